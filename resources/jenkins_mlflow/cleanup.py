@@ -1,0 +1,245 @@
+"""The retention policy: a pure plan that gives a reason for every version, and an apply that checks again before each
+deletion. Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from jenkins_mlflow.config import Cleanup, Protect
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, NotFound
+from jenkins_mlflow.promotion_plan import Target, serves
+from jenkins_mlflow.promotion import PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.snapshot import PRODUCTION, STAGING, Model, Snapshot, Version
+from jenkins_mlflow.text import plural
+
+WORKERS = 8
+ACTIVE_STAGES = (PRODUCTION, STAGING)
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One version, what the plan does with it and why, and what came of it."""
+
+    version: Version
+    action: Literal["keep", "delete", "defer"]
+    reason: str
+    outcome: Literal["", "deleted", "already gone", "kept: changed meanwhile", "failed", "not reached"] = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class CleanupPlan:
+    """Every version of the group with its fate, model by model, newest first."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def deletions(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.action == "delete")
+
+
+@dataclass(frozen=True)
+class CleanupResult:
+    """The plan with outcomes. ``stopped`` names the error that ended the work early."""
+
+    status: Literal["deleted", "planned", "nothing", "stopped"]
+    message: str
+    items: tuple[Item, ...]
+    stopped: JenkinsMlflowError | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The result as the JSON document's own part."""
+        return {
+            "status": self.status,
+            "message": self.message,
+            "items": [
+                {
+                    "model": item.version.model,
+                    "version": item.version.number,
+                    "stage": item.version.stage,
+                    "aliases": list(item.version.aliases),
+                    "created": item.version.created,
+                    "action": item.action,
+                    "reason": item.reason,
+                    "outcome": item.outcome,
+                    "error": item.error,
+                }
+                for item in self.items
+            ],
+        }
+
+
+def plan_cleanup(snapshot: Snapshot, rules: Cleanup, target: Target, *, now: float) -> CleanupPlan:
+    """Apply the retention policy to a snapshot. Pure.
+
+    ``keep_last`` counts, for each model, the newest versions that are not in production; a protected version is kept
+    whether or not it is among them.
+
+    Args:
+        snapshot: The group; read without runs.
+        rules: The config's ``cleanup`` section.
+        target: What marks production.
+        now: Seconds since the epoch, for ``min_age``.
+    """
+    rollback = _rollback_targets(snapshot, target)
+    items: list[Item] = []
+    for model in snapshot.models:
+        items += _plan_model(model, rules, target, rollback, now)
+    return CleanupPlan(tuple(_defer(items, rules.max_deletions)))
+
+
+def _plan_model(
+    model: Model, rules: Cleanup, target: Target, rollback: set[tuple[str, int]], now: float
+) -> Iterable[Item]:
+    newest = 0
+    for version in model.versions:
+        production = serves(version, target)
+        newest += not production
+        reason = protection(version, rules.protect, target)
+        if not reason and (version.model, version.number) in rollback:
+            reason = "rollback target of the version in production"
+        if not reason and newest <= rules.keep_last:
+            reason = f"among the {rules.keep_last} newest not in production"
+        age = now - version.created / 1000
+        if not reason and age < rules.min_age:
+            reason = f"only {_days(age)} old (min_age {_days(rules.min_age)})"
+        if reason:
+            yield Item(version, "keep", reason)
+        else:
+            yield Item(version, "delete", f"not among the {rules.keep_last} newest, {_days(age)} old")
+
+
+def protection(version: Version, protect: Protect, target: Target) -> str:
+    """Why the version may never be deleted, from what it carries itself; empty when it may."""
+    if serves(version, target):
+        return "in production"
+    if version.stage in (ACTIVE_STAGES if protect.stages == "all" else protect.stages):
+        return f"stage {version.stage}"
+    aliases = [alias for alias in version.aliases if protect.aliases == "all" or alias in protect.aliases]
+    if aliases:
+        return f"alias {', '.join(aliases)}"
+    tag = next((key for key, value in protect.tags.items() if version.tags.get(key) == value), None)
+    return f"tag {tag}={protect.tags[tag]}" if tag else ""
+
+
+def _rollback_targets(snapshot: Snapshot, target: Target) -> set[tuple[str, int]]:
+    """The versions that were in production before the present ones, as promotion recorded them."""
+    found = set()
+    for version in snapshot.versions():
+        number = version.tags.get(PREVIOUS_VERSION, "")
+        if serves(version, target) and number.isdecimal():
+            found.add((version.tags.get(PREVIOUS_MODEL, version.model), int(number)))
+    return found
+
+
+def _defer(items: Iterable[Item], limit: int) -> list[Item]:
+    """Keep the deletions to ``limit``, oldest versions first; the rest waits for the next run."""
+    listed = list(items)
+    doomed = sorted(
+        (i for i in listed if i.action == "delete"), key=lambda i: (i.version.created, i.version.number)
+    )
+    late = {(item.version.model, item.version.number) for item in doomed[limit:]}
+    why = f"left for the next run (max_deletions {limit})"
+    return [
+        replace(item, action="defer", reason=why)
+        if (item.version.model, item.version.number) in late
+        else item
+        for item in listed
+    ]
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / DAY:.3g} d" if seconds >= DAY else f"{max(seconds, 0) / 3600:.2g} h"
+
+
+def apply_cleanup(
+    registry: Registry,
+    plan: CleanupPlan,
+    *,
+    progress: Callable[[], None] = lambda: None,
+    workers: int = WORKERS,
+) -> CleanupResult:
+    """Delete what the plan names and nothing else.
+
+    Each version is read again right before its deletion and kept if its stage, aliases or tags changed since the plan
+    was made. A version that is gone
+    already counts as done. The first unexpected error stops the rest; the result says what was deleted until then. A signal (errors.Interrupted) stops it the same way, after the deletions under way.
+
+    Args:
+        progress: Called after each version.
+        workers: Deletions at once.
+    """
+    outcomes: dict[tuple[str, int], Item] = {}
+    stop = threading.Event()
+    first_error: list[JenkinsMlflowError] = []
+
+    def work(item: Item) -> Item:
+        if stop.is_set():
+            return replace(item, outcome="not reached")
+        try:
+            return replace(item, outcome=_delete(registry, item.version))
+        except JenkinsMlflowError as error:
+            stop.set()
+            first_error.append(error)
+            return replace(item, outcome="failed", error=error.message)
+
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="delete")
+    waiting: set[Future[Item]] = {pool.submit(work, item) for item in plan.deletions}
+    interrupted: Interrupted | None = None
+    while waiting:
+        try:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                item = future.result()
+                outcomes[(item.version.model, item.version.number)] = item
+                progress()
+        except Interrupted as signal:
+            stop.set()
+            interrupted = signal
+    pool.shutdown()
+    items = tuple(outcomes.get((item.version.model, item.version.number), item) for item in plan.items)
+    return _result(items, interrupted or next(iter(first_error), None))
+
+
+def _delete(
+    registry: Registry, planned: Version
+) -> Literal["deleted", "already gone", "kept: changed meanwhile"]:
+    """Delete one version if it still is what the plan saw."""
+    try:
+        live = registry.version(planned.model, planned.number)
+        if (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags):
+            return "kept: changed meanwhile"
+        registry.retrying(
+            f"deleting {planned.label}", lambda: registry.delete_version(planned.model, planned.number)
+        )
+    except NotFound:
+        return "already gone"
+    return "deleted"
+
+
+def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | None) -> CleanupResult:
+    doomed = [item for item in items if item.action == "delete"]
+    gone = sum(item.outcome in ("deleted", "already gone") for item in doomed)
+    models = plural(len({item.version.model for item in items}), "model")
+    if stopped:
+        message = f"stopped after {gone} of {plural(len(doomed), 'deletion')}: {stopped.message}"
+        return CleanupResult("stopped", message, items, stopped)
+    changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
+    message = f"deleted {plural(gone, 'version')} of {models}" + (
+        f"; kept {changed} that changed since the plan was made" if changed else ""
+    )
+    return CleanupResult("deleted" if gone else "nothing", message, items)
+
+
+def dry_run(plan: CleanupPlan) -> CleanupResult:
+    """The result of a cleanup that changes nothing: the plan itself."""
+    models = plural(len({item.version.model for item in plan.items}), "model")
+    count = len(plan.deletions)
+    message = f"would delete {plural(count, 'version')} of {models}; nothing was changed"
+    return CleanupResult("planned" if count else "nothing", message, plan.items)

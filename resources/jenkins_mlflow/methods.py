@@ -1,0 +1,149 @@
+"""The ways to move a version into production, tried in the config's order. Each is a small class, known by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from jenkins_mlflow.connection import connect, is_affected, local_path
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.snapshot import ARCHIVED, Version
+
+
+class Method(Protocol):
+    """One way to promote. ``promote`` may be repeated; it raises whatever MLflow raises."""
+
+    name: ClassVar[str]
+
+    def obstacle(self, candidate: Version) -> str:
+        """Why it cannot be tried here; empty when it can."""
+
+    def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
+        """Bring the candidate to the stage and archive the previous versions."""
+
+    def move(self, version: Version, stage: str) -> None:
+        """Set one version's stage, touching no other: for undoing, and for other models of the group."""
+
+
+class StageArchive:
+    """MLflow's own transition with ``archive_existing_versions=True``: one request for both changes."""
+
+    name: ClassVar[str] = "stage-archive"
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def obstacle(self, candidate: Version) -> str:
+        return ""
+
+    def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
+        self._registry.set_stage(candidate.model, candidate.number, stage, archive_existing=True)
+
+    def move(self, version: Version, stage: str) -> None:
+        self._registry.set_stage(version.model, version.number, stage)
+
+
+class Stage(StageArchive):
+    """The new version first, then each old one to Archived: works where archiving in one request does not."""
+
+    name: ClassVar[str] = "stage"
+
+    def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
+        self.move(candidate, stage)
+        for version in previous:
+            self.move(version, ARCHIVED)
+
+
+class FileStore:
+    """The runner's own MLflow directly on the folder of the server's file store.
+
+    Servers 3.0.0 to 3.5.0 fail on every transition there; MLflow 3.17.2 opened on the same folder transitions at
+    once, and the server serves the result (measured on 3.3.2).
+
+    Args:
+        registry: The registry as the server shows it.
+        folder: The store's folder if it is configured; else it is looked for above the version's files.
+    """
+
+    name: ClassVar[str] = "file-store"
+
+    def __init__(self, registry: Registry, folder: str | None) -> None:
+        self._server = registry
+        self._configured = folder
+        self._direct: Registry | None = None
+
+    def obstacle(self, candidate: Version) -> str:
+        if not self._server.connection.over_http:
+            return "the store is opened directly already"
+        folder = Path(self._configured) if self._configured else self._find(candidate)
+        if folder is None:
+            return (
+                "the server's store is no folder that this machine can reach; promote.file_store can name it"
+            )
+        if not holds(folder, candidate):
+            return f"there is no store with {candidate.label} in {folder}"
+        direct = Registry(connect(str(folder)))
+        if is_affected(direct.connection.server_version):
+            return f"this runner's own MLflow {direct.connection.server_version} has the server's fault"
+        try:
+            seen = direct.version(candidate.model, candidate.number)
+        except JenkinsMlflowError as error:
+            return f"{folder} cannot be read: {error.message}"
+        if (seen.run_id, seen.created, seen.source) != (
+            candidate.run_id,
+            candidate.created,
+            candidate.source,
+        ):
+            return (
+                f"{folder} is another registry than the server's: its {candidate.label} is not the same one"
+            )
+        self._direct = direct
+        return ""
+
+    def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
+        self.move(candidate, stage)
+        for version in previous:
+            self.move(version, ARCHIVED)
+
+    def move(self, version: Version, stage: str) -> None:
+        assert self._direct is not None, "obstacle() opens the folder"
+        self._direct.set_stage(version.model, version.number, stage)
+
+    def _find(self, candidate: Version) -> Path | None:
+        return find_store(self._server.storage_uri(candidate.model, candidate.number), candidate)
+
+
+def holds(folder: Path, version: Version) -> bool:
+    """Whether the folder is laid out as an MLflow file store that has this version."""
+    return (folder / "models" / version.model / f"version-{version.number}" / "meta.yaml").is_file()
+
+
+def find_store(storage_uri: str, version: Version) -> Path | None:
+    """The file store's folder above a version's files, if those lie on this machine.
+
+    Args:
+        storage_uri: As MLflow gives it, e.g. `/srv/mlruns/1/models/m-1/artifacts`; `mlflow-artifacts:/...` tells
+            nothing about the server's folders.
+        version: The version that the store must have.
+    """
+    path = local_path(storage_uri)
+    if path is None or not path.is_absolute():
+        return None
+    return next((folder for folder in _upwards(path) if holds(folder, version)), None)
+
+
+def _upwards(path: Path) -> Iterator[Path]:
+    yield path
+    yield from path.parents
+
+
+def stage_methods(names: Sequence[str], registry: Registry, file_store: str | None) -> list[Method]:
+    """The methods that set a stage, in the given order; ``alias`` is no such method and has no class."""
+    known: dict[str, Method] = {
+        StageArchive.name: StageArchive(registry),
+        Stage.name: Stage(registry),
+        FileStore.name: FileStore(registry, file_store),
+    }
+    return [known[name] for name in names if name in known]

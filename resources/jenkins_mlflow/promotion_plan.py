@@ -1,0 +1,108 @@
+"""What a promotion will change: a pure plan, made from a snapshot of the group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.snapshot import ARCHIVED, READY, Model, Snapshot, Version
+from jenkins_mlflow.text import one_line
+
+
+@dataclass(frozen=True)
+class Target:
+    """What "in production" means: a stage, an alias, or both; ``exclusive`` = one champion in the whole group."""
+
+    stage: str | None
+    alias: str | None
+    exclusive: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a promotion will change, and what it found.
+
+    Attributes:
+        candidate: The version to promote.
+        found: Its model as planned with; undoing goes back to this.
+        previous: The versions of the same model that are in production now.
+        others: The versions of other models that leave production (exclusive groups only).
+        needs_stage, needs_alias: Which parts are missing; neither and no ``others`` means nothing is to do.
+    """
+
+    candidate: Version
+    target: Target
+    found: Model
+    previous: tuple[Version, ...]
+    others: tuple[Version, ...]
+    needs_stage: bool
+    needs_alias: bool
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return not (self.needs_stage or self.needs_alias or self.others)
+
+    @property
+    def replaces(self) -> Version | None:
+        """The version that loses production to this one: the model's own, else the exclusive group's."""
+        return next(iter((*self.previous, *self.others)), None)
+
+    def steps(self) -> list[str]:
+        """The plan in words, for a dry run."""
+        stage, alias, label = self.target.stage, self.target.alias, self.candidate.label
+        lines = [f"{label}: stage {self.candidate.stage} -> {stage}"] if self.needs_stage and stage else []
+        lines += [f"{old.label}: stage {old.stage} -> {ARCHIVED}" for old in self.previous if stage]
+        lines += [f"{label}: gets alias {alias}"] if self.needs_alias else []
+        lines += [f"{old.label}: leaves production (exclusive group)" for old in self.others]
+        return lines or [f"{label}: is in production already, nothing to do"]
+
+
+def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) -> Plan:
+    """Work out what a promotion has to change. Pure.
+
+    Raises:
+        NotFound: the model or version is not in the registry, or was deleted.
+        Refused: the version is not READY.
+    """
+    found = snapshot.model(model)
+    if found is None:
+        raise NotFound(
+            f"there is no registered model {one_line(model)!r}",
+            state="nothing was changed",
+            next_step="`jenkins-mlflow list` shows the models that are there",
+        )
+    candidate = found.version(number)
+    if candidate is None:
+        there = ", ".join(str(version.number) for version in found.versions[:10]) or "none"
+        raise NotFound(
+            f"{model} has no version {number}: it never had one, or it was deleted (there now: {there})",
+            state="nothing was changed",
+            next_step="name one of the versions that are there",
+        )
+    if candidate.status != READY:
+        raise Refused(
+            f"{candidate.label} is {candidate.status}, not {READY}",
+            state="nothing was changed",
+            next_step="wait until its registration is complete, or register it again",
+        )
+    others: tuple[Version, ...] = ()
+    if target.exclusive:
+        others = tuple(v for v in snapshot.versions() if v.model != model and serves(v, target))
+    previous = tuple(v for v in found.versions if target.stage and v.stage == target.stage and v != candidate)
+    if not target.stage and target.alias is not None and target.alias in found.aliases:
+        holder = found.version(found.aliases[target.alias])
+        previous = (holder,) if holder and holder != candidate else ()
+    return Plan(
+        candidate=candidate,
+        target=target,
+        found=found,
+        previous=previous,
+        others=others,
+        needs_stage=bool(target.stage) and (candidate.stage != target.stage or bool(previous)),
+        needs_alias=bool(target.alias) and target.alias not in candidate.aliases,
+    )
+
+
+def serves(version: Version, target: Target) -> bool:
+    """In production by either mark: an exclusive group leaves neither the stage nor the alias behind."""
+    return (target.stage is not None and version.stage == target.stage) or target.alias in version.aliases

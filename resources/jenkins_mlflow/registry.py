@@ -1,0 +1,258 @@
+"""All talk with the MLflow Model Registry: reading it in pages, and the few writes a stage needs.
+
+Facts (MLflow 3.17.2 client, servers 2.22 to 3.17): ``search_model_versions`` over REST returns tags but never
+aliases or metrics, so aliases come from ``search_registered_models`` and metrics from ``search_runs``. Page limits
+are 1,000 models, 200,000 versions and 50,000 runs. ``name LIKE 'p%'`` works on every store; there is no OR.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jenkins_mlflow.connection import Connection
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.snapshot import Model, Run, Snapshot, Version
+from jenkins_mlflow.text import redact
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+T = TypeVar("T")
+
+MODELS_PER_PAGE = 1000
+VERSIONS_PER_PAGE = 10_000
+IDS_PER_REQUEST = 1000
+_VERSION_ORDER = ["name ASC", "version_number DESC"]
+
+
+def literal_prefix(pattern: str) -> str:
+    """The part of an fnmatch pattern before its first wildcard or character that a filter string cannot carry."""
+    return re.split(r"[*?\[\\%'\"]", pattern, maxsplit=1)[0]
+
+
+def name_filters(patterns: Sequence[str]) -> list[str]:
+    """The fewest MLflow filters that together cover the patterns.
+
+    They may return too much (LIKE's ``_`` matches any character): the caller matches the names again.
+
+    >>> name_filters(["heart-disease-*", "heart-disease-svm"])
+    ["name LIKE 'heart-disease-%'"]
+    """
+    prefixes = sorted({literal_prefix(pattern) for pattern in patterns})
+    shortest = [p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)]
+    exact = {pattern for pattern in patterns if literal_prefix(pattern) == pattern}
+    return [
+        f"name = '{prefix}'"
+        if prefix in exact and not _is_prefix(prefix, patterns)
+        else f"name LIKE '{prefix}%'"
+        if prefix
+        else ""
+        for prefix in shortest
+    ]
+
+
+def _is_prefix(prefix: str, patterns: Sequence[str]) -> bool:
+    return any(literal_prefix(pattern).startswith(prefix) and pattern != prefix for pattern in patterns)
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
+    return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
+
+
+class Registry:
+    """The registry behind one connection.
+
+    Reads are retried here. Writes are tried once: their callers own the retries, because only they can tell
+    whether a write whose answer was lost took effect.
+
+    Raises (every method):
+        ConnectionFailed: the server or store cannot be reached.
+        NotFound: the model or version does not exist.
+        RegistryError: MLflow refused the request.
+    """
+
+    def __init__(self, connection: Connection, retry: RetryPolicy | None = None) -> None:
+        self.connection = connection
+        self._client: MlflowClient = connection.client
+        self._retry = retry or RetryPolicy()
+
+    def snapshot(self, patterns: Sequence[str], *, with_runs: bool = False) -> Snapshot:
+        """Read the group: 1 request per page of models, of versions, of experiments and of 1,000 runs.
+
+        Args:
+            patterns: Names or fnmatch patterns of registered models.
+            with_runs: Whether metrics and run tags are needed.
+        """
+        models: dict[str, Any] = {}
+        versions: dict[str, dict[int, ModelVersion]] = defaultdict(dict)
+        for condition in name_filters(patterns):
+            for model in self._pages(
+                self._client.search_registered_models, condition, MODELS_PER_PAGE, ["name ASC"]
+            ):
+                if matches(model.name, patterns):
+                    models[model.name] = model
+            for found in self._pages(
+                self._client.search_model_versions, condition, VERSIONS_PER_PAGE, _VERSION_ORDER
+            ):
+                if found.name in models:
+                    versions[found.name][int(found.version)] = found
+        runs = (
+            self._runs({v.run_id for of_model in versions.values() for v in of_model.values()})
+            if with_runs
+            else {}
+        )
+        return Snapshot(tuple(_model(models[name], versions[name].values(), runs) for name in sorted(models)))
+
+    def model(self, name: str) -> Model:
+        """Read one model again: 2 requests, however many versions it has."""
+        model = self._read(f"model {name}", lambda: self._client.get_registered_model(name))
+        quote = '"' if "'" in name else "'"
+        condition = f"name = {quote}{name}{quote}" if '"' not in name or "'" not in name else ""
+        versions = self._pages(
+            self._client.search_model_versions, condition, VERSIONS_PER_PAGE, _VERSION_ORDER
+        )
+        return _model(model, [version for version in versions if version.name == name], {})
+
+    def version(self, name: str, number: int) -> Version:
+        """Read one version with its aliases: 1 request."""
+        found = self._read(
+            f"{name} version {number}", lambda: self._client.get_model_version(name, str(number))
+        )
+        return _version(found, tuple(found.aliases), {})
+
+    def storage_uri(self, name: str, number: int) -> str:
+        """Where the version's files lie, as the registry knows it."""
+        return self._read(
+            f"{name} version {number}", lambda: self._client.get_model_version_download_uri(name, str(number))
+        )
+
+    def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool = False) -> None:
+        """Transition a version's stage; safe to repeat."""
+        self._client.transition_model_version_stage(name, str(number), stage, archive_existing)
+
+    def set_alias(self, name: str, alias: str, number: int) -> None:
+        """Point an alias at a version; an upsert, safe to repeat."""
+        self._client.set_registered_model_alias(name, alias, str(number))
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias; one that is gone already is no error."""
+        self._client.delete_registered_model_alias(name, alias)
+
+    def tag_version(self, name: str, number: int, tags: Mapping[str, str]) -> None:
+        """Set tags on a version; MLflow keeps 5,000 characters of a value."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, str(number), key, value[:5000])
+
+    def delete_version(self, name: str, number: int) -> None:
+        """Delete a version: its record only, run and artifacts stay."""
+        self._client.delete_model_version(name, str(number))
+
+    def retrying(self, what: str, call: Callable[[], T]) -> T:
+        """Run a call that is safe to repeat under the retry policy, and translate its last error."""
+        try:
+            return call_with_retries(call, self._retry)
+        except Exception as error:
+            raise self.translate(what, error) from error
+
+    def translate(self, what: str, error: Exception) -> JenkinsMlflowError:
+        """The error a person can read for what MLflow's client raised while doing ``what``."""
+        if isinstance(error, JenkinsMlflowError):
+            return error
+        fault, where = classify(error), redact(self.connection.uri)
+        if fault.connection or fault.transient:
+            return ConnectionFailed(
+                f"{what}: no usable answer from {where}: {fault.summary}",
+                next_step="check that the MLflow server runs and is reachable from here, then run the command again",
+            )
+        if fault.not_found:
+            return NotFound(
+                f"{what}: not in the registry {where}", next_step="`jenkins-mlflow list` shows what is there"
+            )
+        if fault.status in (401, 403):
+            return RegistryError(
+                f"{what}: {where} refuses access: {fault.summary}",
+                next_step="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+            )
+        return RegistryError(
+            f"{what}: {fault.summary}", next_step=f"look into the log of the MLflow server {where}"
+        )
+
+    def _read(self, what: str, call: Callable[[], T]) -> T:
+        return self.retrying(f"reading {what}", call)
+
+    def _pages(
+        self, search: Callable[..., Any], condition: str, size: int, order_by: list[str]
+    ) -> Iterator[Any]:
+        token: str | None = None
+        while True:
+            page = self._read(
+                "the registry",
+                lambda: search(
+                    filter_string=condition or None, max_results=size, order_by=order_by, page_token=token
+                ),  # noqa: B023
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _runs(self, wanted: Collection[str | None]) -> dict[str, Run]:
+        """The runs with these ids, deleted ones included, 1,000 ids to a request."""
+        from mlflow.entities import ViewType
+
+        ids = sorted(run_id for run_id in wanted if run_id and run_id.isalnum())
+        if not ids:
+            return {}
+        experiments = [
+            experiment.experiment_id
+            for experiment in self._pages(
+                lambda **search: self._client.search_experiments(view_type=ViewType.ALL, **search),
+                "",
+                MODELS_PER_PAGE,
+                ["name ASC"],
+            )
+        ]
+        found: dict[str, Run] = {}
+        for start in range(0, len(ids), IDS_PER_REQUEST):
+            some = ids[start : start + IDS_PER_REQUEST]
+            condition = "attributes.run_id IN ({})".format(", ".join(f"'{run_id}'" for run_id in some))
+            runs = self._read(
+                "the runs of the versions",
+                lambda: self._client.search_runs(
+                    experiments, condition, ViewType.ALL, max_results=IDS_PER_REQUEST
+                ),  # noqa: B023
+            )
+            for run in runs:
+                found[run.info.run_id] = Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags))
+        return found
+
+
+def _model(model: Any, versions: Collection[ModelVersion], runs: Mapping[str, Run]) -> Model:
+    aliases = {alias: int(number) for alias, number in model.aliases.items()}
+    of_version: dict[int, list[str]] = defaultdict(list)
+    for alias, number in sorted(aliases.items()):
+        of_version[number].append(alias)
+    built = (_version(found, tuple(of_version[int(found.version)]), runs) for found in versions)
+    return Model(model.name, tuple(sorted(built, key=lambda version: -version.number)), aliases)
+
+
+def _version(found: ModelVersion, aliases: tuple[str, ...], runs: Mapping[str, Run]) -> Version:
+    return Version(
+        model=found.name,
+        number=int(found.version),
+        stage=str(found.current_stage or "None"),
+        aliases=aliases,
+        status=str(found.status),
+        created=int(found.creation_timestamp or 0),
+        run_id=found.run_id or None,
+        source=found.source or "",
+        tags=dict(found.tags or {}),
+        run=runs.get(found.run_id or ""),
+    )
