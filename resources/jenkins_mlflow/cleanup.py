@@ -51,7 +51,7 @@ class CleanupResult:
     status: Literal["deleted", "planned", "nothing", "stopped"]
     message: str
     items: tuple[Item, ...]
-    stopped: JenkinsMlflowError | None = None
+    stopped: JenkinsMlflowError | Interrupted | None = None
 
     def document(self) -> dict[str, Any]:
         """The result as the JSON document's own part."""
@@ -223,7 +223,7 @@ def _delete(
     return "deleted"
 
 
-def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | None) -> CleanupResult:
+def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted | None) -> CleanupResult:
     doomed = [item for item in items if item.action == "delete"]
     gone = sum(item.outcome in ("deleted", "already gone") for item in doomed)
     models = plural(len({item.version.model for item in items}), "model")

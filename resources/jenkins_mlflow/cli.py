@@ -250,7 +250,7 @@ def run(arguments: Sequence[str]) -> int:
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "jenkins-mlflow"
         )
         return _fail(UsageError(error.format_message(), next_step=f"{where} --help"), arguments)
-    except JenkinsMlflowError as error:
+    except (JenkinsMlflowError, Interrupted) as error:
         return _fail(error, arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `... | head`
@@ -260,7 +260,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments)
 
 
-def _fail(error: JenkinsMlflowError, arguments: Sequence[str]) -> int:
+def _fail(error: JenkinsMlflowError | Interrupted, arguments: Sequence[str]) -> int:
     """Say what happened, the present state and the next step; as a document too where JSON was asked for."""
     lines = [f"error: {line}" for line in error.message.splitlines()]
     lines += [f"state: {error.state}"] if error.state else []

@@ -15,7 +15,7 @@ from jenkins_mlflow.build import TAG_PREFIX, BuildContext
 from jenkins_mlflow.cleanup import CleanupPlan, apply_cleanup, dry_run, plan_cleanup
 from jenkins_mlflow.config import Config
 from jenkins_mlflow.connection import connect
-from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, Refused, UsageError
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, NotFound, Refused, UsageError
 from jenkins_mlflow.faults import RetryPolicy
 from jenkins_mlflow.methods import stage_methods
 from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
@@ -310,7 +310,7 @@ def _no_such_model(name: str) -> NotFound:
     )
 
 
-def error_document(error: JenkinsMlflowError) -> Document:
+def error_document(error: JenkinsMlflowError | Interrupted) -> Document:
     """An expected failure as the document's ``error`` part."""
     return {
         "type": type(error).__name__,

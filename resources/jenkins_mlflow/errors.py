@@ -6,7 +6,8 @@
     ├── ConnectionFailed        1   the MLflow server or store cannot be reached
     ├── RegistryError           1   MLflow answered with an error
     │   └── NotFound            1   the model, version or alias does not exist
-    ├── Refused                 1   the action would be unsafe, so nothing was written
+    └── Refused                 1   the action would be unsafe, so nothing was written
+    KeyboardInterrupt
     └── Interrupted       130/143   Ctrl-C or SIGTERM stopped the work
 
 Two outcomes are no errors and have codes of their own: NO_CANDIDATE (no candidate passes the gates) and
@@ -22,8 +23,8 @@ NO_CANDIDATE = 3
 BY_HAND = 4
 
 
-class JenkinsMlflowError(Exception):
-    """Base of all expected failures: shown as text, never with a traceback.
+class _Told:
+    """What a person is told, whatever stopped the work.
 
     Args:
         message: What happened, naming the model and version it happened to.
@@ -38,6 +39,10 @@ class JenkinsMlflowError(Exception):
         self.message = message
         self.state = state
         self.next_step = next_step
+
+
+class JenkinsMlflowError(_Told, Exception):
+    """Base of all expected failures: shown as text, never with a traceback."""
 
 
 class UsageError(JenkinsMlflowError):
@@ -66,8 +71,11 @@ class Refused(JenkinsMlflowError):
     """The action would be unsafe or makes no sense in the registry's present state; nothing was written."""
 
 
-class Interrupted(JenkinsMlflowError):
-    """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working."""
+class Interrupted(_Told, KeyboardInterrupt):
+    """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
+
+    No ``Exception``, so that nothing which handles failures, retries among them, can take it for one.
+    """
 
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
         super().__init__(message, state=state, next_step=next_step)

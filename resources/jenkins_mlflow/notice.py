@@ -129,7 +129,7 @@ def _steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str])
     steps = [f"Open the tunnel: {code(printable(facts.tunnel))}"] if facts.tunnel else []
     if not over_http and not facts.ui_url:
         steps.append(
-            f"Start the UI: {code('mlflow ui --backend-store-uri ' + shlex.quote(redact(facts.uri)))}"
+            f"Start the UI: {code('mlflow ui --backend-store-uri ' + _argument(redact(facts.uri)))}"
         )
     steps.append(
         f"Open {base}/#/models/{quote(plan.candidate.model, safe='')}/versions/{plan.candidate.number}"
@@ -145,8 +145,13 @@ def _steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str])
     steps += [
         f"Move {name(old.model)} version {old.number} to {ARCHIVED} in the same way." for old in plan.others
     ]
-    steps.append(f"Check: {code('jenkins-mlflow list --models ' + shlex.quote(plan.candidate.model))}")
+    steps.append(f"Check: {code('jenkins-mlflow list --models ' + _argument(plan.candidate.model))}")
     return steps
+
+
+def _argument(text: str) -> str:
+    """A shell argument to copy, on one line whatever the registry holds."""
+    return printable(shlex.quote(text))
 
 
 def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
@@ -160,7 +165,7 @@ def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
         ]
     sure = "No" if facts.file_store else "Probably not"
     candidate = facts.plan.candidate
-    model = shlex.quote(candidate.model)
+    model = _argument(candidate.model)
     command = (
         f"jenkins-mlflow promote --model {model} --version {candidate.number} --tracking-uri /path/to/mlruns"
     )

@@ -116,7 +116,7 @@ class Promotion:
             return Outcome("already", message, None, (), (plan.candidate,))
         try:
             return self._carry_out(tags)
-        except JenkinsMlflowError as error:
+        except (JenkinsMlflowError, Interrupted) as error:
             error.state = error.state or f"the promotion of {plan.candidate.label} may be half done"
             error.next_step = "run the same command again: it finishes what is missing and verifies"
             raise
@@ -162,8 +162,7 @@ class Promotion:
                 continue
             self._usable.insert(0, method)
             try:
-                self._try(method)
-                if self._in_stage():
+                if self._try(method):
                     return method
             except Interrupted as stop:
                 self._restore()
@@ -172,31 +171,18 @@ class Promotion:
             self._restore()
         return None
 
-    def _try(self, method: Method) -> None:
+    def _try(self, method: Method) -> bool:
         """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""
         plan, stage = self._plan, self._plan.target.stage
         assert stage is not None
-        count, started = 0, time.monotonic()
-
-        def failed(attempt: int, seconds: float, error: Exception) -> None:
-            nonlocal count, started
-            count, started = attempt, time.monotonic()
-            self._record(Attempt(method.name, attempt, "failed", round(seconds, 3), classify(error).summary))
-
-        try:
-            call_with_retries(
-                lambda: method.promote(plan.candidate, stage, plan.previous),
-                self._retry,
-                on_failure=failed,
-                sleep=self._sleep,
-            )
-        except Exception:
-            return  # recorded above; the read-back decides, because a lost answer may have taken effect
-        seconds = round(time.monotonic() - started, 3)
+        accepted = self._write(method.name, lambda: method.promote(plan.candidate, stage, plan.previous))
         verified = self._in_stage()
-        word: Literal["done", "not verified"] = "done" if verified else "not verified"
-        note = "" if verified else "reported success, but the registry does not show it"
-        self._record(Attempt(method.name, count + 1, word, seconds, note))
+        if accepted and not verified:
+            note = "reported success, but the registry does not show it"
+            self._record(Attempt(method.name, 0, "not verified", error=note))
+        elif verified and not accepted:
+            self._record(Attempt(method.name, 0, "done", error="took effect although its answer was lost"))
+        return verified
 
     def _in_stage(self) -> bool:
         live = self._registry.model(self._plan.candidate.model)
@@ -237,12 +223,11 @@ class Promotion:
 
     def _write(self, label: str, call: Callable[[], None]) -> bool:
         """One repeatable write under the retry policy, recorded; whether it went through."""
-        started = time.monotonic()
-        count = 0
+        count, started = 0, time.monotonic()
 
         def failed(attempt: int, seconds: float, error: Exception) -> None:
-            nonlocal count
-            count = attempt
+            nonlocal count, started
+            count, started = attempt, time.monotonic()
             self._record(Attempt(label, attempt, "failed", round(seconds, 3), classify(error).summary))
 
         try:

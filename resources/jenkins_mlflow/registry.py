@@ -44,21 +44,16 @@ def name_filters(patterns: Sequence[str]) -> list[str]:
     >>> name_filters(["heart-disease-*", "heart-disease-svm"])
     ["name LIKE 'heart-disease-%'"]
     """
-    prefixes = sorted({literal_prefix(pattern) for pattern in patterns})
-    shortest = [p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes)]
-    exact = {pattern for pattern in patterns if literal_prefix(pattern) == pattern}
-    return [
-        f"name = '{prefix}'"
-        if prefix in exact and not _is_prefix(prefix, patterns)
-        else f"name LIKE '{prefix}%'"
-        if prefix
-        else ""
-        for prefix in shortest
-    ]
+    prefixes = {literal_prefix(pattern) for pattern in patterns}
+    shortest = sorted(p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes))
+    return [_name_filter(prefix, patterns) for prefix in shortest]
 
 
-def _is_prefix(prefix: str, patterns: Sequence[str]) -> bool:
-    return any(literal_prefix(pattern).startswith(prefix) and pattern != prefix for pattern in patterns)
+def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
+    if not prefix:
+        return ""
+    only_itself = all(pattern == prefix for pattern in patterns if literal_prefix(pattern).startswith(prefix))
+    return f"name = '{prefix}'" if only_itself else f"name LIKE '{prefix}%'"
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
