@@ -26,8 +26,8 @@ from jenkins_mlflow.selection import Selection, select
 from jenkins_mlflow.snapshot import READY, Snapshot, Version
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import plural, printable, redact
-from jenkins_mlflow.train import plan_training
 from jenkins_mlflow.train import train as run_training
+from jenkins_mlflow.train_plan import plan_training
 from jenkins_mlflow.training_registry import MlflowTrainingRegistry
 
 Document = dict[str, Any]

@@ -1,0 +1,115 @@
+"""Which build this is, and who runs it: read from Jenkins' environment, or the local checkout."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+import secrets
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+TAG_PREFIX = "jenkins_mlflow."
+BUILD_TAG = TAG_PREFIX + "build"
+CANDIDATE_TAG = TAG_PREFIX + "candidate"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/@+%=-]")
+_LONGEST_ID = 200
+_GIT_SECONDS = 5.0
+
+
+def safe_id(text: str) -> str:
+    """The build id as it is stored and searched for: it cannot break out of a quoted MLflow filter string.
+
+    An id that had to be changed ends in a digest of the original, so that two builds never become one.
+
+    >>> safe_id("jenkins-heart-disease-12")
+    'jenkins-heart-disease-12'
+    """
+    safe = _UNSAFE.sub("-", text.strip())
+    if safe == text and len(safe) <= _LONGEST_ID:
+        return safe
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{safe[: _LONGEST_ID - 9]}-{digest}"
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """The build a command belongs to. A field that is not known is empty, ``user`` always says something.
+
+    Attributes:
+        id: What runs of this build are tagged with; safe inside a filter string.
+        url: Jenkins' page of the build.
+        job: Jenkins' full job name.
+        user: Who started it.
+        git_commit: The commit that is built.
+    """
+
+    id: str = ""
+    url: str = ""
+    job: str = ""
+    user: str = "unknown"
+    git_commit: str = ""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, build: str | None = None) -> BuildContext:
+        """Read the context of a command.
+
+        Args:
+            environ: Jenkins sets BUILD_TAG, BUILD_URL, JOB_NAME and GIT_COMMIT; its build-user-vars plugin
+                sets BUILD_USER and BUILD_USER_ID; a multibranch job sets CHANGE_AUTHOR.
+            build: The id given on the command line; it wins over JENKINS_MLFLOW_BUILD and BUILD_TAG.
+        """
+        chosen = build or environ.get("JENKINS_MLFLOW_BUILD") or environ.get("BUILD_TAG") or ""
+        users = (environ.get(key, "") for key in ("BUILD_USER", "BUILD_USER_ID", "CHANGE_AUTHOR"))
+        return cls(
+            id=safe_id(chosen) if chosen else "",
+            url=environ.get("BUILD_URL", ""),
+            job=environ.get("JOB_NAME", ""),
+            user=next((user for user in users if user), "") or _local_user(),
+            git_commit=environ.get("GIT_COMMIT", ""),
+        )
+
+    def for_training(self, checkout: Path) -> BuildContext:
+        """The context that runs are tagged with: a training outside Jenkins gets an id of its own.
+
+        Args:
+            checkout: Where to ask git for the commit when the environment does not tell.
+        """
+        now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        return replace(
+            self,
+            id=self.id or f"local-{now}-{secrets.token_hex(3)}",
+            git_commit=self.git_commit or _head(checkout),
+        )
+
+    def tags(self) -> dict[str, str]:
+        """The run tags, without those that are not known."""
+        values = {"build": self.id, "build_url": self.url, "job": self.job, "git_commit": self.git_commit}
+        return {TAG_PREFIX + key: value for key, value in values.items() if value}
+
+
+def _local_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an agent's container may run under a uid that has no name
+        return "unknown"
+
+
+def _head(checkout: Path) -> str:
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,356 @@
+"""Running several commands at once: each in its own process group, each line to a log and to whoever watches.
+
+One thread and one event loop, so lines of different commands never mix. Signals are noted while it runs and
+acted on between two steps, so no process is ever started and then forgotten.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.text import printable, redact
+
+Status = Literal["ok", "failed", "timeout", "cancelled"]
+
+GRACE_SECONDS = 10.0
+_TICK_SECONDS = 0.1
+_DRAIN_SECONDS = 1.0
+_LONGEST_LINE = 65_536
+_CHUNK = 65_536
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One program to run; ``environment`` is all it gets. It holds secrets, so no repr shows it."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended. ``exit_code`` is None when it never ran, negative after a signal."""
+
+    name: str
+    status: Status
+    exit_code: int | None
+    seconds: float
+    log: Path
+    error: str = ""
+
+
+class _Process:
+    """A running command and the output that is not yet a whole line."""
+
+    def __init__(self, command: Command, popen: subprocess.Popen[bytes], log: BinaryIO) -> None:
+        assert popen.stdout is not None
+        self.command = command
+        self.popen = popen
+        self.pipe = popen.stdout
+        self.log = log
+        self.started = time.monotonic()
+        self.pending = b""
+        self.at_end = False
+        self.exited: float | None = None
+        self.ending: Status | None = None
+        self.kill_at: float | None = None
+        os.set_blocking(self.pipe.fileno(), False)
+
+    def lines(self) -> Iterator[bytes]:
+        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end."""
+        while not self.at_end:
+            try:
+                chunk = os.read(self.pipe.fileno(), _CHUNK)
+            except BlockingIOError:
+                break
+            self.at_end = not chunk
+            *whole, self.pending = (self.pending + chunk).split(b"\n")
+            yield from whole
+            if len(self.pending) >= _LONGEST_LINE:
+                yield self.pending
+                self.pending = b""
+            if len(chunk) < _CHUNK:
+                break
+        if self.at_end:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[bytes]:
+        """The last line when it has no line break."""
+        last, self.pending = self.pending, b""
+        if last:
+            yield last
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the whole process group; it may be gone."""
+        try:
+            os.killpg(self.popen.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+class Processes:
+    """Runs commands, ``jobs`` at once.
+
+    Args:
+        commands: What to run, in this order.
+        jobs: How many at once, at least 1.
+        timeout: Seconds that each may take; None = no limit.
+        stop_on_failure: Whether one failure cancels all others.
+        say: Told every line of output, prefixed by its command's name.
+        grace: Seconds between SIGTERM and SIGKILL.
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        *,
+        jobs: int,
+        timeout: float | None,
+        stop_on_failure: bool,
+        say: Callable[[str], None],
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self._order = [command.name for command in commands]
+        self._width = max((len(printable(name)) for name in self._order), default=0) + 2
+        self._waiting = deque(commands)
+        self._running: list[_Process] = []
+        self._ended: dict[str, Ended] = {}
+        self._jobs = jobs
+        self._timeout = timeout
+        self._stop_on_failure = stop_on_failure
+        self._say = say
+        self._grace = grace
+        self._signals: list[int] = []
+        self.interrupted: Interrupted | None = None
+
+    def run(self) -> tuple[Ended, ...]:
+        """Run all to their end.
+
+        Ctrl-C, SIGTERM and SIGHUP end every process group and are told in ``interrupted``; a second signal kills
+        at once. Called outside the main thread it leaves signals alone.
+
+        Returns:
+            How each command ended, in the given order; those never started are ``cancelled``.
+        """
+        with selectors.DefaultSelector() as selector, _noting_signals(self._signals):
+            try:
+                while self._waiting or self._running:
+                    self._react_to_signals()
+                    self._start(selector)
+                    self._read(selector)
+                    self._enforce()
+                    self._collect(selector)
+            except KeyboardInterrupt as stop:
+                # Only when somebody else's handler raises, e.g. with signals left alone in a thread.
+                number = stop.exit_code - 128 if isinstance(stop, Interrupted) else int(signal.SIGINT)
+                self.interrupted = _interrupted(number)
+            finally:
+                self._abandon()
+        return tuple(self._ended[name] for name in self._order)
+
+    def _start(self, selector: selectors.BaseSelector) -> None:
+        while self._waiting and len(self._running) < self._jobs:
+            command = self._waiting.popleft()
+            started = time.monotonic()
+            log = command.log.open("wb")
+            try:
+                popen = subprocess.Popen(
+                    command.argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=command.environment,
+                )
+            except (OSError, ValueError) as error:
+                reason = _cannot_start(command, error)
+                log.write(f"{reason}\n".encode())
+                log.close()
+                self._say_line(command.name, reason)
+                self._record(command, "failed", None, started, reason)
+                continue
+            process = _Process(command, popen, log)
+            self._running.append(process)
+            selector.register(process.pipe, selectors.EVENT_READ, process)
+
+    def _read(self, selector: selectors.BaseSelector) -> None:
+        if not self._running:
+            return
+        if not selector.get_map():
+            time.sleep(_TICK_SECONDS / 10)  # output is closed, the exit is not there yet
+        for key, _ in selector.select(_TICK_SECONDS) if selector.get_map() else ():
+            process: _Process = key.data
+            self._pass_on(process, process.lines())
+            if process.at_end:
+                selector.unregister(process.pipe)
+
+    def _pass_on(self, process: _Process, lines: Iterator[bytes]) -> None:
+        for line in lines:
+            text = redact(line.decode("utf-8", "replace"))
+            process.log.write(f"{text}\n".encode())
+            # As a terminal shows it: what follows the last carriage return of a progress bar.
+            self._say_line(process.command.name, text.rstrip("\r").rpartition("\r")[2])
+        process.log.flush()
+
+    def _say_line(self, name: str, text: str) -> None:
+        label = f"[{printable(name)}]".ljust(self._width)
+        self._say(f"{label} {printable(_ESCAPES.sub('', text).expandtabs())}".rstrip())
+
+    def _enforce(self) -> None:
+        now = time.monotonic()
+        for process in self._running:
+            if process.ending is None and self._timeout and now - process.started >= self._timeout:
+                self._end(process, "timeout")
+            if process.kill_at is not None and now >= process.kill_at:
+                process.signal(signal.SIGKILL)
+
+    def _collect(self, selector: selectors.BaseSelector) -> None:
+        now = time.monotonic()
+        for process in tuple(self._running):
+            code = process.popen.poll()
+            if code is None:
+                continue
+            process.exited = process.exited or now
+            # A child left behind may hold the pipe open: what it says after this is nobody's result.
+            if not process.at_end and now - process.exited < _DRAIN_SECONDS and process.ending is None:
+                continue
+            if not process.at_end:
+                self._pass_on(process, process.lines())
+                self._pass_on(process, process.rest())
+            if process.pipe in selector.get_map():
+                selector.unregister(process.pipe)
+            self._finish(process, code)
+
+    def _finish(self, process: _Process, code: int) -> None:
+        process.signal(signal.SIGKILL)  # whatever it left running in its group
+        process.pipe.close()
+        process.log.close()
+        self._running.remove(process)
+        status = process.ending or ("ok" if code == 0 else "failed")
+        self._record(
+            process.command, status, code, process.started, self._explain(status, code), process.exited
+        )
+        if status != "ok" and self._stop_on_failure:
+            self._cancel()
+
+    def _explain(self, status: Status, code: int) -> str:
+        if status == "timeout":
+            return f"stopped after its timeout of {self._timeout:g} s"
+        if status == "cancelled":
+            return (
+                "stopped: the build was interrupted" if self._signals else "stopped: another candidate failed"
+            )
+        if status == "failed" and code < 0:
+            return f"killed by {_signal_name(-code)}"
+        return f"exit code {code}" if status == "failed" else ""
+
+    def _record(
+        self,
+        command: Command,
+        status: Status,
+        code: int | None,
+        started: float,
+        error: str,
+        ended: float | None = None,
+    ) -> None:
+        seconds = round((ended or time.monotonic()) - started, 3)
+        self._ended[command.name] = Ended(command.name, status, code, seconds, command.log, error)
+        if status == "failed" and code is None and self._stop_on_failure:
+            self._cancel()
+
+    def _end(self, process: _Process, status: Status) -> None:
+        process.ending = status
+        process.kill_at = time.monotonic() + self._grace
+        process.signal(signal.SIGTERM)
+
+    def _cancel(self) -> None:
+        """Drop what waits and ask what runs to end."""
+        while self._waiting:
+            self._drop(self._waiting.popleft())
+        for process in self._running:
+            if process.ending is None:
+                self._end(process, "cancelled")
+
+    def _drop(self, command: Command) -> None:
+        why = (
+            "never started: the build was interrupted"
+            if self._signals
+            else "never started: another candidate failed"
+        )
+        self._record(command, "cancelled", None, time.monotonic(), why)
+
+    def _react_to_signals(self) -> None:
+        if self._signals and self.interrupted is None:
+            self.interrupted = _interrupted(self._signals[0])
+            self._cancel()
+        if len(self._signals) > 1:
+            for process in self._running:
+                process.signal(signal.SIGKILL)
+
+    def _abandon(self) -> None:
+        """Leave nothing behind, whatever went wrong above."""
+        self._signals = self._signals or ([int(signal.SIGTERM)] if self._running or self._waiting else [])
+        while self._waiting:
+            self._drop(self._waiting.popleft())
+        for process in tuple(self._running):
+            process.ending = process.ending or "cancelled"
+            process.signal(signal.SIGTERM)
+            try:
+                code = process.popen.wait(self._grace)
+            except subprocess.TimeoutExpired:
+                process.signal(signal.SIGKILL)
+                code = process.popen.wait()
+            self._finish(process, code)
+
+
+@contextmanager
+def _noting_signals(into: list[int]) -> Iterator[None]:
+    """Note stopping signals instead of raising; ignored ones (nohup) stay ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _STOPPING_SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda got, frame: into.append(got))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _interrupted(number: int) -> Interrupted:
+    return Interrupted(f"stopped by {_signal_name(number)}", signal_number=number)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _cannot_start(command: Command, error: OSError | ValueError) -> str:
+    program = printable(command.argv[0])
+    if isinstance(error, FileNotFoundError):
+        return f"command not found: {program}"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return f"cannot run {program}: {reason}"

@@ -1,0 +1,306 @@
+"""Running candidates as real processes: output, parallelism, failures, timeouts, signals, no leftovers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jenkins_mlflow.processes import Command, Ended, Processes
+
+Argv = tuple[str, ...]
+
+
+class Bench:
+    """Builds commands whose logs go to a folder, runs them, keeps what was said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[str] = []
+        self.on_line: Callable[[str], None] = lambda line: None
+
+    def say(self, line: str) -> None:
+        self.said.append(line)
+        self.on_line(line)
+
+    def processes(
+        self,
+        commands: dict[str, Argv],
+        *,
+        jobs: int = 2,
+        timeout: float | None = None,
+        stop: bool = True,
+        grace: float = 5,
+    ) -> Processes:
+        made = [
+            Command(name, argv, self.folder / f"{name}.log", {**os.environ, "MARK": str(self.folder)})
+            for name, argv in commands.items()
+        ]
+        return Processes(made, jobs=jobs, timeout=timeout, stop_on_failure=stop, say=self.say, grace=grace)
+
+    def run(
+        self,
+        commands: dict[str, Argv],
+        *,
+        jobs: int = 2,
+        timeout: float | None = None,
+        stop: bool = True,
+        grace: float = 5,
+    ) -> dict[str, Ended]:
+        started = self.processes(commands, jobs=jobs, timeout=timeout, stop=stop, grace=grace)
+        return {ended.name: ended for ended in started.run()}
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def sh(script: str) -> Argv:
+    return ("sh", "-c", script)
+
+
+def alive(pid_file: Path) -> bool:
+    """Whether the process whose pid a script wrote still runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid_file.read_text().strip()}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def gone(pid_file: Path) -> bool:
+    """Whether that process ends within moments."""
+    deadline = time.monotonic() + 3
+    while alive(pid_file) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(pid_file)
+
+
+def test_output_goes_to_its_log_and_prefixed_to_the_watcher(bench: Bench) -> None:
+    """Standard output and error, a last line without line break, prefixes aligned."""
+    ended = bench.run({"svm": sh("echo out; echo err >&2; printf last"), "forest": sh("echo hello")}, jobs=1)
+
+    assert {name: (e.status, e.exit_code, e.error) for name, e in ended.items()} == {
+        "svm": ("ok", 0, ""),
+        "forest": ("ok", 0, ""),
+    }
+    assert bench.log("svm") == "out\nerr\nlast\n"
+    assert bench.said == ["[svm]    out", "[svm]    err", "[svm]    last", "[forest] hello"]
+
+
+def test_lines_stay_whole_when_candidates_talk_at_once(bench: Bench) -> None:
+    """Two candidates writing 2,000 lines in small pieces each never share a line and lose none."""
+    chatter = "import os\nfor i in range(2000):\n os.write(1, b'%d ' % i); os.write(1, b'x' * 50 + b'\\n')"
+    bench.run(dict.fromkeys(("a", "b"), (sys.executable, "-c", chatter)))
+
+    expected = [f"{i} {'x' * 50}" for i in range(2000)]
+    for name in ("a", "b"):
+        assert [
+            line.removeprefix(f"[{name}] ") for line in bench.said if line.startswith(f"[{name}] ")
+        ] == expected
+        assert bench.log(name).splitlines() == expected
+    assert len(bench.said) == 4000
+
+
+def test_garbage_and_progress_bars_are_tamed(bench: Bench) -> None:
+    """Bytes that are no UTF-8, terminal escapes, carriage returns, passwords in addresses."""
+    bench.run(
+        {"a": sh(r"printf '\377\376 ok\n\033[31mred\033[0m\n10%%\r50%%\r100%%\nx://u:secret@h\n\000\007\n'")}
+    )
+
+    assert bench.said == ["[a] \ufffd\ufffd ok", "[a] red", "[a] 100%", "[a] x://u:***@h", "[a] \ufffd\ufffd"]
+    assert "secret" not in bench.log("a")
+
+
+def test_a_line_without_end_comes_in_parts(bench: Bench) -> None:
+    """A megabyte without a line break neither stalls nor grows the memory; every byte is logged."""
+    bench.run({"a": (sys.executable, "-c", "print('x' * 1_000_000)")})
+
+    assert bench.log("a").replace("\n", "") == "x" * 1_000_000
+    assert 2 < len(bench.said) < 20
+
+
+def test_output_is_live(bench: Bench, tmp_path: Path) -> None:
+    """A line reaches the watcher while its script still runs."""
+    go = tmp_path / "go"
+    bench.on_line = lambda line: go.touch() if "waiting" in line else None
+
+    ended = bench.run(
+        {"a": sh(f"echo waiting; until [ -e {go} ]; do sleep 0.02; done; echo went on")}, timeout=10
+    )
+
+    assert ended["a"].status == "ok"
+    assert bench.said[-1] == "[a] went on"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_more_than_jobs_at_once(bench: Bench, tmp_path: Path, jobs: int) -> None:
+    """Each script counts who else is at work; two at once really overlap."""
+    script = f"cd {tmp_path}; touch $$.busy; ls | grep -c busy; sleep 0.3; rm $$.busy"
+    bench.run({name: sh(script) for name in "abcd"}, jobs=jobs)
+
+    assert max(int(line.split()[-1]) for line in bench.said) == jobs
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "error"),
+    [
+        pytest.param(sh("exit 7"), 7, "exit code 7", id="exit code"),
+        pytest.param(sh("kill -9 $$"), -9, "killed by SIGKILL", id="signal"),
+        pytest.param(("no-such-program", "x"), None, "command not found: no-such-program", id="not found"),
+        pytest.param(("/",), None, "cannot run /: Permission denied", id="not executable"),
+    ],
+)
+def test_a_failure_says_what_failed(bench: Bench, argv: Argv, code: int | None, error: str) -> None:
+    """Exit codes, signals and commands that cannot be started each have their word; the log has it too."""
+    ended = bench.run({"a": argv})["a"]
+
+    assert (ended.status, ended.exit_code, ended.error) == ("failed", code, error)
+    assert code is not None or bench.log("a") == f"{error}\n"
+
+
+@pytest.mark.parametrize("broken", [sh("exit 1"), ("no-such-program",)], ids=["exit code", "not found"])
+def test_stop_cancels_the_rest(bench: Bench, tmp_path: Path, broken: Argv) -> None:
+    """With stop, one failure ends what runs, its children too, and nothing else starts."""
+    pid = tmp_path / "pid"
+    until = f"until [ -s {pid} ]; do sleep 0.02; done"
+    bad = sh(f"{until}; exit 1") if broken[0] == "sh" else broken
+    ended = bench.run({"long": sh(f"sleep 60 & echo $! > {pid}; wait"), "bad": bad, "late": sh("echo never")})
+
+    assert {name: e.status for name, e in ended.items()} == {
+        "long": "cancelled",
+        "bad": "failed",
+        "late": "cancelled",
+    }
+    assert ended["late"].error == "never started: another candidate failed"
+    assert not (tmp_path / "late.log").exists()
+    assert not pid.exists() or gone(pid)
+
+
+def test_continue_lets_the_others_finish(bench: Bench) -> None:
+    """With continue, a failure concerns nobody else."""
+    ended = bench.run(
+        {"bad": sh("exit 1"), "gone": ("no-such-program",), "good": sh("true")}, jobs=1, stop=False
+    )
+
+    assert [e.status for e in ended.values()] == ["failed", "failed", "ok"]
+
+
+def test_a_timeout_ends_the_whole_group(bench: Bench, tmp_path: Path) -> None:
+    """The script and the child that it waits for are both ended, politely."""
+    pid = tmp_path / "pid"
+    ended = bench.run(
+        {"a": sh(f"trap 'echo bye; exit 3' TERM; sleep 60 & echo $! > {pid}; wait")}, timeout=0.3
+    )["a"]
+
+    assert (ended.status, ended.error) == ("timeout", "stopped after its timeout of 0.3 s")
+    assert bench.said == ["[a] bye"]
+    assert 0.3 <= ended.seconds < 3
+    assert gone(pid)
+
+
+def test_who_ignores_sigterm_is_killed(bench: Bench) -> None:
+    """After the grace period SIGTERM becomes SIGKILL."""
+    ended = bench.run({"a": sh("trap '' TERM; while :; do sleep 0.05; done")}, timeout=0.2, grace=0.3)["a"]
+
+    assert (ended.status, ended.exit_code) == ("timeout", -signal.SIGKILL)
+    assert ended.seconds < 3
+
+
+def test_a_background_process_cannot_hold_the_training(bench: Bench, tmp_path: Path) -> None:
+    """A helper left running with the pipe open is ended soon after its script."""
+    pid = tmp_path / "pid"
+    ended = bench.run({"a": sh(f"sleep 60 & echo $! > {pid}; echo done")})["a"]
+
+    assert (ended.status, bench.said) == ("ok", ["[a] done"])
+    assert ended.seconds < 1
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_and_keeps_the_result(
+    bench: Bench, tmp_path: Path, number: signal.Signals
+) -> None:
+    """What had ended stays known, what ran is cancelled with its children, the handlers are as before."""
+    pid, before = tmp_path / "pid", signal.getsignal(number)
+    bench.on_line = lambda line: os.kill(os.getpid(), number) if "ready" in line else None
+    processes = bench.processes(
+        {
+            "first": sh("true"),
+            "long": sh(f"sleep 60 & echo $! > {pid}; echo ready; wait"),
+            "late": sh("echo never"),
+        },
+        jobs=1,
+    )
+
+    ended = {e.name: (e.status, e.error) for e in processes.run()}
+
+    assert ended == {
+        "first": ("ok", ""),
+        "long": ("cancelled", "stopped: the build was interrupted"),
+        "late": ("cancelled", "never started: the build was interrupted"),
+    }
+    assert processes.interrupted is not None
+    assert processes.interrupted.exit_code == 128 + number
+    assert signal.getsignal(number) is before
+    assert gone(pid)
+
+
+def test_a_second_signal_kills_at_once(bench: Bench) -> None:
+    """Who presses Ctrl-C twice does not wait for the grace period."""
+    lines = {"ready": signal.SIGINT, "no": signal.SIGINT}
+
+    def react(line: str) -> None:
+        for word, number in lines.items():
+            if line.endswith(word):
+                os.kill(os.getpid(), number)
+
+    bench.on_line = react
+    started = time.monotonic()
+    (ended,) = bench.processes(
+        {"a": sh("trap 'echo no' TERM; echo ready; while :; do sleep 0.05; done")}, grace=30
+    ).run()
+
+    assert (ended.status, ended.exit_code) == ("cancelled", -signal.SIGKILL)
+    assert time.monotonic() - started < 10
+
+
+def test_an_error_of_the_watcher_leaves_nothing_running(bench: Bench, tmp_path: Path) -> None:
+    """If output cannot be shown, the error comes through and no process stays behind."""
+    pid = tmp_path / "pid"
+
+    def broken(line: str) -> None:
+        raise BrokenPipeError(line)
+
+    bench.on_line = broken
+    with pytest.raises(BrokenPipeError, match=re.escape("[a] hi")):
+        bench.run({"a": sh(f"sleep 60 & echo $! > {pid}; echo hi; wait"), "b": sh("sleep 60")})
+    assert gone(pid)
+
+
+def test_it_works_outside_the_main_thread(bench: Bench) -> None:
+    """There, signals cannot be noted and are left alone."""
+    result: list[dict[str, Ended]] = []
+    thread = threading.Thread(target=lambda: result.append(bench.run({"a": sh("echo hi")})))
+    thread.start()
+    thread.join(10)
+
+    assert result[0]["a"].status == "ok"
+
+
+def test_a_command_does_not_show_its_environment() -> None:
+    """Credentials are in there, and reprs reach logs."""
+    assert "secret" not in repr(
+        Command("a", ("true",), Path("a.log"), {"MLFLOW_TRACKING_PASSWORD": "secret"})
+    )
