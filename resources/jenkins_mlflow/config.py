@@ -219,7 +219,7 @@ def load(path: Path | None, flags: Mapping[str, object], environ: Mapping[str, s
     """
     source = path if path is not None else Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
     config = validate(Config, read_layers(Config, source, flags, environ))
-    config._source = source
+    config._source = source  # noqa: SLF001 - its own class
     return config
 
 

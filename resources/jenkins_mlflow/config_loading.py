@@ -24,12 +24,12 @@ M = TypeVar("M", bound=BaseModel)
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, except that a date stays text, 1e-3 is a number and every error has its line."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
         """PyYAML lets bare exceptions through where an explicit tag has a nonsensical value."""
         try:
             return super().construct_object(node, deep)
@@ -78,7 +78,7 @@ class Layers:
 
     def latest(self, path: KeyPath, keys: Iterable[str]) -> Origin:
         """Of some keys of a section, the origin of the one that was set last; else the section's own."""
-        set_keys = [self.origins[(*path, key)] for key in keys if (*path, key) in self.origins]
+        set_keys = [self.origins[at] for at in ((*path, key) for key in keys) if at in self.origins]
         return max(set_keys, key=lambda origin: origin.order, default=self.origin(path))
 
     def add(self, origin: Origin, path: KeyPath, message: str) -> None:
@@ -181,20 +181,22 @@ def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
         return
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            layers.origins[(*path, index)] = _file_origin(source, item)
-            _mark(item, (*path, index), source, layers)
+            at = (*path, index)
+            layers.origins[at] = _file_origin(source, item)
+            _mark(item, at, source, layers)
     if isinstance(node, yaml.MappingNode):
         first_lines: dict[Hashable, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                 continue
             name, origin = _Loader("").construct_object(key), _file_origin(source, key)
+            at = (*path, name)
             if name in first_lines:
                 message = f"the key stands here twice (first on line {first_lines[name]})"
-                layers.add(origin, (*path, name), message)
+                layers.add(origin, at, message)
             first_lines.setdefault(name, origin.order[1])
-            layers.origins[(*path, name)] = origin
-            _mark(value, (*path, name), source, layers)
+            layers.origins[at] = origin
+            _mark(value, at, source, layers)
 
 
 def _file_origin(source: Path, node: yaml.Node) -> Origin:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from jenkins_mlflow.config import METHOD_NAMES, Config, Gate, json_schema, load
 from jenkins_mlflow.config_values import UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
@@ -144,6 +143,7 @@ ALIAS = "expected an alias of letters, digits, dash and underscore (or null for 
 STAGE = "expected null for no stage, or one of Production, Staging"
 COMMAND = "train: {experiment: e, command: x, "
 
+# ruff: noqa: E501 - a table
 MISTAKES = [
     # keys
     ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),

@@ -1,0 +1,68 @@
+# Targets for people; each sets up what it needs. `make` alone lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+# A build log or a test must not depend on the caller's MLflow.
+unexport MLFLOW_TRACKING_URI MLFLOW_REGISTRY_URI
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.PHONY: setup
+setup: ## set up .venv with the jenkins-mlflow command and MLflow
+	@scripts/setup.sh
+
+.PHONY: setup-dev
+setup-dev:
+	@scripts/setup.sh dev
+
+.PHONY: demo
+demo: setup ## train, select, promote and clean up heart-disease models in .demo/
+	@scripts/demo.sh
+
+.PHONY: test
+test: test-python test-groovy ## run all tests
+
+.PHONY: test-python
+test-python: setup-dev ## test the Python package against real MLflow servers
+	@mkdir -p build
+	$(PYTHON) -m pytest --junitxml=build/pytest.xml $(ARGS)
+
+.PHONY: test-groovy
+test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
+	@scripts/ensure-java.sh
+	mvn --batch-mode --quiet --file tests/groovy/pom.xml test $(ARGS)
+
+.PHONY: lint
+lint: setup-dev ## check format, style, types, the runner's manifest and the Groovy sources
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m mypy
+	$(PYTHON) scripts/manifest.py --check
+	tests/groovy/lint.sh
+
+.PHONY: format
+format: setup-dev ## format the Python sources and apply safe fixes
+	$(PYTHON) -m ruff check --fix-only --quiet
+	$(PYTHON) -m ruff format
+
+.PHONY: bench
+bench: setup-dev ## measure the registry snapshot and the command's overhead
+	$(PYTHON) benchmarks/bench.py $(ARGS)
+
+.PHONY: manifest
+manifest: ## list the files that Jenkins ships to agents, after a change in resources/
+	python3 scripts/manifest.py
+
+.PHONY: pin
+pin: ## pin all requirements anew, after a change of a requirements.in (needs uv)
+	scripts/pin.sh
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf .venv .tools .demo .test-envs build tests/groovy/target tests/groovy/lint/target resources/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find resources scripts tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

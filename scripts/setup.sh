@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Sets up .venv with the jenkins-mlflow command and MLflow. Done before and nothing changed: returns at once.
+# usage: setup.sh [dev]      dev: with everything that tests and checks need
+# PYTHON=python3.12 chooses the interpreter of a new .venv; JENKINS_MLFLOW_UV=no does without uv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+requirements=requirements.txt
+if [ "${1:-}" = dev ]; then requirements=requirements-dev.txt; fi
+
+# What a set-up depends on: the pinned packages, the package's own metadata and where the checkout is.
+fingerprint() {
+  { pwd; cat "$1" pyproject.toml; } | cksum
+}
+
+is_current() {
+  local stamp=.venv/.setup-$1
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$1")" ] && .venv/bin/python -c "" 2>/dev/null
+}
+
+# What dev installs includes the rest.
+if is_current "$requirements" || is_current requirements-dev.txt; then exit 0; fi
+
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+      echo "$candidate"
+      return 0
+    fi
+  done
+  echo "Python 3.10 or newer is needed; ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 || true)" >&2
+  echo "Install one, then run again, with PYTHON=/path/to/python3 if it is not the default." >&2
+  return 1
+}
+
+# A virtual environment by Python's own means; Debian splits those off into a package.
+plain_venv() {
+  if ! "$python" -c "import ensurepip, venv" 2>/dev/null; then
+    scripts/apt-install.sh "Python's venv module" python3-venv >&2
+  fi
+  "$python" -m venv "$1"
+}
+
+# Prints the uv to use; fails if there is none to be had.
+find_uv() {
+  if [ "${JENKINS_MLFLOW_UV:-}" = no ]; then return 1; fi
+  local uv
+  for uv in uv .tools/bin/uv; do
+    if "$uv" --version >/dev/null 2>&1; then
+      echo "$uv"
+      return 0
+    fi
+  done
+  { plain_venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv; } >/dev/null 2>&1 || return 1
+  echo .tools/bin/uv
+}
+
+python=$(find_python)
+if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+  rm -rf .venv
+fi
+
+started=$SECONDS
+if uv=$(find_uv); then
+  echo "Setting up .venv with uv ..." >&2
+  export VIRTUAL_ENV=$PWD/.venv
+  [ -d .venv ] || "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" .venv
+  "$uv" pip install --quiet --require-hashes -r "$requirements"
+  "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+else
+  echo "Setting up .venv with pip (uv is not to be had) ..." >&2
+  [ -d .venv ] || plain_venv .venv
+  .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
+  pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+  "${pip[@]}" --require-hashes -r "$requirements"
+  "${pip[@]}" --no-deps --no-build-isolation --editable .
+fi
+fingerprint "$requirements" >".venv/.setup-$requirements"
+echo "Done in $((SECONDS - started)) s: .venv/bin/jenkins-mlflow" >&2
