@@ -1,0 +1,4 @@
+/** Trains the candidates of the config, see mlflowTrain.txt. */
+Map call(Map args = [:]) {
+    return mlflowRun.execute('train', args)
+}
