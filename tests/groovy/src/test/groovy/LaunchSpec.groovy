@@ -1,0 +1,269 @@
+import groovy.json.JsonSlurper
+import harness.Build
+import spock.lang.Unroll
+
+/** How the runner reaches an agent: cold and warm, cached, locked, repaired; and how a request reaches the runner. */
+class LaunchSpec extends LibrarySpec {
+
+    static final String LIST = "node { mlflowRun(command: 'list') }"
+    /** Stands in for the package where the real one's libraries need not be installed. */
+    static final String TINY_RUNNER = '''import json, sys
+        |def main():
+        |    print(json.dumps({"schema": 1, "command": "list", "status": "listed", "exit_code": 0, "message": sys.prefix}))
+        |'''.stripMargin()
+
+    def "a cold agent costs three trips, a warm one a single trip"() {
+        given:
+        def answers = runner(list: [:]).path
+
+        when:
+        def cold = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: answers]).run(LIST)
+        def warm = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: answers]).run(LIST)
+
+        then:
+        cold.error == null
+        cold.agentSteps == ['sh', 'writeFile', 'sh']
+        warm.error == null
+        warm.agentSteps == ['sh']
+        warm.callsOf('libraryResource').size() == 2
+        cold.workspace.list() == [] // the bundle is gone
+    }
+
+    def "whatever a parameter holds arrives untouched in the runner"() {
+        given:
+        def hostile = '$(touch pwned) `touch pwned` "quoted" \'single\' \\ $HOME ${PATH} $$ %s ; & | \n new line \t 📦 ümläut </script> -x'
+
+        when:
+        def build = buildAnswering([params: [MODEL: hostile]], [promote: [:]]).run('node { mlflowPromote(model: params.MODEL) }')
+
+        then:
+        build.error == null
+        new JsonSlurper().parseText(requests.text).options.model == hostile
+        build.workspace.list() == []
+        build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/launch.sh').getText('UTF-8') }
+    }
+
+    def "the person who started the build reaches the runner, and nobody does in a nightly build"() {
+        given:
+        def nightly = buildAnswering(list: [:])
+        nightly.causes.clear()
+        nightly.causes << [_class: 'hudson.triggers.TimerTrigger$TimerTriggerCause', shortDescription: 'Started by timer']
+
+        when:
+        buildAnswering(list: [:]).run(LIST)
+        nightly.run(LIST)
+
+        then:
+        requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', null]
+    }
+
+    def "a request becomes a command line of the real runner, value by value"() {
+        given:
+        def request = '{"command": "promote", "options": {"model": "-x $(id)\\n", "version": 7, "dryRun": true, "stage": null, ' +
+            '"minImprovement": "0.5", "models": ["a*", "b c"], "exclusive": false}}'
+
+        when:
+        def words = python('import json, sys\nsys.path.insert(0, sys.argv[1])\nfrom jenkins_mlflow.request import command_line\n' +
+            'print(json.dumps(command_line(json.loads(sys.argv[2]))))', resources.path, request)
+
+        then:
+        new JsonSlurper().parseText(words) == ['promote', '--model=-x $(id)\n', '--version=7', '--dry-run', '--min-improvement=0.5',
+                                               '--models=a*', '--models=b c', '--output=json']
+    }
+
+    def "the workspace's own modules and PYTHONPATH cannot replace the runner's"() {
+        given:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: realPython(), PYTHONPATH: folder.root.path, MLFLOW_TRACKING_URI: 'nonsense://x'])
+        ['yaml.py', 'mlflow.py', 'json.py', 'click.py', 'jenkins_mlflow.py'].each {
+            new File(build.workspace, it).text = 'raise SystemExit("hijacked")'
+            new File(folder.root, it).text = 'raise SystemExit("hijacked")'
+        }
+
+        when:
+        build.run(LIST)
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message.contains('nonsense') // the real runner's own refusal
+        !build.log.contains('hijacked')
+    }
+
+    def "a stale manifest is refused where the runner would be unpacked"() {
+        given:
+        File stale = folder.newFolder()
+        copy(resources, stale)
+        new File(stale, 'jenkins_mlflow/cli.py') << '# changed\n'
+
+        when:
+        def build = build(resources: stale).run(LIST)
+
+        then:
+        build.error.message == "mlflow list: the library's manifest.json is stale: run scripts/manifest.py where its sources were changed"
+        !new File(folder.root, 'cache').exists()
+        build.workspace.list() == []
+    }
+
+    def "this checkout's manifest is current"() {
+        when:
+        Process check = ['python3', 'scripts/manifest.py', '--check'].execute(null as List, Build.CHECKOUT)
+
+        then:
+        check.waitFor() == 0
+        check.err.text == ''
+    }
+
+    def "an agent without python3 is told what to install"() {
+        given:
+        File bin = folder.newFolder()
+        ['cat', 'tr', 'sh'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
+
+        when:
+        def build = build(env: [PATH: bin.path]).run(LIST)
+
+        then:
+        build.error.message == 'mlflow list: no python3 on this agent: install python3 (3.10 or newer), or name one in JENKINS_MLFLOW_PYTHON'
+    }
+
+    @Unroll
+    def "a python that is not there is named: #variable"() {
+        when:
+        def build = build(env: [(variable): '/no/"such"/python$(id)']).run(LIST)
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message.startsWith("mlflow list: ${message}")
+
+        where:
+        variable                       | message
+        'JENKINS_MLFLOW_PYTHON'        | 'no /no/such/pythonid on this agent: install python3'
+        'JENKINS_MLFLOW_RUNNER_PYTHON' | 'JENKINS_MLFLOW_RUNNER_PYTHON: there is no /no/such/pythonid here'
+    }
+
+    def "a python3 that is too old is told so"() {
+        given: 'a python that says it is 3.6'
+        File old = executable("""exec python3 -c 'import sys
+            |sys.version_info = (3, 6, 8, "final", 0)
+            |code = sys.argv[3]
+            |sys.argv = ["-c"] + sys.argv[4:]
+            |exec(code)' "\$@" """.stripMargin())
+
+        when:
+        def build = build(env: [JENKINS_MLFLOW_PYTHON: old.path]).run(LIST)
+
+        then:
+        build.error.message ==~ /mlflow list: \S+ is Python 3\.6, too old: install python3 3\.10 or newer, or name one in JENKINS_MLFLOW_PYTHON/
+    }
+
+    def "bootstrap.py can be read by a Python 3.4, which has no f-strings and no annotated variables"() {
+        expect:
+        python('import ast, sys\nast.parse(open(sys.argv[1], encoding="utf-8").read(), feature_version=(3, 4))',
+            new File(resources, 'jenkins_mlflow/bootstrap.py').path) == ''
+    }
+
+    def "a cache folder that cannot be written is named with its variable"() {
+        given:
+        File blocked = folder.newFile()
+
+        when:
+        def build = build(env: [JENKINS_MLFLOW_CACHE: blocked.path]).run(LIST)
+
+        then:
+        build.error.message.startsWith('mlflow list: cannot install the runner: ')
+        build.error.message.endsWith('; JENKINS_MLFLOW_CACHE names another folder')
+    }
+
+    @Unroll
+    def "the runner's environment is built by #tool, used from then on, and repaired after a killed build"() {
+        given:
+        def settings = [resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: uv]]
+
+        when: 'the first build installs'
+        def first = build(settings).run(LIST)
+
+        then:
+        first.error == null
+        File home = new File(folder.root, 'cache').listFiles().find { it.directory }
+        first.log.contains("installing the runner's environment")
+
+        when: 'the next one finds it'
+        def second = build(settings).run(LIST + "\nnode { def r = mlflowRun(command: 'list'); echo(r.message) }")
+
+        then:
+        second.agentSteps == ['sh', 'sh']
+        second.log.toString().trim() == new File(home, 'venv').path
+
+        when: 'a build was killed before the environment was ready'
+        new File(home, 'ready').delete()
+        new File(home, 'venv/pyvenv.cfg').delete()
+        new File(home, 'src.partial').mkdir()
+        def third = build(settings).run(LIST)
+
+        then:
+        third.error == null
+        third.agentSteps == ['sh', 'writeFile', 'sh']
+
+        when: 'somebody removed the python that the environment was made from'
+        new File(home, 'venv/bin/python').delete()
+        def fourth = build(settings).run(LIST)
+
+        then:
+        fourth.error == null
+        fourth.agentSteps == ['sh', 'writeFile', 'sh']
+
+        where:
+        tool           | uv
+        'venv and pip' | ''
+        'uv'           | 'uv'
+    }
+
+    def "requirements without hashes, or with wrong ones, are not installed"() {
+        given:
+        File library = tinyLibrary('click==8.1.7 --hash=sha256:0000000000000000000000000000000000000000000000000000000000000000\n')
+
+        when:
+        def build = build(resources: library, env: [JENKINS_MLFLOW_UV: '', PIP_NO_INDEX: '1', PIP_FIND_LINKS: folder.root.path]).run(LIST)
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message.startsWith('mlflow list: could not install the runner (python -I -m')
+        new File(folder.root, 'cache').listFiles().every { !new File(it, 'ready').exists() }
+    }
+
+    def "two builds that start at once on a cold agent both end well, and install once"() {
+        given:
+        File library = tinyLibrary()
+        List<Build> builds = (1..2).collect {
+            build(resources: library, env: [JENKINS_MLFLOW_UV: ''], workspace: new File(folder.root, "workspace@${it}"))
+        }
+
+        when:
+        List<Thread> threads = builds.collect { one -> Thread.start { one.run(LIST) } }
+        threads*.join()
+
+        then:
+        builds*.error == [null, null]
+        builds.count { it.log.contains("installing the runner's environment") } == 1
+        builds.count { it.log.contains('another build is installing the runner, waiting for it') } <= 1
+    }
+
+    /** The library with a runner that needs nothing, so that installing it takes seconds and no network. */
+    private File tinyLibrary(String requirements = '') {
+        File library = folder.newFolder()
+        copy(resources, library)
+        File home = new File(library, 'jenkins_mlflow')
+        new File(home, 'requirements.txt').text = requirements
+        new File(home, 'request.py').text = TINY_RUNNER
+        writeManifest(library)
+        return library
+    }
+
+    private static String python(String code, String... arguments) {
+        Process process = [realPython(), '-c', code, *arguments].execute()
+        StringBuffer printed = new StringBuffer()
+        StringBuffer errors = new StringBuffer()
+        process.waitForProcessOutput(printed, errors)
+        assert process.exitValue() == 0: errors
+        return printed
+    }
+
+}

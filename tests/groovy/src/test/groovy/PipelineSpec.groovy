@@ -1,0 +1,128 @@
+import groovy.json.JsonSlurper
+import spock.lang.Unroll
+
+/** mlflowPipeline: its stages, what it passes on, where it stops. */
+class PipelineSpec extends LibrarySpec {
+
+    static final List<String> STAGES = ['Train the candidates', 'Select the best', 'Promote the winner', 'Clean up old versions']
+    static final Map SELECTED = [status: 'selected', selected: [model: 'heart-$(id)', version: 7, value: 0.9]]
+
+    List<Map> getRequested() {
+        return requests.exists() ? requests.readLines().collect { new JsonSlurper().parseText(it) } : []
+    }
+
+    @Unroll
+    def "all stages run in a #kind pipeline, and what was selected is promoted"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [status: 'promoted'], cleanup: [:]).run(jenkinsfile)
+
+        then:
+        build.error == null
+        build.result == 'SUCCESS'
+        build.stages - 'Model' == STAGES
+        requested*.command == ['train', 'select', 'promote', 'cleanup']
+        requested[0].options == [report: 'mlflow-report', jobs: 2, build: 'b-1']
+        requested[1].options == [report: 'mlflow-report', metric: 'auc', build: 'b-1']
+        requested[2].options == [report: 'mlflow-report', metric: 'auc', build: 'b-1', model: 'heart-$(id)', version: 7]
+        requested[3].options == [report: 'mlflow-report', keepLast: 2, yes: true]
+        build.callsOf('archiveArtifacts').size() == 1
+
+        where:
+        kind          | jenkinsfile
+        'scripted'    | "node { ${STEP} }"
+        'declarative' | "pipeline { agent any\n stages { stage('Model') { steps { ${STEP} } } } }"
+        'script in declarative' | "pipeline { agent any\n stages { stage('Model') { steps { script { def r = ${STEP}\n echo(r.promote.status) } } } } }"
+    }
+
+    static final String STEP = "mlflowPipeline(jobs: '2', build: 'b-1', metric: 'auc', cleanup: true, keepLast: '2')"
+
+    def "it returns the result of every stage that ran"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [status: 'promoted']).run("node { return mlflowPipeline() }")
+
+        then:
+        build.value.keySet() == ['train', 'select', 'promote'] as Set
+        build.value.promote.status == 'promoted'
+        build.log.contains('Not asked for: cleanup: true deletes old versions here')
+    }
+
+    @Unroll
+    def "after '#selection.status' nothing is promoted, and the build is #result"() {
+        when:
+        def build = buildAnswering(train: [:], select: selection + [message: 'because'], promote: [:]).run("node { mlflowPipeline() }")
+
+        then:
+        build.result == result
+        build.error == null
+        requested*.command == ['train', 'select']
+        build.log.contains('Nothing to promote: because')
+
+        where:
+        selection                                               | result
+        [status: 'champion_kept', exit_code: 0, selected: null] | 'SUCCESS'
+        [status: 'no_candidate', exit_code: 3, selected: null]  | 'UNSTABLE'
+    }
+
+    def "a failed training ends the pipeline, with its logs archived"() {
+        when:
+        def build = buildAnswering(train: [exit_code: 1, message: 'candidate svm failed'], select: SELECTED).run('''node {
+            writeFile(file: 'mlflow-report/logs/svm.log', text: 'Traceback', encoding: 'UTF-8')
+            mlflowPipeline()
+        }''')
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message == 'mlflow train: candidate svm failed'
+        build.stages == STAGES.take(1)
+        build.archived == ['mlflow-report/logs/svm.log'] as Set
+    }
+
+    def "a report that cannot be archived does not hide the first failure"() {
+        given:
+        def build = buildAnswering(train: [exit_code: 1, message: 'candidate svm failed'])
+        build.steps.metaClass.archiveArtifacts = { Map args -> throw new IOException('disk full') }
+
+        when:
+        build.run("node { mlflowPipeline() }")
+
+        then:
+        build.error.message == 'mlflow train: candidate svm failed'
+        build.log.contains('The report could not be archived: disk full')
+    }
+
+    def "a report that cannot be archived fails a build that has no other failure"() {
+        given:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [:])
+        build.steps.metaClass.archiveArtifacts = { Map args -> throw new IOException('disk full') }
+
+        when:
+        build.run("node { mlflowPipeline() }")
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message == 'disk full'
+    }
+
+    def "a promotion by hand leaves the build unstable and cleanup still runs where it was asked for"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [status: 'manual', exit_code: 4], cleanup: [:]).run('''
+            node { mlflowPipeline(cleanup: 'true') }
+        ''')
+
+        then:
+        build.result == 'UNSTABLE'
+        requested*.command == ['train', 'select', 'promote', 'cleanup']
+    }
+
+    def "a step works in parallel branches"() {
+        when:
+        def build = buildAnswering(train: [:]).run('''
+            parallel(a: { node { mlflowTrain(only: 'a') } }, b: { node { mlflowTrain(only: 'b') } })
+        ''')
+
+        then:
+        build.error == null
+        requested*.options*.only == [['a'], ['b']]
+    }
+
+}

@@ -1,0 +1,117 @@
+import hudson.AbortException
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+import spock.lang.Unroll
+
+/** What a command's result does to the build. */
+class ResultSpec extends LibrarySpec {
+
+    def "a result comes back as a plain map that survives a controller restart"() {
+        when:
+        def build = buildAnswering(promote: [status: 'promoted', production: [[model: 'm', version: 3]], seconds: 0.5]).run('''
+            node {
+                def result = mlflowPromote(model: 'm')
+                echo("now: ${result.production[0].version}") // a step, so `result` is serialized here
+                return result
+            }
+        ''')
+
+        then:
+        build.result == 'SUCCESS'
+        build.value == [schema: 1, command: 'promote', status: 'promoted', exit_code: 0, message: 'promote done',
+                        production: [[model: 'm', version: 3]], seconds: 0.5]
+        build.value instanceof HashMap
+        build.value.production.class == ArrayList
+        build.value.production[0] instanceof HashMap
+        build.log.contains('runner says: promote')
+        build.log.contains('now: 3')
+    }
+
+    @Unroll
+    def "exit code #code fails the build with the runner's message"() {
+        when:
+        def build = buildAnswering(promote: [status: 'error', exit_code: code, message: 'no such model: m']).run('''
+            node { mlflowPromote(model: 'm') }
+        ''')
+
+        then:
+        build.result == 'FAILURE'
+        build.error.class == AbortException
+        build.error.message == 'mlflow promote: no such model: m'
+
+        where:
+        code << [1, 2, 130, 143]
+    }
+
+    def "no candidate passes the gates: unstable, and the build goes on"() {
+        when:
+        def build = buildAnswering(select: [status: 'no_candidate', exit_code: 3, message: 'none of 4 passes']).run('''
+            node { echo("then: ${mlflowSelect().status}") }
+        ''')
+
+        then:
+        build.result == 'UNSTABLE'
+        build.error == null
+        build.log.contains('WARNING: mlflow select: none of 4 passes')
+        build.log.contains('then: no_candidate')
+        build.archived.empty
+    }
+
+    def "a person must promote: unstable, with the notice archived"() {
+        when:
+        def build = buildAnswering(promote: [status: 'manual', exit_code: 4, message: 'promote by hand']).run('''
+            node {
+                writeFile(file: 'out/notice.md', text: '# By hand', encoding: 'UTF-8')
+                writeFile(file: 'out/logs/a.log', text: 'x', encoding: 'UTF-8')
+                writeFile(file: 'secret.txt', text: 'x', encoding: 'UTF-8')
+                mlflowPromote(model: 'm', report: 'out')
+            }
+        ''')
+
+        then:
+        build.result == 'UNSTABLE'
+        build.error == null
+        build.archived == ['out/notice.md', 'out/logs/a.log'] as Set
+    }
+
+    def "a runner that dies without a result fails the build"() {
+        when:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: executable('kill -9 $$').path]).run("node { mlflowSelect() }")
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message == 'script returned exit code 137'
+    }
+
+    def "a runner that prints something else fails the build"() {
+        when:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: executable('echo hello').path]).run("node { mlflowSelect() }")
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message == 'mlflow select: the runner printed no result; the log above says why'
+    }
+
+    def "an abort while a command works ends the runner and passes through"() {
+        given:
+        File started = new File(folder.root, 'started')
+        File ended = new File(folder.root, 'ended')
+        File runner = executable("""
+            trap 'echo ended > ${ended.path}; exit 143' TERM
+            echo started > ${started.path}
+            while true; do sleep 0.05; done
+        """)
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path])
+        build.aborted = { started.exists() }
+
+        when:
+        build.run("node { mlflowPipeline(); echo('never') }")
+
+        then:
+        build.result == 'ABORTED'
+        build.error.class == FlowInterruptedException
+        build.stages == ['Train the candidates']
+        ended.exists()
+        !build.log.contains('never')
+    }
+
+}
