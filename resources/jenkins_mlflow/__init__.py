@@ -1,3 +1,3 @@
-"""Stage runners of the jenkins-mlflow shared library: train, select, promote and clean up models in an MLflow registry."""
+"""Stage runners of the jenkins-mlflow shared library: train, select, promote and clean up MLflow models."""
 
 VERSION = "0.1.0"

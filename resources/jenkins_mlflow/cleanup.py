@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from jenkins_mlflow.config import Cleanup, Protect
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, NotFound
-from jenkins_mlflow.promotion_plan import Target, serves
 from jenkins_mlflow.promotion import PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.promotion_plan import Target, serves
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.snapshot import PRODUCTION, STAGING, Model, Snapshot, Version
 from jenkins_mlflow.text import plural
@@ -168,8 +168,8 @@ def apply_cleanup(
     """Delete what the plan names and nothing else.
 
     Each version is read again right before its deletion and kept if its stage, aliases or tags changed since the plan
-    was made. A version that is gone
-    already counts as done. The first unexpected error stops the rest; the result says what was deleted until then. A signal (errors.Interrupted) stops it the same way, after the deletions under way.
+    was made. A version that is gone already counts as done. The first unexpected error stops the rest, and so does a
+    signal (errors.Interrupted), after the deletions under way; the result says what was deleted until then.
 
     Args:
         progress: Called after each version.

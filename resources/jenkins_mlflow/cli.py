@@ -1,4 +1,4 @@
-"""The command line: parses, loads the configuration, runs one command, prints its document, and alone decides the exit code.
+"""The command line: parses, loads the configuration, runs one command, prints its document; alone it sets exit codes.
 
 Data goes to standard output, everything said to a person to standard error.
 """
@@ -6,6 +6,7 @@ Data goes to standard output, everything said to a person to standard error.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ from jenkins_mlflow.commands import Document, Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import FORMATS, prepare_streams, render
 from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.text import printable, redact
+from jenkins_mlflow.text import redact
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_REPORT = "mlflow-report"
@@ -231,7 +232,7 @@ def schema() -> None:
 def _stop_on_signals() -> None:
     """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(f"interrupted by {signal.Signals(number).name}", signal_number=number)
 
     signal.signal(signal.SIGINT, stop)
@@ -255,7 +256,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `... | head`
         return errors.FAILED
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
         traceback.print_exc()
         return _fail(JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments)
 
@@ -266,7 +267,7 @@ def _fail(error: JenkinsMlflowError | Interrupted, arguments: Sequence[str]) -> 
     lines += [f"state: {error.state}"] if error.state else []
     lines += [f"next:  {error.next_step}"] if error.next_step else []
     Terminal().insist("\n".join(redact(line) for line in lines))
-    if "--output=json" in arguments or ("--output", "json") in zip(arguments, arguments[1:], strict=False):
+    if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
         command = next((word for word in arguments if word in cli.commands), "")
         status = "interrupted" if isinstance(error, Interrupted) else "error"
         document = {

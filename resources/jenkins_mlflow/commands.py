@@ -80,7 +80,9 @@ def train(session: Session, only: Sequence[str]) -> Document:
     build = session.build.for_training(Path.cwd())
     plan = plan_training(rules, build, session.uri, dict(os.environ), session.report / "logs", only)
     registry = MlflowTrainingRegistry(session.registry(may_create=True))
-    session.terminal.say(f"training {plural(len(plan.commands), 'candidate')}, {plan.jobs} at once, as build {plan.build}")
+    session.terminal.say(
+        f"training {plural(len(plan.commands), 'candidate')}, {plan.jobs} at once, as build {plan.build}"
+    )
     return {"command": "train", **run_training(plan, registry, session.terminal.say).document()}
 
 
@@ -270,7 +272,7 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}
     if plan_only or not plan.deletions:
         return document
-    if not yes and not _agreed(session, plan, model, ask):
+    if not yes and not _agreed(session, plan, model, ask=ask):
         return {**document, "status": "nothing", "message": "nothing was deleted: the answer was no"}
     with session.terminal.progress("deleting versions", len(plan.deletions)) as advance:
         result = apply_cleanup(registry, plan, progress=advance)
@@ -284,7 +286,7 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     return document
 
 
-def _agreed(session: Session, plan: CleanupPlan, model: str | None, ask: bool) -> bool:
+def _agreed(session: Session, plan: CleanupPlan, model: str | None, *, ask: bool) -> bool:
     """Show what would go and ask for it."""
     if not session.terminal.interactive and not ask:
         raise Refused(

@@ -49,8 +49,7 @@ class Connection:
 
         try:
             answer = http_request(get_default_host_creds(self.uri), "/version", "GET", timeout=10)
-        except Exception:
-            # Only ever used to word advice: promotion itself does not depend on it.
+        except Exception:  # noqa: BLE001  only ever used to word advice, no promotion depends on it
             return None
         text = answer.text.strip()
         return text if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
@@ -68,7 +67,7 @@ def local_path(uri: str) -> Path | None:
     """The folder or database file of a store on this machine; None for a remote address."""
     parts = urlsplit(uri)
     if parts.scheme == "sqlite":
-        return Path(unquote(uri.split(":///", 1)[1].split("?")[0])) if ":///" in uri else None
+        return Path(unquote(uri.partition(":///")[2].partition("?")[0])) if ":///" in uri else None
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(uri) if parts.scheme == "" else None

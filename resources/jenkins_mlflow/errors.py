@@ -23,7 +23,7 @@ NO_CANDIDATE = 3
 BY_HAND = 4
 
 
-class _Told:
+class _Told(BaseException):
     """What a person is told, whatever stopped the work.
 
     Args:

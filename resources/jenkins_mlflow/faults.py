@@ -154,7 +154,9 @@ def call_with_retries(
 
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline),
-        wait=tenacity.wait_exponential_jitter(multiplier=_FIRST_WAIT, max=policy.max_wait, jitter=_FIRST_WAIT),
+        wait=tenacity.wait_exponential_jitter(
+            multiplier=_FIRST_WAIT, max=policy.max_wait, jitter=_FIRST_WAIT
+        ),
         retry=_WorthRetrying(),
         sleep=sleep,
         reraise=True,

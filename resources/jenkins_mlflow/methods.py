@@ -84,6 +84,10 @@ class FileStore:
             )
         if not holds(folder, candidate):
             return f"there is no store with {candidate.label} in {folder}"
+        return self._open(folder, candidate)
+
+    def _open(self, folder: Path, candidate: Version) -> str:
+        """Open the folder if it is the server's own registry; else why not."""
         direct = Registry(connect(str(folder)))
         if is_affected(direct.connection.server_version):
             return f"this runner's own MLflow {direct.connection.server_version} has the server's fault"

@@ -15,11 +15,23 @@ from jenkins_mlflow.connection import HTTP_SCHEMES, is_affected
 from jenkins_mlflow.promotion import Attempt, Outcome
 from jenkins_mlflow.promotion_plan import Plan
 from jenkins_mlflow.snapshot import ARCHIVED
-from jenkins_mlflow.text import markdown, plural, printable, redact
+from jenkins_mlflow.text import markdown, printable, redact
 
 # MLflow's SQL stores count experiments from 0; its file store draws 18 random digits.
 _FILE_STORE_ID_DIGITS = 18
 _RULE = "=" * 78
+_SHOW_STAGES = (
+    'Switch off "New model registry UI" at the top right and answer the dialog with "Disable": '
+    "stages show only then."
+)
+_CHOOSE_STAGE = (
+    'Open the "Stage" drop-down, choose "Transition to -> {stage}", tick the box that archives the existing '
+    "versions of that stage, and confirm."
+)
+_NO_HELP = (
+    "Deleting old versions or running the cleanup: the failure lies in how MLflow writes one version's record, "
+    "not in how many there are."
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ def text_notice(facts: Facts) -> str:
 
 
 def markdown_notice(facts: Facts) -> str:
-    """The notice as Markdown, for a build's artifacts or a ticket; nothing from the registry can leave its code span."""
+    """The notice as Markdown, for artifacts and tickets; nothing from the registry can leave its code span."""
     lines = [f"# {_title(facts, markdown)}"]
     for section in _sections(facts, markdown, markdown):
         lines += ["", f"## {section.heading}", ""]
@@ -92,13 +104,7 @@ def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], st
         Section("Promote by hand in MLflow's UI", tuple(_steps(facts, name, code)), numbered=True),
         Section("Will the UI work on this server?", tuple(_honest_word(facts, code))),
         Section("The permanent fix", _permanent_fix(facts, code)),
-        Section(
-            "What does not help",
-            (
-                "Deleting old versions or running the cleanup: the failure lies in how MLflow writes one version's "
-                "record, not in how many there are.",
-            ),
-        ),
+        Section("What does not help", (_NO_HELP,)),
     ]
 
 
@@ -106,13 +112,12 @@ def _tried(attempts: Sequence[Attempt], name: Callable[[str], str]) -> list[str]
     """One line for each method: its last outcome, and how often it was tried."""
     last: dict[str, Attempt] = {}
     for attempt in attempts:
-        last[
-            f"{attempt.method} {attempt.outcome}" if attempt.outcome.endswith("undone") else attempt.method
-        ] = attempt
+        undoing = attempt.outcome in ("undone", "not undone")
+        last[f"{attempt.method} {attempt.error}" if undoing else attempt.method] = attempt
     return [
         f"{name(attempt.method)}: {attempt.outcome}"
         + (f" ({name(attempt.error)})" if attempt.error else "")
-        + (f", {plural(attempt.attempt, 'try').replace('trys', 'tries')}" if attempt.attempt > 1 else "")
+        + (f", {attempt.attempt} tries" if attempt.attempt > 1 else "")
         for attempt in last.values()
     ]
 
@@ -128,17 +133,14 @@ def _steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str])
     base = (facts.ui_url or (redact(facts.uri) if over_http else "http://localhost:5000")).rstrip("/")
     steps = [f"Open the tunnel: {code(printable(facts.tunnel))}"] if facts.tunnel else []
     if not over_http and not facts.ui_url:
-        steps.append(
-            f"Start the UI: {code('mlflow ui --backend-store-uri ' + _argument(redact(facts.uri)))}"
-        )
+        steps.append(f"Start the UI: {code('mlflow ui --backend-store-uri ' + _argument(redact(facts.uri)))}")
     steps.append(
         f"Open {base}/#/models/{quote(plan.candidate.model, safe='')}/versions/{plan.candidate.number}"
     )
     if plan.needs_stage and plan.target.stage and "stage" in missing:
         steps += [
-            'Switch off "New model registry UI" at the top right and answer the dialog with "Disable": stages show only then.',
-            f'Open the "Stage" drop-down, choose "Transition to -> {plan.target.stage}", tick the box that archives the '
-            "existing versions of that stage, and confirm.",
+            _SHOW_STAGES,
+            _CHOOSE_STAGE.format(stage=plan.target.stage),
         ]
     if plan.needs_alias and plan.target.alias and "alias" in missing:
         steps.append(f'Beside "Aliases" choose "Add" and give it the alias {name(plan.target.alias)}.')
@@ -170,9 +172,9 @@ def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
         f"jenkins-mlflow promote --model {model} --version {candidate.number} --tracking-uri /path/to/mlruns"
     )
     why = "keeps its registry in files, and" if facts.file_store else "may keep its registry in files; then"
+    fault = 'the UI\'s stage change fails with the same error ("RepresentationError")'
     return [
-        f"{sure}: the server is {server} and {why} the UI's stage change fails with the same error "
-        '("RepresentationError").',
+        f"{sure}: the server is {server} and {why} {fault}.",
         f"What works today, on the machine that has the server's folder: {code(command)}",
     ]
 

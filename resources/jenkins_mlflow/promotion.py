@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ class Promotion:
         name = method.name if method else ALIAS_METHOD if alias_set else None
         warnings = self._tag({**tags, TAG_PREFIX + "method": name}) if name else ()
         in_part = stage_done or (plan.target.alias is not None and alias_done)
-        return self._outcome(name, missing, in_part, warnings)
+        return self._outcome(name, missing, in_part=in_part, warnings=warnings)
 
     def _refuse_if_changed(self) -> None:
         live, found = self._registry.model(self._plan.candidate.model), self._plan.found
@@ -202,9 +203,10 @@ class Promotion:
         error = ""
         for method in self._usable:
             started = time.monotonic()
+            move_back = functools.partial(method.move, version, stage)
             try:
-                call_with_retries(lambda: method.move(version, stage), self._retry, sleep=self._sleep)  # noqa: B023
-            except Exception as failure:
+                call_with_retries(move_back, self._retry, sleep=self._sleep)
+            except Exception as failure:  # noqa: BLE001
                 error = classify(failure).summary
                 continue
             note = f"{version.label} is back in stage {stage}"
@@ -232,18 +234,18 @@ class Promotion:
 
         try:
             call_with_retries(call, self._retry, on_failure=failed, sleep=self._sleep)
-        except Exception:
+        except Exception:  # noqa: BLE001  recorded above; the registry's state decides
             return False
         self._record(Attempt(label, count + 1, "done", round(time.monotonic() - started, 3)))
         return True
 
     def _retire_others(self) -> list[str]:
         """Take the other models of an exclusive group out of production; what could not be done, in words."""
-        missing = []
-        for version in self._plan.others:
-            if not self._retire(version):
-                missing.append(f"{version.label} must leave production: this group has one champion")
-        return missing
+        return [
+            f"{version.label} must leave production: this group has one champion"
+            for version in self._plan.others
+            if not self._retire(version)
+        ]
 
     def _retire(self, version: Version) -> bool:
         stage, alias = self._plan.target.stage, self._plan.target.alias
@@ -251,7 +253,7 @@ class Promotion:
         if stage and version.stage == stage:
             movers = self._usable or [m for m in self._methods if not m.obstacle(version)]
             done = any(
-                self._write(f"{m.name}: retire {version.label}", lambda: m.move(version, ARCHIVED))  # noqa: B023
+                self._write(f"{m.name}: retire {version.label}", functools.partial(m.move, version, ARCHIVED))
                 for m in movers
             )
         if alias and alias in version.aliases:
@@ -275,14 +277,14 @@ class Promotion:
                 self._retry,
                 sleep=self._sleep,
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
             return (
                 f"{plan.candidate.label} could not be tagged with its promotion: {classify(error).summary}",
             )
         return ()
 
     def _outcome(
-        self, method: str | None, missing: Sequence[str], in_part: bool, warnings: tuple[str, ...]
+        self, method: str | None, missing: Sequence[str], *, in_part: bool, warnings: tuple[str, ...]
     ) -> Outcome:
         plan = self._plan
         names = {plan.found.name, *(version.model for version in plan.others)}

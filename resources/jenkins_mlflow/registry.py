@@ -8,6 +8,7 @@ are 1,000 models, 200,000 versions and 50,000 runs. ``name LIKE 'p%'`` works on 
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -187,12 +188,10 @@ class Registry:
     ) -> Iterator[Any]:
         token: str | None = None
         while True:
-            page = self._read(
-                "the registry",
-                lambda: search(
-                    filter_string=condition or None, max_results=size, order_by=order_by, page_token=token
-                ),  # noqa: B023
+            read_page = functools.partial(
+                search, filter_string=condition or None, max_results=size, order_by=order_by, page_token=token
             )
+            page = self._read("the registry", read_page)
             yield from page
             token = page.token
             if not token:
@@ -218,12 +217,10 @@ class Registry:
         for start in range(0, len(ids), IDS_PER_REQUEST):
             some = ids[start : start + IDS_PER_REQUEST]
             condition = "attributes.run_id IN ({})".format(", ".join(f"'{run_id}'" for run_id in some))
-            runs = self._read(
-                "the runs of the versions",
-                lambda: self._client.search_runs(
-                    experiments, condition, ViewType.ALL, max_results=IDS_PER_REQUEST
-                ),  # noqa: B023
+            read_runs = functools.partial(
+                self._client.search_runs, experiments, condition, ViewType.ALL, max_results=IDS_PER_REQUEST
             )
+            runs = self._read("the runs of the versions", read_runs)
             for run in runs:
                 found[run.info.run_id] = Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags))
         return found

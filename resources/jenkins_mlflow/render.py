@@ -156,8 +156,7 @@ def _text(document: Document, stream: TextIO) -> None:
             grid.add_row(*(Text(_cell(cell)) for cell in row))
         Console(file=stream, width=width, highlight=False).print(grid)
     stream.write(f"{document['message']}\n")
-    for warning in document.get("warnings", ()):
-        stream.write(f"warning: {warning}\n")
+    stream.writelines(f"warning: {warning}\n" for warning in document.get("warnings", ()))
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:

@@ -123,8 +123,8 @@ def select(
     passed = [verdict for verdict in candidates if verdict.verdict == "passed"]
     winner, note = _challenge(passed[0].version, champion, rules) if passed else (False, "")
     if passed:
-        candidates = [_final(verdict, passed[0], winner, note) for verdict in candidates]
-    status, message = _outcome(candidates, passed, champion, winner, note, rules)
+        candidates = [_final(verdict, passed[0], winner=winner, note=note) for verdict in candidates]
+    status, message = _outcome(candidates, passed, champion, rules, winner=winner, note=note)
     return Selection(
         status=status,
         metric=rules.metric,
@@ -207,7 +207,7 @@ def _challenge(best: Version, champion: Version | None, rules: Select) -> tuple[
     )
 
 
-def _final(verdict: Verdict, best: Verdict, winner: bool, note: str) -> Verdict:
+def _final(verdict: Verdict, best: Verdict, *, winner: bool, note: str) -> Verdict:
     """The verdict after the comparison: the best one wins or does not, the others were simply not the best."""
     if verdict is best:
         word: Literal["selected", "not better"] = "selected" if winner else "not better"
@@ -222,19 +222,16 @@ def _outcome(
     candidates: list[Verdict],
     passed: list[Verdict],
     champion: Version | None,
+    rules: Select,
+    *,
     winner: bool,
     note: str,
-    rules: Select,
 ) -> tuple[Status, str]:
     if passed:
         best = passed[0]
         value = number(best.value) if best.value is not None else "?"
-        head = f"{best.version.label} with {rules.metric} {value}"
-        return (
-            ("selected", f"selected {head}: {note}")
-            if winner
-            else ("champion_kept", f"kept the champion; {head}: {note}")
-        )
+        head = f"{best.version.label} with {rules.metric} {value}: {note}"
+        return ("selected", f"selected {head}") if winner else ("champion_kept", f"kept the champion; {head}")
     if candidates:
         return (
             "no_candidate",

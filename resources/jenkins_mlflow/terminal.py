@@ -24,7 +24,8 @@ class Terminal:
 
     def insist(self, text: str) -> None:
         """A message that is shown even when quiet: an error, a notice."""
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
     @property
     def interactive(self) -> bool:
@@ -33,7 +34,8 @@ class Terminal:
 
     def confirm(self, question: str) -> bool:
         """Ask a question whose default answer is no; end of input means no."""
-        print(f"{question} [y/N]: ", end="", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{question} [y/N]: ")
+        sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     @contextmanager

@@ -8,7 +8,12 @@ from jenkins_mlflow.snapshot import Model, Run, Snapshot, Version
 def version(model: str, number: int, *, metrics: dict[str, float] | None = None, **fields: object) -> Version:
     """A READY version; with ``metrics`` it has a run."""
     run = Run(f"run-{model}-{number}", metrics, fields.pop("run_tags", {})) if metrics is not None else None  # type: ignore[arg-type]
-    values: dict[str, object] = {"created": number * 1000, "run_id": run.run_id if run else None, "run": run, **fields}
+    values: dict[str, object] = {
+        "created": number * 1000,
+        "run_id": run.run_id if run else None,
+        "run": run,
+        **fields,
+    }
     return Version(model, number, **values)  # type: ignore[arg-type]
 
 

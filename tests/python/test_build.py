@@ -7,9 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hypothesis import given, strategies as st
 from jenkins_mlflow.build import BuildContext, safe_id
 
 JENKINS = {

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import snapshot, version
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hypothesis import given, strategies as st
 from jenkins_mlflow.cleanup import CleanupPlan, plan_cleanup
 from jenkins_mlflow.config import Cleanup, Protect
 from jenkins_mlflow.promotion_plan import Target
@@ -81,7 +79,9 @@ def test_max_deletions_takes_the_oldest_and_leaves_the_rest_for_the_next_run() -
     """A limit of 2 on 5 deletions: the 2 oldest go, 3 are deferred and say so."""
     result = plan(snapshot(*(version("m", n) for n in range(1, 6))), keep_last=0, max_deletions=2)
     assert sorted(deleted(result)) == [1, 2]
-    assert [i.reason for i in result.items if i.action == "defer"] == ["left for the next run (max_deletions 2)"] * 3
+    assert [i.reason for i in result.items if i.action == "defer"] == [
+        "left for the next run (max_deletions 2)"
+    ] * 3
 
 
 @st.composite
@@ -90,7 +90,9 @@ def registries(draw: st.DrawFn) -> Snapshot:
     for model in draw(st.sets(st.sampled_from("ab"), max_size=2)):
         for number in range(1, draw(st.integers(1, 8)) + 1):
             tags = draw(
-                st.sampled_from([{}, {"keep": "true"}, {"jenkins_mlflow.previous_version": "1"}, {"keep": "no"}])
+                st.sampled_from(
+                    [{}, {"keep": "true"}, {"jenkins_mlflow.previous_version": "1"}, {"keep": "no"}]
+                )
             )
             found.append(
                 version(
@@ -127,7 +129,8 @@ def test_cleanup_never_deletes_what_is_protected(
         newer = [o for o in model.versions if o.number > v.number and not _in_production(o)]
         assert len(newer) >= keep_last
         assert not any(
-            _in_production(o) and o.tags.get("jenkins_mlflow.previous_version") == str(v.number) for o in model.versions
+            _in_production(o) and o.tags.get("jenkins_mlflow.previous_version") == str(v.number)
+            for o in model.versions
         )
 
 

@@ -6,23 +6,16 @@ import json
 
 import pytest
 import requests
+from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
 from mlflow.exceptions import MlflowException, RestException
 from urllib3.exceptions import MaxRetryError, ResponseError
-
-from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
 
 
 def hidden(status: int) -> MlflowException:
     """A failing HTTP status as client 3.17.2 raises it with its own retries off: the status only in __context__."""
     reason = ResponseError(f"too many {status} error responses")
     pool = "HTTPConnectionPool(host='localhost', port=5000)"
-    try:
-        try:
-            raise requests.exceptions.RetryError(MaxRetryError(pool, "/api", reason))  # type: ignore[arg-type]
-        except requests.exceptions.RetryError as error:
-            raise MlflowException(f"API request to http://localhost:5000/api failed with exception {error}")  # noqa: B904
-    except MlflowException as error:
-        return error
+    return from_context(requests.exceptions.RetryError(MaxRetryError(pool, "/api", reason)))  # type: ignore[arg-type]
 
 
 def from_context(cause: Exception) -> MlflowException:
@@ -102,10 +95,17 @@ def test_retries_by_the_policy(errors: list[Exception], made: int, succeeds: boo
     told: list[int] = []
     policy = RetryPolicy(attempts=3)
     if succeeds:
-        assert call_with_retries(calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append) == "answer"
+        assert (
+            call_with_retries(
+                calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append
+            )
+            == "answer"
+        )
     else:
         with pytest.raises(Exception, match=r"\w"):
-            call_with_retries(calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append)
+            call_with_retries(
+                calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append
+            )
     assert calls.made == made
     assert told == list(range(1, len(told) + 1))
     assert len(told) == made - succeeds

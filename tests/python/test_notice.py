@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
-
 from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
 from jenkins_mlflow.promotion import Attempt, Outcome
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
@@ -21,7 +20,9 @@ def facts(name: str = "churn", **changes: object) -> Facts:
         Attempt("stage-archive", 1, "failed", 0.03, "HTTP 500 from the server"),
         Attempt("stage-archive", 2, "failed", 0.03, "HTTP 500 from the server"),
         Attempt("stage", 1, "failed", 0.03, "HTTP 503 from the server"),
-        Attempt("file-store", 0, "skipped", error="the server's store is no folder that this machine can reach"),
+        Attempt(
+            "file-store", 0, "skipped", error="the server's store is no folder that this machine can reach"
+        ),
     )
     missing = (f"stage Production for {name} version 2", f"alias champion for {name} version 2")
     outcome = Outcome("manual", "words", None, attempts, (plan.previous[0],), missing)
@@ -84,7 +85,12 @@ def test_nothing_in_production_is_said_in_capitals() -> None:
 def test_registry_text_cannot_leave_its_place() -> None:
     """A hostile name stays inside its Markdown code span, its line and its shell quotes, and is encoded in the link."""
     page = markdown_notice(facts(NASTY))
-    assert page.splitlines()[0] == "# PROMOTE BY HAND: ``m`<script>alert(1)</script>� $(reboot) 'q' 🫀`` version 2 -> stage Production".replace("� ", "\ufffd")
+    assert (
+        page.splitlines()[0]
+        == "# PROMOTE BY HAND: ``m`<script>alert(1)</script>� $(reboot) 'q' 🫀`` version 2 -> stage Production".replace(
+            "� ", "\ufffd"
+        )
+    )
     assert "/#/models/m%60%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A%24%28reboot%29" in page
     text = text_notice(facts(NASTY))
     assert "\n$(reboot)" not in text

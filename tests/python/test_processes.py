@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from jenkins_mlflow.processes import Command, Ended, Processes
 
 Argv = tuple[str, ...]

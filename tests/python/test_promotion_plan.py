@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import snapshot, version
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
 
@@ -27,7 +25,11 @@ def test_already_in_production_needs_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("target", "needs"),
-    [(BOTH, (False, True)), (Target("Production", None), (False, False)), (Target(None, "champion"), (False, True))],
+    [
+        (BOTH, (False, True)),
+        (Target("Production", None), (False, False)),
+        (Target(None, "champion"), (False, True)),
+    ],
 )
 def test_only_the_missing_mark_is_planned(target: Target, needs: tuple[bool, bool]) -> None:
     """Stage there, alias not: a repeated run completes what is missing and no more."""
@@ -37,7 +39,9 @@ def test_only_the_missing_mark_is_planned(target: Target, needs: tuple[bool, boo
 
 def test_two_in_production_is_repaired_by_promoting_one_of_them() -> None:
     """A foreign writer left two: promoting one of them archives the other."""
-    group = snapshot(version("m", 1, stage="Production"), version("m", 2, stage="Production", aliases=("champion",)))
+    group = snapshot(
+        version("m", 1, stage="Production"), version("m", 2, stage="Production", aliases=("champion",))
+    )
     plan = plan_promotion(group, "m", 2, BOTH)
     assert plan.needs_stage
     assert [v.number for v in plan.previous] == [1]
@@ -45,7 +49,9 @@ def test_two_in_production_is_repaired_by_promoting_one_of_them() -> None:
 
 def test_other_models_are_touched_only_in_an_exclusive_group() -> None:
     """The other model's champion leaves production only where the group has one champion."""
-    group = snapshot(version("a", 1), version("b", 1, stage="Production"), version("c", 1, aliases=("champion",)))
+    group = snapshot(
+        version("a", 1), version("b", 1, stage="Production"), version("c", 1, aliases=("champion",))
+    )
     assert plan_promotion(group, "a", 1, BOTH).others == ()
     exclusive = plan_promotion(group, "a", 1, Target("Production", "champion", exclusive=True))
     assert [v.model for v in exclusive.others] == ["b", "c"]
@@ -68,7 +74,9 @@ def test_alias_only_target_replaces_the_holder() -> None:
         ("m", 2, Refused, "m version 2 is PENDING_REGISTRATION, not READY"),
     ],
 )
-def test_impossible_promotions_are_refused(model: str, number: int, error: type[Exception], words: str) -> None:
+def test_impossible_promotions_are_refused(
+    model: str, number: int, error: type[Exception], words: str
+) -> None:
     """Missing model, missing version, unready version: each says so, and that nothing was changed."""
     group = snapshot(version("m", 1), version("m", 2, status="PENDING_REGISTRATION"))
     with pytest.raises(error) as caught:

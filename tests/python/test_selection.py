@@ -6,9 +6,7 @@ import math
 
 import pytest
 from builders import snapshot, version
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hypothesis import given, strategies as st
 from jenkins_mlflow.config import Gate, Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.selection import Selection, select

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.config import Train
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
