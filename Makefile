@@ -42,12 +42,17 @@ lint: setup-dev ## check format, style, types, the runner's manifest and the Gro
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m mypy
 	$(PYTHON) scripts/manifest.py --check
+	$(PYTHON) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh
 
 .PHONY: format
 format: setup-dev ## format the Python sources and apply safe fixes
 	$(PYTHON) -m ruff check --fix-only --quiet
 	$(PYTHON) -m ruff format
+
+.PHONY: docs
+docs: setup-dev ## paste the current help, keys and messages into docs/
+	$(PYTHON) -m cogapp -r docs/*.md
 
 .PHONY: bench
 bench: setup-dev ## measure the registry snapshot and the command's overhead

@@ -13,7 +13,9 @@ try:
 except ModuleNotFoundError as error:
     python = ROOT / ".venv" / "bin" / "python"
     if not python.exists() or Path(sys.prefix) == ROOT / ".venv":
-        sys.exit(f"error: {error.name} is not installed for {sys.executable}\nnext:  run `make setup` in {ROOT}")
+        sys.exit(
+            f"error: {error.name} is not installed for {sys.executable}\nnext:  run `make setup` in {ROOT}"
+        )
     os.execv(python, [str(python), *sys.argv])
 
 if __name__ == "__main__":

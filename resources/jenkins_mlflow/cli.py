@@ -69,9 +69,13 @@ _common = _options(
 _build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
 _selecting = _options(
     click.option("--metric", help="Metric that ranks the candidates [roc_auc]."),
-    click.option("--direction", help="maximize or minimize [maximize]."),
+    click.option("--direction", metavar="maximize|minimize", help="Which values are better [maximize]."),
     click.option("--min-improvement", metavar="X", help="Least gain over the champion [0]."),
-    click.option("--scope", help="Candidates: this build's or the whole group's versions [group]."),
+    click.option(
+        "--scope",
+        metavar="build|group",
+        help="Candidates: this build's versions, or all of the group [group].",
+    ),
     _build,
 )
 
@@ -112,11 +116,13 @@ def _finish(document: Document, options: dict[str, Any], uri: str | None = None)
 
 
 @cli.command()
-@click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [the config's, else 1].")
+@click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core].")
 @click.option(
     "--only", multiple=True, metavar="CANDIDATE", help="Train only this candidate; may be repeated."
 )
-@click.option("--on-failure", help="stop or continue when a candidate fails [stop].")
+@click.option(
+    "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
+)
 @click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
 @_build
 @_common
