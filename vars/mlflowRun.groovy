@@ -47,10 +47,12 @@ private Map launch(String command, Map options) {
         "JENKINS_MLFLOW_BUNDLE=${bundle}",
         "JENKINS_MLFLOW_REQUEST=${Json.write([command: command, options: options, user: user()])}",
     ]) {
-        Map answer = Json.parse(sh(script: launcher, returnStdout: true, label: "mlflow ${command}"))
+        String label = "mlflow ${command}"
+        Map answer = Json.parse(sh(script: launcher, returnStdout: true, label: label))
         if (answer?.status == 'cold') {
             writeFile(file: bundle, text: bundleOf(manifest), encoding: 'UTF-8')
-            answer = Json.parse(sh(script: launcher, returnStdout: true, label: "mlflow ${command}, installed first"))
+            label += ', installed first'
+            answer = Json.parse(sh(script: launcher, returnStdout: true, label: label))
         }
         return answer ?: [exit_code: 1, message: 'the runner printed no result; the log above says why']
     }

@@ -9,13 +9,13 @@ class Json implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** An object's text as LinkedHashMap and ArrayList, which survive a controller restart; null if it is no object. */
+    /** An object's text as LinkedHashMap and ArrayList, which survive a restart; null if it is no object. */
     @NonCPS
     static Map parse(String text) {
         return text.trim().startsWith('{') ? plain(new JsonSlurper().parseText(text)) as Map : null
     }
 
-    /** One line of ASCII. Without a dollar sign, because withEnv expands $NAME in the values that it is given. */
+    /** One line of ASCII. Without a dollar sign, because withEnv expands $NAME in its values. */
     @NonCPS
     static String write(Map value) {
         return JsonOutput.toJson(value).replace('$', '\\u0024')

@@ -12,16 +12,28 @@ class StepArguments implements Serializable {
 
     private static final long serialVersionUID = 1L
 
+    /** Kind of a value to the pattern of its text, and what to ask for. */
+    private static final Map KINDS = [
+        text: ['(?s).*\\S.*', 'a text that is not blank'],
+        flag: ['true|false', 'true or false'],
+        whole: [' *[0-9]{1,9} *', 'a whole number'],
+        count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
+        number: ['[0-9]+([.][0-9]+)?', 'a number'],
+        // archiveArtifacts takes paths below the workspace only
+        folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
+    ]
     private static final Map COMMON = [config: 'text', trackingUri: 'text', models: 'texts', report: 'folder']
     private static final Map TRAINING = [
         jobs: 'count', only: 'texts', build: 'text', onFailure: ['stop', 'continue'], timeout: 'text',
     ]
     private static final Map CHOOSING = [
-        metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number', scope: ['build', 'group'],
-        build: 'text',
+        metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
+        scope: ['build', 'group'], build: 'text',
     ]
     private static final Map PROMOTING = [stage: 'text', alias: 'text', dryRun: 'flag']
-    private static final Map CLEANING = [keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag']
+    private static final Map CLEANING = [
+        keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag',
+    ]
 
     static final List COMMANDS = ['cleanup', 'list', 'promote', 'select', 'train']
 
@@ -42,7 +54,8 @@ class StepArguments implements Serializable {
         for (Map.Entry argument in args) {
             String name = argument.key
             if (!accepted.containsKey(name)) {
-                return "mlflow ${command}: unknown parameter '${name}'${suggestion(name, accepted)}; it takes: ${names(accepted)}"
+                String hint = suggestion(name, accepted)
+                return "mlflow ${command}: unknown parameter '${name}'${hint}; it takes: ${names(accepted)}"
             }
             String expected = argument.value == null ? '' : expectation(accepted[name], argument.value)
             if (expected) {
@@ -52,7 +65,7 @@ class StepArguments implements Serializable {
         return ''
     }
 
-    /** The arguments that this command takes, as the runner expects them: null left out, numbers and flags typed. */
+    /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
     @NonCPS
     static Map options(String command, Map args) {
         Map given = args.findAll { name, value -> value != null && ACCEPTED[command].containsKey(name) }
@@ -63,11 +76,13 @@ class StepArguments implements Serializable {
 
     @NonCPS
     private static Object typed(Object kind, Object value) {
-        if (kind == 'texts') {
-            return value instanceof Collection ? value.collect { "${it}".toString() } : ["${value}".toString()]
-        }
         String text = "${value}"
-        return kind == 'flag' ? text == 'true' : (kind in ['whole', 'count'] ? Integer.valueOf(text.trim()) : text)
+        switch (kind) {
+            case 'flag': return text == 'true'
+            case 'whole': case 'count': return Integer.valueOf(text.trim())
+            case 'texts': return value instanceof Collection ? value.collect { "${it}".toString() } : [text]
+            default: return text
+        }
     }
 
     /** What a value of this kind must be; empty if this value is. */
@@ -76,20 +91,13 @@ class StepArguments implements Serializable {
         if (kind instanceof List) {
             return "${value}".toString() in kind ? '' : "one of ${kind.join(', ')}"
         }
-        String text = value instanceof CharSequence || value instanceof Number || value instanceof Boolean ? "${value}" : ''
-        switch (kind) {
-            case 'flag': return text in ['true', 'false'] ? '' : 'true or false'
-            case 'whole': return text.trim().matches('[0-9]{1,9}') ? '' : 'a whole number'
-            case 'count': return text.trim().matches('0*[1-9][0-9]{0,8}') ? '' : 'a whole number from 1'
-            case 'number': return text.trim().matches('[0-9]+([.][0-9]+)?') ? '' : 'a number'
-            case 'folder':
-                // archiveArtifacts takes paths below the workspace only
-                return text.matches('[A-Za-z0-9_][A-Za-z0-9_./-]*') && !text.contains('..') ? '' : 'a folder in the workspace'
-            case 'texts':
-                List texts = value instanceof Collection ? value as List : [value]
-                return texts && texts.every { !expectation('text', it) } ? '' : 'a text or a list of texts, none blank'
-            default: return text.trim() ? '' : 'a text that is not blank'
+        if (kind == 'texts') {
+            List texts = value instanceof Collection ? value as List : [value]
+            boolean fine = texts && texts.every { !expectation('text', it) }
+            return fine ? '' : 'a text or a list of texts, none blank'
         }
+        boolean single = value instanceof CharSequence || value instanceof Number || value instanceof Boolean
+        return single && "${value}".matches(KINDS[kind][0]) ? '' : KINDS[kind][1]
     }
 
     @NonCPS

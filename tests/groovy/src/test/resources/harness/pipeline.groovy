@@ -58,7 +58,7 @@ private List read(Closure block, List known) {
     block()
     List entries = Directives.of(directives)
     for (Map entry in entries) {
-        assert known == null || entry.name in known
+        assert known == null || entry.name in known: "the harness knows no directive ${entry.name} here"
     }
     return entries
 }

@@ -1,0 +1,89 @@
+import harness.Build
+import spock.lang.Unroll
+
+/** Every step has a help page in Jenkins that says what the code accepts, no more and no less. */
+class ConformanceSpec extends LibrarySpec {
+
+    static final File VARS = new File(Build.CHECKOUT, 'vars')
+    static final List<String> STEPS = VARS.list().findAll { it.endsWith('.groovy') }*.minus('.groovy').sort()
+
+    def "no help page is without a step"() {
+        expect:
+        STEPS.size() == 6
+        VARS.list().findAll { it.endsWith('.txt') }*.minus('.txt').sort() == STEPS
+    }
+
+    @Unroll
+    def "#step's help names each parameter that it accepts"() {
+        expect:
+        documented(step) as Set == accepted(step)
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
+    def "#step refuses a parameter that it does not know, before any trip to the agent"() {
+        given:
+        String command = step == 'mlflowRun' ? "command: 'list', " : ''
+
+        when:
+        def build = build().run("node { ${step}(${command}nonsense: 1) }")
+
+        then:
+        build.error.message.contains("unknown parameter 'nonsense'; it takes: ")
+        build.agentSteps == []
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
+    def "the example in #step's help runs as it stands"() {
+        given:
+        Map select = [status: 'selected', selected: [model: 'heart-disease-svm', version: 7]]
+        Map documents = [train: [:], select: select, promote: [:], cleanup: [:], list: [models: [[name: 'm', versions: []]]]]
+        String example = example(step)
+
+        when:
+        def build = buildAnswering([params: [VERSION: '']], documents).run(example.startsWith('pipeline') ? example : "node {\n${example}\n}")
+
+        then:
+        build.error == null
+        build.calls*.name.contains('sh')
+
+        where:
+        step << STEPS
+    }
+
+    @Unroll
+    def "#step's help is plain text that no markup formatter changes"() {
+        expect:
+        !(help(step) =~ /[<>&]/)
+        help(step).readLines().every { it.length() <= 120 }
+
+        where:
+        step << STEPS
+    }
+
+    private static String help(String step) {
+        return new File(VARS, "${step}.txt").getText('UTF-8')
+    }
+
+    private static String example(String step) {
+        return help(step).readLines().findAll { it.startsWith('    ') }*.substring(4).join('\n')
+    }
+
+    private static List<String> documented(String step) {
+        return help(step).readLines().findAll { it ==~ /- \w+: .*/ }.collect { it.substring(2, it.indexOf(':')) }
+    }
+
+    /** What the code says when it is asked for something that it does not know. */
+    private Set<String> accepted(String step) {
+        String command = step == 'mlflowRun' ? "command: 'list', " : ''
+        String message = build().run("node { ${step}(${command}nonsense: 1) }").error.message
+        List<String> names = message.substring(message.indexOf('it takes: ') + 10).split(', ')
+        return (command ? names + 'command' : names) as Set
+    }
+
+}
