@@ -1,0 +1,180 @@
+import harness.Build
+import spock.lang.Shared
+import spock.lang.Stepwise
+import spock.lang.Unroll
+
+/** The Jenkinsfiles of this repository, run to their end against a real MLflow server with the real runner. */
+@Stepwise
+class ReferencePipelineSpec extends LibrarySpec {
+
+    static final String JENKINSFILE = new File(Build.CHECKOUT, 'Jenkinsfile').getText('UTF-8')
+    static final List<String> STAGES = ['Prepare the training environment', 'Train and promote', 'Promote by hand', 'Clean up',
+                                        'List the registry']
+
+    @Shared
+    File home = File.createTempDir()
+    @Shared
+    MlflowServer server
+
+    def setupSpec() {
+        server = new MlflowServer(new File(realPython()).parent, home)
+    }
+
+    def cleanupSpec() {
+        server?.close()
+        home.deleteDir()
+    }
+
+    def "the first build, before Jenkins knows its parameters, trains and puts the best model into production"() {
+        when:
+        def build = job('Jenkinsfile', [MLFLOW_TRACKING_URI: server.uri, BUILD_TAG: 'jenkins-heart-1']).run(JENKINSFILE)
+
+        then:
+        build.error == null
+        build.result == 'SUCCESS'
+        build.stages - STAGES == PipelineSpec.STAGES
+        build.declared.parameters*.args*.first()*.name == ['ACTION', 'MODEL', 'VERSION', 'KEEP', 'DRY_RUN', 'TRACKING_URI']
+        build.archived.contains('mlflow-report/promote.json')
+        build.archived.count { it.startsWith('mlflow-report/logs/') } >= 4
+
+        and: 'the registry has the best of at least four models, and only it, in production'
+        Map<String, Double> scores = scores()
+        scores.size() >= 4
+        production()*.name == [scores.max { it.value }.key]
+        server.get("registered-models/get?name=${production()[0].name}").registered_model.aliases == [[alias: 'champion', version: '1']]
+
+        and: 'it says who put it there, in which build, by the tags'
+        Map tags = production()[0].tags.collectEntries { [(it.key): it.value] }
+        tags['jenkins_mlflow.promoted_by'] == 'ada'
+        tags['jenkins_mlflow.build_url'] == 'http://jenkins.example/job/demo/1/'
+    }
+
+    def "a version named in the form goes into production"() {
+        given:
+        String before = production()[0].name
+        String other = scores().keySet().find { it != before }
+
+        when: 'a dry run'
+        def dry = manual(ACTION: 'promote', MODEL: other, VERSION: '1', DRY_RUN: true)
+
+        then:
+        dry.error == null
+        production()*.name == [before]
+
+        when:
+        def build = manual(ACTION: 'promote', MODEL: other, VERSION: '1')
+
+        then:
+        build.error == null
+        build.agentSteps == ['sh']
+        production()*.name == [other]
+    }
+
+    def "a version that does not exist fails the build and changes nothing"() {
+        given:
+        def before = server.versions()
+
+        when:
+        def build = manual(ACTION: 'promote', MODEL: before[0].name, VERSION: '99')
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message.startsWith('mlflow promote: ')
+        build.error.message.contains('99')
+        server.versions() == before
+    }
+
+    @Unroll
+    def "the model '#model' is refused, and nothing is changed"() {
+        given:
+        def before = server.versions()
+
+        when:
+        def build = manual(ACTION: 'promote', MODEL: model)
+
+        then:
+        build.result == 'FAILURE'
+        build.error.message.startsWith('mlflow promote: ')
+        server.versions() == before
+        !new File(build.workspace, 'examples/heart-disease/pwned').exists()
+
+        where:
+        model << ['', '$(touch pwned)', '"; touch pwned; "', "' OR 1=1 --", 'no\nsuch 📦', '--yes']
+    }
+
+    def "cleanup deletes what the form says, after a dry run that does not"() {
+        given: 'three more versions of one model'
+        String model = server.versions().find { it.current_stage == 'None' }.name
+        Map first = server.versions().find { it.name == model }
+        String id = first.source.minus('models:/')
+        3.times { server.post('model-versions/create', [name: model, source: first.source, run_id: first.run_id, model_id: id]) }
+
+        when:
+        def dry = manual(ACTION: 'cleanup', MODEL: model, KEEP: '1', DRY_RUN: true)
+
+        then:
+        dry.error == null
+        numbers(model) == [1, 2, 3, 4]
+
+        when:
+        def build = manual(ACTION: 'cleanup', MODEL: model, KEEP: '1')
+
+        then:
+        build.error == null
+        numbers(model) == [4]
+    }
+
+    def "the registry can be listed"() {
+        when:
+        def build = manual(ACTION: 'list')
+
+        then:
+        build.error == null
+        build.agentSteps == ['sh']
+    }
+
+    def "the nightly cleanup runs by the clock, and keeps what the example's config says"() {
+        given:
+        def before = server.versions()
+
+        when:
+        def build = job('nightly', [MLFLOW_TRACKING_URI: server.uri])
+            .run(new File(Build.CHECKOUT, 'jobs/nightly-cleanup.Jenkinsfile').getText('UTF-8'))
+
+        then:
+        build.error == null
+        build.declared.triggers[0].args[0] ==~ /H \d+ \* \* \*/
+        server.versions()*.name as Set == before*.name as Set
+        production().size() == 1
+    }
+
+    /** A build in a workspace that has the example checked out, on an agent whose python has the example's libraries. */
+    private Build job(String name, Map env, Map params = [:]) {
+        File workspace = new File(folder.root, "workspace/${name}")
+        copy(new File(Build.CHECKOUT, 'examples'), new File(workspace, 'examples'))
+        String path = "${new File(realPython()).parent}:${System.getenv('PATH')}"
+        return build(workspace: workspace, params: params,
+            env: [PATH: path, JENKINS_MLFLOW_RUNNER_PYTHON: realPython(), JENKINS_MLFLOW_CACHE: new File(home, 'cache').path] + env)
+    }
+
+    private Build manual(Map params) {
+        return job('manual', [:], [TRACKING_URI: server.uri] + params).run(JENKINSFILE)
+    }
+
+    private List<Map> production() {
+        return server.versions().findAll { it.current_stage == 'Production' }
+    }
+
+    private List<Integer> numbers(String model) {
+        return server.versions().findAll { it.name == model }.collect { it.version as int }.sort()
+    }
+
+    /** Model to the roc_auc of its first version's run. */
+    private Map<String, Double> scores() {
+        return server.versions().findAll { it.version == '1' }.collectEntries { Map version ->
+            List metrics = server.get("runs/get?run_id=${version.run_id}").run.data.metrics
+            [(version.name): metrics.find { it.key == 'roc_auc' }.value as double]
+        }
+    }
+
+}
