@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
 # Pins every requirements.in with hashes, for all platforms and Python >= 3.10. The runner comes first: the others agree with it.
+# Arguments go to uv: `scripts/pin.sh --upgrade` takes newer versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+more=("$@")
 pin() {
-  echo "# Made by scripts/pin.sh from ${1##*/}: change that and run \`make pin\`." >"$2.new"
-  uv pip compile --quiet --universal --generate-hashes --python-version 3.10 \
-    --no-header --no-emit-index-url "${@:3}" "$1" >>"$2.new"
-  mv "$2.new" "$2"
+  local name=$1
+  shift
+  uv pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-header --no-emit-index-url \
+    "${more[@]}" "$@" "$name.in" -o "$name.txt"
+  sed -i.old "1i # Made by scripts/pin.sh from ${name##*/}.in: change that and run \`make pin\`." "$name.txt"
+  rm "$name.txt.old"
 }
 
 runner=resources/jenkins_mlflow/requirements
-pin $runner.in $runner.txt "$@"
-pin requirements.in requirements.txt -c $runner.txt "$@"
-pin requirements-dev.in requirements-dev.txt -c $runner.txt -c requirements.txt "$@"
+pin "$runner"
+pin requirements -c "$runner.txt"
+pin requirements-dev -c "$runner.txt" -c requirements.txt
+for version in 3.3.2 2.22.4; do
+  pin "tests/python/support/mlflow-$version"
+done

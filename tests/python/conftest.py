@@ -1,0 +1,106 @@
+"""Fixtures for all tests: servers shared by the session, the counting proxy, the command as a process."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from support.command import Finished, run_command
+from support.environments import OWN_VERSION
+from support.postgres import Postgres
+from support.proxy import CountingProxy
+from support.servers import Artifacts, Server, Store, start_server
+
+
+class MakeServer(Protocol):
+    """``make_server(version=, store=, artifacts=)``: a running server, shared by all who ask for the same.
+
+    Tests that share one use model names of their own. ``fresh=True`` starts one for this call alone.
+    """
+
+    def __call__(
+        self,
+        version: str = ...,
+        store: Store = ...,
+        artifacts: Artifacts = ...,
+        *,
+        fresh: bool = ...,
+        workers: int = ...,
+    ) -> Server: ...
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL for the session; ``create_database()`` gives a fresh database."""
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def make_server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[MakeServer]:
+    """Starts real MLflow servers, see MakeServer; all end with the session."""
+    shared: dict[tuple[str, str, str, int], Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            version: str = OWN_VERSION,
+            store: Store = "sqlite",
+            artifacts: Artifacts = "served",
+            *,
+            fresh: bool = False,
+            workers: int = 1,
+        ) -> Server:
+            key = (version, store, artifacts, workers)
+            if not fresh and key in shared:
+                return shared[key]
+            server = start_server(
+                tmp_path_factory.mktemp(f"mlflow-{version}-{store}"),
+                version=version,
+                store=store,
+                artifacts=artifacts,
+                postgres=request.getfixturevalue("postgres") if store == "postgresql" else None,
+                workers=workers,
+            )
+            stack.callback(server.stop)
+            if not fresh:
+                shared[key] = server
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def make_proxy() -> Iterator[Callable[[Server], CountingProxy]]:
+    """``make_proxy(server)``: a counting proxy in front of a server, for this test."""
+    with contextlib.ExitStack() as stack:
+        yield lambda server: stack.enter_context(CountingProxy(server.url))
+
+
+class RunCli(Protocol):
+    """``run_cli("list", "--output=json", env={...}, stdin=...)``: code, stdout, stderr and doc of the command."""
+
+    def __call__(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = ...,
+        stdin: str | None = ...,
+        cwd: Path | None = ...,
+    ) -> Finished: ...
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path) -> RunCli:
+    """Runs the command as a process, by default in the test's own empty folder; see RunCli."""
+
+    def run(
+        *arguments: str, env: dict[str, str] | None = None, stdin: str | None = None, cwd: Path | None = None
+    ) -> Finished:
+        return run_command(*arguments, cwd=cwd or tmp_path, env=env, stdin=stdin)
+
+    return run
