@@ -22,6 +22,7 @@ T = TypeVar("T")
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
+_NO_JSON = "response body was not in a valid JSON format"
 _FIRST_WAIT = 0.25
 
 
@@ -87,7 +88,7 @@ def classify(error: BaseException) -> Fault:
             refused = "refused" in str(link)
             what = "connection refused" if refused else f"connection lost: {one_line(str(link), 120)}"
             return Fault(True, what, connection=True)
-    if isinstance(error, json.JSONDecodeError):
+    if isinstance(error, json.JSONDecodeError) or _NO_JSON in str(error):
         return Fault(True, "the answer was no JSON (is this address an MLflow server?)", connection=True)
     return _classify_answer(error)
 
