@@ -61,20 +61,27 @@ if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/d
   rm -rf .venv
 fi
 
-started=$SECONDS
-if uv=$(find_uv); then
+with_uv() {
+  local uv
+  uv=$(find_uv) || return 1
   echo "Setting up .venv with uv ..." >&2
-  export VIRTUAL_ENV=$PWD/.venv
-  [ -d .venv ] || "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" .venv
-  "$uv" pip install --quiet --require-hashes -r "$requirements"
-  "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
-else
-  echo "Setting up .venv with pip (uv is not to be had) ..." >&2
+  { [ -d .venv ] || "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" .venv; } &&
+    VIRTUAL_ENV=$PWD/.venv "$uv" pip install --quiet --require-hashes -r "$requirements" &&
+    VIRTUAL_ENV=$PWD/.venv "$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+}
+
+with_pip() {
+  echo "Setting up .venv with pip ..." >&2
   [ -d .venv ] || plain_venv .venv
   .venv/bin/python -m pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
-  pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+  local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
   "${pip[@]}" --require-hashes -r "$requirements"
   "${pip[@]}" --no-deps --no-build-isolation --editable .
+}
+
+started=$SECONDS
+if ! with_uv; then # none to be had, or it does not find what pip's own settings lead to
+  with_pip
 fi
 fingerprint "$requirements" >".venv/.setup-$requirements"
 echo "Done in $((SECONDS - started)) s: .venv/bin/jenkins-mlflow" >&2

@@ -60,6 +60,7 @@ def test_server_runs_its_version_on_its_store(make_server: MakeServer, version: 
     )
     version_1 = mlflow.get_model_version_by_alias("support-basic", "best")
     assert (version_1.version, version_1.tags) in [("1", {"a": "b"}), (1, {"a": "b"})]
+    assert version_1.run_id is not None
     assert mlflow.get_run(version_1.run_id).data.metrics == {"auc": 0.9}
     assert server.store_uri.startswith(
         {"sqlite": "sqlite:///", "postgresql": "postgresql://", "file": "/"}[store]
