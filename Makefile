@@ -21,7 +21,7 @@ setup-dev:
 
 .PHONY: demo
 demo: setup ## train, select, promote and clean up heart-disease models in .demo/
-	@scripts/demo.sh
+	@$(PYTHON) scripts/demo.py
 
 .PHONY: test
 test: test-python test-groovy ## run all tests
@@ -56,7 +56,8 @@ docs: setup-dev ## paste the current help, keys and messages into docs/
 
 .PHONY: bench
 bench: setup-dev ## measure the registry snapshot and the command's overhead
-	$(PYTHON) benchmarks/bench.py $(ARGS)
+	@$(PYTHON) benchmarks/snapshot.py $(ARGS)
+	@$(PYTHON) benchmarks/overhead.py
 
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/
