@@ -56,7 +56,10 @@ def installer(venv: str) -> "list[list[str]]":
     python = os.path.join(venv, "bin", "python")
     uv = shutil.which(os.environ.get("JENKINS_MLFLOW_UV", "uv"))
     if uv:
-        return [[uv, "venv", "--python", sys.executable, venv], [uv, "pip", "install", "--python", python]]
+        return [
+            [uv, "venv", "--quiet", "--python", sys.executable, venv],
+            [uv, "pip", "install", "--python", python],
+        ]
     pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     return [[sys.executable, "-I", "-m", "venv", venv], pip]
 
@@ -111,7 +114,7 @@ def bootstrap(bundle: str, home: str) -> None:
         unpack(content["files"], home)
     ready = os.path.join(home, "ready")
     broken = not os.path.exists(os.path.join(home, "venv", "bin", "python"))
-    if "JENKINS_MLFLOW_RUNNER_PYTHON" not in os.environ and (broken or not os.path.exists(ready)):
+    if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON") and (broken or not os.path.exists(ready)):
         say("installing the runner's environment, once on this agent")
         install(home, lock)
     os.close(lock)

@@ -185,7 +185,7 @@ class LaunchSpec extends LibrarySpec {
 
     def "the runner's environment is built once, used from then on, and repaired after a killed build"() {
         given:
-        def settings = [resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: UV]]
+        def settings = [resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: UV, JENKINS_MLFLOW_RUNNER_PYTHON: '']]
 
         when: 'the first build installs'
         def first = build(settings).run(LIST)
