@@ -7,8 +7,7 @@
     ├── RegistryError           1   MLflow answered with an error
     │   └── NotFound            1   the model, version or alias does not exist
     └── Refused                 1   the action would be unsafe, so nothing was written
-    KeyboardInterrupt
-    └── Interrupted       130/143   Ctrl-C or SIGTERM stopped the work
+    Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
 Two outcomes are no errors and have codes of their own: NO_CANDIDATE (no candidate passes the gates) and
 BY_HAND (every promotion method failed, a person must promote).
@@ -71,10 +70,11 @@ class Refused(JenkinsMlflowError):
     """The action would be unsafe or makes no sense in the registry's present state; nothing was written."""
 
 
-class Interrupted(_Told, KeyboardInterrupt):
+class Interrupted(_Told):
     """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
 
-    No ``Exception``, so that nothing which handles failures, retries among them, can take it for one.
+    No ``Exception``, so that nothing which handles failures, retries among them, can take it for one; and no
+    ``KeyboardInterrupt``, which click would turn into an error of its own.
     """
 
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:

@@ -157,7 +157,7 @@ class Processes:
                     self._read(selector)
                     self._enforce()
                     self._collect(selector)
-            except KeyboardInterrupt as stop:
+            except (KeyboardInterrupt, Interrupted) as stop:
                 # Only when somebody else's handler raises, e.g. with signals left alone in a thread.
                 number = stop.exit_code - 128 if isinstance(stop, Interrupted) else int(signal.SIGINT)
                 self.interrupted = _interrupted(number)

@@ -9,6 +9,9 @@ from typing import NoReturn
 
 from jenkins_mlflow import cli
 
+_VALUES = ("--tracking-uri", "--config", "--models", "--metric", "--output", "--report")
+_FLAGS = ("--dry-run", "--quiet")
+
 
 def translate(arguments: Sequence[str]) -> list[str]:
     """The `jenkins-mlflow` arguments for a `promote-model.py` command line; SystemExit(2) if it makes no sense.
@@ -18,8 +21,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
     """
     parser = argparse.ArgumentParser(
         prog="promote-model.py",
-        description="Promote models in the MLflow registry at MLFLOW_TRACKING_URI. "
-        "Further options (--tracking-uri, --models, --metric, ...) are those of jenkins-mlflow.",
+        description="Promote models in the MLflow registry at MLFLOW_TRACKING_URI.",
         allow_abbrev=False,
     )
     action = parser.add_mutually_exclusive_group()
@@ -33,7 +35,13 @@ def translate(arguments: Sequence[str]) -> list[str]:
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="promote this model")
     parser.add_argument("version", nargs="?", metavar="VERSION", help="this version of it [the newest]")
-    known, further = parser.parse_known_args(arguments)
+    passed_on = [parser.add_argument(option, help="as in jenkins-mlflow") for option in _VALUES]
+    passed_on += [
+        parser.add_argument(flag, action="store_true", help="as in jenkins-mlflow") for flag in _FLAGS
+    ]
+    known = parser.parse_args(arguments)
+    given = ((option.option_strings[0], getattr(known, option.dest)) for option in passed_on)
+    further = [option if value is True else f"{option}={value}" for option, value in given if value]
     if known.model and (known.list or known.auto or known.cleanup is not None):
         parser.error("MODEL [VERSION] cannot be combined with --list, --auto or --cleanup")
     if known.list:
