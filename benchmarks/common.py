@@ -1,0 +1,126 @@
+"""What the benchmarks share: the machine they ran on, tables, a server with a registry in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import sqlite3
+import sys
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "python"))
+from support.seeding import client
+from support.servers import Server, start_server
+
+METRICS = ("roc_auc", "brier", "accuracy")
+
+
+def machine() -> str:
+    """One line on where the figures come from; a busy machine (load) makes all of them worse."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line
+        ]
+        model = names[0] if names else model
+    return (
+        f"{os.cpu_count()} x {model}, load {os.getloadavg()[0]:.1f}, {platform.system()}, "
+        f"Python {platform.python_version()}, MLflow {version('mlflow')} (client and server, SQLite, real HTTP)"
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table with aligned columns, first one to the left, the others to the right."""
+    cells = [list(columns), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [
+        " | ".join(
+            c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (cells[0], rule, *cells[1:])
+    ]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def server_with(folder: Path, models: int, versions: int) -> Server:
+    """A real server on a SQLite store with ``models`` x ``versions`` versions, each with a run and three metrics.
+
+    The rows are written straight into the database (schema of MLflow 3.17.2): making 6,000 versions over HTTP would
+    take longer than what is measured.
+    """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    database = folder / "mlflow.db"
+    experiment = client(f"sqlite:///{database}").create_experiment(
+        "benchmark", artifact_location="mlflow-artifacts:/1"
+    )
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for model in range(models):
+            _insert_model(connection, f"model-{model:04}", versions, int(experiment))
+    return start_server(folder)
+
+
+def _insert_model(connection: sqlite3.Connection, name: str, versions: int, experiment: int) -> None:
+    start = 1_760_000_000_000
+    _insert(connection, "registered_models", [(name, start, start)], "name, creation_time, last_updated_time")
+    runs = [uuid.uuid4().hex for _ in range(versions)]
+    _insert(
+        connection,
+        "runs",
+        [
+            (
+                r,
+                name,
+                "LOCAL",
+                "ada",
+                "FINISHED",
+                start,
+                start + 900,
+                "active",
+                f"mlflow-artifacts:/1/{r}/artifacts",
+                experiment,
+            )
+            for r in runs
+        ],
+        "run_uuid, name, source_type, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri, "
+        "experiment_id",
+    )
+    values = [
+        (key, 0.8 + i / 1000 + j / 10, start, r, 0, 0)
+        for i, r in enumerate(runs)
+        for j, key in enumerate(METRICS)
+    ]
+    for kind in ("metrics", "latest_metrics"):
+        _insert(connection, kind, values, "key, value, timestamp, run_uuid, step, is_nan")
+    _insert(
+        connection,
+        "model_versions",
+        [
+            (
+                name,
+                i + 1,
+                start + i,
+                start + i,
+                "Production" if i == versions - 1 else "None",
+                f"mlflow-artifacts:/1/{r}/artifacts/model",
+                r,
+                "READY",
+            )
+            for i, r in enumerate(runs)
+        ],
+        "name, version, creation_time, last_updated_time, current_stage, source, run_id, status",
+    )
+    _insert(connection, "registered_model_aliases", [(name, "champion", versions)], "name, alias, version")
+
+
+def _insert(
+    connection: sqlite3.Connection, kind: str, rows: Sequence[tuple[object, ...]], columns: str
+) -> None:
+    marks = ", ".join("?" for _ in rows[0])
+    connection.executemany(f"INSERT INTO {kind} ({columns}) VALUES ({marks})", rows)
