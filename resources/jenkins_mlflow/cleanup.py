@@ -19,7 +19,7 @@ from jenkins_mlflow.text import plural
 
 WORKERS = 8
 ACTIVE_STAGES = (PRODUCTION, STAGING)
-DAY = 86_400.0
+_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def _plan_model(
             reason = f"among the {rules.keep_last} newest not in production"
         age = now - version.created / 1000
         if not reason and age < rules.min_age:
-            reason = f"only {_days(age)} old (min_age {_days(rules.min_age)})"
+            reason = f"only {_age(age)} old (min_age {_age(rules.min_age)})"
         if reason:
             yield Item(version, "keep", reason)
         else:
-            yield Item(version, "delete", f"not among the {rules.keep_last} newest, {_days(age)} old")
+            yield Item(version, "delete", f"not among the {rules.keep_last} newest, {_age(age)} old")
 
 
 def protection(version: Version, protect: Protect, target: Target) -> str:
@@ -154,8 +154,10 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     ]
 
 
-def _days(seconds: float) -> str:
-    return f"{seconds / DAY:.3g} d" if seconds >= DAY else f"{max(seconds, 0) / 3600:.2g} h"
+def _age(seconds: float) -> str:
+    """An age in the unit that fits: `3 min`, `5 h`, `12 d`."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
+    return f"{max(seconds, 0) / size:.3g} {unit}"
 
 
 def apply_cleanup(

@@ -21,8 +21,8 @@ from jenkins_mlflow.text import markdown, printable, redact
 _FILE_STORE_ID_DIGITS = 18
 _RULE = "=" * 78
 _SHOW_STAGES = (
-    'Switch off "New model registry UI" at the top right and answer the dialog with "Disable": '
-    "stages show only then."
+    'Switch off "New model registry UI" on the right of the page and answer the dialog with "Disable": '
+    "stages can be changed only then, and aliases no longer show."
 )
 _CHOOSE_STAGE = (
     'Open the "Stage" drop-down, choose "Transition to -> {stage}", tick the box that archives the existing '
@@ -137,13 +137,13 @@ def _steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str])
     steps.append(
         f"Open {base}/#/models/{quote(plan.candidate.model, safe='')}/versions/{plan.candidate.number}"
     )
+    if plan.needs_alias and plan.target.alias and "alias" in missing:
+        steps.append(f'Click the pencil beside "Aliases" and add the alias {name(plan.target.alias)}.')
     if plan.needs_stage and plan.target.stage and "stage" in missing:
         steps += [
             _SHOW_STAGES,
             _CHOOSE_STAGE.format(stage=plan.target.stage),
         ]
-    if plan.needs_alias and plan.target.alias and "alias" in missing:
-        steps.append(f'Beside "Aliases" choose "Add" and give it the alias {name(plan.target.alias)}.')
     steps += [
         f"Move {name(old.model)} version {old.number} to {ARCHIVED} in the same way." for old in plan.others
     ]

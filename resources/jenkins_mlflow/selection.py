@@ -200,10 +200,12 @@ def _challenge(best: Version, champion: Version | None, rules: Select) -> tuple[
     needed = rules.min_improvement
     if gain > 0 and (gain >= needed or math.isclose(gain, needed, rel_tol=1e-9, abs_tol=1e-12)):
         return True, f"better than the champion {champion.label} ({number(old)}) by {number(gain)}"
-    wanted = f"at least {number(needed)}" if needed else "any gain"
+    head = f"champion {champion.label} has {number(old)}"
+    if gain > 0:
+        return False, f"{head}: a gain of {number(gain)} where at least {number(needed)} is needed"
     return (
         False,
-        f"champion {champion.label} has {number(old)}: a gain of {number(gain)} where {wanted} is needed",
+        f"{head}, better by {number(-gain)}" if gain else f"{head} too, and a tie keeps the champion",
     )
 
 

@@ -41,14 +41,14 @@ def test_it_names_what_was_tried_and_what_is_in_production() -> None:
 
 
 def test_it_leads_through_the_ui() -> None:
-    """Tunnel, deep link, the switch that shows stages, the drop-down, the alias, in this order."""
+    """Tunnel, link, alias (hidden once stages show), the switch that shows stages, the drop-down, in this order."""
     text = text_notice(facts(ui_url="http://localhost:5001/", tunnel="ssh -L 5001:localhost:5001 me@server"))
     steps = [
         "1. Open the tunnel: ssh -L 5001:localhost:5001 me@server",
         "2. Open http://localhost:5001/#/models/churn/versions/2",
-        '3. Switch off "New model registry UI" at the top right and answer the dialog with "Disable"',
-        '4. Open the "Stage" drop-down, choose "Transition to -> Production"',
-        '5. Beside "Aliases"',
+        '3. Click the pencil beside "Aliases" and add the alias champion.',
+        '4. Switch off "New model registry UI" on the right of the page and answer the dialog with "Disable"',
+        '5. Open the "Stage" drop-down, choose "Transition to -> Production"',
     ]
     positions = [text.index(step) for step in steps]
     assert positions == sorted(positions)
