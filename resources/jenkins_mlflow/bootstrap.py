@@ -70,7 +70,11 @@ def install(home: str, lock: int) -> None:
     shutil.rmtree(venv, ignore_errors=True)
     create, fill = installer(venv)
     environ = dict(os.environ)
-    for ours, theirs in (("UV_INDEX_URL", "PIP_INDEX_URL"), ("UV_FIND_LINKS", "PIP_FIND_LINKS")):
+    for ours, theirs in (
+        ("UV_INDEX_URL", "PIP_INDEX_URL"),
+        ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
+        ("SSL_CERT_FILE", "PIP_CERT"),
+    ):
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
     requirements = os.path.join(home, "src", "jenkins_mlflow", "requirements.txt")
