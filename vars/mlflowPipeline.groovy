@@ -30,7 +30,9 @@ private Map stages(Map args) {
         }
     }
     stage('Clean up old versions') {
-        if ("${args.cleanup}" == 'true') {
+        if (results.promote?.exit_code == 4) {
+            echo('No cleanup while a promotion waits for a person: it could take the version to promote')
+        } else if ("${args.cleanup}" == 'true') {
             results.cleanup = mlflowCleanup(StepArguments.options('cleanup', args))
         } else {
             echo('Not asked for: cleanup: true deletes old versions here')

@@ -157,7 +157,7 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
 def _age(seconds: float) -> str:
     """An age in the unit that fits: `3 min`, `5 h`, `12 d`."""
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
-    return f"{max(seconds, 0) / size:.3g} {unit}"
+    return f"{int(max(seconds, 0) / size)} {unit}"
 
 
 def apply_cleanup(

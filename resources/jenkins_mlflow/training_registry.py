@@ -140,15 +140,16 @@ class MlflowTrainingRegistry:
                 raise
         made = self._client.create_model_version(name, model.source, model.run_id, model_id=model.model_id)
         if model.model_id:
-            self._link(model.model_id, name, made.version)
+            self._link(model.model_id, name, str(made.version))
         return RegisteredVersion(name, int(made.version))
 
     def _link(self, model_id: str, name: str, version: str) -> None:
-        """Record the version on the logged model, as MLflow's register_model does: its UI shows it there."""
+        """Record the version on the logged model: MLflow's UI shows it there. Some servers do so by themselves."""
         tags = self._client.get_logged_model(model_id).tags
         known = json.loads(tags.get(_VERSIONS_TAG) or "[]")
-        entry = {"name": name, "version": version}
-        self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: json.dumps([*known, entry])})
+        if not any(entry["name"] == name and str(entry["version"]) == version for entry in known):
+            entry = {"name": name, "version": version}
+            self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: json.dumps([*known, entry])})
 
     def _pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
         token: str | None = None
