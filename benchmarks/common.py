@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import sqlite3
@@ -17,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "python")
 from support.seeding import client
 from support.servers import Server, start_server
 
+# Read when MLflow is imported: a new database would be announced.
+os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
 METRICS = ("roc_auc", "brier", "accuracy")
 
 
@@ -55,7 +56,6 @@ def server_with(folder: Path, models: int, versions: int) -> Server:
     The rows are written straight into the database (schema of MLflow 3.17.2): making 6,000 versions over HTTP would
     take longer than what is measured.
     """
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
     database = folder / "mlflow.db"
     experiment = client(f"sqlite:///{database}").create_experiment(
         "benchmark", artifact_location="mlflow-artifacts:/1"
