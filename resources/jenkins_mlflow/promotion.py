@@ -247,8 +247,10 @@ class Promotion:
             if not self._retire(version)
         ]
 
-    def _retire(self, version: Version) -> bool:
+    def _retire(self, planned: Version) -> bool:
+        """Take one other version out of production, if it still is what the plan saw."""
         stage, alias = self._plan.target.stage, self._plan.target.alias
+        version = self._registry.version(planned.model, planned.number)
         done = True
         if stage and version.stage == stage:
             movers = self._usable or [m for m in self._methods if not m.obstacle(version)]

@@ -121,7 +121,7 @@ class Registry:
         found = self._read(
             f"{name} version {number}", lambda: self._client.get_model_version(name, str(number))
         )
-        return _version(found, tuple(found.aliases), {})
+        return _version(found, tuple(sorted(found.aliases)), {})
 
     def storage_uri(self, name: str, number: int) -> str:
         """Where the version's files lie, as the registry knows it."""

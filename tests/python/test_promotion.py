@@ -116,6 +116,18 @@ def test_two_in_production_are_repaired(make_server: MakeServer) -> None:
     assert stages(server.url, name) == {1: "Archived", 2: "Production"}
 
 
+def test_another_champion_that_moved_meanwhile_is_left_where_it_is(make_server: MakeServer) -> None:
+    """Planned to leave production, but someone staged it before its turn came: it stays in Staging."""
+    server, one, other = make_server(), fresh_name(), fresh_name()
+    seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production")]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, one, 1, EXCLUSIVE, group=[other])
+    client(server.url).transition_model_version_stage(other, "1", "Staging")
+    outcome = Promotion(registry, plan, stage_methods(METHODS, registry, None)).apply({})
+    assert outcome.status == "promoted"
+    assert stages(server.url, other) == {1: "Staging"}
+
+
 @pytest.fixture
 def affected(make_server: MakeServer) -> Server:
     """A 3.3.2 server on a file store: every transition of a version with linked metrics answers 500."""
