@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON := .venv/bin/python
+RUN := .venv/bin/python
 
 # A build log or a test must not depend on the caller's MLflow.
 unexport MLFLOW_TRACKING_URI MLFLOW_REGISTRY_URI
@@ -21,7 +21,7 @@ setup-dev:
 
 .PHONY: demo
 demo: setup ## train, select, promote and clean up heart-disease models in .demo/
-	@$(PYTHON) scripts/demo.py
+	@$(RUN) scripts/demo.py
 
 .PHONY: test
 test: test-python test-groovy ## run all tests
@@ -29,7 +29,7 @@ test: test-python test-groovy ## run all tests
 .PHONY: test-python
 test-python: setup-dev ## test the Python package against real MLflow servers
 	@mkdir -p build
-	$(PYTHON) -m pytest --junitxml=build/pytest.xml $(ARGS)
+	$(RUN) -m pytest --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: test-groovy
 test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
@@ -38,26 +38,26 @@ test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 
 .PHONY: lint
 lint: setup-dev ## check format, style, types, the runner's manifest and the Groovy sources
-	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m ruff check
-	$(PYTHON) -m mypy
-	$(PYTHON) scripts/manifest.py --check
-	$(PYTHON) -m cogapp --check docs/*.md
+	$(RUN) -m ruff format --check
+	$(RUN) -m ruff check
+	$(RUN) -m mypy
+	$(RUN) scripts/manifest.py --check
+	$(RUN) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh
 
 .PHONY: format
 format: setup-dev ## format the Python sources and apply safe fixes
-	$(PYTHON) -m ruff check --fix-only --quiet
-	$(PYTHON) -m ruff format
+	$(RUN) -m ruff check --fix-only --quiet
+	$(RUN) -m ruff format
 
 .PHONY: docs
 docs: setup-dev ## paste the current help, keys and messages into docs/
-	$(PYTHON) -m cogapp -r docs/*.md
+	$(RUN) -m cogapp -r docs/*.md
 
 .PHONY: bench
 bench: setup-dev ## measure the registry snapshot and the command's overhead
-	@$(PYTHON) benchmarks/snapshot.py $(ARGS)
-	@$(PYTHON) benchmarks/overhead.py
+	@$(RUN) benchmarks/snapshot.py $(ARGS)
+	@$(RUN) benchmarks/overhead.py
 
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/
