@@ -154,7 +154,7 @@ def promote(session: Session, *, model: str | None, version: int | None, plan_on
                 "version": None,
                 "attempts": [],
                 "notice": None,
-                "production": _places(snapshot.production(target.stage, target.alias)),
+                "production": [v.place for v in snapshot.production(target.stage, target.alias)],
             }
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
@@ -211,10 +211,7 @@ def _tags(session: Session, plan: Plan) -> Mapping[str, str]:
 
 
 def _newest(snapshot: Snapshot, name: str) -> Version:
-    model = snapshot.model(name)
-    if model is None:
-        raise _no_such_model(name)
-    for version in model.versions:
+    for version in snapshot.require(name).versions:
         if version.status == READY:
             return version
     raise NotFound(
@@ -247,10 +244,6 @@ def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) 
     return {"text": text, "files": [str(session.report / name) for name in files]}
 
 
-def _places(versions: tuple[Version, ...]) -> list[Document]:
-    return [{"model": version.model, "version": version.number} for version in versions]
-
-
 def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool, ask: bool) -> Document:
     """`cleanup`: plan, show, ask, delete.
 
@@ -265,9 +258,7 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     """
     registry, rules = session.registry(), session.config.cleanup
     snapshot = registry.snapshot([model] if model else session.config.models)
-    if model and snapshot.model(model) is None:
-        raise _no_such_model(model)
-    group = Snapshot(tuple(found for found in snapshot.models if found.name == model)) if model else snapshot
+    group = Snapshot((snapshot.require(model),)) if model else snapshot
     plan = plan_cleanup(group, rules, session.target, now=time.time())
     document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}
     if plan_only or not plan.deletions:
@@ -302,14 +293,6 @@ def _agreed(session: Session, plan: CleanupPlan, model: str | None, *, ask: bool
     )
     keep = session.config.cleanup.keep_last
     return session.terminal.confirm(f"⚠️  Delete old versions of {whose} (keeping last {keep})?")
-
-
-def _no_such_model(name: str) -> NotFound:
-    return NotFound(
-        f"there is no registered model {printable(name)!r}",
-        state="nothing was changed",
-        next_step="`jenkins-mlflow list` shows the models that are there",
-    )
 
 
 def error_document(error: JenkinsMlflowError | Interrupted) -> Document:

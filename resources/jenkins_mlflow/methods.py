@@ -27,10 +27,10 @@ class Method(Protocol):
         """Set one version's stage, touching no other: for undoing, and for other models of the group."""
 
 
-class StageArchive:
-    """MLflow's own transition with ``archive_existing_versions=True``: one request for both changes."""
+class Stage:
+    """The new version first, then each old one to Archived: works where archiving in one request does not."""
 
-    name: ClassVar[str] = "stage-archive"
+    name: ClassVar[str] = "stage"
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -39,24 +39,24 @@ class StageArchive:
         return ""
 
     def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
-        self._registry.set_stage(candidate.model, candidate.number, stage, archive_existing=True)
+        self.move(candidate, stage)
+        for version in previous:
+            self.move(version, ARCHIVED)
 
     def move(self, version: Version, stage: str) -> None:
         self._registry.set_stage(version.model, version.number, stage)
 
 
-class Stage(StageArchive):
-    """The new version first, then each old one to Archived: works where archiving in one request does not."""
+class StageArchive(Stage):
+    """MLflow's own transition with ``archive_existing_versions=True``: one request for both changes."""
 
-    name: ClassVar[str] = "stage"
+    name: ClassVar[str] = "stage-archive"
 
     def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
-        self.move(candidate, stage)
-        for version in previous:
-            self.move(version, ARCHIVED)
+        self._registry.set_stage(candidate.model, candidate.number, stage, archive_existing=True)
 
 
-class FileStore:
+class FileStore(Stage):
     """The runner's own MLflow directly on the folder of the server's file store.
 
     Servers 3.0.0 to 3.5.0 fail on every transition there; MLflow 3.17.2 opened on the same folder transitions at
@@ -70,12 +70,12 @@ class FileStore:
     name: ClassVar[str] = "file-store"
 
     def __init__(self, registry: Registry, folder: str | None) -> None:
-        self._server = registry
+        super().__init__(registry)
         self._configured = folder
         self._direct: Registry | None = None
 
     def obstacle(self, candidate: Version) -> str:
-        if not self._server.connection.over_http:
+        if not self._registry.connection.over_http:
             return "the store is opened directly already"
         folder = Path(self._configured) if self._configured else self._find(candidate)
         if folder is None:
@@ -106,17 +106,12 @@ class FileStore:
         self._direct = direct
         return ""
 
-    def promote(self, candidate: Version, stage: str, previous: Sequence[Version]) -> None:
-        self.move(candidate, stage)
-        for version in previous:
-            self.move(version, ARCHIVED)
-
     def move(self, version: Version, stage: str) -> None:
         assert self._direct is not None, "obstacle() opens the folder"
         self._direct.set_stage(version.model, version.number, stage)
 
     def _find(self, candidate: Version) -> Path | None:
-        return find_store(self._server.storage_uri(candidate.model, candidate.number), candidate)
+        return find_store(self._registry.storage_uri(candidate.model, candidate.number), candidate)
 
 
 def holds(folder: Path, version: Version) -> bool:

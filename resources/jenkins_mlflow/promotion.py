@@ -53,16 +53,12 @@ class Outcome:
             "model": plan.candidate.model,
             "version": plan.candidate.number,
             "method": self.method,
-            "previous": _place(plan.replaces) if plan.replaces else None,
+            "previous": plan.replaces.place if plan.replaces else None,
             "attempts": [vars(attempt) for attempt in self.attempts],
-            "production": [_place(version) for version in self.production],
+            "production": [version.place for version in self.production],
             "missing": list(self.missing),
             "warnings": list(self.warnings),
         }
-
-
-def _place(version: Version) -> dict[str, Any]:
-    return {"model": version.model, "version": version.number}
 
 
 class Promotion:
@@ -206,7 +202,7 @@ class Promotion:
             move_back = functools.partial(method.move, version, stage)
             try:
                 call_with_retries(move_back, self._retry, sleep=self._sleep)
-            except Exception as failure:  # noqa: BLE001
+            except Exception as failure:  # noqa: BLE001  the next method may manage
                 error = classify(failure).summary
                 continue
             note = f"{version.label} is back in stage {stage}"

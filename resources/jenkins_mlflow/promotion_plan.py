@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.snapshot import ARCHIVED, READY, Model, Snapshot, Version
-from jenkins_mlflow.text import one_line
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,7 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
         NotFound: the model or version is not in the registry, or was deleted.
         Refused: the version is not READY.
     """
-    found = snapshot.model(model)
-    if found is None:
-        raise NotFound(
-            f"there is no registered model {one_line(model)!r}",
-            state="nothing was changed",
-            next_step="`jenkins-mlflow list` shows the models that are there",
-        )
+    found = snapshot.require(model)
     candidate = found.version(number)
     if candidate is None:
         there = ", ".join(str(version.number) for version in found.versions[:10]) or "none"

@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
+EXPERIMENTS_PER_PAGE = 1000
 IDS_PER_REQUEST = 1000
-_VERSION_ORDER = ["name ASC", "version_number DESC"]
 
 
 def literal_prefix(pattern: str) -> str:
@@ -89,14 +89,10 @@ class Registry:
         models: dict[str, Any] = {}
         versions: dict[str, dict[int, ModelVersion]] = defaultdict(dict)
         for condition in name_filters(patterns):
-            for model in self._pages(
-                self._client.search_registered_models, condition, MODELS_PER_PAGE, ["name ASC"]
-            ):
+            for model in self._models(condition):
                 if matches(model.name, patterns):
                     models[model.name] = model
-            for found in self._pages(
-                self._client.search_model_versions, condition, VERSIONS_PER_PAGE, _VERSION_ORDER
-            ):
+            for found in self._versions(condition):
                 if found.name in models:
                     versions[found.name][int(found.version)] = found
         runs = (
@@ -111,9 +107,7 @@ class Registry:
         model = self._read(f"model {name}", lambda: self._client.get_registered_model(name))
         quote = '"' if "'" in name else "'"
         condition = f"name = {quote}{name}{quote}" if '"' not in name or "'" not in name else ""
-        versions = self._pages(
-            self._client.search_model_versions, condition, VERSIONS_PER_PAGE, _VERSION_ORDER
-        )
+        versions = self._versions(condition)
         return _model(model, [version for version in versions if version.name == name], {})
 
     def version(self, name: str, number: int) -> Version:
@@ -183,19 +177,39 @@ class Registry:
     def _read(self, what: str, call: Callable[[], T]) -> T:
         return self.retrying(f"reading {what}", call)
 
-    def _pages(
-        self, search: Callable[..., Any], condition: str, size: int, order_by: list[str]
-    ) -> Iterator[Any]:
+    def pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+        """Everything that one of the client's searches finds, page after page.
+
+        Args:
+            what: What is read, for messages.
+            search: A client method that takes ``page_token``.
+            arguments: Its other arguments; give a stable order.
+        """
         token: str | None = None
         while True:
-            read_page = functools.partial(
-                search, filter_string=condition or None, max_results=size, order_by=order_by, page_token=token
-            )
-            page = self._read("the registry", read_page)
+            page = self._read(what, functools.partial(search, page_token=token, **arguments))
             yield from page
             token = page.token
             if not token:
                 return
+
+    def _models(self, condition: str) -> Iterator[Any]:
+        return self.pages(
+            "the registry",
+            self._client.search_registered_models,
+            filter_string=condition or None,
+            max_results=MODELS_PER_PAGE,
+            order_by=["name ASC"],
+        )
+
+    def _versions(self, condition: str) -> Iterator[ModelVersion]:
+        return self.pages(
+            "the registry",
+            self._client.search_model_versions,
+            filter_string=condition or None,
+            max_results=VERSIONS_PER_PAGE,
+            order_by=["name ASC", "version_number DESC"],
+        )
 
     def _runs(self, wanted: Collection[str | None]) -> dict[str, Run]:
         """The runs with these ids, deleted ones included, 1,000 ids to a request."""
@@ -206,11 +220,12 @@ class Registry:
             return {}
         experiments = [
             experiment.experiment_id
-            for experiment in self._pages(
-                lambda **search: self._client.search_experiments(view_type=ViewType.ALL, **search),
-                "",
-                MODELS_PER_PAGE,
-                ["name ASC"],
+            for experiment in self.pages(
+                "the experiments",
+                self._client.search_experiments,
+                view_type=ViewType.ALL,
+                max_results=EXPERIMENTS_PER_PAGE,
+                order_by=["name ASC"],
             )
         ]
         found: dict[str, Run] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
-from jenkins_mlflow.text import markdown, printable
+from jenkins_mlflow.text import markdown, number, printable
 
 Document = Mapping[str, Any]
 Row = Sequence[object]
@@ -196,7 +196,7 @@ def _cell(value: object) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+    return "" if value is None else number(value)
 
 
 def _day(milliseconds: int) -> str:

@@ -11,6 +11,7 @@ from jenkins_mlflow.build import BUILD_TAG
 from jenkins_mlflow.config import Gate, Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.snapshot import ARCHIVED, READY, Snapshot, Version
+from jenkins_mlflow.text import number
 
 Status = Literal["selected", "champion_kept", "no_candidate"]
 
@@ -75,12 +76,7 @@ class Selection:
 def _brief(version: Version | None, metric: str) -> dict[str, Any] | None:
     if version is None:
         return None
-    return {"model": version.model, "version": version.number, "value": version.metric(metric)}
-
-
-def number(value: float) -> str:
-    """A metric's value for people: six significant digits, none of them noise."""
-    return f"{value:.6g}"
+    return {**version.place, "value": version.metric(metric)}
 
 
 def select(

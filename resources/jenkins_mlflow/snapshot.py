@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.text import printable
+
 PRODUCTION = "Production"
 STAGING = "Staging"
 ARCHIVED = "Archived"
@@ -46,6 +49,11 @@ class Version:
         """How messages name it: `heart-disease-svm version 3`."""
         return f"{self.model} version {self.number}"
 
+    @property
+    def place(self) -> dict[str, object]:
+        """Model and version as documents show them."""
+        return {"model": self.model, "version": self.number}
+
     def metric(self, name: str) -> float | None:
         """The metric's value; None when it is missing or not a finite number."""
         value = self.run.metrics.get(name) if self.run else None
@@ -80,6 +88,21 @@ class Snapshot:
 
     def model(self, name: str) -> Model | None:
         return next((model for model in self.models if model.name == name), None)
+
+    def require(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        model = self.model(name)
+        if model is None:
+            raise NotFound(
+                f"there is no registered model {printable(name)!r}",
+                state="nothing was changed",
+                next_step="`jenkins-mlflow list` shows the models that are there",
+            )
+        return model
 
     def versions(self) -> Iterator[Version]:
         for model in self.models:

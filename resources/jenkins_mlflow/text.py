@@ -33,6 +33,11 @@ def markdown(text: str) -> str:
     return f"{fence}{pad}{safe}{pad}{fence}"
 
 
+def number(value: float) -> str:
+    """A metric's value for people: six significant digits, none of them noise."""
+    return f"{value:.6g}"
+
+
 def plural(count: int, noun: str) -> str:
     """`1 version`, `3 versions`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from jenkins_mlflow.build import BUILD_TAG, CANDIDATE_TAG
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.faults import classify
-from jenkins_mlflow.registry import IDS_PER_REQUEST, Registry
+from jenkins_mlflow.registry import EXPERIMENTS_PER_PAGE, IDS_PER_REQUEST, VERSIONS_PER_PAGE, Registry
 from jenkins_mlflow.train import LoggedModel, LoggedRun, RegisteredVersion
 
-_EXPERIMENTS_PER_PAGE = 1000
 _RUNS_PER_PAGE = 1000
-_VERSIONS_PER_PAGE = 10_000
 _MODELS_PER_PAGE = 100
 _HISTORY_TAG = "mlflow.log-model.history"
 _VERSIONS_TAG = "mlflow.modelVersions"
@@ -67,11 +65,11 @@ class MlflowTrainingRegistry:
         """
         experiments = [
             found.experiment_id
-            for found in self._pages(
-                "the experiments", self._client.search_experiments, max_results=_EXPERIMENTS_PER_PAGE
+            for found in self._registry.pages(
+                "the experiments", self._client.search_experiments, max_results=EXPERIMENTS_PER_PAGE
             )
         ]
-        found = self._pages(
+        found = self._registry.pages(
             f"the runs of build {build}",
             self._client.search_runs,
             experiment_ids=experiments,
@@ -87,11 +85,11 @@ class MlflowTrainingRegistry:
         found: dict[str, list[RegisteredVersion]] = defaultdict(list)
         for start in range(0, len(ids), IDS_PER_REQUEST):
             some = ", ".join(f"'{run_id}'" for run_id in ids[start : start + IDS_PER_REQUEST])
-            for version in self._pages(
+            for version in self._registry.pages(
                 "the registered versions",
                 self._client.search_model_versions,
                 filter_string=f"run_id IN ({some})",
-                max_results=_VERSIONS_PER_PAGE,
+                max_results=VERSIONS_PER_PAGE,
                 order_by=["name ASC", "version_number ASC"],
             ):
                 found[version.run_id].append(RegisteredVersion(version.name, int(version.version)))
@@ -102,7 +100,7 @@ class MlflowTrainingRegistry:
         experiments = sorted({run.experiment_id for run in runs})
         found: dict[str, list[LoggedModel]] = defaultdict(list)
         try:
-            for model in self._pages(
+            for model in self._registry.pages(
                 f"the models of build {build}",
                 self._client.search_logged_models,
                 experiment_ids=experiments,
@@ -150,15 +148,6 @@ class MlflowTrainingRegistry:
         if not any(entry["name"] == name and str(entry["version"]) == version for entry in known):
             entry = {"name": name, "version": version}
             self._client.set_logged_model_tags(model_id, {_VERSIONS_TAG: json.dumps([*known, entry])})
-
-    def _pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
-        token: str | None = None
-        while True:
-            page = self._registry.retrying(f"reading {what}", lambda: search(page_token=token, **arguments))  # noqa: B023
-            yield from page
-            token = page.token
-            if not token:
-                return
 
 
 def _run(run: Any) -> LoggedRun:
