@@ -77,7 +77,7 @@ class FileStore(Stage):
     def obstacle(self, candidate: Version) -> str:
         if not self._registry.connection.over_http:
             return "the store is opened directly already"
-        folder = Path(self._configured) if self._configured else self._find(candidate)
+        folder = local_path(self._configured) if self._configured else self._find(candidate)
         if folder is None:
             return (
                 "the server's store is no folder that this machine can reach; promote.file_store can name it"
@@ -116,7 +116,10 @@ class FileStore(Stage):
 
 def holds(folder: Path, version: Version) -> bool:
     """Whether the folder is laid out as an MLflow file store that has this version."""
-    return (folder / "models" / version.model / f"version-{version.number}" / "meta.yaml").is_file()
+    try:
+        return (folder / "models" / version.model / f"version-{version.number}" / "meta.yaml").is_file()
+    except OSError:  # no permission to look, or a name that no folder can have
+        return False
 
 
 def find_store(storage_uri: str, version: Version) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from builders import version
 from conftest import MakeServer
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, Refused
@@ -218,6 +219,18 @@ def test_only_a_local_folder_can_be_a_store(uri: str, make_server: MakeServer) -
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     assert find_store(uri, Registry(connect(server.url)).version(name, 1)) is None
+
+
+def test_a_folder_that_cannot_be_looked_into_is_no_store(tmp_path: Path) -> None:
+    """The system's refusal to look (here: a name too long for a folder) is an obstacle, not a crash."""
+    assert find_store(str(tmp_path / "1" / "x"), version("m" * 300, 1)) is None
+
+
+def test_the_folder_may_be_given_as_a_uri(affected: Server) -> None:
+    """promote.file_store takes file:/// as well as a path, as its description says."""
+    name = fresh_name()
+    seed(affected.url, {name: [Spec(metrics={"roc_auc": 0.9}, linked=True)]})
+    assert promote(affected.url, name, 1, file_store=Path(affected.store_uri).as_uri()).method == "file-store"
 
 
 FAULTS = {
