@@ -17,7 +17,7 @@ from jenkins_mlflow.config import Config
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, NotFound, Refused, UsageError
 from jenkins_mlflow.faults import RetryPolicy
-from jenkins_mlflow.methods import stage_methods
+from jenkins_mlflow.methods import load_methods
 from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
 from jenkins_mlflow.promotion import ALIAS_METHOD, Attempt, Outcome, Promotion
 from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
@@ -190,7 +190,7 @@ def _apply(session: Session, registry: Registry, plan: Plan) -> Outcome:
     return Promotion(
         registry,
         plan,
-        stage_methods(rules.methods, registry, rules.file_store),
+        load_methods(registry, rules),
         alias_fallback=ALIAS_METHOD in rules.methods,
         retry=session.retry,
         show=show,

@@ -153,7 +153,7 @@ class Promotion:
         """Try the methods in order until the registry shows the candidate as the only version in the stage."""
         plan = self._plan
         for method in self._methods:
-            obstacle = method.obstacle(plan.candidate)
+            obstacle = method.obstacle(plan)
             if obstacle:
                 self._record(Attempt(method.name, 0, "skipped", error=obstacle))
                 continue
@@ -170,21 +170,14 @@ class Promotion:
 
     def _try(self, method: Method) -> bool:
         """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""
-        plan, stage = self._plan, self._plan.target.stage
-        assert stage is not None
-        accepted = self._write(method.name, lambda: method.promote(plan.candidate, stage, plan.previous))
-        verified = self._in_stage()
+        accepted = self._write(method.name, lambda: method.promote(self._plan))
+        verified = method.done(self._plan)
         if accepted and not verified:
             note = "reported success, but the registry does not show it"
             self._record(Attempt(method.name, 0, "not verified", error=note))
         elif verified and not accepted:
             self._record(Attempt(method.name, 0, "done", error="took effect although its answer was lost"))
         return verified
-
-    def _in_stage(self) -> bool:
-        live = self._registry.model(self._plan.candidate.model)
-        in_stage = [version.number for version in live.versions if version.stage == self._plan.target.stage]
-        return in_stage == [self._plan.candidate.number]
 
     def _restore(self) -> None:
         """Bring every version of the model back to the stage it was found in, previous production first."""
@@ -249,7 +242,7 @@ class Promotion:
         version = self._registry.version(planned.model, planned.number)
         done = True
         if stage and version.stage == stage:
-            movers = self._usable or [m for m in self._methods if not m.obstacle(version)]
+            movers = self._usable or [m for m in self._methods if not m.obstacle(self._plan)]
             done = any(
                 self._write(f"{m.name}: retire {version.label}", functools.partial(m.move, version, ARCHIVED))
                 for m in movers

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from builders import version
 from conftest import MakeServer
+from jenkins_mlflow.config import Promote
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.faults import RetryPolicy
-from jenkins_mlflow.methods import find_store, stage_methods
+from jenkins_mlflow.file_store import find_store
+from jenkins_mlflow.methods import load_methods
 from jenkins_mlflow.promotion import Attempt, Outcome, Promotion
 from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
 from jenkins_mlflow.registry import Registry
@@ -53,8 +55,8 @@ def promote(
     """Plan and apply through ``uri``, quickly."""
     registry = Registry(connect(uri), QUICK)
     plan = planned(registry, name, number, target, group)
-    store = options.pop("file_store", None)
-    methods = stage_methods(options.pop("methods", METHODS), registry, store)  # type: ignore[arg-type]
+    rules = Promote(methods=options.pop("methods", METHODS), file_store=options.pop("file_store", None))  # type: ignore[arg-type]
+    methods = load_methods(registry, rules)
     promotion = Promotion(registry, plan, methods, retry=QUICK, sleep=lambda seconds: None, **options)  # type: ignore[arg-type]
     return promotion.apply({"jenkins_mlflow.promoted_by": "tester"})
 
@@ -124,7 +126,7 @@ def test_another_champion_that_moved_meanwhile_is_left_where_it_is(make_server: 
     registry = Registry(connect(server.url), QUICK)
     plan = planned(registry, one, 1, EXCLUSIVE, group=[other])
     client(server.url).transition_model_version_stage(other, "1", "Staging")
-    outcome = Promotion(registry, plan, stage_methods(METHODS, registry, None)).apply({})
+    outcome = Promotion(registry, plan, load_methods(registry, Promote(methods=METHODS))).apply({})
     assert outcome.status == "promoted"
     assert stages(server.url, other) == {1: "Staging"}
 
@@ -313,7 +315,7 @@ def test_a_registry_that_changed_since_the_plan_is_left_alone(
     plan = planned(registry, name, 1)
     client(server.url).transition_model_version_stage(name, "2", "Production")
     with pytest.raises(Refused, match="changed by someone else") as caught:
-        Promotion(registry, plan, stage_methods(METHODS, registry, None)).apply({})
+        Promotion(registry, plan, load_methods(registry, Promote(methods=METHODS))).apply({})
     assert caught.value.state == "nothing was written"
     assert stages(server.url, name) == {1: "None", 2: "Production"}
 

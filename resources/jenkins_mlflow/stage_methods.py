@@ -1,0 +1,49 @@
+"""The methods that ask the server to change stages: in one request, or version by version."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from jenkins_mlflow.promotion_plan import Plan
+from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.snapshot import ARCHIVED, Version
+
+
+class Stage:
+    """The new version first, then each old one to Archived: works where archiving in one request does not."""
+
+    name: ClassVar[str] = "stage"
+    in_place: ClassVar[bool] = True
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def obstacle(self, plan: Plan) -> str:
+        return "" if plan.target.stage else "promote.stage is not set"
+
+    def promote(self, plan: Plan) -> None:
+        assert plan.target.stage is not None, "obstacle() asks for a stage"
+        self.move(plan.candidate, plan.target.stage)
+        for version in plan.previous:
+            self.move(version, ARCHIVED)
+
+    def done(self, plan: Plan) -> bool:
+        """Whether the candidate is the only version of its model in the stage, as the server shows it: 2 requests."""
+        live = self._registry.model(plan.candidate.model)
+        return [version.number for version in live.versions if version.stage == plan.target.stage] == [
+            plan.candidate.number
+        ]
+
+    def move(self, version: Version, stage: str) -> None:
+        self._registry.set_stage(version.model, version.number, stage)
+
+
+class StageArchive(Stage):
+    """MLflow's own transition with ``archive_existing_versions=True``: one request for both changes."""
+
+    name: ClassVar[str] = "stage-archive"
+
+    def promote(self, plan: Plan) -> None:
+        assert plan.target.stage is not None, "obstacle() asks for a stage"
+        candidate = plan.candidate
+        self._registry.set_stage(candidate.model, candidate.number, plan.target.stage, archive_existing=True)
