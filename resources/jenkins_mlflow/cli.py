@@ -19,11 +19,12 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from jenkins_mlflow import VERSION, commands, config, errors
+from jenkins_mlflow import VERSION, commands, config, errors, promote_command
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands import Document, Session
+from jenkins_mlflow.commands import Document
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import FORMATS, prepare_streams, render
+from jenkins_mlflow.session import Session
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import redact
 
@@ -101,11 +102,16 @@ def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
     )
 
 
-def _finish(document: Document, options: dict[str, Any], uri: str | None = None) -> NoReturn:
+def _finish(document: Document, options: dict[str, Any], session: Session) -> NoReturn:
     """Print the document, keep a copy in the report folder if one was asked for, and exit with its code."""
-    complete: Document = {"schema": 1, "exit_code": errors.DONE, **document}
-    if uri:
-        complete["tracking_uri"] = redact(uri)
+    complete: Document = {
+        "schema": 1,
+        "exit_code": errors.DONE,
+        **document,
+        "warnings": session.warnings,
+        "recovered": [item.document() for item in session.recovered],
+        "tracking_uri": redact(session.uri),
+    }
     if options.get("report"):
         options["report"].mkdir(parents=True, exist_ok=True)
         text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
@@ -132,7 +138,7 @@ def train(
     """Run the config's training commands and report the runs and versions they made."""
     flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
     session = _session(flags, options)
-    _finish(commands.train(session, only), options, session.uri)
+    _finish(commands.train(session, only), options, session)
 
 
 @cli.command()
@@ -144,7 +150,7 @@ def select(
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
     session = _session(_select_flags(metric, direction, min_improvement, scope), options)
     document = commands.selection_document(commands.choose(session))
-    _finish(document, options, session.uri)
+    _finish(document, options, session)
 
 
 def _select_flags(
@@ -164,6 +170,7 @@ def _select_flags(
 @click.option("--stage", help="Stage that means production [Production].")
 @click.option("--alias", help="Alias that means production [champion].")
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
+@click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
 @_selecting
 @_common
 def promote(
@@ -172,6 +179,7 @@ def promote(
     stage: str | None,
     alias: str | None,
     dry_run: bool,
+    recover: bool,
     metric: str | None,
     direction: str | None,
     min_improvement: str | None,
@@ -185,7 +193,29 @@ def promote(
         )
     flags = _select_flags(metric, direction, min_improvement, scope)
     session = _session({**flags, "promote.stage": stage, "promote.alias": alias}, options)
-    _finish(commands.promote(session, model=model, version=version, plan_only=dry_run), options, session.uri)
+    if recover:
+        if model or dry_run:
+            raise UsageError(
+                "--recover goes with neither --model nor --dry-run", next_step="name models with --models"
+            )
+        _finish(promote_command.recover(session), options, session)
+    document = promote_command.promote(session, model=model, version=version, plan_only=dry_run)
+    _finish(document, options, session)
+
+
+@cli.command()
+@click.option("--model", required=True, help="Registered model to roll back.")
+@click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
+@click.option("--stage", help="Stage that means production [Production].")
+@click.option("--alias", help="Alias that means production [champion].")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
+@_common
+def rollback(
+    model: str, to: int | None, stage: str | None, alias: str | None, dry_run: bool, **options: Any
+) -> None:
+    """Return a model to the version that was in production before, or to any other."""
+    session = _session({"promote.stage": stage, "promote.alias": alias}, options)
+    _finish(promote_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
 @cli.command()
@@ -217,7 +247,7 @@ def cleanup(
     }
     session = _session(flags, options)
     document = commands.clean_up(session, model=model, plan_only=dry_run, yes=yes, ask=ask)
-    _finish(document, options, session.uri)
+    _finish(document, options, session)
 
 
 @cli.command("list")
@@ -226,7 +256,7 @@ def cleanup(
 def list_models(metric: str | None, **options: Any) -> None:
     """Show the registry as a tree."""
     session = _session({"select.metric": metric}, options)
-    _finish(commands.show_registry(session), options, session.uri)
+    _finish(commands.show_registry(session), options, session)
 
 
 @cli.command()

@@ -121,6 +121,22 @@ class Retry(_Section):
     )
 
 
+class LockRules(_Section):
+    """How commands that change the same models keep out of each other's way."""
+
+    wait: Duration = Field(
+        default=120.0,
+        description="Longest wait for another command that is at work on the same models.",
+        json_schema_extra={"default": "2m"},
+    )
+    lease: Duration = Field(
+        default=60.0,
+        ge=1,
+        description="Time after which a command that has stopped renewing its lock counts as gone.",
+        json_schema_extra={"default": "60s"},
+    )
+
+
 class Promote(_Section):
     """How a version goes into production."""
 
@@ -140,6 +156,10 @@ class Promote(_Section):
     )
     retry: Retry = Field(
         default_factory=Retry, description="Repetition of each method while errors are transient."
+    )
+
+    lock: LockRules = Field(
+        default_factory=LockRules, description="One command at a time on the same models."
     )
 
     @model_validator(mode="after")

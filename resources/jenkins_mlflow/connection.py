@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import os
 import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from jenkins_mlflow.errors import ConnectionFailed, UsageError
@@ -53,6 +54,36 @@ class Connection:
             return None
         text = answer.text.strip()
         return text if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
+
+
+def _show_error_answers() -> None:
+    """Let the answers behind HTTP 429 and 5xx through, with their body and Retry-After header.
+
+    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, which are none here, are
+    used up. There is no setting for it, so its one function that sends is wrapped; where a later MLflow has no such
+    function, only the header and the body are missing.
+    """
+    import requests
+    from mlflow.utils import rest_utils
+
+    sender = "_get_http_response_with_retries"
+    original = getattr(rest_utils, sender, None)
+    if original is None or hasattr(original, "shows_error_answers"):
+        return
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def send(*args: Any, **kwargs: Any) -> requests.Response:
+        call = signature.bind(*args, **kwargs)
+        raising = call.arguments.get("raise_on_status", True)
+        call.arguments["raise_on_status"] = False
+        answer: requests.Response = original(*call.args, **call.kwargs)
+        if raising and answer.status_code in call.arguments.get("retry_codes", ()):
+            raise requests.exceptions.HTTPError(f"HTTP {answer.status_code}", response=answer)
+        return answer
+
+    vars(send)["shows_error_answers"] = True
+    setattr(rest_utils, sender, send)
 
 
 def is_affected(version: str | None) -> bool | None:
@@ -125,6 +156,7 @@ def connect(uri: str, *, may_create: bool = False) -> Connection:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    _show_error_answers()
     # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
     for noisy in ("mlflow", "alembic"):

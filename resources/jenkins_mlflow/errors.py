@@ -70,6 +70,14 @@ class Refused(JenkinsMlflowError):
     """The action would be unsafe or makes no sense in the registry's present state; nothing was written."""
 
 
+class Busy(Refused):
+    """Another process holds the lock; nothing was written."""
+
+
+class LockLost(JenkinsMlflowError):
+    """The lock went to another process while this one worked; it must not write any more."""
+
+
 class Interrupted(_Told):
     """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
 

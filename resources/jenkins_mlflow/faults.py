@@ -11,16 +11,20 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
 from jenkins_mlflow.text import one_line
 
+if TYPE_CHECKING:
+    import requests
+
 T = TypeVar("T")
 
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
+PERMANENT_CODES = frozenset({"INVALID_STATE"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 _NO_JSON = "response body was not in a valid JSON format"
 _FIRST_WAIT = 0.25
@@ -31,7 +35,8 @@ class Fault:
     """A failed request, classified.
 
     ``status`` is the HTTP status where one was received. A 500 is worth exactly one more try: MLflow answers
-    500 both for passing trouble and for its own bugs, and a bug answers the same again.
+    500 both for passing trouble and for its own bugs, and a bug answers the same again. INVALID_STATE is a 500 too,
+    but says for good that the request makes no sense. ``retry_after`` is in seconds, as the server asked for.
     """
 
     transient: bool
@@ -39,16 +44,20 @@ class Fault:
     status: int | None = None
     connection: bool = False
     not_found: bool = False
+    exists: bool = False
+    retry_after: float = 0.0
+
+    code: str = ""
 
     @property
     def retry_once(self) -> bool:
-        return self.status == 500
+        return self.status == 500 and self.code not in PERMANENT_CODES
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how long to try: at most ``attempts``, waits of at most ``max_wait`` seconds, all within
-    ``deadline`` seconds."""
+    """How often and how long to try: at most ``attempts``, waits of at most ``max_wait`` seconds (longer if the server
+    asks for it by Retry-After), all within ``deadline`` seconds."""
 
     attempts: int = 3
     max_wait: float = 10.0
@@ -71,26 +80,57 @@ def classify(error: BaseException) -> Fault:
     Args:
         error: What an MLflow client call raised (client 3.x; shapes measured against servers 2.22 to 3.17).
     """
-    import requests
-
-    for link in _chain(error):
-        hidden = (
-            _HIDDEN_STATUS.search(str(link)) if isinstance(link, requests.exceptions.RetryError) else None
-        )
-        if hidden:
-            status = int(hidden.group(1))
-            return Fault(status in TRANSIENT_STATUS, f"HTTP {status} from the server", status)
-        if isinstance(link, requests.exceptions.SSLError):
-            return Fault(False, f"TLS failed: {one_line(str(link))}", connection=True)
-        if isinstance(link, requests.exceptions.Timeout):
-            return Fault(True, "the server did not answer in time", connection=True)
-        if isinstance(link, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-            refused = "refused" in str(link)
-            what = "connection refused" if refused else f"connection lost: {one_line(str(link), 120)}"
-            return Fault(True, what, connection=True)
+    found = next((fault for link in _chain(error) if (fault := _classify_transport(link))), None)
+    if found:
+        return found
     if isinstance(error, json.JSONDecodeError) or _NO_JSON in str(error):
         return Fault(True, "the answer was no JSON (is this address an MLflow server?)", connection=True)
     return _classify_answer(error)
+
+
+def _classify_transport(link: BaseException) -> Fault | None:
+    """Classify a failure below MLflow's own errors; None if this link of the chain is none."""
+    import requests
+
+    fault: Fault | None = None
+    if isinstance(link, requests.exceptions.HTTPError) and link.response is not None:
+        fault = _classify_response(link.response)
+    elif isinstance(link, requests.exceptions.RetryError) and (hidden := _HIDDEN_STATUS.search(str(link))):
+        status = int(hidden.group(1))
+        fault = Fault(status in TRANSIENT_STATUS, f"HTTP {status} from the server", status)
+    elif isinstance(link, requests.exceptions.SSLError):
+        fault = Fault(False, f"TLS failed: {one_line(str(link))}", connection=True)
+    elif isinstance(link, requests.exceptions.Timeout):
+        fault = Fault(True, "the server did not answer in time", connection=True)
+    elif isinstance(link, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        refused = "refused" in str(link)
+        what = "connection refused" if refused else f"connection lost: {one_line(str(link), 120)}"
+        fault = Fault(True, what, connection=True)
+    return fault
+
+
+def _classify_response(response: requests.Response) -> Fault:
+    """Classify an error status that MLflow's client would have hidden, see connection.py."""
+    status = response.status_code
+    try:
+        body = response.json()
+        code, message = str(body.get("error_code", "")), str(body.get("message", ""))
+    except (ValueError, AttributeError):  # a proxy's or gunicorn's HTML
+        code, message = "", ""
+    summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
+    transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES
+    return Fault(transient, summary, status, retry_after=_retry_after(response), code=code)
+
+
+def _retry_after(response: requests.Response) -> float:
+    """The seconds of a Retry-After header, which may be a number or a date (RFC 9110, 10.2.3); 0 without one."""
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
+    try:
+        return float(Retry().parse_retry_after(response.headers.get("Retry-After", "0")))
+    except InvalidHeader:
+        return 0.0
 
 
 def _classify_answer(error: BaseException) -> Fault:
@@ -104,7 +144,10 @@ def _classify_answer(error: BaseException) -> Fault:
     text = one_line(str(error))
     summary = text if text.startswith(code) or status == 500 else f"{code}: {text}"
     transient = code in TRANSIENT_CODES or status in TRANSIENT_STATUS
-    return Fault(transient, summary, status, not_found=status == 404 or code == "RESOURCE_DOES_NOT_EXIST")
+    missing = status == 404 or code == "RESOURCE_DOES_NOT_EXIST"
+    return Fault(
+        transient, summary, status, not_found=missing, exists=code == "RESOURCE_ALREADY_EXISTS", code=code
+    )
 
 
 class _WorthRetrying(tenacity.retry_base):
@@ -120,6 +163,18 @@ class _WorthRetrying(tenacity.retry_base):
         fault, previous = classify(error), self._previous
         self._previous = fault
         return fault.transient or (fault.retry_once and not (previous and previous.retry_once))
+
+
+class _Wait(tenacity.wait.wait_base):
+    """Exponential with jitter, but never shorter than the server's Retry-After."""
+
+    def __init__(self, longest: float) -> None:
+        self._own = tenacity.wait_exponential_jitter(multiplier=_FIRST_WAIT, max=longest, jitter=_FIRST_WAIT)
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        asked = classify(error).retry_after if error else 0.0
+        return max(self._own(retry_state), asked)
 
 
 def call_with_retries(
@@ -155,9 +210,7 @@ def call_with_retries(
 
     return tenacity.Retrying(
         stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline),
-        wait=tenacity.wait_exponential_jitter(
-            multiplier=_FIRST_WAIT, max=policy.max_wait, jitter=_FIRST_WAIT
-        ),
+        wait=_Wait(policy.max_wait),
         retry=_WorthRetrying(),
         sleep=sleep,
         reraise=True,

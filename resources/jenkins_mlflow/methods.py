@@ -35,6 +35,9 @@ class Method(Protocol):
     def done(self, plan: Plan) -> bool:
         """Whether the registry, read again, shows exactly what promoted means for this method."""
 
+    def production(self, plan: Plan) -> tuple[Version, ...]:
+        """The versions that serve production in the candidate's stead; asked only of methods that are not in place."""
+
     def move(self, version: Version, stage: str) -> None:
         """Set one version's stage, touching no other: for undoing, and for other models of the group."""
 

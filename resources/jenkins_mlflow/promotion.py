@@ -1,36 +1,35 @@
-"""Carrying out a promotion: methods in order, read-back, undo, the rest of the group, tags."""
+"""Carrying out a promotion: intent, methods in order, read-back, undo, the rest of the group, tags."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jenkins_mlflow.attempts import Attempt as Attempt, Writer
 from jenkins_mlflow.build import TAG_PREFIX
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
-from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.faults import classify
+from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import Method
-from jenkins_mlflow.promotion_plan import Plan, serves
+from jenkins_mlflow.promotion_plan import Plan, refuse_if_changed, serves
 from jenkins_mlflow.registry import Registry
-from jenkins_mlflow.snapshot import ARCHIVED, Version
+from jenkins_mlflow.snapshot import ARCHIVED, Snapshot, Version
+from jenkins_mlflow.undo import alone, move_back
 
 ALIAS_METHOD = "alias"
 PREVIOUS_MODEL, PREVIOUS_VERSION = TAG_PREFIX + "previous_model", TAG_PREFIX + "previous_version"
 
+
+def previous_tags(plan: Plan) -> dict[str, str]:
+    """What a promoted version remembers of the version that it replaced: where a rollback returns to."""
+    old = plan.replaces
+    return {PREVIOUS_MODEL: old.model, PREVIOUS_VERSION: str(old.number)} if old else {}
+
+
 Status = Literal["promoted", "already", "partial", "manual"]
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try of one method, as it is shown and reported; ``seconds`` is how long it took."""
-
-    method: str
-    attempt: int
-    outcome: Literal["done", "failed", "skipped", "undone", "not undone", "not verified"]
-    seconds: float = 0.0
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,15 @@ class Outcome:
 
 
 class Promotion:
-    """Carries out one plan against the live registry.
+    """Carries out one plan against the live registry; its caller holds the lock.
 
     Args:
         registry: The registry to change.
         plan: What to do.
         methods: The stage methods in order.
+        writer: Guards, retries and records every write.
+        group: The patterns of the group, for an exclusive one.
         alias_fallback: Whether the alias alone may be set when no method can set the stage.
-        retry: The policy of each method.
-        show: Told of every attempt as it happens.
-        sleep: Replaced in tests.
     """
 
     def __init__(
@@ -79,49 +77,94 @@ class Promotion:
         registry: Registry,
         plan: Plan,
         methods: Sequence[Method],
+        writer: Writer,
         *,
+        group: Sequence[str] = (),
         alias_fallback: bool = True,
-        retry: RetryPolicy | None = None,
-        show: Callable[[Attempt], None] = lambda attempt: None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._registry = registry
         self._plan = plan
         self._methods = methods
+        self._writer = writer
+        self._group = tuple(group)
         self._alias_fallback = alias_fallback
-        self._retry = retry or RetryPolicy()
-        self._show = show
-        self._sleep = sleep
-        self._attempts: list[Attempt] = []
-        self._usable: list[Method] = []
+        self._left_changed: list[str] = []
 
-    def apply(self, tags: Mapping[str, str]) -> Outcome:
+    def apply(self, tags: Mapping[str, str], *, unfinished: Intent | None = None) -> Outcome:
         """Promote, and say ``promoted`` only after reading the registry back.
 
         Args:
-            tags: What the promoted version is tagged with, beside method and previous version.
+            tags: What the promoted version is tagged with, beside the method.
+            unfinished: The intent of a promotion that stopped in the middle and is finished now. It stays as it is,
+                so that undoing still goes back to what that promotion found.
 
         Raises:
             Refused: the registry changed since the plan was made; nothing was written.
             ConnectionFailed, RegistryError: the registry stopped answering; the message says how to go on.
+            LockLost: another process took over.
             Interrupted: stopped by a signal; a half-done method was undone first.
         """
         plan = self._plan
-        self._refuse_if_changed()
-        if plan.nothing_to_do:
+        live = self._live()
+        if not unfinished and INTENT_TAG in live.require(plan.candidate.model).tags:
+            raise Refused(
+                f"another promotion in {plan.candidate.model} began meanwhile and did not finish",
+                state="this one wrote nothing",
+                next_step="run the command again: it first finishes or undoes the other one",
+            )
+        refuse_if_changed(plan, live)
+        if plan.nothing_to_do and not unfinished:
             message = f"{plan.candidate.label} is in production already; nothing was written"
             return Outcome("already", message, None, (), (plan.candidate,))
+        if not unfinished:
+            self._announce(tags)
         try:
-            return self._carry_out(tags)
+            outcome = self._carry_out(tags)
         except (JenkinsMlflowError, Interrupted) as error:
             error.state = error.state or f"the promotion of {plan.candidate.label} may be half done"
-            error.next_step = "run the same command again: it finishes what is missing and verifies"
+            error.next_step = (
+                "run the same command again, or any other: it first finishes or undoes what is half done"
+            )
             raise
+        if self._left_changed or unfinished:
+            return outcome  # the intent stays: for the next command, or for the recovery that called this
+        return self._close(outcome)
+
+    def _live(self) -> Snapshot:
+        """What there is now of all that the plan looked at."""
+        name = self._plan.candidate.model
+        if self._plan.target.exclusive:
+            return self._registry.snapshot([name, *self._group])
+        return Snapshot((self._registry.model(name),))
+
+    def _announce(self, tags: Mapping[str, str]) -> None:
+        """Write the intent down; without it nothing else is written."""
+        name = self._plan.candidate.model
+        text = Intent.of(self._plan, self._group, tags).to_tag()
+        try:
+            self._writer.run(lambda: self._registry.tag_model(name, INTENT_TAG, text))
+        except Exception as error:
+            raised = self._registry.translate(f"writing down what is to be done with {name}", error)
+            raised.state = raised.state or "no stage and no alias was changed"
+            raise raised from error
+
+    def _close(self, outcome: Outcome) -> Outcome:
+        """Remove the intent; where that fails, the next command does it."""
+        name = self._plan.candidate.model
+        try:
+            self._writer.run(lambda: self._registry.untag_model(name, INTENT_TAG))
+        except Exception as error:  # noqa: BLE001  what was promised is done
+            why = classify(error).summary
+            warning = f"the tag {INTENT_TAG} of {name} could not be removed, the next command does it: {why}"
+            return Outcome(**{**vars(outcome), "warnings": (*outcome.warnings, warning)})
+        return outcome
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         plan = self._plan
         missing: list[str] = []
-        method = self._set_stage() if plan.needs_stage else None
+        method = self._set_stage()
+        if method and not method.in_place:
+            return self._elsewhere(method, tags)
         stage_done = bool(method) or not plan.needs_stage
         if not stage_done:
             missing.append(f"stage {plan.target.stage} for {plan.candidate.label}")
@@ -134,99 +177,71 @@ class Promotion:
             missing += self._retire_others()
         alias_set = plan.needs_alias and alias_done
         name = method.name if method else ALIAS_METHOD if alias_set else None
-        warnings = self._tag({**tags, TAG_PREFIX + "method": name}) if name else ()
+        warnings = self._tag(plan.candidate, tags, name) if name or not missing else ()
         in_part = stage_done or (plan.target.alias is not None and alias_done)
         return self._outcome(name, missing, in_part=in_part, warnings=warnings)
 
-    def _refuse_if_changed(self) -> None:
-        live, found = self._registry.model(self._plan.candidate.model), self._plan.found
-        if [(v.number, v.stage, v.aliases) for v in live.versions] != [
-            (v.number, v.stage, v.aliases) for v in found.versions
-        ]:
-            raise Refused(
-                f"{found.name} was changed by someone else since this promotion was planned",
-                state="nothing was written",
-                next_step="run the command again: it plans with what is there now",
-            )
-
     def _set_stage(self) -> Method | None:
-        """Try the methods in order until the registry shows the candidate as the only version in the stage."""
+        """Try the methods in order until the registry shows what was wanted."""
         plan = self._plan
         for method in self._methods:
+            if method.in_place and not plan.needs_stage:
+                continue
             obstacle = method.obstacle(plan)
             if obstacle:
-                self._record(Attempt(method.name, 0, "skipped", error=obstacle))
+                self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
                 continue
-            self._usable.insert(0, method)
             try:
                 if self._try(method):
                     return method
             except Interrupted as stop:
                 self._restore()
-                stop.state = stop.state or f"{plan.found.name} is as it was before the promotion"
+                if not self._left_changed:
+                    with contextlib.suppress(
+                        Exception
+                    ):  # else the next command finds nothing to undo and removes it
+                        self._registry.untag_model(plan.found.name, INTENT_TAG)
+                    stop.state = stop.state or f"{plan.found.name} is as it was before the promotion"
                 raise
             self._restore()
         return None
 
     def _try(self, method: Method) -> bool:
         """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""
-        accepted = self._write(method.name, lambda: method.promote(self._plan))
+        accepted = self._writer.write(method.name, lambda: method.promote(self._plan))
         verified = method.done(self._plan)
         if accepted and not verified:
             note = "reported success, but the registry does not show it"
-            self._record(Attempt(method.name, 0, "not verified", error=note))
+            self._writer.record(Attempt(method.name, 0, "not verified", error=note))
         elif verified and not accepted:
-            self._record(Attempt(method.name, 0, "done", error="took effect although its answer was lost"))
+            note = "took effect although its answer was lost"
+            self._writer.record(Attempt(method.name, 0, "done", error=note))
         return verified
 
     def _restore(self) -> None:
-        """Bring every version of the model back to the stage it was found in, previous production first."""
+        """Bring the versions that a method may have changed back to where they were found, production first."""
         plan = self._plan
         live = self._registry.model(plan.candidate.model)
-        before = {version.number: version.stage for version in plan.found.versions}
-        changed = [v for v in live.versions if v.number in before and v.stage != before[v.number]]
-        for version in sorted(changed, key=lambda v: before[v.number] != plan.target.stage):
-            self._move_back(version, before[version.number])
+        before = {version.number: version.stage for version in (plan.candidate, *plan.previous)}
+        changed = [(v, before[v.number]) for v in live.versions if v.stage != before.get(v.number, v.stage)]
+        changed.sort(key=lambda move: move[1] != plan.target.stage)
+        self._left_changed = move_back(self._writer, self._methods, live, changed) if changed else []
 
-    def _move_back(self, version: Version, stage: str) -> None:
-        error = ""
-        for method in self._usable:
-            started = time.monotonic()
-            move_back = functools.partial(method.move, version, stage)
-            try:
-                call_with_retries(move_back, self._retry, sleep=self._sleep)
-            except Exception as failure:  # noqa: BLE001  the next method may manage
-                error = classify(failure).summary
-                continue
-            note = f"{version.label} is back in stage {stage}"
-            self._record(Attempt(method.name, 0, "undone", round(time.monotonic() - started, 3), note))
-            return
-        note = f"{version.label} stayed in stage {version.stage}, it was in {stage}: {error}"
-        self._record(Attempt(self._usable[0].name, 0, "not undone", error=note))
+    def _elsewhere(self, method: Method, tags: Mapping[str, str]) -> Outcome:
+        """The outcome of a method that leaves the candidate where it is and puts a copy of it into production."""
+        plan = self._plan
+        serving = method.production(plan)
+        warnings = self._tag(serving[0], tags, method.name) if serving else ()
+        where = ", ".join(version.label for version in serving)
+        message = f"promoted {plan.candidate.label} by {method.name} as {where}; verified in the registry"
+        return self._told("promoted", message, method.name, serving, (), warnings)
 
     def _set_alias(self) -> bool:
         plan, alias = self._plan, self._plan.target.alias
         assert alias is not None
         name, number = plan.candidate.model, plan.candidate.number
-        return self._write(ALIAS_METHOD, lambda: self._registry.set_alias(name, alias, number)) and (
-            self._registry.model(name).aliases.get(alias) == number
-        )
-
-    def _write(self, label: str, call: Callable[[], None]) -> bool:
-        """One repeatable write under the retry policy, recorded; whether it went through."""
-        count, started = 0, time.monotonic()
-
-        def failed(attempt: int, seconds: float, error: Exception) -> None:
-            nonlocal count, started
-            count, started = attempt, time.monotonic()
-            self._record(Attempt(label, attempt, "failed", round(seconds, 3), classify(error).summary))
-
-        try:
-            call_with_retries(call, self._retry, on_failure=failed, sleep=self._sleep)
-        except Exception:  # noqa: BLE001  recorded above; the registry's state decides
-            return False
-        self._record(Attempt(label, count + 1, "done", round(time.monotonic() - started, 3)))
-        return True
+        self._writer.write(ALIAS_METHOD, lambda: self._registry.set_alias(name, alias, number))
+        return self._registry.model(name).aliases.get(alias) == number
 
     def _retire_others(self) -> list[str]:
         """Take the other models of an exclusive group out of production; what could not be done, in words."""
@@ -240,38 +255,29 @@ class Promotion:
         """Take one other version out of production, if it still is what the plan saw."""
         stage, alias = self._plan.target.stage, self._plan.target.alias
         version = self._registry.version(planned.model, planned.number)
-        done = True
         if stage and version.stage == stage:
-            movers = self._usable or [m for m in self._methods if not m.obstacle(self._plan)]
-            done = any(
-                self._write(f"{m.name}: retire {version.label}", functools.partial(m.move, version, ARCHIVED))
-                for m in movers
+            model = self._registry.model(version.model)
+            any(
+                self._writer.write(
+                    f"{method.name}: retire {version.label}",
+                    functools.partial(method.move, version, ARCHIVED),
+                )
+                for method in self._methods
+                if method.in_place and not method.obstacle(alone(model, version))
             )
         if alias and alias in version.aliases:
-            done = (
-                self._write(
-                    f"alias: retire {version.label}",
-                    lambda: self._registry.delete_alias(version.model, alias),
-                )
-                and done
+            self._writer.write(
+                f"alias: retire {version.label}", lambda: self._registry.delete_alias(version.model, alias)
             )
-        return done and not serves(self._registry.version(version.model, version.number), self._plan.target)
+        return not serves(self._registry.version(version.model, version.number), self._plan.target)
 
-    def _tag(self, tags: Mapping[str, str]) -> tuple[str, ...]:
+    def _tag(self, version: Version, tags: Mapping[str, str], method: str | None) -> tuple[str, ...]:
         """Record the promotion on the version; failing to is worth a warning, not a failed promotion."""
-        plan = self._plan
-        if plan.replaces:
-            tags = {**tags, PREVIOUS_MODEL: plan.replaces.model, PREVIOUS_VERSION: str(plan.replaces.number)}
+        tags = {**tags, TAG_PREFIX + "method": method} if method else tags
         try:
-            call_with_retries(
-                lambda: self._registry.tag_version(plan.candidate.model, plan.candidate.number, tags),
-                self._retry,
-                sleep=self._sleep,
-            )
+            self._writer.run(lambda: self._registry.tag_version(version.model, version.number, tags))
         except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
-            return (
-                f"{plan.candidate.label} could not be tagged with its promotion: {classify(error).summary}",
-            )
+            return (f"{version.label} could not be tagged with its promotion: {classify(error).summary}",)
         return ()
 
     def _outcome(
@@ -282,23 +288,28 @@ class Promotion:
         live = [self._registry.model(name) for name in sorted(names)]
         serving = tuple(v for model in live for v in model.production(plan.target.stage, plan.target.alias))
         label = plan.candidate.label
-        if not missing and plan.candidate.number in {
-            v.number for v in serving if v.model == plan.candidate.model
-        }:
+        own = [version.number for version in serving if version.model == plan.candidate.model]
+        if not missing and own == [plan.candidate.number]:
             replaced = f", replacing {plan.replaces.label}" if plan.replaces else ""
-            message = (
-                f"promoted {label} by {method or 'retiring the others'}{replaced}; verified in the registry"
-            )
-            return Outcome("promoted", message, method, tuple(self._attempts), serving, (), warnings)
-        still = "; ".join(missing) or f"{label} does not show in production"
+            how = method or ("retiring the others" if plan.others else "finishing what was left")
+            message = f"promoted {label} by {how}{replaced}; verified in the registry"
+            return self._told("promoted", message, method, serving, (), warnings)
+        still = "; ".join(missing) or f"{label} does not show alone in production"
         if in_part:
             message = f"{label} is promoted in part; missing: {still}"
-            return Outcome(
-                "partial", message, method, tuple(self._attempts), serving, tuple(missing), warnings
-            )
+            return self._told("partial", message, method, serving, missing or (still,), warnings)
         message = f"{label} could not be promoted: every method failed; a person must promote it by hand"
-        return Outcome("manual", message, None, tuple(self._attempts), serving, tuple(missing), warnings)
+        return self._told("manual", message, None, serving, missing, warnings)
 
-    def _record(self, attempt: Attempt) -> None:
-        self._attempts.append(attempt)
-        self._show(attempt)
+    def _told(
+        self,
+        status: Status,
+        message: str,
+        method: str | None,
+        serving: tuple[Version, ...],
+        missing: Sequence[str],
+        warnings: tuple[str, ...],
+    ) -> Outcome:
+        return Outcome(
+            status, message, method, tuple(self._writer.attempts), serving, tuple(missing), warnings
+        )

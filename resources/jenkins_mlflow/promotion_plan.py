@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jenkins_mlflow.build import TAG_PREFIX
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.snapshot import ARCHIVED, READY, Model, Snapshot, Version
 
@@ -93,6 +94,54 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
         others=others,
         needs_stage=bool(target.stage) and (candidate.stage != target.stage or bool(previous)),
         needs_alias=bool(target.alias) and target.alias not in candidate.aliases,
+    )
+
+
+def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
+    """Make sure that nothing a promotion builds on has changed since it was planned. Pure.
+
+    A version that somebody registered or staged meanwhile is no reason; one that went into production is.
+
+    Args:
+        plan: What was planned.
+        live: The same models now.
+
+    Raises:
+        NotFound: the candidate's model is gone.
+        Refused: the candidate or what is in production is another than planned; says who was faster.
+    """
+    name, target = plan.candidate.model, plan.target
+    model = live.require(name)
+    candidate = model.version(plan.candidate.number)
+    if candidate is None or candidate.status != READY:
+        raise _changed(f"{plan.candidate.label} was deleted meanwhile")
+    expected = {(v.model, v.number) for v in (*plan.found.versions, *plan.others) if serves(v, target)}
+    serving = [v for v in live.versions() if serves(v, target) and (target.exclusive or v.model == name)]
+    faster = next((v for v in serving if (v.model, v.number) not in expected), None)
+    if faster is not None:
+        known = (faster.tags.get(TAG_PREFIX + key) for key in ("promoted_by", "build_url"))
+        who = ", ".join(text for text in known if text)
+        raise _changed(
+            f"{plan.candidate.label} lost: {faster.label} went into production while this promotion was prepared"
+            + (f" (by {who})" if who else "")
+        )
+    before = {v.number: (v.stage, v.aliases) for v in plan.found.versions}
+    moved = [v for v in (*plan.previous, plan.candidate) if before[v.number] != _marks(model, v.number)]
+    if moved or len(serving) != len(expected):
+        label = moved[0].label if moved else name
+        raise _changed(f"{label} was changed by someone else since this promotion was planned")
+
+
+def _marks(model: Model, number: int) -> tuple[str, tuple[str, ...]] | None:
+    version = model.version(number)
+    return (version.stage, version.aliases) if version else None
+
+
+def _changed(what: str) -> Refused:
+    return Refused(
+        what,
+        state="nothing was written",
+        next_step="run the command again: it plans with what is there now",
     )
 
 

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jenkins_mlflow.connection import Connection
+from jenkins_mlflow.connection import Connection, local_path
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, NotFound, RegistryError
 from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
 from jenkins_mlflow.snapshot import Model, Run, Snapshot, Version
@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
+# Registered models of these names are the flags of lock.py: no model of any team, in no reading of the registry.
+FLAG_PREFIX = "jenkins-mlflow.lock."
 EXPERIMENTS_PER_PAGE = 1000
 IDS_PER_REQUEST = 1000
 
@@ -77,6 +79,9 @@ class Registry:
     def __init__(self, connection: Connection, retry: RetryPolicy | None = None) -> None:
         self.connection = connection
         self._client: MlflowClient = connection.client
+        # The client's own writes first ask whether the model is a prompt, which doubles their requests; the layer
+        # below does not (MLflow 3.17.2). No command offers prompts: the searches leave them out.
+        self._writer: Any = getattr(connection.client, "_get_registry_client", lambda: connection.client)()
         self._retry = retry or RetryPolicy()
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool = False) -> Snapshot:
@@ -90,7 +95,7 @@ class Registry:
         versions: dict[str, dict[int, ModelVersion]] = defaultdict(dict)
         for condition in name_filters(patterns):
             for model in self._models(condition):
-                if matches(model.name, patterns):
+                if matches(model.name, patterns) and not model.name.startswith(FLAG_PREFIX):
                     models[model.name] = model
             for found in self._versions(condition):
                 if found.name in models:
@@ -123,26 +128,81 @@ class Registry:
             f"{name} version {number}", lambda: self._client.get_model_version_download_uri(name, str(number))
         )
 
+    def has_files(self, name: str, number: int) -> bool | None:
+        """Whether the version's files still are there; None when that cannot be told from here.
+
+        They may be in a folder of the server's machine, or in a storage that this runner has no access to.
+        """
+        uri = self.storage_uri(name, number)
+        path = local_path(uri)
+        if path is not None:
+            known = path.exists() or not self.connection.over_http
+            return any(path.iterdir()) if path.is_dir() else path.exists() if known else None
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        try:
+            repository = get_artifact_repository(uri, tracking_uri=self.connection.uri)
+            return bool(repository.list_artifacts())
+        except Exception:  # noqa: BLE001  no access, no driver (boto3), no answer: all the same here
+            return None
+
     def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool = False) -> None:
         """Transition a version's stage; safe to repeat."""
-        self._client.transition_model_version_stage(name, str(number), stage, archive_existing)
+        self._writer.transition_model_version_stage(name, str(number), stage, archive_existing)
 
     def set_alias(self, name: str, alias: str, number: int) -> None:
         """Point an alias at a version; an upsert, safe to repeat."""
-        self._client.set_registered_model_alias(name, alias, str(number))
+        self._writer.set_registered_model_alias(name, alias, str(number))
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Remove an alias; one that is gone already is no error."""
-        self._client.delete_registered_model_alias(name, alias)
+        self._writer.delete_registered_model_alias(name, alias)
 
     def tag_version(self, name: str, number: int, tags: Mapping[str, str]) -> None:
         """Set tags on a version; MLflow keeps 5,000 characters of a value."""
         for key, value in tags.items():
-            self._client.set_model_version_tag(name, str(number), key, value[:5000])
+            self._writer.set_model_version_tag(name, str(number), key, value[:5000])
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        """Set a tag on a registered model; an upsert, safe to repeat."""
+        self._writer.set_registered_model_tag(name, key, value)
+
+    def untag_model(self, name: str, key: str) -> None:
+        """Remove a tag from a registered model; one that is gone already is no error."""
+        try:
+            self._writer.delete_registered_model_tag(name, key)
+        except Exception as error:
+            # A database store takes it silently, a file store answers 404; the model itself being gone is the same.
+            if not classify(error).not_found:
+                raise
+
+    def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
+        """Create a flag of lock.py; the time the registry gives it, in milliseconds of the registry's clock."""
+        return int(self._writer.create_registered_model(name, dict(tags), description).creation_timestamp)
+
+    def renew_flag(self, name: str, description: str) -> None:
+        """Let the registry write its present time into a flag."""
+        self._writer.update_registered_model(name, description)
+
+    def lower_flag(self, name: str) -> None:
+        """Remove a flag; one that is gone already is no error."""
+        try:
+            self._writer.delete_registered_model(name)
+        except Exception as error:
+            if not classify(error).not_found:
+                raise
+
+    def flags(self) -> list[tuple[str, int, Mapping[str, str]]]:
+        """Every flag: name, when it was last renewed (milliseconds of the registry's clock), tags. 1 request."""
+        return [
+            (model.name, int(model.last_updated_timestamp or model.creation_timestamp or 0), dict(model.tags))
+            for model in self._models(f"name LIKE '{FLAG_PREFIX}%'")
+            if model.name.startswith(FLAG_PREFIX)
+        ]
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version: its record only, run and artifacts stay."""
-        self._client.delete_model_version(name, str(number))
+        self._writer.delete_model_version(name, str(number))
 
     def retrying(self, what: str, call: Callable[[], T]) -> T:
         """Run a call that is safe to repeat under the retry policy, and translate its last error."""
@@ -247,7 +307,8 @@ def _model(model: Any, versions: Collection[ModelVersion], runs: Mapping[str, Ru
     for alias, number in sorted(aliases.items()):
         of_version[number].append(alias)
     built = (_version(found, tuple(of_version[int(found.version)]), runs) for found in versions)
-    return Model(model.name, tuple(sorted(built, key=lambda version: -version.number)), aliases)
+    ordered = tuple(sorted(built, key=lambda version: -version.number))
+    return Model(model.name, ordered, aliases, dict(model.tags or {}))
 
 
 def _version(found: ModelVersion, aliases: tuple[str, ...], runs: Mapping[str, Run]) -> Version:

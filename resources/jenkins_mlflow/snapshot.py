@@ -71,6 +71,7 @@ class Model:
     name: str
     versions: tuple[Version, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def version(self, number: int) -> Version | None:
         return next((version for version in self.versions if version.number == number), None)

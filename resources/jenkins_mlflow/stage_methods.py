@@ -34,6 +34,9 @@ class Stage:
             plan.candidate.number
         ]
 
+    def production(self, plan: Plan) -> tuple[Version, ...]:
+        return (plan.candidate,)
+
     def move(self, version: Version, stage: str) -> None:
         self._registry.set_stage(version.model, version.number, stage)
 

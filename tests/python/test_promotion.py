@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 from builders import version
 from conftest import MakeServer
+from jenkins_mlflow.attempts import Attempt, Writer
 from jenkins_mlflow.config import Promote
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.faults import RetryPolicy
 from jenkins_mlflow.file_store import find_store
+from jenkins_mlflow.intent import INTENT_TAG
 from jenkins_mlflow.methods import load_methods
-from jenkins_mlflow.promotion import Attempt, Outcome, Promotion
+from jenkins_mlflow.promotion import Outcome, Promotion, previous_tags
 from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
+from jenkins_mlflow.recovery import Recovery
 from jenkins_mlflow.registry import Registry
 from support.proxy import CountingProxy, drop_after, drop_before, meanwhile, respond, respond_after
 from support.seeding import Spec, client, seed
@@ -57,8 +60,9 @@ def promote(
     plan = planned(registry, name, number, target, group)
     rules = Promote(methods=options.pop("methods", METHODS), file_store=options.pop("file_store", None))  # type: ignore[arg-type]
     methods = load_methods(registry, rules)
-    promotion = Promotion(registry, plan, methods, retry=QUICK, sleep=lambda seconds: None, **options)  # type: ignore[arg-type]
-    return promotion.apply({"jenkins_mlflow.promoted_by": "tester"})
+    writer = Writer(QUICK, sleep=lambda seconds: None, show=options.pop("show", lambda attempt: None))  # type: ignore[arg-type]
+    promotion = Promotion(registry, plan, methods, writer, group=group, **options)  # type: ignore[arg-type]
+    return promotion.apply({"jenkins_mlflow.promoted_by": "tester", **previous_tags(plan)})
 
 
 def stages(uri: str, name: str) -> dict[int, str]:
@@ -84,6 +88,7 @@ def test_promoted_means_alone_in_the_stage_with_the_alias(
     assert tags["jenkins_mlflow.promoted_by"] == "tester"
     assert tags["jenkins_mlflow.method"] == method
     assert (tags["jenkins_mlflow.previous_model"], tags["jenkins_mlflow.previous_version"]) == (name, "1")
+    assert INTENT_TAG not in Registry(connect(server.url)).model(name).tags
 
 
 def test_a_second_run_writes_nothing(
@@ -119,16 +124,33 @@ def test_two_in_production_are_repaired(make_server: MakeServer) -> None:
     assert stages(server.url, name) == {1: "Archived", 2: "Production"}
 
 
-def test_another_champion_that_moved_meanwhile_is_left_where_it_is(make_server: MakeServer) -> None:
-    """Planned to leave production, but someone staged it before its turn came: it stays in Staging."""
+def test_another_champion_that_moves_meanwhile_is_left_where_it_is(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """Planned to leave production, but someone stages it before its turn comes: it stays in Staging."""
     server, one, other = make_server(), fresh_name(), fresh_name()
-    seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production")]})
+    mlflow = seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production")]})
+    proxy = make_proxy(server)
+    stage_it = meanwhile(lambda: mlflow.transition_model_version_stage(other, "1", "Staging"))
+    proxy.inject(stage_it, path=TRANSITION, times=1)
+    assert promote(proxy.url, one, 1, EXCLUSIVE, group=[other]).status == "promoted"
+    assert stages(server.url, other) == {1: "Staging"}
+
+
+def test_a_group_whose_champion_moved_since_the_plan_is_left_alone(make_server: MakeServer) -> None:
+    """The exclusive group's champion left production, or another model got there: planned on what is no more."""
+    server, one, other = make_server(), fresh_name(), fresh_name()
+    mlflow = seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production"), Spec()]})
     registry = Registry(connect(server.url), QUICK)
     plan = planned(registry, one, 1, EXCLUSIVE, group=[other])
-    client(server.url).transition_model_version_stage(other, "1", "Staging")
-    outcome = Promotion(registry, plan, load_methods(registry, Promote(methods=METHODS))).apply({})
-    assert outcome.status == "promoted"
-    assert stages(server.url, other) == {1: "Staging"}
+    methods = load_methods(registry, Promote(methods=METHODS))
+    mlflow.transition_model_version_stage(other, "1", "Staging")
+    with pytest.raises(Refused, match=f"{one} was changed by someone else"):
+        Promotion(registry, plan, methods, Writer(QUICK), group=[other]).apply({})
+    mlflow.transition_model_version_stage(other, "2", "Production")
+    with pytest.raises(Refused, match=f"{one} version 1 lost: {other} version 2 went into production"):
+        Promotion(registry, plan, methods, Writer(QUICK), group=[other]).apply({})
+    assert stages(server.url, one) == {1: "None"}
 
 
 @pytest.fixture
@@ -314,8 +336,8 @@ def test_a_registry_that_changed_since_the_plan_is_left_alone(
     registry = Registry(connect(server.url))
     plan = planned(registry, name, 1)
     client(server.url).transition_model_version_stage(name, "2", "Production")
-    with pytest.raises(Refused, match="changed by someone else") as caught:
-        Promotion(registry, plan, load_methods(registry, Promote(methods=METHODS))).apply({})
+    with pytest.raises(Refused, match=r"lost: .* version 2 went into production") as caught:
+        Promotion(registry, plan, load_methods(registry, Promote(methods=METHODS)), Writer(QUICK)).apply({})
     assert caught.value.state == "nothing was written"
     assert stages(server.url, name) == {1: "None", 2: "Production"}
 
@@ -344,7 +366,7 @@ def test_an_interruption_undoes_what_was_half_done(
 def test_a_server_that_dies_in_the_middle_says_how_to_go_on(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Nothing answers after the transition: the error says that it may be half done; the same command finishes it."""
+    """Nothing answers after the transition: the error says that it may be half done; recovery finishes it."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(stage="Production"), Spec()]})
     proxy = make_proxy(server)
@@ -356,8 +378,14 @@ def test_a_server_that_dies_in_the_middle_says_how_to_go_on(
     assert dead
     assert f"the promotion of {name} version 2 may be half done" in caught.value.state
     assert "run the same command again" in caught.value.next_step
-    assert promote(server.url, name, 2).status == "promoted"
+    registry = Registry(connect(server.url), QUICK)
+    with pytest.raises(Refused, match="began meanwhile and did not finish"):
+        promote(server.url, name, 2)
+    recovered = Recovery(registry, load_methods(registry, Promote(methods=METHODS)), Writer(QUICK)).run(name)
+    assert recovered
+    assert recovered.outcome == "finished", recovered
     assert (stages(server.url, name), holder(server.url, name)) == ({1: "Archived", 2: "Production"}, 2)
+    assert INTENT_TAG not in registry.model(name).tags
 
 
 def test_tags_that_cannot_be_set_are_a_warning(
