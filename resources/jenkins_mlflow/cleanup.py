@@ -1,25 +1,26 @@
-"""The retention policy: a pure plan that gives a reason for every version, and an apply that checks again before each
-deletion. Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2)."""
+"""The retention policy: a pure plan that gives a reason for every version. cleanup_apply.py carries it out."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jenkins_mlflow.config import Cleanup, Protect
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, NotFound
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
+from jenkins_mlflow.intent import INTENT_TAG
 from jenkins_mlflow.promotion import PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.promotion_plan import Target, serves
-from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.snapshot import PRODUCTION, STAGING, Model, Snapshot, Version
 from jenkins_mlflow.text import plural
 
-WORKERS = 8
 ACTIVE_STAGES = (PRODUCTION, STAGING)
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+
+
+ItemOutcome = Literal[
+    "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
+]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Item:
     version: Version
     action: Literal["keep", "delete", "defer"]
     reason: str
-    outcome: Literal["", "deleted", "already gone", "kept: changed meanwhile", "failed", "not reached"] = ""
+    outcome: ItemOutcome = ""
     error: str = ""
 
 
@@ -98,10 +99,11 @@ def _plan_model(
     model: Model, rules: Cleanup, target: Target, rollback: set[tuple[str, int]], now: float
 ) -> Iterable[Item]:
     newest = 0
+    unfinished = "an unfinished promotion of this model" if INTENT_TAG in model.tags else ""
     for version in model.versions:
         production = serves(version, target)
         newest += not production
-        reason = protection(version, rules.protect, target)
+        reason = protection(version, rules.protect, target) or unfinished
         if not reason and (version.model, version.number) in rollback:
             reason = "rollback target of the version in production"
         if not reason and newest <= rules.keep_last:
@@ -158,85 +160,6 @@ def _age(seconds: float) -> str:
     """An age in the unit that fits: `3 min`, `5 h`, `12 d`."""
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
     return f"{int(max(seconds, 0) / size)} {unit}"
-
-
-def apply_cleanup(
-    registry: Registry,
-    plan: CleanupPlan,
-    *,
-    progress: Callable[[], None] = lambda: None,
-    workers: int = WORKERS,
-) -> CleanupResult:
-    """Delete what the plan names and nothing else.
-
-    Each version is read again right before its deletion and kept if its stage, aliases or tags changed since the plan
-    was made. A version that is gone already counts as done. The first unexpected error stops the rest, and so does a
-    signal (errors.Interrupted), after the deletions under way; the result says what was deleted until then.
-
-    Args:
-        progress: Called after each version.
-        workers: Deletions at once.
-    """
-    outcomes: dict[tuple[str, int], Item] = {}
-    stop = threading.Event()
-    first_error: list[JenkinsMlflowError] = []
-
-    def work(item: Item) -> Item:
-        if stop.is_set():
-            return replace(item, outcome="not reached")
-        try:
-            return replace(item, outcome=_delete(registry, item.version))
-        except JenkinsMlflowError as error:
-            stop.set()
-            first_error.append(error)
-            return replace(item, outcome="failed", error=error.message)
-
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="delete")
-    waiting: set[Future[Item]] = {pool.submit(work, item) for item in plan.deletions}
-    interrupted: Interrupted | None = None
-    while waiting:
-        try:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                item = future.result()
-                outcomes[(item.version.model, item.version.number)] = item
-                progress()
-        except Interrupted as signal:
-            stop.set()
-            interrupted = signal
-    pool.shutdown()
-    items = tuple(outcomes.get((item.version.model, item.version.number), item) for item in plan.items)
-    return _result(items, interrupted or next(iter(first_error), None))
-
-
-def _delete(
-    registry: Registry, planned: Version
-) -> Literal["deleted", "already gone", "kept: changed meanwhile"]:
-    """Delete one version if it still is what the plan saw."""
-    try:
-        live = registry.version(planned.model, planned.number)
-        if (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags):
-            return "kept: changed meanwhile"
-        registry.retrying(
-            f"deleting {planned.label}", lambda: registry.delete_version(planned.model, planned.number)
-        )
-    except NotFound:
-        return "already gone"
-    return "deleted"
-
-
-def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted | None) -> CleanupResult:
-    doomed = [item for item in items if item.action == "delete"]
-    gone = sum(item.outcome in ("deleted", "already gone") for item in doomed)
-    models = plural(len({item.version.model for item in items}), "model")
-    if stopped:
-        message = f"stopped after {gone} of {plural(len(doomed), 'deletion')}: {stopped.message}"
-        return CleanupResult("stopped", message, items, stopped)
-    changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
-    message = f"deleted {plural(gone, 'version')} of {models}" + (
-        f"; kept {changed} that changed since the plan was made" if changed else ""
-    )
-    return CleanupResult("deleted" if gone else "nothing", message, items)
 
 
 def dry_run(plan: CleanupPlan) -> CleanupResult:

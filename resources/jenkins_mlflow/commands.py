@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.cleanup import CleanupPlan, apply_cleanup, dry_run, plan_cleanup
+from jenkins_mlflow.cleanup import CleanupPlan, dry_run, plan_cleanup
+from jenkins_mlflow.cleanup_apply import apply_cleanup
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError
 from jenkins_mlflow.selection import Selection, select
 from jenkins_mlflow.session import Session
@@ -109,7 +110,12 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     if not yes and not _agreed(session, plan, model, ask=ask):
         return {**document, "status": "nothing", "message": "nothing was deleted: the answer was no"}
     with session.terminal.progress("deleting versions", len(plan.deletions)) as advance:
-        result = apply_cleanup(registry, plan, progress=advance)
+        result = apply_cleanup(
+            registry,
+            plan,
+            lambda models: session.lock(registry, "cleanup", models, models),
+            progress=advance,
+        )
     document |= result.document()
     if result.stopped:
         error = result.stopped

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
+from builders import version
 from conftest import MakeServer
-from jenkins_mlflow.cleanup import CleanupPlan, CleanupResult, apply_cleanup, plan_cleanup
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cleanup import CleanupPlan, CleanupResult, Item, plan_cleanup
+from jenkins_mlflow.cleanup_apply import apply_cleanup, batches
 from jenkins_mlflow.config import Cleanup
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import Interrupted, RegistryError
 from jenkins_mlflow.faults import RetryPolicy
+from jenkins_mlflow.intent import INTENT_TAG
+from jenkins_mlflow.lock import Lock
+from jenkins_mlflow.lock_holder import Holder
 from jenkins_mlflow.promotion_plan import Target
 from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.snapshot import Model, Snapshot
 from support.proxy import CountingProxy, drop_after, meanwhile, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
@@ -36,7 +43,17 @@ def planned(registry: Registry, name: str, **rules: object) -> CleanupPlan:
 
 def clean(uri: str, name: str, **rules: object) -> CleanupResult:
     registry = Registry(connect(uri), QUICK)
-    return apply_cleanup(registry, planned(registry, name, **rules))
+    return apply_cleanup(registry, planned(registry, name, **rules), locks(registry))
+
+
+def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
+    """What gives the lock for some models."""
+
+    def lock(models: Sequence[str]) -> Lock:
+        holder = Holder.this_process("cleanup", tuple(models), tuple(models), BuildContext(user="tester"), 60)
+        return Lock(registry, holder, wait=wait, retry=QUICK)
+
+    return lock
 
 
 def left(server: Server, name: str) -> list[int]:
@@ -74,7 +91,7 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     other.transition_model_version_stage(name, "1", "Staging")
     other.set_registered_model_alias(name, "canary", "2")
     other.set_model_version_tag(name, "3", "keep", "true")
-    result = apply_cleanup(registry, plan)
+    result = apply_cleanup(registry, plan, locks(registry))
     assert left(server, name) == [3, 2, 1]
     assert [i.outcome for i in result.items] == ["deleted", *["kept: changed meanwhile"] * 3]
 
@@ -90,7 +107,7 @@ def test_a_version_that_is_gone_already_counts_as_done(
     plan = planned(registry, name, keep_last=0)
     client(server.url).delete_model_version(name, "1")
     proxy.inject(drop_after, path=DELETE, times=1)
-    result = apply_cleanup(registry, plan, workers=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert left(server, name) == []
     assert [i.outcome for i in result.items] == ["already gone", "deleted", "already gone"]
     assert result.message == "deleted 3 versions of 1 model"
@@ -106,7 +123,7 @@ def test_the_first_unexpected_error_stops_the_rest(
     registry = Registry(connect(proxy.url), QUICK)
     plan = planned(registry, name, keep_last=0)
     proxy.inject(respond(403, "no"), path=DELETE, nth=3)
-    result = apply_cleanup(registry, plan, workers=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert [i.outcome for i in result.items] == ["deleted", "deleted", "failed", *["not reached"] * 3]
     assert result.status == "stopped"
     assert isinstance(result.stopped, RegistryError)
@@ -125,7 +142,9 @@ def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
         if next(calls) == 2:
             raise Interrupted("interrupted by SIGINT", signal_number=2)
 
-    result = apply_cleanup(registry, planned(registry, name, keep_last=0), progress=interrupt, workers=2)
+    result = apply_cleanup(
+        registry, planned(registry, name, keep_last=0), locks(registry), progress=interrupt, workers=2
+    )
     gone = {i.version.number for i in result.items if i.outcome == "deleted"}
     assert result.status == "stopped"
     assert 2 <= len(gone) < 12
@@ -143,7 +162,7 @@ def test_deletions_run_side_by_side(
     plan = planned(registry, name, keep_last=0)
     gate = threading.Barrier(8, timeout=20)
     proxy.inject(meanwhile(gate.wait), path=DELETE)
-    assert apply_cleanup(registry, plan, workers=8).status == "deleted"
+    assert apply_cleanup(registry, plan, locks(registry), workers=8).status == "deleted"
     assert left(server, name) == []
 
 
@@ -154,3 +173,40 @@ def test_the_rollback_target_of_a_real_promotion_stays(make_server: MakeServer) 
     promote(server.url, name, 3)
     clean(server.url, name, keep_last=0)
     assert left(server, name) == [3, 2]
+
+
+def test_models_that_someone_works_on_are_left_for_the_next_run(make_server: MakeServer) -> None:
+    """A promotion holds one model: its versions stay and the result says why; then they go."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    with locks(registry)([name]):
+        result = apply_cleanup(registry, plan, locks(registry, wait=0.2))
+    assert {item.outcome for item in result.items} == {"kept: in use"}
+    assert result.status == "nothing"
+    assert (
+        f"left 2 for the next run: {name} is being worked on by cleanup of {name} (tester on"
+        in result.message
+    )
+    assert apply_cleanup(registry, plan, locks(registry)).status == "deleted"
+    assert registry.flags() == []
+
+
+def test_a_batch_holds_whole_models() -> None:
+    """About forty deletions to a lock, one model never in two, and all names fit into the lock's tag."""
+    items = [Item(version(f"m{n}", v), "delete", "") for n in range(5) for v in range(1, 16)]
+    found = list(batches(items))
+    assert [len(batch) for batch in found] == [30, 30, 15]
+    assert [item for batch in found for item in batch] == items
+    long = [Item(version("x" * 250 + str(n), 1), "delete", "") for n in range(12)]
+    assert [len(batch) for batch in batches(long)] == [5, 5, 2]
+
+
+def test_an_unfinished_promotion_keeps_every_version() -> None:
+    """Whatever was half done there may be needed to undo it."""
+    model = Model("m", (version("m", 2), version("m", 1)), {}, {INTENT_TAG: "{}"})
+    plan = plan_cleanup(Snapshot((model,)), Cleanup(keep_last=0), TARGET, now=10**10)
+    assert [(item.action, item.reason) for item in plan.items] == [
+        ("keep", "an unfinished promotion of this model")
+    ] * 2
