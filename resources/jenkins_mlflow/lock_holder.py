@@ -103,7 +103,7 @@ class Holder:
         place = ", ".join(
             part for part in (f"{self.by} on {self.host}" if self.host else "", self.at) if part
         )
-        build = f" by {self.build_url or 'build ' + self.build}" if self.build_url or self.build else ""
+        build = f" by build {self.build_url or self.build}" if self.build_url or self.build else ""
         return f"{self.work} of {self.what}{build}" + (f" ({place})" if place else "")
 
     @property
