@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from jenkins_mlflow.config_loading import read_layers, validate
 from jenkins_mlflow.config_values import (
+    DEFAULT_METHODS as DEFAULT_METHODS,
     METHOD_NAMES as METHOD_NAMES,
     Alias,
     Aliases,
@@ -24,9 +25,11 @@ from jenkins_mlflow.config_values import (
     GateValue,
     Line,
     Methods,
+    ModelName,
     NameTemplate,
     Patterns,
     PromotionStage,
+    SomeMethods,
     Stages,
     WebAddress,
     broken_rule,
@@ -149,7 +152,13 @@ class Promote(_Section):
         description="Whether the group has one champion: other models leave production after it.",
     )
     methods: Methods = Field(
-        default=METHOD_NAMES, description="Promotion methods in the order they are tried."
+        default=DEFAULT_METHODS, description="Promotion methods in the order they are tried."
+    )
+    force_methods: SomeMethods = Field(
+        default=(), description="Methods that are tried even where the server is known to fail with them."
+    )
+    copy_to: ModelName | None = Field(
+        default=None, description="Production model that the method copy copies the version into."
     )
     file_store: Line | None = Field(
         default=None, description="Folder or URI where the server's file store can be reached from here."

@@ -18,7 +18,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-METHOD_NAMES = ("stage-archive", "stage", "file-store", "alias")
+from jenkins_mlflow.extensions import installed_methods
+
+DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
+METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, "http", "copy")
 PROMOTION_STAGES = ("Production", "Staging")
 STAGES = (*PROMOTION_STAGES, "Archived", "None")
 MAX_ALIAS_LENGTH = 255  # MLflow's own limit
@@ -233,12 +236,33 @@ def parse_aliases(value: Any) -> tuple[str, ...] | Literal["all"]:
     return "all" if value == "all" else _each(parse_lines(value), parse_alias)
 
 
+def parse_method(value: Any) -> str:
+    """A promotion method: one of ours, or one that an installed package brings."""
+    word = parse_line(value).strip()
+    known = METHOD_NAMES
+    if word.casefold() not in known:  # looking for packages takes a while
+        known += tuple(name for name in installed_methods() if name not in known)
+    return _one_of(known, "a method out of")(word)
+
+
 def parse_methods(value: Any) -> tuple[str, ...]:
     """Promotion methods in the order in which they are tried."""
-    methods = _each(parse_lines(value), _one_of(METHOD_NAMES, "a method out of"))
+    methods = _each(parse_lines(value), parse_method)
     if not methods or len(set(methods)) < len(methods):
         raise expected(f"each method at most once, and one at least, out of {', '.join(METHOD_NAMES)}")
     return methods
+
+
+def parse_some_methods(value: Any) -> tuple[str, ...]:
+    """Any number of promotion methods, in no order."""
+    return tuple(dict.fromkeys(_each(parse_lines(value), parse_method)))
+
+
+def parse_model_name(value: Any) -> str:
+    """A registered model's name."""
+    if "/" in parse_line(value) or ":" in value:
+        raise expected("a model name without / and : (MLflow refuses them)")
+    return str(value)
 
 
 def parse_web_address(value: Any) -> str:
@@ -290,11 +314,15 @@ Alias = Annotated[str, BeforeValidator(parse_alias), _schema(_ALIAS)]
 Aliases = Annotated[
     tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), _schema(_one_or_list(_ALIAS))
 ]
+# An editor offers ours; what packages bring on the machine that promotes, it cannot know.
+_METHOD: dict[str, Any] = {"anyOf": [{"enum": list(METHOD_NAMES)}, _TEXT]}
 Methods = Annotated[
     tuple[str, ...],
     BeforeValidator(parse_methods),
-    _schema(_one_or_list({"type": "string", "enum": list(METHOD_NAMES)}, minItems=1)),
+    _schema(_one_or_list(_METHOD, minItems=1)),
 ]
+SomeMethods = Annotated[tuple[str, ...], BeforeValidator(parse_some_methods), _schema(_one_or_list(_METHOD))]
+ModelName = Annotated[str, BeforeValidator(parse_model_name), _schema(_TEXT)]
 WebAddress = Annotated[
     str, BeforeValidator(parse_web_address), _schema({"type": "string", "pattern": "^https?://"})
 ]

@@ -34,7 +34,7 @@ class FileStore(Stage):
 
     def obstacle(self, plan: Plan) -> str:
         if not plan.target.stage:
-            return super().obstacle(plan)
+            return "promote.stage is not set"
         if not self._registry.connection.over_http:
             return "the store is opened directly already"
         candidate = plan.candidate

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from jenkins_mlflow.config import Promote
+from jenkins_mlflow.copy_method import Copy
+from jenkins_mlflow.extensions import load_method
 from jenkins_mlflow.file_store import FileStore
+from jenkins_mlflow.http_method import Http
 from jenkins_mlflow.promotion_plan import Plan
 from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.server_faults import ServerFaults
 from jenkins_mlflow.snapshot import Version
 from jenkins_mlflow.stage_methods import Stage, StageArchive
+
+ALIAS = "alias"
 
 
 class Method(Protocol):
@@ -36,7 +43,7 @@ class Method(Protocol):
         """Whether the registry, read again, shows exactly what promoted means for this method."""
 
     def production(self, plan: Plan) -> tuple[Version, ...]:
-        """The versions that serve production in the candidate's stead; asked only of methods that are not in place."""
+        """What serves production now, where this method puts it; asked only of methods that are not in place."""
 
     def move(self, version: Version, stage: str) -> None:
         """Set one version's stage, touching no other: for undoing, and for other models of the group."""
@@ -48,10 +55,21 @@ def load_methods(registry: Registry, rules: Promote) -> list[Method]:
     Args:
         registry: The registry that they promote in.
         rules: The config's ``promote`` section.
+
+    Raises:
+        UsageError: a method that an installed package brings cannot be used.
     """
-    known: dict[str, Method] = {
-        StageArchive.name: StageArchive(registry),
-        Stage.name: Stage(registry),
-        FileStore.name: FileStore(registry, rules.file_store),
+    faults = ServerFaults(registry.connection)
+
+    def unless_forced(name: str) -> ServerFaults | None:
+        return None if name in rules.force_methods else faults
+
+    built_in: dict[str, Callable[[], Method]] = {
+        StageArchive.name: lambda: StageArchive(registry, unless_forced(StageArchive.name)),
+        Stage.name: lambda: Stage(registry, unless_forced(Stage.name)),
+        Http.name: lambda: Http(registry, unless_forced(Http.name)),
+        FileStore.name: lambda: FileStore(registry, rules.file_store),
+        Copy.name: lambda: Copy(registry, rules.copy_to),
     }
-    return [known[name] for name in rules.methods if name in known]
+    names = [name for name in rules.methods if name != ALIAS]
+    return [built_in[name]() if name in built_in else load_method(name, registry, rules) for name in names]

@@ -14,11 +14,10 @@ from urllib.parse import quote, urlsplit
 from jenkins_mlflow.connection import HTTP_SCHEMES, is_affected
 from jenkins_mlflow.promotion import Attempt, Outcome
 from jenkins_mlflow.promotion_plan import Plan
+from jenkins_mlflow.server_faults import looks_like_file_store as looks_like_file_store
 from jenkins_mlflow.snapshot import ARCHIVED
 from jenkins_mlflow.text import markdown, printable, redact
 
-# MLflow's SQL stores count experiments from 0; its file store draws 18 random digits.
-_FILE_STORE_ID_DIGITS = 18
 _RULE = "=" * 78
 _SHOW_STAGES = (
     'Switch off "New model registry UI" on the right of the page and answer the dialog with "Disable": '
@@ -61,12 +60,6 @@ class Section:
     heading: str
     lines: tuple[str, ...]
     numbered: bool = False
-
-
-def looks_like_file_store(storage_uri: str) -> bool | None:
-    """Judge the kind of store by the experiment id in a version's storage address; None without any evidence."""
-    ids = [part for part in urlsplit(storage_uri).path.split("/") if part.isdecimal()]
-    return any(len(part) == _FILE_STORE_ID_DIGITS for part in ids) if ids else None
 
 
 def text_notice(facts: Facts) -> str:

@@ -89,6 +89,7 @@ class Promotion:
         self._group = tuple(group)
         self._alias_fallback = alias_fallback
         self._left_changed: list[str] = []
+        self._before: tuple[Version, ...] = ()
 
     def apply(self, tags: Mapping[str, str], *, unfinished: Intent | None = None) -> Outcome:
         """Promote, and say ``promoted`` only after reading the registry back.
@@ -113,7 +114,7 @@ class Promotion:
                 next_step="run the command again: it first finishes or undoes the other one",
             )
         refuse_if_changed(plan, live)
-        if plan.nothing_to_do and not unfinished:
+        if not unfinished and self._already():
             message = f"{plan.candidate.label} is in production already; nothing was written"
             return Outcome("already", message, None, (), (plan.candidate,))
         if not unfinished:
@@ -129,6 +130,14 @@ class Promotion:
         if self._left_changed or unfinished:
             return outcome  # the intent stays: for the next command, or for the recovery that called this
         return self._close(outcome)
+
+    def _already(self) -> bool:
+        """Whether nothing is to do. Where production is elsewhere by preference, what counts is what is there."""
+        if any(not method.in_place for method in self._methods):
+            first = next((method for method in self._methods if not method.obstacle(self._plan)), None)
+            if first and not first.in_place:
+                return first.done(self._plan)
+        return self._plan.nothing_to_do
 
     def _live(self) -> Snapshot:
         """What there is now of all that the plan looked at."""
@@ -191,6 +200,7 @@ class Promotion:
             if obstacle:
                 self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
                 continue
+            self._before = () if method.in_place else method.production(plan)
             try:
                 if self._try(method):
                     return method
@@ -231,7 +241,10 @@ class Promotion:
         """The outcome of a method that leaves the candidate where it is and puts a copy of it into production."""
         plan = self._plan
         serving = method.production(plan)
-        warnings = self._tag(serving[0], tags, method.name) if serving else ()
+        own = {key: value for key, value in tags.items() if key not in (PREVIOUS_MODEL, PREVIOUS_VERSION)}
+        for old in self._before:
+            own |= {PREVIOUS_MODEL: old.model, PREVIOUS_VERSION: str(old.number)}
+        warnings = self._tag(serving[0], own, method.name) if serving else ()
         where = ", ".join(version.label for version in serving)
         message = f"promoted {plan.candidate.label} by {method.name} as {where}; verified in the registry"
         return self._told("promoted", message, method.name, serving, (), warnings)

@@ -1,4 +1,4 @@
-"""The methods that ask the server to change stages: in one request, or version by version."""
+"""The methods that ask the server, through MLflow's client, to change stages: in one request, or version by version."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from typing import ClassVar
 
 from jenkins_mlflow.promotion_plan import Plan
 from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.server_faults import ServerFaults
 from jenkins_mlflow.snapshot import ARCHIVED, Version
 
 
 class Stage:
-    """The new version first, then each old one to Archived: works where archiving in one request does not."""
+    """The new version first, then each old one to Archived: works where archiving in one request does not.
+
+    Args:
+        registry: The registry as the server shows it.
+        faults: What is known to fail on the server and is not tried there; None to try whatever is known.
+    """
 
     name: ClassVar[str] = "stage"
     in_place: ClassVar[bool] = True
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, faults: ServerFaults | None = None) -> None:
         self._registry = registry
+        self._faults = faults
 
     def obstacle(self, plan: Plan) -> str:
-        return "" if plan.target.stage else "promote.stage is not set"
+        if not plan.target.stage:
+            return "promote.stage is not set"
+        return self._faults.stage_fault(plan) if self._faults else ""
 
     def promote(self, plan: Plan) -> None:
         assert plan.target.stage is not None, "obstacle() asks for a stage"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, strategies as st
-from jenkins_mlflow.config import METHOD_NAMES, Config, Gate, json_schema, load
+from jenkins_mlflow.config import DEFAULT_METHODS, Config, Gate, json_schema, load
 from jenkins_mlflow.config_values import UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
@@ -105,7 +105,7 @@ def test_defaults_without_file(file: Path) -> None:
         "champion",
         False,
     )
-    assert config.promote.methods == METHOD_NAMES
+    assert config.promote.methods == DEFAULT_METHODS
     assert (config.cleanup.protect.stages, config.cleanup.protect.aliases) == ("all", "all")
 
 
@@ -136,7 +136,7 @@ COMPARISON = 'expected a comparison such as ">= 0.8"'
 ONE_LINE = "expected one line of text that is not blank"
 MAPPING = "expected a mapping of keys and values"
 CANDIDATE = "expected a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first"
-METHODS = "stage-archive, stage, file-store, alias"
+METHODS = "stage-archive, stage, file-store, alias, http, copy"
 SHELL = 'for a shell write ["bash", "-c", "..."]'
 RESERVED = "expected an alias that MLflow does not reserve (latest, v1, v2, ...)"
 ALIAS = "expected an alias of letters, digits, dash and underscore (or null for no alias)"

@@ -58,7 +58,8 @@ def promote(
     """Plan and apply through ``uri``, quickly."""
     registry = Registry(connect(uri), QUICK)
     plan = planned(registry, name, number, target, group)
-    rules = Promote(methods=options.pop("methods", METHODS), file_store=options.pop("file_store", None))  # type: ignore[arg-type]
+    keys = ("methods", "file_store", "force_methods")
+    rules = Promote(**{"methods": METHODS, **{key: options.pop(key) for key in keys if key in options}})  # type: ignore[arg-type]
     methods = load_methods(registry, rules)
     writer = Writer(QUICK, sleep=lambda seconds: None, show=options.pop("show", lambda attempt: None))  # type: ignore[arg-type]
     promotion = Promotion(registry, plan, methods, writer, group=group, **options)  # type: ignore[arg-type]
@@ -160,11 +161,13 @@ def affected(make_server: MakeServer) -> Server:
 
 
 def test_an_affected_server_is_promoted_on_by_its_folder(affected: Server) -> None:
-    """Stage methods fail with 500, file-store succeeds, the server shows it; in well under 15 s."""
+    """Forced stage methods fail with 500, file-store succeeds, the server shows it; in well under 15 s."""
     name = fresh_name()
     seed(affected.url, {name: [Spec(metrics={"roc_auc": 0.9}, linked=True)]})
     started = time.monotonic()
-    outcome = promote(affected.url, name, 1, file_store=affected.store_uri)
+    outcome = promote(
+        affected.url, name, 1, file_store=affected.store_uri, force_methods=("stage-archive", "stage")
+    )
     assert time.monotonic() - started < 15
     assert (outcome.status, outcome.method) == ("promoted", "file-store")
     assert [(a.method, a.attempt, a.outcome) for a in outcome.attempts[:5]] == [
@@ -201,7 +204,14 @@ def test_a_method_that_fails_half_way_is_undone(affected: Server) -> None:
     name = fresh_name()
     seed(affected.url, {name: [Spec(), Spec(metrics={"roc_auc": 0.9}, linked=True)]})
     client(affected.url).transition_model_version_stage(name, "1", "Production")
-    outcome = promote(affected.url, name, 2, methods=("stage-archive", "stage"), alias_fallback=False)
+    outcome = promote(
+        affected.url,
+        name,
+        2,
+        methods=("stage-archive", "stage"),
+        alias_fallback=False,
+        force_methods=METHODS[:2],
+    )
     assert outcome.status == "manual"
     undone = [a for a in outcome.attempts if a.outcome == "undone"]
     assert [a.error for a in undone] == [f"{name} version 1 is back in stage Production"]
@@ -358,7 +368,7 @@ def test_an_interruption_undoes_what_was_half_done(
             raise Interrupted("interrupted by SIGTERM", signal_number=15)
 
     with pytest.raises(Interrupted) as caught:
-        promote(affected.url, name, 2, show=abort)
+        promote(affected.url, name, 2, show=abort, force_methods=METHODS[:2])
     assert caught.value.state == f"{name} is as it was before the promotion"
     assert stages(affected.url, name) == {1: "Production", 2: "None"}
 

@@ -211,7 +211,7 @@ def test_what_can_be_neither_finished_nor_undone_says_so(
     proxy = make_proxy(server)
     proxy.inject(respond(500), path="transition-stage")
     with pytest.raises(
-        RegistryError, match="can be neither finished nor undone: .* version 1 stayed in stage"
+        RegistryError, match=r"can be neither finished nor undone: .* version 1 stayed in stage"
     ) as error:
         recover(proxy.url, name)
     assert error.value.state == "in production now: NOTHING"
