@@ -170,6 +170,13 @@ def _select_flags(
 @click.option("--stage", help="Stage that means production [Production].")
 @click.option("--alias", help="Alias that means production [champion].")
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
+@click.option(
+    "--force-method",
+    "force_methods",
+    multiple=True,
+    metavar="METHOD",
+    help="Try this method even where the server is known to fail with it.",
+)
 @click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
 @_selecting
 @_common
@@ -179,6 +186,7 @@ def promote(
     stage: str | None,
     alias: str | None,
     dry_run: bool,
+    force_methods: tuple[str, ...],
     recover: bool,
     metric: str | None,
     direction: str | None,
@@ -192,7 +200,12 @@ def promote(
             "--version needs --model", next_step="say which registered model the version belongs to"
         )
     flags = _select_flags(metric, direction, min_improvement, scope)
-    session = _session({**flags, "promote.stage": stage, "promote.alias": alias}, options)
+    flags |= {
+        "promote.stage": stage,
+        "promote.alias": alias,
+        "promote.force_methods": list(force_methods) or None,
+    }
+    session = _session(flags, options)
     if recover:
         if model or dry_run:
             raise UsageError(
@@ -257,6 +270,16 @@ def list_models(metric: str | None, **options: Any) -> None:
     """Show the registry as a tree."""
     session = _session({"select.metric": metric}, options)
     _finish(commands.show_registry(session), options, session)
+
+
+@cli.command()
+@click.option("--stage", help="Stage that means production [Production].")
+@click.option("--alias", help="Alias that means production [champion].")
+@_common
+def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
+    """Diagnose server, store, locks and models, and say what to do; changes nothing, ends with 1 on a problem."""
+    session = _session({"promote.stage": stage, "promote.alias": alias}, options)
+    _finish(commands.examine(session), options, session)
 
 
 @cli.command()

@@ -11,6 +11,7 @@ from typing import Any
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.cleanup_apply import apply_cleanup
+from jenkins_mlflow.doctor import diagnose
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError
 from jenkins_mlflow.selection import Selection, select
 from jenkins_mlflow.session import Session
@@ -142,6 +143,19 @@ def _agreed(session: Session, plan: CleanupPlan, model: str | None, *, ask: bool
     )
     keep = session.config.cleanup.keep_last
     return session.terminal.confirm(f"⚠️  Delete old versions of {whose} (keeping last {keep})?")
+
+
+def examine(session: Session) -> Document:
+    """`doctor`: what is wrong, and what to do about it; changes nothing."""
+    findings = diagnose(session.registry(), session.config.models, session.target)
+    problems = sum(finding.status == "problem" for finding in findings)
+    return {
+        "command": "doctor",
+        "status": "problems" if problems else "fine",
+        "exit_code": errors.FAILED if problems else errors.DONE,
+        "message": f"{plural(problems, 'problem')} found" if problems else "no problem found",
+        "findings": [finding.document() for finding in findings],
+    }
 
 
 def error_document(error: JenkinsMlflowError | Interrupted) -> Document:

@@ -131,7 +131,8 @@ def _carry_out(
     """Apply a plan under the lock, and give the notice if a person has to go on."""
     outcome = _apply(session, registry, plan, work, tags)
     document: Document = {**outcome.document(plan), "notice": None, "exit_code": errors.DONE}
-    session.warnings.extend(document.pop("warnings"))
+    for warning in document.pop("warnings"):
+        session.warn(warning)
     if outcome.status in ("partial", "manual"):
         document |= {"exit_code": errors.BY_HAND, "notice": _notice(session, registry, plan, outcome)}
     return document

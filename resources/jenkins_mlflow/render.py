@@ -16,6 +16,7 @@ Document = Mapping[str, Any]
 Row = Sequence[object]
 FORMATS = ("text", "json", "csv", "md")
 _WIDTH_WITHOUT_TERMINAL = 160
+_STATUS_ICONS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
 _STAGE_ICONS = {"Production": "🏆", "Staging": "📌", "Archived": "🗑️ "}
 
 
@@ -112,10 +113,19 @@ def _list_table(document: Document) -> tuple[list[str], list[Row]]:
     return ["model", "version", "stage", "aliases", metric, "created", "run"], rows
 
 
+def _doctor_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [_STATUS_ICONS[f["status"]], f["what"], f["message"], f["fix"]] for f in document.get("findings", ())
+    ]
+    return ["", "what", "found", "what to do"], rows
+
+
 _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "train": _train_table,
     "select": _select_table,
     "promote": _promote_table,
+    "rollback": _promote_table,
+    "doctor": _doctor_table,
     "cleanup": _cleanup_table,
     "list": _list_table,
 }
@@ -146,7 +156,7 @@ def _text(document: Document, stream: TextIO) -> None:
 
     columns, rows = table(document)
     # A promotion's attempts were shown as they happened.
-    if rows and document["command"] in ("train", "select", "cleanup"):
+    if rows and document["command"] in ("train", "select", "cleanup", "doctor"):
         width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
         grid = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
@@ -156,7 +166,6 @@ def _text(document: Document, stream: TextIO) -> None:
             grid.add_row(*(Text(_cell(cell)) for cell in row))
         Console(file=stream, width=width, highlight=False).print(grid)
     stream.write(f"{document['message']}\n")
-    stream.writelines(f"warning: {warning}\n" for warning in document.get("warnings", ()))
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
