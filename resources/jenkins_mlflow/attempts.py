@@ -61,13 +61,27 @@ class Writer:
 
         call_with_retries(guarded, self.retry, on_failure=on_failure, sleep=self._sleep)
 
-    def write(self, label: str, call: Callable[[], None]) -> bool:
+    def write(
+        self, label: str, call: Callable[[], None], took_effect: Callable[[], bool] = lambda: False
+    ) -> bool:
         """One write under a label; whether it was accepted. What counts in the end is the registry's state.
+
+        Args:
+            label: How the write is called in the record.
+            call: The write.
+            took_effect: Reads back, before a failed write is tried again, whether it took effect after all.
 
         Raises:
             LockLost: see ``guard``.
         """
-        count, started = 0, time.monotonic()
+        count, started, note = 0, time.monotonic(), ""
+
+        def once() -> None:
+            nonlocal note
+            if count and took_effect():
+                note = "had taken effect although its answer was lost"
+            else:
+                call()
 
         def failed(attempt: int, seconds: float, error: Exception) -> None:
             nonlocal count, started
@@ -75,12 +89,12 @@ class Writer:
             self.record(Attempt(label, attempt, "failed", round(seconds, 3), classify(error).summary))
 
         try:
-            self.run(call, failed)
+            self.run(once, failed)
         except LockLost:
             raise
         except Exception:  # noqa: BLE001  recorded above; the registry's state decides
             return False
-        self.record(Attempt(label, count + 1, "done", round(time.monotonic() - started, 3)))
+        self.record(Attempt(label, count + 1, "done", round(time.monotonic() - started, 3), note))
         return True
 
     def undo(self, label: str, call: Callable[[], None], note: str) -> str:

@@ -218,7 +218,9 @@ class Promotion:
 
     def _try(self, method: Method) -> bool:
         """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""
-        accepted = self._writer.write(method.name, lambda: method.promote(self._plan))
+        accepted = self._writer.write(
+            method.name, lambda: method.promote(self._plan), lambda: method.done(self._plan)
+        )
         verified = method.done(self._plan)
         if accepted and not verified:
             note = "reported success, but the registry does not show it"
@@ -253,8 +255,12 @@ class Promotion:
         plan, alias = self._plan, self._plan.target.alias
         assert alias is not None
         name, number = plan.candidate.model, plan.candidate.number
-        self._writer.write(ALIAS_METHOD, lambda: self._registry.set_alias(name, alias, number))
-        return self._registry.model(name).aliases.get(alias) == number
+
+        def on_it() -> bool:
+            return self._registry.model(name).aliases.get(alias) == number
+
+        self._writer.write(ALIAS_METHOD, lambda: self._registry.set_alias(name, alias, number), on_it)
+        return on_it()
 
     def _retire_others(self) -> list[str]:
         """Take the other models of an exclusive group out of production; what could not be done, in words."""

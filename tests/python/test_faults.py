@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 import requests
+from conftest import MakeServer
+from jenkins_mlflow.connection import connect
 from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry import Registry
 from mlflow.exceptions import MlflowException, RestException
+from support.proxy import Answer, CountingProxy
+from support.servers import Server
 from urllib3.exceptions import MaxRetryError, ResponseError
 
 
@@ -126,3 +135,84 @@ def test_the_deadline_ends_the_retries() -> None:
     with pytest.raises(MlflowException):
         call_with_retries(calls, RetryPolicy(attempts=9, deadline=0.0), sleep=calls.slept.append)
     assert calls.made == 1
+
+
+def refused(status: int, body: str = "", retry_after: str | None = None) -> Exception:
+    """What the client raises when the server's answer came through, see connection.py."""
+    response = requests.Response()
+    response.status_code = status
+    response._content = body.encode()
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return from_context(requests.exceptions.HTTPError(f"HTTP {status}", response=response))
+
+
+@pytest.mark.parametrize(
+    ("error", "transient", "once", "summary"),
+    [
+        (refused(503), True, False, "HTTP 503 from the server"),
+        (
+            refused(429, '{"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "slow"}'),
+            True,
+            False,
+            "HTTP 429 from the server: slow",
+        ),
+        (refused(408), True, False, "HTTP 408 from the server"),
+        (refused(500, "<html>"), False, True, "HTTP 500 from the server"),
+        (refused(500, "[1]"), False, True, "HTTP 500 from the server"),
+        (
+            refused(500, '{"error_code": "INTERNAL_ERROR", "message": "x"}'),
+            False,
+            True,
+            "HTTP 500 from the server: x",
+        ),
+        (refused(500, '{"error_code": "TEMPORARILY_UNAVAILABLE"}'), True, True, "HTTP 500 from the server"),
+        (
+            refused(500, '{"error_code": "INVALID_STATE", "message": "no"}'),
+            False,
+            False,
+            "HTTP 500 from the server: no",
+        ),
+    ],
+)
+def test_answers_that_came_through(error: Exception, transient: bool, once: bool, summary: str) -> None:
+    fault = classify(error)
+    assert (fault.transient, fault.retry_once, fault.summary) == (transient, once, summary)
+
+
+def test_an_invalid_state_is_not_asked_for_twice() -> None:
+    calls = Calls(refused(500, '{"error_code": "INVALID_STATE"}'))
+    with pytest.raises(MlflowException):
+        call_with_retries(calls, RetryPolicy(), sleep=calls.slept.append)
+    assert calls.made == 1
+
+
+def test_retry_after_is_obeyed() -> None:
+    """In seconds or as a date, longer than max_wait too; nonsense counts as none."""
+    soon = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=30), usegmt=True)
+    calls = Calls(
+        refused(429, retry_after="7"), refused(503, retry_after=soon), refused(429, retry_after="soon")
+    )
+    call_with_retries(calls, RetryPolicy(attempts=4, max_wait=0.5), sleep=calls.slept.append)
+    assert calls.slept[0] == 7
+    assert 28 <= calls.slept[1] <= 30
+    assert calls.slept[2] <= 0.5
+
+
+def test_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
+    calls = Calls(refused(429, retry_after="3600"))
+    with pytest.raises(MlflowException):
+        call_with_retries(calls, RetryPolicy(deadline=60), sleep=calls.slept.append)
+    assert (calls.made, calls.slept) == (1, [])
+
+
+def test_retry_after_comes_through_the_client(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """MLflow's client hides the header; ours does not: a real answer, through a real client."""
+    proxy = make_proxy(make_server())
+    busy = Answer(429, b"", (("Retry-After", "1"),))
+    proxy.inject(lambda request, send: busy, times=1)
+    started = time.monotonic()
+    assert Registry(connect(proxy.url)).snapshot(["no-such-model"]).models == ()
+    assert 1 <= time.monotonic() - started < 5

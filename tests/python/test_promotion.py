@@ -296,14 +296,19 @@ def test_a_passing_fault_at_the_transition_is_survived(
 def test_a_lost_answer_that_took_effect_counts(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Every answer to the transition is lost, but the registry shows it: read back, and done."""
+    """Every answer to the transition is lost, but the registry shows it: read back, done, and not asked for twice."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(stage="Production"), Spec()]})
     proxy = make_proxy(server)
     proxy.inject(drop_after, path=TRANSITION)
     outcome = promote(proxy.url, name, 2)
     assert (outcome.status, outcome.method) == ("promoted", "stage-archive")
-    assert "took effect although its answer was lost" in [a.error for a in outcome.attempts]
+    assert [(a.outcome, a.attempt) for a in outcome.attempts if a.method == "stage-archive"] == [
+        ("failed", 1),
+        ("done", 2),
+    ]
+    assert "had taken effect although its answer was lost" in [a.error for a in outcome.attempts]
+    assert len([r for r in proxy.requests if r.path.endswith(TRANSITION)]) == 1
 
 
 def test_a_success_that_the_registry_does_not_show_is_no_success(
