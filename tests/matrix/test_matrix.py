@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,18 +21,32 @@ from jenkins_mlflow.connection import connect, is_affected
 from jenkins_mlflow.methods import load_methods
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
 from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.server_faults import ServerFaults
 from jenkins_mlflow.snapshot import Model
 from support.command import Finished, run_command
-from support.environments import MATRIX, ROOT
+from support.environments import MATRIX, ROOT, mlflow_python
 from support.proxy import CountingProxy
 from support.seeding import Spec, seed
-from support.servers import Server, Store, start_server
+from support.servers import Server, Store, clean_environ, start_server
 
 TABLE = ROOT / "build" / "matrix.md"
 COLUMNS = ("server", "store", "methods", "outcome", "by", "seconds", "requests")
 STORES: tuple[Store, ...] = ("file", "sqlite")
 DEFAULT = "default"
 FOLDER = "default, folder reachable"
+TRAIN = """
+import sys
+import mlflow
+
+class Model(mlflow.pyfunc.PythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input
+
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run():
+    mlflow.log_metric("roc_auc", 0.9)
+    mlflow.pyfunc.log_model("model", python_model=Model(), registered_model_name="logged", pip_requirements=[])
+"""
 TRANSITION = "/api/2.0/mlflow/model-versions/transition-stage"
 
 
@@ -80,6 +95,12 @@ def live(cell: Cell, name: str) -> Model:
     return Registry(connect(cell.server.url)).model(name)
 
 
+def transition(cell: Cell, name: str, number: int) -> requests.Response:
+    """The request that MLflow's own page sends."""
+    change = {"name": name, "version": str(number), "stage": "Production", "archive_existing_versions": True}
+    return requests.post(cell.server.url + TRANSITION, json=change, timeout=30)
+
+
 def promote(
     cell: Cell, name: str, way: str, folder: Path, table: list[tuple[object, ...]], **rules: str
 ) -> Finished:
@@ -116,9 +137,7 @@ def assert_true_notice(cell: Cell, name: str, done: Finished) -> None:
     notice = done.doc["notice"]["text"]
     assert f"MLflow {cell.server.version} with a file store cannot change the stage" in notice
     assert f"No: the server is MLflow {cell.server.version}" in notice
-    change = {"name": name, "version": "2", "stage": "Production", "archive_existing_versions": False}
-    answer = requests.post(cell.server.url + TRANSITION, json=change, timeout=30)
-    assert answer.status_code == 500
+    assert transition(cell, name, 2).status_code == 500
 
 
 def test_the_default_methods(cell: Cell, tmp_path: Path, table: list[tuple[object, ...]]) -> None:
@@ -157,9 +176,17 @@ def test_copy(cell: Cell, table: list[tuple[object, ...]]) -> None:
     assert [version.source for version in live(cell, "copy-prod").versions] == ["models:/copy/2"]
 
 
+def test_a_real_training_is_judged_rightly(cell: Cell, tmp_path: Path) -> None:
+    """What log_model registers, with the server's own MLflow, is doomed where the request fails, and only there."""
+    argv = [str(mlflow_python(cell.server.version)), "-c", TRAIN, cell.server.url]
+    subprocess.run(argv, cwd=tmp_path, env=clean_environ(), check=True, capture_output=True)
+    registry = Registry(connect(cell.server.url))
+    plan = plan_promotion(registry.snapshot(["logged"]), "logged", 1, Target("Production", None))
+    assert bool(ServerFaults(registry.connection).stage_fault(plan)) is cell.fails
+    assert transition(cell, "logged", 1).status_code == (500 if cell.fails else 200)
+
+
 def test_what_it_said_of_the_server_is_measured(cell: Cell) -> None:
     """Which servers are affected is no hearsay: the request fails on them, and on no other."""
     models(cell, "bare")
-    change = {"name": "bare", "version": "2", "stage": "Production", "archive_existing_versions": True}
-    answer = requests.post(cell.server.url + TRANSITION, json=change, timeout=30)
-    assert answer.status_code == (500 if cell.fails else 200), answer.text
+    assert transition(cell, "bare", 2).status_code == (500 if cell.fails else 200)
