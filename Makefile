@@ -31,6 +31,10 @@ test-python: setup-dev ## test the Python package against real MLflow servers
 	@mkdir -p build
 	$(RUN) -m pytest --junitxml=build/pytest.xml $(ARGS)
 
+.PHONY: test-matrix
+test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)
+	$(RUN) -m pytest tests/matrix $(ARGS)
+
 .PHONY: test-groovy
 test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 	@scripts/ensure-java.sh
@@ -55,9 +59,10 @@ docs: setup-dev ## paste the current help, keys and messages into docs/
 	$(RUN) -m cogapp -r docs/*.md
 
 .PHONY: bench
-bench: setup-dev ## measure the registry snapshot and the command's overhead
+bench: setup-dev ## measure the registry snapshot, the command's overhead, and promotion on an affected server
 	@$(RUN) benchmarks/snapshot.py $(ARGS)
 	@$(RUN) benchmarks/overhead.py
+	@$(RUN) benchmarks/affected.py
 
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/

@@ -18,6 +18,6 @@ runner=resources/jenkins_mlflow/requirements
 pin "$runner"
 pin requirements -c "$runner.txt"
 pin requirements-dev -c "$runner.txt" -c requirements.txt
-for version in 3.3.2 2.22.4; do
-  pin "tests/python/support/mlflow-$version"
+for server in tests/python/support/mlflow-*.in; do
+  pin "${server%.in}"
 done

@@ -112,6 +112,9 @@ def keeps_files(connection: Connection) -> bool | None:
 
 
 def looks_like_file_store(storage_uri: str) -> bool | None:
-    """Judge the kind of store by the experiment id in a version's storage address; None without any evidence."""
-    ids = [part for part in urlsplit(storage_uri).path.split("/") if part.isdecimal()]
+    """Judge the kind of store by the experiment id in a version's storage address; None without any evidence.
+
+    The default experiment is 0 in every store. ``keeps_files`` asks the server itself, which is surer.
+    """
+    ids = [part for part in urlsplit(storage_uri).path.split("/") if part.isdecimal() and part != "0"]
     return any(len(part) == _FILE_STORE_ID_DIGITS for part in ids) if ids else None

@@ -197,6 +197,22 @@ def test_the_outcome_on_an_affected_server_is_there_at_once(affected: Server, ma
     assert not [request for request in proxy.requests if "transition-stage" in request.path]
 
 
+def test_the_folders_own_store_is_asked_and_no_other(
+    affected: Server, make_proxy: MakeProxy, tmp_path: Path, run_cli: RunCli
+) -> None:
+    """MLflow's default store is left alone: no database in the working directory, no request for each version."""
+    name, proxy = fresh_name(), make_proxy(affected)
+    seed(affected.url, {name: [LINKED] * 5})
+    for number, default in ((4, {}), (5, {"MLFLOW_TRACKING_URI": proxy.url})):
+        proxy.reset()
+        env = {"MLOPS__PROMOTE__FILE_STORE": affected.store_uri, **default}
+        where = ("--model", name, "--version", str(number), "--tracking-uri", proxy.url, "--output=json")
+        done = run_cli("promote", *where, env=env)
+        assert done.doc["method"] == "file-store", done.stderr
+        assert list(tmp_path.glob("*.db")) == []
+        assert len([request for request in proxy.requests if "logged-models" in request.path]) == 1
+
+
 # --- stage methods --------------------------------------------------------------------------------------------
 
 

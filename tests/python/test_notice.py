@@ -109,6 +109,7 @@ def test_a_password_in_the_tracking_uri_is_hidden() -> None:
         ("mlflow-artifacts:/630544793721838655/models/m-1/artifacts", True),
         ("/srv/mlruns/630544793721838655/abc/artifacts/model", True),
         ("mlflow-artifacts:/12/models/m-1/artifacts", False),
+        ("mlflow-artifacts:/0/models/m-1/artifacts", None),
         ("s3://bucket/models/x", None),
         ("", None),
     ],

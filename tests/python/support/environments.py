@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CACHE = ROOT / ".test-envs"
 OWN_VERSION = "3.17.2"
 VERSIONS = (OWN_VERSION, "3.3.2", "2.22.4")
+MATRIX = ("2.22.4", "3.0.1", "3.3.2", "3.4.0", "3.5.1", "3.10.1", OWN_VERSION)
 
 
 def mlflow_python(version: str) -> Path:
