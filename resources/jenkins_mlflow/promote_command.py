@@ -142,15 +142,19 @@ def _apply(session: Session, registry: Registry, plan: Plan, work: str, tags: Ma
     name, group = plan.candidate.model, session.config.models
     session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
     scope = (name, *group) if plan.target.exclusive else (name,)
-    with session.lock(registry, work, scope, (name,)) as lock:
-        return Promotion(
-            registry,
-            plan,
-            session.methods(registry),
-            session.writer(lock),
-            group=group,
-            alias_fallback=session.alias_fallback,
-        ).apply(tags)
+    lock = session.lock(registry, work, scope, (name,))
+    promotion = Promotion(
+        registry,
+        plan,
+        session.methods(registry),
+        session.writer(lock),
+        group=group,
+        alias_fallback=session.alias_fallback,
+    )
+    if done := promotion.already():
+        return done
+    with lock:
+        return promotion.apply(tags)
 
 
 def _promotion_tags(session: Session, plan: Plan) -> Mapping[str, str]:

@@ -114,9 +114,8 @@ class Promotion:
                 next_step="run the command again: it first finishes or undoes the other one",
             )
         refuse_if_changed(plan, live)
-        if not unfinished and self._already():
-            message = f"{plan.candidate.label} is in production already; nothing was written"
-            return Outcome("already", message, None, (), (plan.candidate,))
+        if not unfinished and (done := self.already()):
+            return done
         if not unfinished:
             self._announce(tags)
         try:
@@ -131,13 +130,17 @@ class Promotion:
             return outcome  # the intent stays: for the next command, or for the recovery that called this
         return self._close(outcome)
 
-    def _already(self) -> bool:
-        """Whether nothing is to do. Where production is elsewhere by preference, what counts is what is there."""
+    def already(self) -> Outcome | None:
+        """The outcome if nothing is to do; where production is elsewhere by preference, what is there counts."""
+        plan = self._plan
+        done = plan.nothing_to_do
+        serving: tuple[Version, ...] = (plan.candidate,)
         if any(not method.in_place for method in self._methods):
-            first = next((method for method in self._methods if not method.obstacle(self._plan)), None)
+            first = next((method for method in self._methods if not method.obstacle(plan)), None)
             if first and not first.in_place:
-                return first.done(self._plan)
-        return self._plan.nothing_to_do
+                done, serving = first.done(plan), first.production(plan)
+        message = f"{plan.candidate.label} is in production already; nothing was written"
+        return Outcome("already", message, None, (), serving) if done else None
 
     def _live(self) -> Snapshot:
         """What there is now of all that the plan looked at."""

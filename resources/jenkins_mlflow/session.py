@@ -102,8 +102,8 @@ class Session:
         def show(attempt: Attempt) -> None:
             tries = f" (try {attempt.attempt})" if attempt.attempt else ""
             detail = f": {attempt.error}" if attempt.error else ""
-            text = f"  {attempt.method}{tries}: {attempt.outcome} after {attempt.seconds:.2f} s{detail}"
-            self.terminal.say(printable(text))
+            took = f" after {attempt.seconds:.2f} s" if attempt.seconds else ""
+            self.terminal.say(printable(f"  {attempt.method}{tries}: {attempt.outcome}{took}{detail}"))
 
         return Writer(self.retry, guard=lock.check, show=show)
 
