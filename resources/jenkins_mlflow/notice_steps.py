@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -30,7 +30,7 @@ _SHOW_STAGES = (
     "stages can be changed only then, and aliases no longer show."
 )
 _OLD = " (an old MLflow has no such switch: go on)"
-_CHOOSE = 'open the drop-down beside "Stage", choose "Transition to -> {stage}"'
+_CHOOSE = 'the drop-down beside "Stage", choose "Transition to -> {stage}"'
 _TICK = ', tick "Transition existing {stage} model version to Archived"'
 _NO_TICK = (
     " Leave the box in the dialog unticked: it takes the present version out of {stage} even if the change "
@@ -79,45 +79,57 @@ def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str
         name: Makes registry text fit for the notice's form (terminal or Markdown).
         code: The same for a command to copy.
     """
-    candidate, target = facts.plan.candidate, facts.plan.target
-    missing = {item.partition(" ")[0] for item in facts.outcome.missing}
-    add_alias = facts.plan.needs_alias and target.alias and "alias" in missing
-    set_stage = facts.plan.needs_stage and target.stage and "stage" in missing
-    serving = {(version.model, version.number): version for version in facts.outcome.production}
-    others = [serving[v.model, v.number] for v in facts.plan.others if (v.model, v.number) in serving]
+    steps = [*_way_in(facts, code), f"Open {_page(facts, facts.plan.candidate)}", *_greeting(facts)]
+    aliases, stages = _alias_steps(facts, name), _stage_steps(facts)
+    if stages:
+        if any(step.startswith("Open") for step in aliases):
+            aliases.append(f"Open {_page(facts, facts.plan.candidate)} again.")
+        stages.insert(0, _SHOW_STAGES.format(old="" if _at_least(facts, _SWITCH_SINCE) else _OLD))
+    return [*steps, *aliases, *stages, f"Check: {code(_check(facts))}"]
 
-    steps = [*_way_in(facts, code), f"Open {_page(facts, candidate)}", *_greeting(facts)]
-    if add_alias:
-        assert target.alias is not None
-        steps.append(
-            _alias_button(candidate) + f', type {name(target.alias)}, press Enter and click "Save aliases".'
-        )
-    with_alias = [old for old in others if target.alias in old.aliases]
-    steps += [
-        f'Open {_page(facts, old)}, click the pencil beside "Aliases", '
-        f'remove {name(str(target.alias))} and click "Save aliases".'
-        for old in with_alias
-    ]
-    leaving = [old for old in others if target.stage and old.stage == target.stage]
-    if with_alias and set_stage:
-        steps.append(f"Open {_page(facts, candidate)} again.")
-    if set_stage or leaving:
-        steps.append(_SHOW_STAGES.format(old="" if _at_least(facts, _SWITCH_SINCE) else _OLD))
-    if set_stage:
-        assert target.stage is not None
-        previous = [serving[v.model, v.number] for v in facts.plan.previous if (v.model, v.number) in serving]
+
+def _alias_steps(facts: Facts, name: Callable[[str], str]) -> list[str]:
+    """On the candidate's page first: the group has its alias at any time."""
+    candidate, alias = facts.plan.candidate, facts.plan.target.alias
+    if not alias:
+        return []
+    steps = []
+    if facts.plan.needs_alias and _is_missing(facts, "alias"):
+        steps.append(f'{_alias_button(candidate)}, type {name(alias)}, press Enter and click "Save aliases".')
+    pencil = f'click the pencil beside "Aliases", remove {name(alias)} and click "Save aliases".'
+    holders = [old for old in _serving(facts, facts.plan.others) if alias in old.aliases]
+    return steps + [f"Open {_page(facts, old)}, {pencil}" for old in holders]
+
+
+def _stage_steps(facts: Facts) -> list[str]:
+    """The candidate's change first; what leaves production by a step of its own, after it."""
+    plan, stage = facts.plan, facts.plan.target.stage
+    if not stage:
+        return []
+    steps = []
+    previous = [version for version in _serving(facts, plan.previous) if version.stage == stage]
+    leaving = [version for version in _serving(facts, plan.others) if version.stage == stage]
+    missing = plan.needs_stage and _is_missing(facts, "stage")
+    there = any(version.stage == stage for version in _serving(facts, (plan.candidate,)))
+    if missing and not there:
         tick = bool(previous) and not facts.may_fail_in_the_ui
-        box = _TICK.format(stage=target.stage) if tick else ""
-        warning = _NO_TICK.format(stage=target.stage) if previous and not tick else ""
-        choice = _CHOOSE.format(stage=target.stage)
-        steps.append(f'{choice[0].upper()}{choice[1:]}{box} and click "OK".{warning}')
-        leaving = leaving if tick else [*previous, *leaving]
-    for old in leaving:
-        opened = f"when the page shows {target.stage}, and only then, open" if set_stage else "Open"
-        opened = opened[0].upper() + opened[1:]
-        steps.append(f'{opened} {_page(facts, old)}, {_CHOOSE.format(stage=ARCHIVED)} and click "OK".')
-    steps.append(f"Check: {code(_check(facts))}")
-    return steps
+        box = _TICK.format(stage=stage) if tick else ""
+        warning = _NO_TICK.format(stage=stage) if previous and not tick else ""
+        steps.append(f'Open {_CHOOSE.format(stage=stage)}{box} and click "OK".{warning}')
+        previous = [] if tick else previous
+    opened = f"When the page shows {stage}, and only then, open" if steps else "Open"
+    archive = f'open {_CHOOSE.format(stage=ARCHIVED)} and click "OK".'
+    return steps + [f"{opened} {_page(facts, old)}, {archive}" for old in [*previous, *leaving]]
+
+
+def _is_missing(facts: Facts, part: str) -> bool:
+    return any(item.partition(" ")[0] == part for item in facts.outcome.missing)
+
+
+def _serving(facts: Facts, versions: Iterable[Version]) -> list[Version]:
+    """Those that are in production right now, with the stage and aliases that they have now."""
+    live = {(version.model, version.number): version for version in facts.outcome.production}
+    return [live[v.model, v.number] for v in versions if (v.model, v.number) in live]
 
 
 def _way_in(facts: Facts, code: Callable[[str], str]) -> list[str]:

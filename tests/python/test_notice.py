@@ -157,6 +157,15 @@ def test_without_stages_no_stage_is_touched() -> None:
     assert "New model registry UI" not in text
 
 
+def test_two_in_production_need_no_transition_of_the_right_one() -> None:
+    """The page does not offer the stage that a version has: only the other one is moved."""
+    given = facts()
+    both = (replace(given.plan.candidate, stage="Production"), given.plan.previous[0])
+    text = "\n".join(steps(replace(given, outcome=replace(given.outcome, production=both))))
+    assert "-> Production" not in text
+    assert f"Open http://mlflow:5000/#/models/churn/versions/1, {ARCHIVE}." in text
+
+
 def test_what_left_production_already_is_no_step() -> None:
     """Only what still serves has to go."""
     given = group()
