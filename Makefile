@@ -28,6 +28,7 @@ test: test-python test-groovy ## run all tests
 
 .PHONY: test-python
 test-python: setup-dev ## test the Python package against real MLflow servers
+	-@scripts/ensure-chromium.sh
 	@mkdir -p build
 	$(RUN) -m pytest --junitxml=build/pytest.xml $(ARGS)
 

@@ -1,56 +1,25 @@
 """The fallback notice: what a person needs to promote by hand when every method has failed, and why it has.
 
-MLflow's UI (3.17) shows stages only after switching off "New model registry UI" on the version's page and answering
-its dialog with "Disable"; the page's address is `#/models/NAME/versions/N`.
+What it says about a server's pages and its log is what a browser saw there (tests/python/test_notice_browser.py).
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
 
-from jenkins_mlflow.connection import HTTP_SCHEMES, is_affected
-from jenkins_mlflow.promotion import Attempt, Outcome
-from jenkins_mlflow.promotion_plan import Plan
+from jenkins_mlflow.connection import is_affected
+from jenkins_mlflow.notice_steps import Facts as Facts, argument, ui_steps
+from jenkins_mlflow.promotion import Attempt
 from jenkins_mlflow.server_faults import looks_like_file_store as looks_like_file_store
-from jenkins_mlflow.snapshot import ARCHIVED
-from jenkins_mlflow.text import markdown, printable, redact
+from jenkins_mlflow.text import markdown, printable
 
 _RULE = "=" * 78
-_SHOW_STAGES = (
-    'Switch off "New model registry UI" on the right of the page and answer the dialog with "Disable": '
-    "stages can be changed only then, and aliases no longer show."
-)
-_CHOOSE_STAGE = (
-    'Open the "Stage" drop-down, choose "Transition to -> {stage}", tick the box that archives the existing '
-    "versions of that stage, and confirm."
-)
+_SIGN = 'the page shows "500 Internal Server Error" for a few seconds, and the stage stays as it was'
 _NO_HELP = (
     "Deleting old versions or running the cleanup: the failure lies in how MLflow writes one version's record, "
     "not in how many there are."
 )
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the notice is written from.
-
-    Attributes:
-        uri: The tracking URI; shown without its password.
-        server_version: None when the server did not say.
-        file_store: Whether the server keeps its registry in files; None when that cannot be known.
-        ui_url, tunnel: The config's ``ui`` section.
-    """
-
-    plan: Plan
-    outcome: Outcome
-    uri: str
-    server_version: str | None
-    file_store: bool | None
-    ui_url: str | None = None
-    tunnel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +63,8 @@ def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], st
     return [
         Section("What was tried", tuple(_tried(facts.outcome.attempts, name))),
         Section("In production right now", _production(facts, name)),
-        Section("Promote by hand in MLflow's UI", tuple(_steps(facts, name, code)), numbered=True),
-        Section("Will the UI work on this server?", tuple(_honest_word(facts, code))),
+        Section("Will MLflow's UI work on this server?", tuple(_honest_word(facts, code))),
+        Section("Promote by hand in MLflow's UI", tuple(ui_steps(facts, name, code)), numbered=True),
         Section("The permanent fix", _permanent_fix(facts, code)),
         Section("What does not help", (_NO_HELP,)),
     ]
@@ -120,63 +89,38 @@ def _production(facts: Facts, name: Callable[[str], str]) -> tuple[str, ...]:
     return serving or (f"NOTHING: {name(facts.plan.candidate.model)} has no version in production",)
 
 
-def _steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[str]:
-    plan, missing = facts.plan, " ".join(facts.outcome.missing)
-    over_http = urlsplit(facts.uri).scheme in HTTP_SCHEMES
-    base = (facts.ui_url or (redact(facts.uri) if over_http else "http://localhost:5000")).rstrip("/")
-    steps = [f"Open the tunnel: {code(printable(facts.tunnel))}"] if facts.tunnel else []
-    if not over_http and not facts.ui_url:
-        steps.append(f"Start the UI: {code('mlflow ui --backend-store-uri ' + _argument(redact(facts.uri)))}")
-    steps.append(
-        f"Open {base}/#/models/{quote(plan.candidate.model, safe='')}/versions/{plan.candidate.number}"
-    )
-    if plan.needs_alias and plan.target.alias and "alias" in missing:
-        steps.append(f'Click the pencil beside "Aliases" and add the alias {name(plan.target.alias)}.')
-    if plan.needs_stage and plan.target.stage and "stage" in missing:
-        steps += [
-            _SHOW_STAGES,
-            _CHOOSE_STAGE.format(stage=plan.target.stage),
-        ]
-    steps += [
-        f"Move {name(old.model)} version {old.number} to {ARCHIVED} in the same way." for old in plan.others
-    ]
-    steps.append(f"Check: {code('jenkins-mlflow list --models ' + _argument(plan.candidate.model))}")
-    return steps
-
-
-def _argument(text: str) -> str:
-    """A shell argument to copy, on one line whatever the registry holds."""
-    return printable(shlex.quote(text))
-
-
 def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
     version, affected = facts.server_version, is_affected(facts.server_version)
     server = f"MLflow {version}" if version else "an MLflow of unknown version"
     if affected is None:
-        return [f"Unknown: the server is {server}. The UI calls the same endpoint as the failed methods."]
-    if not affected or facts.file_store is False:
+        same = "The UI calls the same endpoint as the failed methods"
+        return [f"Unknown: the server is {server}. {same}; if that fails, {_SIGN}."]
+    if not facts.may_fail_in_the_ui:
         return [
             f"The server is {server}: stages work there in principle, so the UI should, once the cause above is gone."
         ]
     sure = "No" if facts.file_store else "Probably not"
     candidate = facts.plan.candidate
-    model = _argument(candidate.model)
+    model = argument(candidate.model)
     command = (
         f"jenkins-mlflow promote --model {model} --version {candidate.number} --tracking-uri /path/to/mlruns"
     )
     why = "keeps its registry in files, and" if facts.file_store else "may keep its registry in files; then"
-    fault = 'the UI\'s stage change fails with the same error ("RepresentationError")'
+    log = 'the server\'s log says "RepresenterError"'
     return [
-        f"{sure}: the server is {server} and {why} {fault}.",
+        f"{sure}: the server is {server} and {why} the UI's stage change fails too: {_SIGN}, and {log}.",
         f"What works today, on the machine that has the server's folder: {code(command)}",
     ]
 
 
 def _permanent_fix(facts: Facts, code: Callable[[str], str]) -> tuple[str, ...]:
-    if is_affected(facts.server_version) is False:
-        return ("Find the cause in the MLflow server's log; this version has no known fault with stages.",)
+    if is_affected(facts.server_version) is False or facts.file_store is False:
+        return (
+            "Find the cause in the MLflow server's log; this version has no known fault with stages in its store.",
+        )
+    upgrade, allow = code("pip install --upgrade mlflow"), code("MLFLOW_ALLOW_FILE_STORE=true")
     return (
-        f"Upgrade the server to MLflow 3.5.1 or later: {code('pip install --upgrade mlflow')}, then restart it; or",
+        f"Upgrade the server to MLflow 3.5.1 or later: {upgrade}, then restart it with {allow} set; or",
         "move the registry into a database and start the server on it: "
         + code("mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db")
         + " (MLflow 3.17; writes SQLite only), then "
