@@ -30,7 +30,11 @@ test: test-python test-groovy ## run all tests
 test-python: setup-dev ## test the Python package against real MLflow servers
 	-@scripts/ensure-chromium.sh
 	@mkdir -p build
-	$(RUN) -m pytest --junitxml=build/pytest.xml $(ARGS)
+	$(RUN) -m pytest -n 2 --dist loadfile --junitxml=build/pytest.xml $(ARGS)
+
+.PHONY: test-faults
+test-faults: setup-dev ## break every request of every command in every way, race on PostgreSQL (about an hour)
+	ALL_FAULTS=1 $(RUN) -m pytest tests/faults $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)

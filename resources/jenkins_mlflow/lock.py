@@ -185,18 +185,18 @@ class Lock:
             self._lower()
         if mine and self._clock is None:
             self._clock = (mine.renewed, self._renewed)
-        rivals = []
-        for flag in sorted(flags, key=lambda flag: flag.name):
-            if flag.name == self._name or not self._holder.conflicts(flag.holder):
-                continue
-            reason = why_gone(flag, self._holder, self._now())
-            if reason:
+        others = sorted((flag for flag in flags if flag.name != self._name), key=lambda flag: flag.name)
+        return [flag for flag in others if not self._removed(flag) and self._holder.conflicts(flag.holder)]
+
+    def _removed(self, flag: Flag) -> bool:
+        """Whether the flag is of one who is gone; then it is removed, in this one's way or not: nobody else would."""
+        reason = why_gone(flag, self._holder, self._now())
+        if reason:
+            if self._holder.conflicts(flag.holder):
                 self._say(f"taking the lock over from {printable(flag.holder.words)}: {reason}")
-                with contextlib.suppress(Exception):  # it no longer counts, removed or not
-                    self._registry.lower_flag(flag.name)
-            else:
-                rivals.append(flag)
-        return rivals
+            with contextlib.suppress(Exception):  # it no longer counts, removed or not
+                self._registry.lower_flag(flag.name)
+        return bool(reason)
 
     def _now(self) -> float:
         if self._clock is None:

@@ -183,6 +183,19 @@ def test_the_dead_are_taken_over_from_at_once(dead: str, make_server: MakeServer
     assert said[0].startswith("taking the lock over from promote of m by build b-")
 
 
+def test_the_dead_are_swept_away_wherever_they_worked(make_server: MakeServer) -> None:
+    """A killed promotion of a model that nobody promotes again: the next lock of any model removes its flag."""
+    registry = Registry(connect(make_server().url), QUICK)
+    elsewhere = replace(ME, scope=("n",), writes=("n",))
+    raise_flag(registry, replace(elsewhere, pid=ended_process()))
+    raise_flag(registry, elsewhere, "jenkins-mlflow.lock.living")
+    said: list[str] = []
+    with lock(registry, say=said.append):
+        pass
+    assert ([name for name, _, _ in registry.flags()], said) == (["jenkins-mlflow.lock.living"], [])
+    registry.lower_flag("jenkins-mlflow.lock.living")
+
+
 def test_the_living_renew_their_lease(make_server: MakeServer) -> None:
     """Three leases later the holder still holds it, and nobody else got in."""
     registry = Registry(connect(make_server().url), QUICK)

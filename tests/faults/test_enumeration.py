@@ -1,0 +1,211 @@
+"""No interruption of a promotion, a rollback or a cleanup breaks an invariant: all of them are tried.
+
+`make test-faults` tries every request x every fault; without it (in `make test`) only the writes of a promotion on
+SQLite meet the two worst kinds. Tables go to build/faults.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from enumeration import KINDS, LEGEND, Enumeration, Scenario, table
+from jenkins_mlflow.snapshot import Model
+from support.environments import ROOT
+from support.postgres import Postgres
+from support.seeding import Spec, client, seed
+from support.servers import Server, Store, start_server
+
+FULL = bool(os.environ.get("ALL_FAULTS"))
+TABLE = ROOT / "build" / "faults.md"
+full = pytest.mark.skipif(not FULL, reason="make test-faults")
+Servers = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Starts each server once."""
+    started: dict[tuple[str, str], Server] = {}
+    databases: list[Postgres] = []
+
+    def start(version: str, store: Store) -> Server:
+        if (version, store) not in started:
+            if store == "postgresql" and not databases:
+                databases.append(Postgres())
+            folder = tmp_path_factory.mktemp(f"{version}-{store}")
+            postgres = databases[0] if store == "postgresql" else None
+            started[version, store] = start_server(folder, version=version, store=store, postgres=postgres)
+        return started[version, store]
+
+    yield start
+    for server in started.values():
+        server.stop()
+    for database in databases:
+        database.stop()
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[Callable[[str], None]]:
+    """Collects the tables."""
+    tables: list[str] = []
+    yield tables.append
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text("\n".join([LEGEND, "", *tables]), encoding="utf-8")
+
+
+def stages(model: Model) -> dict[int, str]:
+    return {version.number: version.stage for version in model.versions}
+
+
+def one_champion(model: Model, *, alias_too: bool = True) -> str:
+    """Exactly one version in production, and the alias on it."""
+    serving = [number for number, stage in stages(model).items() if stage == "Production"]
+    if len(serving) != 1:
+        return f"{len(serving)} versions are in production: {stages(model)}"
+    if alias_too and model.aliases.get("champion") != serving[0]:
+        return f"version {serving[0]} is in production, the alias is on {model.aliases.get('champion')}"
+    return ""
+
+
+def champion_is(number: int, model: Model) -> str:
+    wrong = one_champion(model)
+    return wrong or (
+        "" if stages(model)[number] == "Production" else f"it is not version {number}: {stages(model)}"
+    )
+
+
+def promotion(server: Server, name: str, **env: str) -> Scenario:
+    """Version 2 over version 1."""
+    linked = server.version == "3.3.2"
+
+    def prepare(model: str) -> None:
+        new = Spec(metrics={"roc_auc": 0.9}, linked=linked)
+        seed(server.store_uri, {model: [Spec(stage="Production", aliases=("champion",)), new]})
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("promote", "--models", model, "--model", model, "--version", "2"),
+        one_champion,
+        lambda model: champion_is(2, model),
+        env,
+    )
+
+
+def by_hand(server: Server, name: str) -> Scenario:
+    """The same where no method works: the folder is out of reach, and the alias is not moved alone."""
+    base = promotion(
+        server,
+        name,
+        MLOPS__PROMOTE__METHODS="[stage-archive, stage]",
+        MLOPS__PROMOTE__FORCE_METHODS="[stage-archive, stage]",
+    )
+    return Scenario(
+        name,
+        server,
+        base.seed,
+        base.argv,
+        lambda m: champion_is(1, m),
+        lambda m: champion_is(1, m),
+        base.env,
+        by_hand=True,
+    )
+
+
+def rollback(server: Server, name: str) -> Scenario:
+    """From version 2 back to version 1, as a promotion recorded it."""
+
+    def prepare(model: str) -> None:
+        tags = {"jenkins_mlflow.previous_model": model, "jenkins_mlflow.previous_version": "1"}
+        seed(
+            server.store_uri,
+            {model: [Spec(stage="Archived"), Spec(stage="Production", aliases=("champion",), tags=tags)]},
+        )
+        run = client(server.store_uri).get_model_version(model, "1").run_id
+        client(server.url).log_text(run, "weights", "model/weights.txt")
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("rollback", "--models", model, "--model", model, "--to", "1"),
+        one_champion,
+        lambda model: champion_is(1, model),
+    )
+
+
+def cleanup(server: Server, name: str) -> Scenario:
+    """Of six versions 1, 2 and 4 go; 3 is in production, 5 and 6 are the newest."""
+
+    def prepare(model: str) -> None:
+        champion = Spec(stage="Production", aliases=("champion",))
+        seed(server.store_uri, {model: [Spec(), Spec(), champion, Spec(), Spec(), Spec()]})
+
+    def nothing_else(model: Model) -> str:
+        return one_champion(model) or ("" if {3, 5, 6} <= set(stages(model)) else f"left are {stages(model)}")
+
+    def all_of_it(model: Model) -> str:
+        return nothing_else(model) or ("" if set(stages(model)) == {3, 5, 6} else f"left are {stages(model)}")
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("cleanup", "--yes", "--keep-last=2", "--models", model, "--model", model),
+        nothing_else,
+        all_of_it,
+    )
+
+
+def check(enumeration: Enumeration, title: str, report: Callable[[str], None]) -> None:
+    cells = enumeration.run()
+    text = table(title, cells)
+    report(text)
+    print(text)
+    wrong = [cell.wrong for cell in cells if cell.wrong]
+    assert not wrong, f"{len(wrong)} violations\n" + "\n\n".join(wrong[:5])
+
+
+def test_every_write_of_a_promotion(servers: Servers, report: Callable[[str], None], tmp_path: Path) -> None:
+    """The sample that `make test` runs: killed after, and answer lost after, each write."""
+    kinds = [kind for kind in KINDS if kind.name in ("lost after", "killed after")]
+    scenario = promotion(servers("3.17.2", "sqlite"), "sample")
+    writes = Enumeration(
+        scenario, tmp_path, kinds, only=lambda r: not r.startswith("GET") and "search" not in r
+    )
+    check(writes, "the writes of a promotion on SQLite", report)
+
+
+STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.3.2", "file")]
+
+
+@full
+@pytest.mark.parametrize("make", [promotion, rollback, cleanup], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("version", "store"), STORES)
+def test_all(
+    make: Callable[[Server, str], Scenario],
+    version: str,
+    store: Store,
+    servers: Servers,
+    report: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """Every request x every fault."""
+    server = servers(version, store)
+    if make is promotion and store == "file":
+        scenario = promotion(server, f"promotion {store}", MLOPS__PROMOTE__FILE_STORE=server.store_uri)
+    else:
+        scenario = make(server, f"{make.__name__} {store}")
+    check(Enumeration(scenario, tmp_path), f"{make.__name__}, MLflow {version} on {store}", report)
+
+
+@full
+def test_all_where_a_person_must_go_on(
+    servers: Servers, report: Callable[[str], None], tmp_path: Path
+) -> None:
+    """An affected server whose folder is out of reach, and forced methods: half done and undone, whatever happens."""
+    scenario = by_hand(servers("3.3.2", "file"), "by hand")
+    check(Enumeration(scenario, tmp_path), "promotion that ends by hand, MLflow 3.3.2 on file", report)
