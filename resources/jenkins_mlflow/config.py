@@ -140,6 +140,32 @@ class LockRules(_Section):
     )
 
 
+class SmokeTest(_Section):
+    """One prediction of the candidate, in a process of its own, before anything is written."""
+
+    input: Line | None = Field(
+        default=None, description="CSV or JSON file to predict on; else the model's own input example."
+    )
+    min: float | None = Field(default=None, description="Least value that a prediction may have.")
+    max: float | None = Field(default=None, description="Greatest value that a prediction may have.")
+    timeout: Duration = Field(
+        default=120.0,
+        gt=0,
+        description="Longest time for loading and predicting.",
+        json_schema_extra={"default": "2m"},
+    )
+    python: Line = Field(default="python3", description="The Python that has what the model needs.")
+
+
+class Check(_Section):
+    """A command that looks at production after a promotion; if it fails, the promotion is rolled back."""
+
+    command: Command = Field(description="The command, run without a shell: a text or a list of arguments.")
+    timeout: Duration = Field(
+        default=60.0, gt=0, description="Longest time it may take.", json_schema_extra={"default": "60s"}
+    )
+
+
 class Promote(_Section):
     """How a version goes into production."""
 
@@ -167,6 +193,12 @@ class Promote(_Section):
         default_factory=Retry, description="Repetition of each method while errors are transient."
     )
 
+    smoke_test: SmokeTest | None = Field(
+        default=None, description="One prediction before the promotion; absent or null: none."
+    )
+    check: Check | None = Field(
+        default=None, description="A command after the promotion; absent or null: none."
+    )
     lock: LockRules = Field(
         default_factory=LockRules, description="One command at a time on the same models."
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.build import TAG_PREFIX
+from jenkins_mlflow.after_check import after_check
+from jenkins_mlflow.carrying_out import carry_out, given_tags, now
 from jenkins_mlflow.commands import Document, choose, selection_document
-from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, Refused
-from jenkins_mlflow.intent import INTENT_TAG
-from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
-from jenkins_mlflow.promotion import Outcome, Promotion, previous_tags
+from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.intent import INTENT_TAG, Intent
+from jenkins_mlflow.promotion import previous_tags
 from jenkins_mlflow.promotion_plan import Plan, plan_promotion
+from jenkins_mlflow.recovery import Recovery
 from jenkins_mlflow.registry import Registry, matches
 from jenkins_mlflow.rollback import plan_return
 from jenkins_mlflow.session import Purpose, Session
+from jenkins_mlflow.smoke_test import Checked, smoke_test
 from jenkins_mlflow.snapshot import READY, Snapshot, Version
 from jenkins_mlflow.text import plural, printable
 
@@ -54,7 +55,90 @@ def promote(session: Session, *, model: str | None, version: int | None, plan_on
     extra: Document = {"command": "promote", "selection": selection}
     if plan_only:
         return {**extra, **_planned(plan)}
-    return {**extra, **_carry_out(session, registry, plan, "promote", _promotion_tags(session, plan))}
+    if not plan.nothing_to_do and session.config.promote.smoke_test:
+        checked = smoke_test(session.config.promote.smoke_test, plan.candidate, session.uri, session.report)
+        extra["smoke_test"] = vars(checked)
+        if not checked.passed:
+            return {**extra, **_smoke_test_failed(plan, checked)}
+        session.terminal.say(f"smoke test: {checked.reason}")
+    document = carry_out(session, registry, plan, "promote", _promotion_tags(session, plan))
+    if document["status"] == "promoted":
+        document |= check_afterwards(session, registry, plan)
+    return {**extra, **document}
+
+
+def _smoke_test_failed(plan: Plan, checked: Checked) -> Document:
+    label = printable(plan.candidate.label)
+    return {
+        "status": "smoke_test_failed",
+        "exit_code": errors.NO_CANDIDATE,
+        "message": f"{label} failed its smoke test: {printable(checked.reason)}; nothing was written",
+        "model": plan.candidate.model,
+        "version": plan.candidate.number,
+        "attempts": [],
+        "notice": None,
+        "production": [version.place for version in (*plan.previous, *plan.others)],
+    }
+
+
+def check_afterwards(session: Session, registry: Registry, plan: Plan) -> Document:
+    """Run the check that follows a promotion; when it fails, roll the promotion back and report that."""
+    rules = session.config.promote.check
+    if rules is None:
+        return {}
+    checked = after_check(rules, plan.candidate, plan.target, session.uri, session.report)
+    if checked.passed:
+        session.terminal.say(f"check: {checked.reason}")
+        return {"check": vars(checked)}
+    label = plan.candidate.label
+    session.terminal.insist(printable(f"{label} failed its check: {checked.reason}; rolling back"))
+    undone = _roll_back(session, registry, plan)
+    told = f"{label} was promoted, failed its check ({checked.reason}), and "
+    return {**undone, "check": vars(checked), "message": printable(told + undone["message"])}
+
+
+def _roll_back(session: Session, registry: Registry, plan: Plan) -> Document:
+    """Return to what was in production before; if that was nothing, take the version out again."""
+    name, target = plan.candidate.model, plan.target
+    patterns = session.config.models if target.exclusive else (name,)
+    snapshot = session.settled(registry, [name, *patterns], "promote")
+    serving = snapshot.require(name).production(target.stage, target.alias)
+    if [version.number for version in serving] != [plan.candidate.number]:
+        message = "was not rolled back: someone else has changed what is in production meanwhile"
+        return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
+    if plan.replaces is None:
+        return _take_out(session, registry, plan)
+    back = plan_promotion(snapshot, plan.replaces.model, plan.replaces.number, target)
+    tags = given_tags(
+        {
+            "rolled_back_at": now(),
+            "rolled_back_by": session.build.user,
+            "rolled_back_from": f"{name}/{plan.candidate.number}",
+            "build_url": session.build.url,
+        }
+    )
+    document = carry_out(session, registry, back, "rollback", tags)
+    if document["status"] != "promoted":
+        return {**document, "message": f"could not be rolled back: {document['message']}"}
+    message = f"was rolled back: {plan.replaces.label} is in production again"
+    return {
+        "status": "rolled_back",
+        "exit_code": errors.FAILED,
+        "message": message,
+        "production": document["production"],
+    }
+
+
+def _take_out(session: Session, registry: Registry, plan: Plan) -> Document:
+    name = plan.candidate.model
+    with session.lock(registry, "rollback", (name,), (name,)) as lock:
+        recovery = Recovery(registry, session.methods(registry), session.writer(lock))
+        left = recovery.undo(name, Intent.of(plan, (), {}))
+    if left:
+        message = f"could not be rolled back: {'; '.join(left)}"
+        return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
+    message = "was rolled back: nothing is in production, as before"
+    return {"status": "rolled_back", "exit_code": errors.FAILED, "message": message, "production": []}
 
 
 def recover(session: Session) -> Document:
@@ -98,12 +182,12 @@ def rollback(session: Session, *, model: str, to: int | None, plan_only: bool) -
         return {**extra, **_planned(plan)}
     _refuse_without_files(session, registry, plan)
     tags = {
-        "rolled_back_at": _now(),
+        "rolled_back_at": now(),
         "rolled_back_by": session.build.user,
         "rolled_back_from": f"{way.current.model}/{way.current.number}" if way.current else "",
         "build_url": session.build.url,
     }
-    document = _carry_out(session, registry, plan, "rollback", _given(tags))
+    document = carry_out(session, registry, plan, "rollback", given_tags(tags))
     if document["status"] == "promoted":
         left = f" from {way.current.label}" if way.current else ""
         document |= {
@@ -125,57 +209,17 @@ def _planned(plan: Plan) -> Document:
     }
 
 
-def _carry_out(
-    session: Session, registry: Registry, plan: Plan, work: str, tags: Mapping[str, str]
-) -> Document:
-    """Apply a plan under the lock, and give the notice if a person has to go on."""
-    outcome = _apply(session, registry, plan, work, tags)
-    document: Document = {**outcome.document(plan), "notice": None, "exit_code": errors.DONE}
-    for warning in document.pop("warnings"):
-        session.warn(warning)
-    if outcome.status in ("partial", "manual"):
-        document |= {"exit_code": errors.BY_HAND, "notice": _notice(session, registry, plan, outcome)}
-    return document
-
-
-def _apply(session: Session, registry: Registry, plan: Plan, work: str, tags: Mapping[str, str]) -> Outcome:
-    name, group = plan.candidate.model, session.config.models
-    session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
-    scope = (name, *group) if plan.target.exclusive else (name,)
-    lock = session.lock(registry, work, scope, (name,))
-    promotion = Promotion(
-        registry,
-        plan,
-        session.methods(registry),
-        session.writer(lock),
-        group=group,
-        alias_fallback=session.alias_fallback,
-    )
-    if done := promotion.already():
-        return done
-    with lock:
-        return promotion.apply(tags)
-
-
 def _promotion_tags(session: Session, plan: Plan) -> Mapping[str, str]:
     """What the promoted version is tagged with: when, by whom, in which build, on what metric, and over what."""
     metric = session.config.select.metric
     value = plan.candidate.metric(metric)
     tags = {
-        "promoted_at": _now(),
+        "promoted_at": now(),
         "promoted_by": session.build.user,
         "build_url": session.build.url,
         "metric": f"{metric}={value!r}" if value is not None else "",
     }
-    return {**_given(tags), **previous_tags(plan)}
-
-
-def _given(tags: Mapping[str, str]) -> dict[str, str]:
-    return {TAG_PREFIX + key: value for key, value in tags.items() if value}
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {**given_tags(tags), **previous_tags(plan)}
 
 
 def _newest(snapshot: Snapshot, name: str) -> Version:
@@ -199,28 +243,3 @@ def _refuse_without_files(session: Session, registry: Registry, plan: Plan) -> N
         )
     if there is None:
         session.warn(f"whether the files of {version.label} still are there cannot be told from this machine")
-
-
-def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
-    """Print the notice, write it to the report folder, and return it for the document."""
-    ui, connection = session.config.ui, registry.connection
-    try:
-        storage = registry.storage_uri(plan.candidate.model, plan.candidate.number)
-    except JenkinsMlflowError:
-        storage = ""  # it only helps to guess the kind of store
-    facts = Facts(
-        plan,
-        outcome,
-        session.uri,
-        connection.server_version,
-        looks_like_file_store(storage),
-        ui.url,
-        ui.tunnel,
-    )
-    text = text_notice(facts)
-    session.terminal.insist(text)
-    files = {"notice.txt": text, "notice.md": markdown_notice(facts)}
-    session.report.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (session.report / name).write_text(content, encoding="utf-8")
-    return {"text": text, "files": [str(session.report / name) for name in files]}

@@ -123,7 +123,7 @@ class Recovery:
             return self._close(
                 name, intent, "left", f"{what} is given up, nothing was changed: {decision.reason}"
             )
-        left = self._undo(name, intent)
+        left = self.undo(name, intent)
         if left:
             now = self._registry.model(name).production(intent.stage, intent.alias)
             there = ", ".join(version.label for version in now) or "NOTHING"
@@ -159,8 +159,8 @@ class Recovery:
         ).apply(intent.tags, unfinished=intent)
         return outcome.status == "promoted"
 
-    def _undo(self, name: str, intent: Intent) -> list[str]:
-        """Bring stages and alias back; in words, what could not be."""
+    def undo(self, name: str, intent: Intent) -> list[str]:
+        """Bring stages and alias back to what the intent found; in words, what could not be."""
         model = self._registry.model(name)
         left = move_back(self._writer, self._methods, model, moves_back(model, intent))
         if intent.alias and model.aliases.get(intent.alias) == intent.version != intent.alias_holder:

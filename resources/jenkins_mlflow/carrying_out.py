@@ -1,0 +1,82 @@
+"""Applying a plan under the lock: what `promote` and `rollback` have in common; the notice if a person must go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.build import TAG_PREFIX
+from jenkins_mlflow.commands import Document
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
+from jenkins_mlflow.promotion import Outcome, Promotion
+from jenkins_mlflow.promotion_plan import Plan
+from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.session import Session
+from jenkins_mlflow.text import printable
+
+
+def carry_out(
+    session: Session, registry: Registry, plan: Plan, work: str, tags: Mapping[str, str]
+) -> Document:
+    """Apply a plan under the lock, and give the notice if a person has to go on."""
+    outcome = _apply(session, registry, plan, work, tags)
+    document: Document = {**outcome.document(plan), "notice": None, "exit_code": errors.DONE}
+    for warning in document.pop("warnings"):
+        session.warn(warning)
+    if outcome.status in ("partial", "manual"):
+        document |= {"exit_code": errors.BY_HAND, "notice": _notice(session, registry, plan, outcome)}
+    return document
+
+
+def _apply(session: Session, registry: Registry, plan: Plan, work: str, tags: Mapping[str, str]) -> Outcome:
+    name, group = plan.candidate.model, session.config.models
+    session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
+    scope = (name, *group) if plan.target.exclusive else (name,)
+    lock = session.lock(registry, work, scope, (name,))
+    promotion = Promotion(
+        registry,
+        plan,
+        session.methods(registry),
+        session.writer(lock),
+        group=group,
+        alias_fallback=session.alias_fallback,
+    )
+    if done := promotion.already():
+        return done
+    with lock:
+        return promotion.apply(tags)
+
+
+def given_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {TAG_PREFIX + key: value for key, value in tags.items() if value}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
+    """Print the notice, write it to the report folder, and return it for the document."""
+    ui, connection = session.config.ui, registry.connection
+    try:
+        storage = registry.storage_uri(plan.candidate.model, plan.candidate.number)
+    except JenkinsMlflowError:
+        storage = ""  # it only helps to guess the kind of store
+    facts = Facts(
+        plan,
+        outcome,
+        session.uri,
+        connection.server_version,
+        looks_like_file_store(storage),
+        ui.url,
+        ui.tunnel,
+    )
+    text = text_notice(facts)
+    session.terminal.insist(text)
+    files = {"notice.txt": text, "notice.md": markdown_notice(facts)}
+    session.report.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (session.report / name).write_text(content, encoding="utf-8")
+    return {"text": text, "files": [str(session.report / name) for name in files]}

@@ -1,0 +1,107 @@
+"""Run by the team's own Python, 3.8 or newer: loads a model version, predicts once, and tells what came out.
+
+Arguments: the model's address, the input file (empty: the model's own input example), the file for the result.
+Imports nothing of jenkins_mlflow, because that Python does not have it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+
+def rows(data: Any) -> int:
+    """How many rows a table, an array, a list or a mapping of columns has; 1 for a single value."""
+    if hasattr(data, "shape"):
+        return int(data.shape[0]) if data.shape else 1
+    if isinstance(data, dict):
+        return max((rows(column) for column in data.values()), default=0)
+    return len(data) if isinstance(data, (list, tuple)) else 1
+
+
+def leaves(data: Any) -> Iterator[Any]:
+    """Every single value in a prediction, whatever form it has."""
+    if hasattr(data, "toarray"):
+        data = data.toarray()
+    if hasattr(data, "to_numpy"):
+        data = data.to_numpy()
+    if hasattr(data, "tolist"):
+        data = data.tolist()
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            yield from leaves(item)
+    else:
+        yield data
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN of any kind, pandas' NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124  only NaN differs from itself, Decimal's too
+    except (TypeError, ValueError):
+        return False
+
+
+def summary(given: Any, predicted: Any) -> Dict[str, Any]:
+    """What the prediction is judged by."""
+    values = list(leaves(predicted))
+    numbers = [
+        v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and not is_missing(v)
+    ]
+    finite = [float(v) for v in numbers if math.isfinite(v)]
+    return {
+        "rows_in": rows(given),
+        "rows_out": rows(predicted),
+        "values": len(values),
+        "missing": sum(is_missing(value) for value in values),
+        "infinite": len(numbers) - len(finite),
+        "numbers": len(numbers),
+        "least": min(finite, default=None),
+        "most": max(finite, default=None),
+    }
+
+
+def read(path: str) -> Any:
+    """The input file as a table."""
+    import pandas as pd
+
+    if path.endswith(".csv"):
+        return pd.read_csv(path)
+    data = json.loads(Path(path).read_text(encoding="utf-8"))
+    if isinstance(data, dict) and set(data) == {"dataframe_split"}:
+        return pd.DataFrame(**data["dataframe_split"])
+    return pd.DataFrame(data)
+
+
+def run(uri: str, source: str) -> Dict[str, Any]:
+    """Load, predict, summarise; or say what failed."""
+    try:
+        import mlflow.pyfunc
+    except ImportError as error:
+        return {"error": f"{sys.executable} has no MLflow: {error}"}
+    try:
+        model = mlflow.pyfunc.load_model(uri)
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
+    try:
+        given = read(source) if source else model.input_example
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return {"error": f"its input cannot be read: {type(error).__name__}: {error}"}
+    if given is None:
+        return {"error": "it has no input example, and promote.smoke_test.input is not set"}
+    try:
+        return summary(given, model.predict(given))
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return {"error": f"it cannot predict: {type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    answer = run(sys.argv[1], sys.argv[2])
+    Path(sys.argv[3]).write_text(json.dumps(answer), encoding="utf-8")
