@@ -115,9 +115,9 @@ def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
     candidate = model.version(plan.candidate.number)
     if candidate is None or candidate.status != READY:
         raise _changed(f"{plan.candidate.label} was deleted meanwhile")
-    expected = {(v.model, v.number) for v in (*plan.found.versions, *plan.others) if serves(v, target)}
+    expected = {(v.model, v.number): v for v in (*plan.found.versions, *plan.others) if serves(v, target)}
     serving = [v for v in live.versions() if serves(v, target) and (target.exclusive or v.model == name)]
-    faster = next((v for v in serving if (v.model, v.number) not in expected), None)
+    faster = next((v for v in serving if _is_new(v, expected.get((v.model, v.number)))), None)
     if faster is not None:
         known = (faster.tags.get(TAG_PREFIX + key) for key in ("promoted_by", "build_url"))
         who = ", ".join(text for text in known if text)
@@ -130,6 +130,12 @@ def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
     if moved or len(serving) != len(expected):
         label = moved[0].label if moved else name
         raise _changed(f"{label} was changed by someone else since this promotion was planned")
+
+
+def _is_new(serving: Version, planned: Version | None) -> bool:
+    """Whether a version in production got there since the plan, or was about to when the plan was made."""
+    promoted = TAG_PREFIX + "promoted_at"
+    return planned is None or serving.tags.get(promoted) != planned.tags.get(promoted)
 
 
 def _marks(model: Model, number: int) -> tuple[str, tuple[str, ...]] | None:

@@ -6,7 +6,8 @@ import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import NotFound, Refused
-from jenkins_mlflow.promotion_plan import Target, plan_promotion
+from jenkins_mlflow.promotion_plan import Target, plan_promotion, refuse_if_changed
+from jenkins_mlflow.snapshot import Version
 
 BOTH = Target("Production", "champion")
 
@@ -103,3 +104,54 @@ def test_a_plan_names_every_version_that_must_move_and_no_other(
     assert {v.number for v in plan.previous} == expected
     assert [v.model for v in plan.others] == (["x"] if exclusive else [])
     assert plan.nothing_to_do == (stages[number - 1] == "Production" and not expected and not exclusive)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        ((), (), ""),
+        ((), (version("m", 3),), ""),
+        ((), (version("m", 3, stage="Staging"),), ""),
+        ((), (version("m", 3, stage="Production"),), "m version 2 lost: m version 3 went into production"),
+        (
+            (version("m", 3, stage="Production"),),
+            (
+                version(
+                    "m",
+                    3,
+                    stage="Production",
+                    aliases=("champion",),
+                    tags={"jenkins_mlflow.promoted_at": "now"},
+                ),
+            ),
+            "m version 2 lost: m version 3 went into production",
+        ),
+        (
+            (version("m", 3, stage="Production"),),
+            (version("m", 3, stage="Production", aliases=("blue",)),),
+            "m version 3 was changed by someone else",
+        ),
+        (
+            (version("m", 3, stage="Production"),),
+            (version("m", 3),),
+            "m version 3 was changed by someone else",
+        ),
+    ],
+)
+def test_what_a_plan_builds_on_must_still_be_so(
+    then: tuple[Version, ...], now: tuple[Version, ...], message: str
+) -> None:
+    """A promotion that was faster is named as such, even if the plan saw it half done; what does not matter may change."""
+    plan = plan_promotion(snapshot(version("m", 2), *then), "m", 2, Target("Production", "champion"))
+    live = snapshot(version("m", 2), *now)
+    if not message:
+        refuse_if_changed(plan, live)
+    else:
+        with pytest.raises(Refused, match=message):
+            refuse_if_changed(plan, live)
+
+
+def test_a_candidate_that_is_gone_is_refused() -> None:
+    plan = plan_promotion(snapshot(version("m", 2)), "m", 2, Target("Production", "champion"))
+    with pytest.raises(Refused, match="m version 2 was deleted meanwhile"):
+        refuse_if_changed(plan, snapshot(version("m", 1)))
