@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.build import TAG_PREFIX
 from jenkins_mlflow.commands import Document
 from jenkins_mlflow.errors import JenkinsMlflowError
-from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
+from jenkins_mlflow.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion import Outcome, Promotion
 from jenkins_mlflow.promotion_plan import Plan
 from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.server_faults import keeps_files, looks_like_file_store
 from jenkins_mlflow.session import Session
 from jenkins_mlflow.text import printable
 
@@ -33,8 +35,8 @@ def carry_out(
 def _apply(session: Session, registry: Registry, plan: Plan, work: str, tags: Mapping[str, str]) -> Outcome:
     name, group = plan.candidate.model, session.config.models
     session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
-    scope = (name, *group) if plan.target.exclusive else (name,)
-    lock = session.lock(registry, work, scope, (name,))
+    writes = tuple(dict.fromkeys(filter(None, (name, session.config.promote.copy_to))))
+    lock = session.lock(registry, work, (*writes, *group) if plan.target.exclusive else writes, writes)
     promotion = Promotion(
         registry,
         plan,
@@ -60,16 +62,18 @@ def now() -> str:
 def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
     """Print the notice, write it to the report folder, and return it for the document."""
     ui, connection = session.config.ui, registry.connection
-    try:
-        storage = registry.storage_uri(plan.candidate.model, plan.candidate.number)
-    except JenkinsMlflowError:
-        storage = ""  # it only helps to guess the kind of store
+    file_store = keeps_files(connection)
+    if file_store is None:
+        with suppress(JenkinsMlflowError):  # it only helps to guess
+            file_store = looks_like_file_store(
+                registry.storage_uri(plan.candidate.model, plan.candidate.number)
+            )
     facts = Facts(
         plan,
         outcome,
         session.uri,
         connection.server_version,
-        looks_like_file_store(storage),
+        file_store,
         ui.url,
         ui.tunnel,
     )

@@ -184,7 +184,8 @@ class Promote(_Section):
         default=(), description="Methods that are tried even where the server is known to fail with them."
     )
     copy_to: ModelName | None = Field(
-        default=None, description="Production model that the method copy copies the version into."
+        default=None,
+        description="Production model that the method copy copies into; keep it out of `models`.",
     )
     file_store: Line | None = Field(
         default=None, description="Folder or URI where the server's file store can be reached from here."

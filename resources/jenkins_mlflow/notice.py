@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from jenkins_mlflow.connection import is_affected
 from jenkins_mlflow.notice_steps import Facts as Facts, argument, ui_steps
 from jenkins_mlflow.promotion import Attempt
-from jenkins_mlflow.server_faults import looks_like_file_store as looks_like_file_store
 from jenkins_mlflow.text import markdown, printable
 
 _RULE = "=" * 78

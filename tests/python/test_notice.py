@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.notice import Facts, looks_like_file_store, markdown_notice, text_notice
+from jenkins_mlflow.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.notice_steps import argument, ui_steps
 from jenkins_mlflow.promotion import Attempt, Outcome
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
+from jenkins_mlflow.server_faults import looks_like_file_store
 
 NASTY = "m`<script>alert(1)</script>\n$(reboot) 'q' 🫀"
 
