@@ -26,6 +26,9 @@ TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
+# A file store lists its models folder by folder; one that is removed meanwhile (a flag of lock.py, say) fails the whole
+# list (MLflow 2.22 to 3.17). The next try lists what is there.
+_GONE_WHILE_LISTED = re.compile(r"Cannot read '[^']*'\. Parent dir '.*' does not exist")
 _NO_JSON = "response body was not in a valid JSON format"
 _FIRST_WAIT = 0.25
 
@@ -118,8 +121,12 @@ def _classify_response(response: requests.Response) -> Fault:
     except (ValueError, AttributeError):  # a proxy's or gunicorn's HTML
         code, message = "", ""
     summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
-    transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES
+    transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES or _gone_while_listed(message)
     return Fault(transient, summary, status, retry_after=_retry_after(response), code=code)
+
+
+def _gone_while_listed(message: str) -> bool:
+    return _GONE_WHILE_LISTED.search(message) is not None
 
 
 def _retry_after(response: requests.Response) -> float:
@@ -143,7 +150,7 @@ def _classify_answer(error: BaseException) -> Fault:
     status = int(error.get_http_status_code())
     text = one_line(str(error))
     summary = text if text.startswith(code) or status == 500 else f"{code}: {text}"
-    transient = code in TRANSIENT_CODES or status in TRANSIENT_STATUS
+    transient = code in TRANSIENT_CODES or status in TRANSIENT_STATUS or _gone_while_listed(str(error))
     missing = status == 404 or code == "RESOURCE_DOES_NOT_EXIST"
     return Fault(
         transient, summary, status, not_found=missing, exists=code == "RESOURCE_ALREADY_EXISTS", code=code

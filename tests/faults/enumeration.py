@@ -16,6 +16,7 @@ from jenkins_mlflow.intent import INTENT_TAG
 from jenkins_mlflow.lock_holder import HOLDER_TAG, Holder, is_running
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.snapshot import Model
+from mlflow.exceptions import MissingConfigException
 from runner import Ended, Zygote
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, delay, drop_after, drop_before, respond
 from support.servers import Server
@@ -184,8 +185,13 @@ class Enumeration:
 
     def _fresh(self) -> str:
         name = f"{self._scenario.name.replace(' ', '-')}-{next(self._names)}"
-        self._scenario.seed(name)
-        return name
+        for _ in range(5):
+            try:
+                self._scenario.seed(name)
+            except MissingConfigException:  # a file store cannot list while another worker's lock goes away
+                continue
+            return name
+        raise AssertionError(f"{name} cannot be seeded")
 
     def _points(self) -> list[str]:
         scenario, name = self._scenario, self._fresh()

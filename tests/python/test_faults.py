@@ -137,6 +137,9 @@ def test_the_deadline_ends_the_retries() -> None:
     assert calls.made == 1
 
 
+GONE = "Cannot read 'meta.yaml'. Parent dir '/srv/mlruns/models/x' does not exist."
+
+
 def refused(status: int, body: str = "", retry_after: str | None = None) -> Exception:
     """What the client raises when the server's answer came through, see connection.py."""
     response = requests.Response()
