@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -53,7 +54,9 @@ def summary(given: Any, predicted: Any) -> Dict[str, Any]:
     """What the prediction is judged by."""
     values = list(leaves(predicted))
     numbers = [
-        v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool) and not is_missing(v)
+        v
+        for v in values
+        if isinstance(v, (int, float, Decimal)) and not isinstance(v, bool) and not is_missing(v)
     ]
     finite = [float(v) for v in numbers if math.isfinite(v)]
     return {

@@ -78,6 +78,9 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
     if "error" in answer:
         yield one_line(str(answer["error"]), 300)
         return
+    if "values" not in answer:  # a model may end the process itself, with exit code 0
+        yield "it ended without a prediction"
+        return
     values = plural(answer["values"], "value")
     if answer["rows_in"] != answer["rows_out"]:
         yield f"it gave {plural(answer['rows_out'], 'row')} for {plural(answer['rows_in'], 'row')} of input"

@@ -59,7 +59,7 @@ def test_it_knows_what_was_promoted(make_server: MakeServer, run_cli: RunCli, tm
     [
         (
             ["sh", "-c", "echo it answers nonsense; exit 3"],
-            "it ended with exit code 3: the new model answers nonsense",
+            "it ended with exit code 3: it answers nonsense",
         ),
         (["sleep", "60"], "it was not done after 2 s"),
         (["no-such-program"], "no-such-program cannot be started: No such file or directory"),

@@ -85,6 +85,15 @@ def test_judgement(rules: dict[str, float], given: Any, predicted: Any, complain
     assert bool(found) == bool(complaint)
 
 
+def test_a_process_without_a_result_does_not_pass() -> None:
+    """A model that ends the process itself, with exit code 0, leaves no result."""
+    assert judge(SmokeTest(), {}) == "it ended without a prediction"
+
+
+def test_a_decimal_can_be_infinite() -> None:
+    assert judge(SmokeTest(), summary([1], [decimal.Decimal("Infinity")])) == "1 of its 1 value are infinite"
+
+
 def model_that(way: str) -> mlflow.pyfunc.PythonModel:
     """A model that answers as its way says; its class is local, so that it travels with the model."""
 
