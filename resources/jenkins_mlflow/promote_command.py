@@ -104,8 +104,7 @@ def _roll_back(session: Session, registry: Registry, plan: Plan) -> Document:
     snapshot = session.settled(registry, [name, *patterns], "promote")
     serving = snapshot.require(name).production(target.stage, target.alias)
     if [version.number for version in serving] != [plan.candidate.number]:
-        message = "was not rolled back: someone else has changed what is in production meanwhile"
-        return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
+        return _someone_else()
     if plan.replaces is None:
         return _take_out(session, registry, plan)
     back = plan_promotion(snapshot, plan.replaces.model, plan.replaces.number, target)
@@ -119,7 +118,9 @@ def _roll_back(session: Session, registry: Registry, plan: Plan) -> Document:
     )
     document = carry_out(session, registry, back, "rollback", tags)
     if document["status"] != "promoted":
-        return {**document, "message": f"could not be rolled back: {document['message']}"}
+        code = document["exit_code"] or errors.FAILED
+        message = f"could not be rolled back: {document['message']}"
+        return {**document, "status": "check_failed", "exit_code": code, "message": message}
     message = f"was rolled back: {plan.replaces.label} is in production again"
     return {
         "status": "rolled_back",
@@ -129,9 +130,17 @@ def _roll_back(session: Session, registry: Registry, plan: Plan) -> Document:
     }
 
 
+def _someone_else() -> Document:
+    message = "was not rolled back: someone else has changed what is in production meanwhile"
+    return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
+
+
 def _take_out(session: Session, registry: Registry, plan: Plan) -> Document:
     name = plan.candidate.model
     with session.lock(registry, "rollback", (name,), (name,)) as lock:
+        serving = registry.model(name).production(plan.target.stage, plan.target.alias)
+        if [version.number for version in serving] != [plan.candidate.number]:
+            return _someone_else()
         recovery = Recovery(registry, session.methods(registry), session.writer(lock))
         left = recovery.undo(name, Intent.of(plan, (), {}))
     if left:
