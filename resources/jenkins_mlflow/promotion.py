@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from jenkins_mlflow.attempts import Attempt as Attempt, Writer
 from jenkins_mlflow.build import TAG_PREFIX
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, RegistryError
 from jenkins_mlflow.faults import classify
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import Method
@@ -199,7 +199,7 @@ class Promotion:
         for method in self._methods:
             if method.in_place and not plan.needs_stage:
                 continue
-            obstacle = method.obstacle(plan)
+            obstacle = self._obstacle(method)
             if obstacle:
                 self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
                 continue
@@ -218,6 +218,13 @@ class Promotion:
                 raise
             self._restore()
         return None
+
+    def _obstacle(self, method: Method) -> str:
+        """Why a method is not tried; that it cannot find out is a reason too."""
+        try:
+            return method.obstacle(self._plan)
+        except RegistryError as error:
+            return error.message
 
     def _try(self, method: Method) -> bool:
         """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""

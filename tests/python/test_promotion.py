@@ -442,3 +442,16 @@ def test_every_error_is_one_of_ours() -> None:
     """An interruption is no failure: what handles failures must not catch it."""
     assert not issubclass(Interrupted, JenkinsMlflowError)
     assert not issubclass(Interrupted, Exception)
+
+
+def test_a_method_that_cannot_look_around_is_skipped(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The server does not say where the files are: file-store is passed over, the next method promotes."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    proxy.inject(respond(404, "no"), path="get-download-uri")
+    outcome = promote(proxy.url, name, 1, methods=("file-store", "stage"))
+    assert (outcome.status, outcome.method) == ("promoted", "stage")
+    assert [a.outcome for a in outcome.attempts if a.method == "file-store"] == ["skipped"]
