@@ -142,7 +142,7 @@ class Registry:
 
         try:
             repository = get_artifact_repository(uri, tracking_uri=self.connection.uri)
-            return bool(repository.list_artifacts())
+            return bool(call_with_retries(repository.list_artifacts, self._retry))
         except Exception:  # noqa: BLE001  no access, no driver (boto3), no answer: all the same here
             return None
 

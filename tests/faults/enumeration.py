@@ -92,6 +92,7 @@ class Scenario:
         healthy: What must hold of the model at any time after the next command; else what is wrong.
         done: What must hold when the command has said that all is done, and in the end; else what is wrong.
         env: Its settings.
+        nexts: The commands that may come next; NEXT by default.
         by_hand: Whether exit 4, a person must go on, is what comes out without any fault.
     """
 
@@ -103,6 +104,7 @@ class Scenario:
     done: Callable[[Model], str]
     env: dict[str, str] = field(default_factory=dict)
     by_hand: bool = False
+    nexts: tuple[Callable[[str], Sequence[str]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,8 @@ class Enumeration:
         first = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.env)
         wrong = self._wrong_after(name, first)
         url = scenario.server.url
-        argv = NEXT[(point + len(kind.name)) % len(NEXT)](name)
+        nexts = scenario.nexts or NEXT
+        argv = nexts[(point + len(kind.name)) % len(nexts)](name)
         second = zygote.run(*argv, "--tracking-uri", url, **scenario.env)
         wrong = wrong or self._wrong_next(name, first, second)
         last = zygote.run(*scenario.argv(name), "--tracking-uri", url, **scenario.env)
