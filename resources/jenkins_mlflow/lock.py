@@ -184,7 +184,7 @@ class Lock:
         if self._name and mine is None:  # taken for dead, and removed: start anew
             self._lower()
         if mine and self._clock is None:
-            self._clock = (mine.renewed, self._renewed)
+            self._clock = (mine.renewed, time.monotonic())  # rather late than early: ages only seem smaller
         others = sorted((flag for flag in flags if flag.name != self._name), key=lambda flag: flag.name)
         return [flag for flag in others if not self._removed(flag) and self._holder.conflicts(flag.holder)]
 
