@@ -13,7 +13,7 @@ from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.promotion import previous_tags
 from jenkins_mlflow.promotion_plan import Plan, plan_promotion
 from jenkins_mlflow.recovery import Recovery
-from jenkins_mlflow.registry import Registry, matches
+from jenkins_mlflow.registry import FilesUnknown, Registry, matches
 from jenkins_mlflow.rollback import plan_return
 from jenkins_mlflow.session import Purpose, Session
 from jenkins_mlflow.smoke_test import Checked, smoke_test
@@ -243,12 +243,16 @@ def _newest(snapshot: Snapshot, name: str) -> Version:
 def _refuse_without_files(session: Session, registry: Registry, plan: Plan) -> None:
     """Refuse to put a version back whose files are gone; where that cannot be told, say so and go on."""
     version = plan.candidate
-    there = registry.has_files(version.model, version.number)
-    if there is False:
-        raise Refused(
-            f"{version.label} cannot be returned to: its files are gone from the artifact store",
-            state="nothing was changed",
-            next_step="choose another version with --to",
+    try:
+        there = registry.has_files(version.model, version.number)
+    except FilesUnknown as unknown:
+        session.warn(
+            f"whether the files of {version.label} still are there cannot be told from this machine: {unknown}"
         )
-    if there is None:
-        session.warn(f"whether the files of {version.label} still are there cannot be told from this machine")
+    else:
+        if not there:
+            raise Refused(
+                f"{version.label} cannot be returned to: its files are gone from the artifact store",
+                state="nothing was changed",
+                next_step="choose another version with --to",
+            )

@@ -64,6 +64,10 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
 
 
+class FilesUnknown(Exception):
+    """Whether a version's files still are there cannot be told from this machine; the text says why."""
+
+
 class Registry:
     """The registry behind one connection.
 
@@ -128,23 +132,26 @@ class Registry:
             f"{name} version {number}", lambda: self._client.get_model_version_download_uri(name, str(number))
         )
 
-    def has_files(self, name: str, number: int) -> bool | None:
-        """Whether the version's files still are there; None when that cannot be told from here.
+    def has_files(self, name: str, number: int) -> bool:
+        """Whether the version's files still are there.
 
-        They may be in a folder of the server's machine, or in a storage that this runner has no access to.
+        Raises:
+            FilesUnknown: That cannot be told from here: they are in a folder of the server's machine, or in a storage
+                that this runner has no access to.
         """
         uri = self.storage_uri(name, number)
         path = local_path(uri)
         if path is not None:
-            known = path.exists() or not self.connection.over_http
-            return any(path.iterdir()) if path.is_dir() else path.exists() if known else None
+            if not path.exists() and self.connection.over_http:
+                raise FilesUnknown(f"there is no {path} on this machine")
+            return any(path.iterdir()) if path.is_dir() else path.exists()
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         try:
             repository = get_artifact_repository(uri, tracking_uri=self.connection.uri)
             return bool(call_with_retries(repository.list_artifacts, self._retry))
-        except Exception:  # noqa: BLE001  no access, no driver (boto3), no answer: all the same here
-            return None
+        except Exception as error:  # no access, no driver (boto3), no answer: all the same here
+            raise FilesUnknown(classify(error).summary) from error
 
     def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool = False) -> None:
         """Transition a version's stage; safe to repeat."""

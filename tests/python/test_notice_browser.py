@@ -112,6 +112,7 @@ def promote(make_proxy: MakeProxy, run_cli: RunCli) -> Callable[..., Notice]:
         proxy.inject(respond(400), method="POST", path="registered-models/alias")
         if not version_known:
             proxy.inject(respond(404), path="/version")
+            proxy.inject(respond(404), path="probe")  # nor its kind of store
         env = {"MLOPS__UI__URL": server.url, "MLOPS__PROMOTE__EXCLUSIVE": str(exclusive).lower()}
         return Notice.of(run_cli("promote", *arguments, f"--tracking-uri={proxy.url}", env=env))
 
@@ -151,9 +152,7 @@ def test_the_steps_promote(
     """
     server, name = make_server(version), f"heart disease {next(numbers)}"
     seed(server.url, {name: [OLD, NEW] if version_known else [OLD]})
-    if (
-        not version_known
-    ):  # nor the kind of store, which shows in the address where the server itself keeps a model
+    if not version_known:  # the kind of store would show in the address where the server itself keeps a model
         client(server.url).create_model_version(name, "s3://models/churn")
     notice = promote(server, f"--model={name}", "--version=2", version_known=version_known)
     assert any(" tick " in step for step in notice.steps) == version_known

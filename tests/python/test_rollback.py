@@ -167,7 +167,8 @@ def test_a_version_without_its_files_is_refused(make_server: MakeServer, run_cli
     server = make_server()
     name = without_files(server)
     done = run_cli("rollback", "--model", name, "--to", "1", "--tracking-uri", server.url, "--output=json")
-    assert (done.code, done.doc["error"]["type"]) == (1, "Refused"), done.stderr
+    assert done.code == 1, done.stderr
+    assert done.doc["error"]["type"] == "Refused"
     assert f"{name} version 1 cannot be returned to: its files are gone" in done.stderr
     assert state(server, name) == ({1: "None", 2: "Production"}, None)
 
@@ -178,8 +179,8 @@ def test_files_that_cannot_be_looked_at_are_a_warning(make_server: MakeServer, r
     name = without_files(server)
     done = run_cli("rollback", "--model", name, "--to", "1", "--tracking-uri", server.url, "--output=json")
     assert (done.code, done.doc["status"]) == (0, "rolled_back"), done.stderr
-    warning = f"whether the files of {name} version 1 still are there cannot be told from this machine"
-    assert done.doc["warnings"] == [warning]
+    warning = f"whether the files of {name} version 1 still are there cannot be told from this machine: there is no /"
+    assert [text.startswith(warning) for text in done.doc["warnings"]] == [True], done.doc["warnings"]
 
 
 def test_an_exclusive_group_rolls_back_to_the_other_model(
