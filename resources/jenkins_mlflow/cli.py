@@ -130,15 +130,28 @@ def _finish(document: Document, options: dict[str, Any], session: Session) -> No
     "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
 )
 @click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
+@click.option("--resume", "way", flag_value="resume", help="Leave alone what this build has trained already.")
+@click.option(
+    "--gather",
+    "way",
+    flag_value="gather",
+    help="Train nothing: report what other commands of this build trained.",
+)
+@click.option("--dry-run", "way", flag_value="plan", help="Show the candidates, run nothing.")
 @_build
 @_common
 def train(
-    jobs: int | None, only: tuple[str, ...], on_failure: str | None, timeout: str | None, **options: Any
+    jobs: int | None,
+    only: tuple[str, ...],
+    on_failure: str | None,
+    timeout: str | None,
+    way: commands.TrainWay | None,
+    **options: Any,
 ) -> None:
     """Run the config's training commands and report the runs and versions they made."""
     flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
     session = _session(flags, options)
-    _finish(commands.train(session, only), options, session)
+    _finish(commands.train(session, only, way=way or "run"), options, session)
 
 
 @cli.command()

@@ -156,8 +156,11 @@ def without_files(server: Server) -> str:
     """A model whose version 1 has lost its files."""
     name = model_of(server, 2)
     client(server.url).transition_model_version_stage(name, "2", "Production")
-    run_id = Registry(connect(server.url)).version(name, 1).run_id
-    for folder in list(Path(server.folder).rglob(str(run_id))):
+    registry = Registry(connect(server.url))
+    run_id = registry.version(name, 1).run_id
+    folders = list(Path(server.folder).rglob(str(run_id)))
+    assert folders, f"no {run_id} in {server.folder}, where {registry.storage_uri(name, 1)} should be"
+    for folder in folders:
         shutil.rmtree(folder)
     return name
 
