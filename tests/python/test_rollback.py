@@ -90,7 +90,8 @@ def test_what_cannot_be_returned_to(versions: list, to: int | None, error: type,
 def model_of(server: Server, count: int) -> str:
     """A model whose versions really have files."""
     name = fresh_name()
-    mlflow = seed(server.url, {name: [Spec() for _ in range(count)]})
+    # an experiment made by the server: one made in its store directly would have its files elsewhere
+    mlflow = seed(server.url, {name: [Spec() for _ in range(count)]}, experiment="with files")
     for found in mlflow.search_model_versions(f"name='{name}'"):
         mlflow.log_text(found.run_id, "weights", "model/weights.txt")
     return name
