@@ -9,7 +9,7 @@ class ConformanceSpec extends LibrarySpec {
 
     def "no help page is without a step"() {
         expect:
-        STEPS.size() == 6
+        STEPS.size() == 8
         VARS.list().findAll { it.endsWith('.txt') }*.minus('.txt').sort() == STEPS
     }
 
@@ -28,7 +28,7 @@ class ConformanceSpec extends LibrarySpec {
         String command = step == 'mlflowRun' ? "command: 'list', " : ''
 
         when:
-        def build = build().run("node { ${step}(${command}nonsense: 1) }")
+        def build = build().run("node { ${step}(${command}nonsense: 1)${step == 'mlflowAgent' ? ' { }' : ''} }")
 
         then:
         build.error.message.contains("unknown parameter 'nonsense'; it takes: ")
@@ -42,11 +42,14 @@ class ConformanceSpec extends LibrarySpec {
     def "the example in #step's help runs as it stands"() {
         given:
         Map select = [status: 'selected', selected: [model: 'heart-disease-svm', version: 7]]
-        Map documents = [train: [:], select: select, promote: [:], cleanup: [:], list: [models: [[name: 'm', versions: []]]]]
+        Map plan = [candidates: [[name: 'svm'], [name: 'knn']], on_failure: 'stop', build: 'b-1']
+        Map documents = [train: plan, select: select, promote: [:], cleanup: [:], rollback: [:],
+                         list: [models: [[name: 'm', versions: []]]]]
+        Map settings = [params: [VERSION: '', DRY_RUN: 'false'], credentials: ['mlflow-prod': [kind: 'login', values: ['u', 'p']]]]
         String example = example(step)
 
         when:
-        def build = buildAnswering([params: [VERSION: '']], documents).run(example.startsWith('pipeline') ? example : "node {\n${example}\n}")
+        def build = buildAnswering(settings, documents).run(example.startsWith('pipeline') ? example : "node {\n${example}\n}")
 
         then:
         build.error == null
@@ -75,13 +78,13 @@ class ConformanceSpec extends LibrarySpec {
     }
 
     private static List<String> documented(String step) {
-        return help(step).readLines().findAll { it ==~ /- \w+: .*/ }.collect { it.substring(2, it.indexOf(':')) }
+        return help(step).readLines().findAll { it ==~ /- \w+(, \w+)*: .*/ }.collectMany { it.substring(2, it.indexOf(':')).split(', ') as List }
     }
 
     /** What the code says when it is asked for something that it does not know. */
     private Set<String> accepted(String step) {
         String command = step == 'mlflowRun' ? "command: 'list', " : ''
-        String message = build().run("node { ${step}(${command}nonsense: 1) }").error.message
+        String message = build().run("node { ${step}(${command}nonsense: 1)${step == 'mlflowAgent' ? ' { }' : ''} }").error.message
         List<String> names = message.substring(message.indexOf('it takes: ') + 10).split(', ')
         return (command ? names + 'command' : names) as Set
     }
