@@ -64,10 +64,11 @@ docs: setup-dev ## paste the current help, keys and messages into docs/
 	$(RUN) -m cogapp -r docs/*.md
 
 .PHONY: bench
-bench: setup-dev ## measure the registry snapshot, the command's overhead, and promotion on an affected server
+bench: setup-dev ## measure the snapshot, the overhead, promotion on an affected server, the runner's environment
 	@$(RUN) benchmarks/snapshot.py $(ARGS)
 	@$(RUN) benchmarks/overhead.py
 	@$(RUN) benchmarks/affected.py
+	@$(RUN) benchmarks/environments.py
 
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/

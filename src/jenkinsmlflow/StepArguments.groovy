@@ -47,7 +47,7 @@ class StepArguments implements Serializable {
 
     static final List COMMANDS = ['cleanup', 'doctor', 'list', 'promote', 'rollback', 'select', 'train']
 
-    /** Command, 'pipeline' for all, or 'agent' for none, to its parameters and their kinds; a list is a choice. */
+    /** Command, or pipeline for all, or agent for none, to its parameters and kinds; a list is a choice. */
     static final Map ACCEPTED = [
         agent: AGENT + [report: 'folder'],
         train: COMMON + TRAINING + SPREADING,
@@ -79,7 +79,7 @@ class StepArguments implements Serializable {
         return given == null ? [:] : given instanceof Map ? [:] + given : [any: "${given}".toString()]
     }
 
-    /** The approval's submitter, and its time to wait in the words of Jenkins' timeout step; null for none. */
+    /** The approval's submitter, and its time to wait as Jenkins' timeout step takes it; null for none. */
     @NonCPS
     static Map approval(Object given) {
         if (given == null || "${given}" == 'false') {

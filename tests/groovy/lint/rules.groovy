@@ -47,6 +47,9 @@ ruleset {
         'AbcMetric' {
             doNotApplyToFileNames = 'Jenkinsfile,*.Jenkinsfile' // directives are no logic
         }
+        'CyclomaticComplexity' {
+            doNotApplyToFileNames = 'Jenkinsfile,*.Jenkinsfile'
+        }
         'NestedBlockDepth' {
             doNotApplyToFileNames = 'Jenkinsfile,*.Jenkinsfile'
         }
