@@ -70,6 +70,14 @@ bench: setup-dev ## measure the snapshot, the overhead, promotion on an affected
 	@$(RUN) benchmarks/affected.py
 	@$(RUN) benchmarks/environments.py
 
+.PHONY: jenkins-up
+jenkins-up: ## start a Jenkins with this library and an MLflow server, in containers (needs Docker, JENKINS_ADMIN_PASSWORD)
+	docker compose --file docker/compose.yaml up --build --detach --wait
+
+.PHONY: jenkins-down
+jenkins-down: ## stop them and forget what they hold
+	docker compose --file docker/compose.yaml down --volumes
+
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/
 	python3 scripts/manifest.py

@@ -60,6 +60,25 @@ class ConformanceSpec extends LibrarySpec {
     }
 
     @Unroll
+    def "the Jenkinsfile in #page runs as it stands: #title"() {
+        given:
+        Map plan = [candidates: [[name: 'svm']], on_failure: 'stop', build: 'b-1']
+        Map select = [status: 'selected', selected: [model: 'm', version: 7], message: 'm is best']
+        Map credentials = ['mlflow-prod': [kind: 'login', values: ['u', 'p']], 'mlflow-token': [kind: 'token', values: ['t']],
+                           'company-ca': [kind: 'file', values: ['ca.pem']]]
+
+        when:
+        def build = buildAnswering([credentials: credentials], [train: plan, select: select, promote: [:], cleanup: [:]]).run(text)
+
+        then:
+        build.error == null
+        build.calls*.name.contains('sh')
+
+        where:
+        [page, title, text] << jenkinsfiles()
+    }
+
+    @Unroll
     def "#step's help is plain text that no markup formatter changes"() {
         expect:
         !(help(step) =~ /[<>&]/)
@@ -67,6 +86,18 @@ class ConformanceSpec extends LibrarySpec {
 
         where:
         step << STEPS
+    }
+
+    /** The Groovy blocks of the documentation: page, first line of the steps, text. */
+    static List<List<String>> jenkinsfiles() {
+        List<List<String>> found = []
+        ['README.md', 'docs/jenkins.md'].each { String page ->
+            (new File(Build.CHECKOUT, page).getText('UTF-8') =~ /(?s)```groovy\n(.*?)```/).each { List<String> match ->
+                found << [page, match[1].readLines().find { it.contains('mlflow') && !it.contains('@') }.trim(), match[1]]
+            }
+        }
+        assert found*.first().toSet().size() == 2
+        return found
     }
 
     private static String help(String step) {
