@@ -6,7 +6,8 @@ import com.cloudbees.groovy.cps.NonCPS
  * What each step accepts, and the one line that answers anything else.
  *
  * Pure functions without a step or an agent, so a typing mistake costs a build nothing. Values from a build's
- * parameter form are strings, so '3' counts as 3 and 'true' as true.
+ * parameter form are strings, so '3' counts as 3 and 'true' as true. Loops where a closure would call one of these
+ * methods: the sandbox refuses that (script-security 1385: "staticMethod DefaultGroovyMethods invokeMethod").
  */
 class StepArguments implements Serializable {
 
@@ -70,7 +71,8 @@ class StepArguments implements Serializable {
     /** The arguments that this command or step accepts, as they were given. */
     @NonCPS
     static Map accepted(String command, Map args) {
-        return args.findAll { name, value -> value != null && ACCEPTED[command].containsKey(name) }
+        Map known = ACCEPTED[command]
+        return args.findAll { name, value -> value != null && known.containsKey(name) }
     }
 
     /** The kinds of credentials by what they are for; a single id is a login or a token. */
@@ -126,10 +128,14 @@ class StepArguments implements Serializable {
     @NonCPS
     static Map options(String command, Map args) {
         Map ours = AGENT + SPREADING
-        Map given = accepted(command, args).findAll { name, value -> !ours.containsKey(name) }
-        return [report: 'mlflow-report'] + given.collectEntries { name, value ->
-            [(name): typed(ACCEPTED[command][name], value)]
+        Map kinds = ACCEPTED[command]
+        Map found = [report: 'mlflow-report']
+        for (Map.Entry given in accepted(command, args)) {
+            if (!ours.containsKey(given.key)) {
+                found[given.key] = typed(kinds[given.key], given.value)
+            }
         }
+        return found
     }
 
     @NonCPS
@@ -151,7 +157,10 @@ class StepArguments implements Serializable {
         }
         if (kind == 'texts') {
             List texts = value instanceof Collection ? value as List : [value]
-            boolean fine = texts && texts.every { !expectation('text', it) }
+            boolean fine = !texts.empty
+            for (Object text in texts) {
+                fine = fine && !expectation('text', text)
+            }
             return fine ? '' : 'a text or a list of texts, none blank'
         }
         if (kind == 'block') {
@@ -175,9 +184,14 @@ class StepArguments implements Serializable {
 
     @NonCPS
     private static String suggestion(String unknown, Map accepted) {
-        String nearest = accepted.keySet().min { distance(plain(unknown), plain(it)) }
-        int limit = unknown.length() > 5 ? 3 : 2
-        return distance(plain(unknown), plain(nearest)) <= limit ? ", did you mean '${nearest}'?" : ''
+        String nearest = ''
+        int least = unknown.length() > 5 ? 4 : 3
+        for (String name in accepted.keySet()) {
+            int changes = distance(plain(unknown), plain(name))
+            nearest = changes < least ? name : nearest
+            least = Math.min(changes, least)
+        }
+        return nearest ? ", did you mean '${nearest}'?" : ''
     }
 
     @NonCPS
