@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -36,6 +37,20 @@ def test_the_example_is_valid_and_its_scripts_are_in_the_repository() -> None:
     assert scripts == {"Jenkinsfile", "jobs/nightly-cleanup.Jenkinsfile", "jobs/manual.Jenkinsfile"}
     nightly = (ROOT / "jobs" / "nightly-cleanup.Jenkinsfile").read_text(encoding="utf-8")
     assert f"cron('{example.jobs['nightly-cleanup'].schedule}')" in nightly
+
+
+def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
+    """Those of jobs.yaml are for the first build; afterwards the Jenkinsfile's count, so they must not differ."""
+    rules = load(ROOT / "jobs" / "jobs.yaml").jobs["manual"]
+    script = ROOT / rules.script
+    if not script.exists():
+        pytest.skip(f"{rules.script} is not written yet")
+    text = script.read_text(encoding="utf-8")
+    declared = dict(
+        re.findall(r"(?:choice|string|booleanParam)\(name: '(\w+)'(?:, choices: \[([^]]*)\])?", text)
+    )
+    assert rules.parameters.keys() <= declared.keys()
+    assert list(rules.parameters["ACTION"].choices) == re.findall(r"'(\w+)'", declared["ACTION"])
 
 
 @pytest.mark.parametrize(
