@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from jenkins_mlflow import cli
+from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.jenkins_jobs import job_xml
+from jenkins_mlflow.jenkins_jobs.server import Server
 from jenkins_mlflow.terminal import Terminal
 from support.jenkins import TOKEN, Answer, FakeJenkins, Run, first_build, page
 
@@ -214,6 +216,24 @@ def test_apply_reads_back_what_it_wrote(jenkins: FakeJenkins, jobs: Jobs) -> Non
     done = jobs("apply", "--yes", "--output=json")
     assert done.code == 1
     assert "has not stored mlops/train as it was sent" in done.doc["message"]
+
+
+def test_apply_that_is_interrupted_says_what_state_things_are_in(
+    jenkins: FakeJenkins, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Server.create
+
+    def interrupted(self: Server, name: str, xml: str) -> None:
+        if name == "mlops/train":
+            raise Interrupted("interrupted by SIGTERM", signal_number=signal.SIGTERM)
+        create(self, name, xml)
+
+    monkeypatch.setattr(Server, "create", interrupted)
+    done = jobs("apply", "--yes")
+    assert done.code == 143
+    assert (
+        "created: folder mlops\nerror: interrupted by SIGTERM\nstate: what is said above is done" in done.err
+    )
 
 
 def test_a_mistake_in_the_file_ends_with_2_and_asks_nobody(

@@ -150,8 +150,9 @@ def test_a_job_with_everything(tmp_path: Path) -> None:
     )
     xml = ET.fromstring(job_xml.text(xml))
     assert xml.findtext("description") == f"a <b> & c\n\n{job_xml.MARKER}"
-    assert xml.findtext(f"properties/{job_xml.DISCARDER}/strategy/numToKeep") == "7"
-    assert xml.findtext(f"properties/{job_xml.DISCARDER}/strategy/daysToKeep") == "-1"
+    limits = {node.tag: node.text for node in xml.iterfind(f"properties/{job_xml.DISCARDER}/strategy/*")}
+    unlimited = dict.fromkeys(("daysToKeep", "artifactDaysToKeep", "artifactNumToKeep"), "-1")
+    assert limits == unlimited | {"numToKeep": "7"}
     assert xml.find(f"properties/{job_xml.NOT_CONCURRENT}") is not None
     assert (
         xml.findtext(f"properties/{job_xml.TRIGGERS}/triggers/hudson.triggers.TimerTrigger/spec") == "@daily"

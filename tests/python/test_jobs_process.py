@@ -74,6 +74,27 @@ def test_ctrl_c_at_a_terminal_asks_and_aborts(jenkins: FakeJenkins, tmp_path: Pa
     assert "/job/x/1/stop" in jenkins.writes
 
 
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_a_difference_has_colours_at_a_terminal(
+    jenkins: FakeJenkins, environ: dict[str, str], coloured: bool
+) -> None:
+    keyboard, terminal = pty.openpty()
+    code = subprocess.call(
+        [sys.executable, "-m", "jenkins_mlflow", "jobs", "apply", "--dry-run", "--output=json"],
+        cwd=ROOT,
+        env=clean_environ(**jenkins.environ) | environ,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.set_blocking(keyboard, False)
+    shown = os.read(keyboard, 1_000_000)
+    os.close(keyboard)
+    os.close(terminal)
+    assert code == 0
+    assert (b"\x1b[32m+<flow-definition>\x1b[0m" in shown) == coloured
+    assert (b"\x1b" in shown) == coloured
+
+
 def test_the_script_is_the_command(jenkins: FakeJenkins, tmp_path: Path) -> None:
     """From anywhere in a checkout."""
     done = subprocess.run(

@@ -35,6 +35,7 @@ def test_a_job_is_created_read_and_changed_with_a_crumb(jenkins: FakeJenkins) ->
     assert server.config("für alle/a b") == XML
     server.change("für alle/a b", XML.replace("d<", "ä<"))
     assert jenkins.configs["für alle/a b"] == XML.replace("d<", "ä<")
+    assert server.config("für alle/a b") == XML.replace("d<", "ä<")
     assert server.config("für alle/no") is None
     assert server.kind("no") is None
     assert len([request for request in jenkins.seen if "crumbIssuer" in request.path]) == 1
@@ -209,10 +210,10 @@ def test_a_missing_build_or_queue_item_is_not_found(jenkins: FakeJenkins) -> Non
 
 def test_an_artifact_that_is_no_json_is_none(jenkins: FakeJenkins) -> None:
     jenkins.configs["x"] = XML
-    jenkins.runs["x"] = [Run(artifacts={"a b/ok.json": {"n": 1}, "bad.json": b"<html>"})]
+    jenkins.runs["x"] = [Run(artifacts={"a b/ok.json": {"n": "ä"}, "bad.json": b"<html>"})]
     server = connect(jenkins)
     server.queue_item(server.start("x", None))
-    assert server.artifact("x", 1, "a b/ok.json") == {"n": 1}
+    assert server.artifact("x", 1, "a b/ok.json") == {"n": "ä"}
     assert server.artifact("x", 1, "bad.json") is None
     assert server.artifact("x", 1, "gone.json") is None
 

@@ -105,7 +105,12 @@ def apply_jobs(
             {"action": "apply", "status": "nothing", "message": message, "items": plan_items(plan, {})},
             output,
         )
-    done = applying.apply(server, plan, terminal.say)
+    try:
+        done = applying.apply(server, plan, terminal.say)
+    except Interrupted as interruption:
+        interruption.state = "what is said above is done, the change after it maybe"
+        interruption.next_step = "run the command again: it shows what is left"
+        raise
     document: Document = {
         "action": "apply",
         "status": "applied",

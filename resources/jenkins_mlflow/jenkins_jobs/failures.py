@@ -14,7 +14,7 @@ from jenkins_mlflow.text import one_line, printable
 _ACCOUNT = (
     "make a token on your Jenkins user's page (Security, API Token); set JENKINS_USER and JENKINS_TOKEN"
 )
-_PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, ExtendedRead, Create and Configure"
+_PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, Create and Configure"
 _UNKNOWN = "whether Jenkins did it is not known"
 _NAME = "check the name, folders included; `jobs apply` makes the jobs of jobs.yaml"
 

@@ -74,11 +74,16 @@ class Server:
             return None
 
     def config(self, name: str) -> str | None:
-        """The stored XML of a job or folder; None if there is none, or none that this user may see."""
+        """The stored XML of a job or folder; None if there is none, or none that this user may see.
+
+        Jenkins sends it as UTF-8 without saying so, and python-jenkins' ``get_job_config`` would guess.
+        """
+        request = self._request("GET", f"{self.page(name)}config.xml")
         try:
-            return str(self._ask(f"read {name}", lambda: self._client.get_job_config(name)))
+            stored: bytes = self._ask(f"read {name}", lambda: self._client.jenkins_request(request)).content
         except JobNotFound:
             return None
+        return stored.decode("utf-8")
 
     def create(self, name: str, xml: str) -> None:
         """Make a job or folder. A try whose answer was lost may have made it: the next one looks first."""
@@ -160,7 +165,8 @@ class Server:
 
     def _json(self, what: str, address: str) -> dict[str, Any]:
         request = self._request("GET", address)
-        return dict(self._ask(what, lambda: json.loads(self._client.jenkins_open(request))))
+        # Bytes: an archived file comes without its charset.
+        return dict(self._ask(what, lambda: json.loads(self._client.jenkins_request(request).content)))
 
     def _ask(self, what: str, call: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Make a request; every failure that a person can meet becomes one of the package's errors."""

@@ -249,7 +249,7 @@ class FakeJenkins:
         if request.method == "POST":
             self.configs[name] = request.body
             return Answer(200)
-        return Answer(200, self.configs[name].encode(), {"Content-Type": "application/xml;charset=utf-8"})
+        return Answer(200, self.configs[name].encode(), {"Content-Type": "application/xml"})
 
     def _create(self, folder: str, short: str, xml: str) -> Answer:
         name = f"{folder}/{short}" if folder else short
@@ -351,7 +351,10 @@ class FakeJenkins:
         path = unquote(rest.removeprefix("artifact/"))
         if path in build.run.artifacts:
             content = build.run.artifacts[path]
-            return Answer(200, content) if isinstance(content, bytes) else json_answer(content)
+            content = (
+                content if isinstance(content, bytes) else json.dumps(content, ensure_ascii=False).encode()
+            )
+            return Answer(200, content, {"Content-Type": "application/json"})
         return page(404, "Not Found")
 
     def _shown(self, name: str, build: Build) -> dict[str, Any]:
