@@ -41,6 +41,12 @@ def test_a_job_is_created_read_and_changed_with_a_crumb(jenkins: FakeJenkins) ->
     assert len([request for request in jenkins.seen if "crumbIssuer" in request.path]) == 1
 
 
+def test_a_stored_job_is_read_as_utf8(jenkins: FakeJenkins) -> None:
+    """Jenkins names no charset; what requests guesses for this one is Big5."""
+    jenkins.configs["x"] = "<a>é è</a>"
+    assert connect(jenkins).config("x") == "<a>é è</a>"
+
+
 def test_the_server_refuses_a_write_without_crumb(jenkins: FakeJenkins) -> None:
     """Proves that the small Jenkins asks for one, so that the other tests mean something."""
     import requests
