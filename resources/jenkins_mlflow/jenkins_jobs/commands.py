@@ -1,4 +1,4 @@
-"""The click group `jobs`: parses, calls, prints the document. Imports little: every command line loads it."""
+"""The click group `jobs`: parses and calls. Imports little: every command line loads it."""
 
 from __future__ import annotations
 
@@ -6,36 +6,29 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from jenkins_mlflow import errors
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
-from jenkins_mlflow.render import FORMATS, render
+from jenkins_mlflow.jenkins_jobs.options import (
+    Document,
+    connect,
+    file_option,
+    finish,
+    netrc_option,
+    output_option,
+    quiet_option,
+    resolve,
+    seconds,
+    timeout_option,
+    url_option,
+)
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import plural, printable
 
 if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.plan import Plan
-    from jenkins_mlflow.jenkins_jobs.server import Server
-
-Document = dict[str, Any]
-
-_file = click.option(
-    "--file", "file", type=click.Path(path_type=Path), help="The jobs [jobs.yaml, else jobs/jobs.yaml]."
-)
-_url = click.option("--url", help="Jenkins' address [JENKINS_URL].")
-_netrc = click.option(
-    "--netrc", is_flag=True, help="User and token from ~/.netrc instead of the environment."
-)
-_output = click.option(
-    "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
-)
-_quiet = click.option("--quiet", is_flag=True, help="Say nothing but errors, differences and questions.")
-_timeout = click.option(
-    "--timeout", metavar="DURATION", help="Longest time to watch, e.g. 30m; the build goes on."
-)
 
 
 @click.group()
@@ -48,14 +41,14 @@ def jobs() -> None:
 
 
 @jobs.command("apply")
-@_file
+@file_option
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--adopt", multiple=True, metavar="JOB", help="Take over this job, which somebody else made.")
-@_url
-@_netrc
-@_output
-@_quiet
+@url_option
+@netrc_option
+@output_option
+@quiet_option
 def apply_jobs(
     *,
     file: Path | None,
@@ -74,12 +67,12 @@ def apply_jobs(
     from jenkins_mlflow.jenkins_jobs.plan import plan as make_plan
 
     definition, terminal = load(file), Terminal(quiet)
-    server = _server(url, by_netrc=netrc)
+    server = connect(url, by_netrc=netrc)
     plan = make_plan(definition, applying.read(server, definition), adopt)
     _show(plan, terminal)
     plan.require_allowed()
     if not plan.changes:
-        _finish(
+        finish(
             {
                 "action": "apply",
                 "status": "nothing",
@@ -90,7 +83,7 @@ def apply_jobs(
         )
     changes = plural(len(plan.changes), "change")
     if dry_run:
-        _finish(
+        finish(
             {
                 "action": "apply",
                 "status": "planned",
@@ -101,7 +94,7 @@ def apply_jobs(
         )
     if not yes and not _agreed(terminal, changes, server.url):
         message = "nothing was changed: the answer was no"
-        _finish(
+        finish(
             {"action": "apply", "status": "nothing", "message": message, "items": plan_items(plan, {})},
             output,
         )
@@ -123,19 +116,19 @@ def apply_jobs(
         terminal.insist(
             f"error: {done.stopped.message}\nnext:  {done.stopped.next_step or 'run the command again'}"
         )
-    _finish(document, output)
+    finish(document, output)
 
 
 @jobs.command("run")
 @click.argument("job")
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--no-wait", is_flag=True, help="Only queue the build.")
-@_timeout
-@_file
-@_url
-@_netrc
-@_output
-@_quiet
+@timeout_option
+@file_option
+@url_option
+@netrc_option
+@output_option
+@quiet_option
 def run_job(
     *,
     job: str,
@@ -157,8 +150,8 @@ def run_job(
     from jenkins_mlflow.jenkins_jobs import parameters as checking
     from jenkins_mlflow.jenkins_jobs.documents import watch
 
-    name, limit = _resolve(job, file), _seconds(timeout)
-    server, terminal = _server(url, by_netrc=netrc), Terminal(quiet)
+    name, limit = resolve(job, file), seconds(timeout)
+    server, terminal = connect(url, by_netrc=netrc), Terminal(quiet)
     known = server.job(name, checking.TREE)
     given = checking.check(name, known, parameters)
     if known.get("buildable") is False:
@@ -175,8 +168,8 @@ def run_job(
     terminal.say(f"queued {printable(name)} as item {item}{with_values and ' with ' + with_values}")
     document: Document = {"action": "run", "job": name, "queue_item": item, "parameters": given.shown}
     if no_wait:
-        _finish({**document, "status": "queued", "message": f"queued: {server.page(name)}"}, output)
-    _finish({**document, **watch(server, name, terminal, limit, item=item)}, output)
+        finish({**document, "status": "queued", "message": f"queued: {server.page(name)}"}, output)
+    finish({**document, **watch(server, name, terminal, limit, item=item)}, output)
 
 
 @jobs.command("status")
@@ -184,10 +177,10 @@ def run_job(
 @click.option(
     "--last", type=click.IntRange(min=1), default=3, show_default=True, help="Builds shown of each job."
 )
-@_file
-@_url
-@_netrc
-@_output
+@file_option
+@url_option
+@netrc_option
+@output_option
 def show_status(
     *, names: tuple[str, ...], last: int, file: Path | None, url: str | None, netrc: bool, output: str
 ) -> None:
@@ -195,14 +188,14 @@ def show_status(
     from jenkins_mlflow.jenkins_jobs.definition import load
     from jenkins_mlflow.jenkins_jobs.status import last_builds
 
-    full = [_resolve(name, file) for name in names]
+    full = [resolve(name, file) for name in names]
     if not names:
         definition = load(file)
         full = [definition.full_name(name) for name in definition.jobs]
-    server = _server(url, by_netrc=netrc)
+    server = connect(url, by_netrc=netrc)
     items = last_builds(server, full, last, time.time(), named=bool(names))
     message = f"{plural(len(full), 'job')} in {server.url}"
-    _finish({"action": "status", "status": "listed", "message": message, "items": items}, output)
+    finish({"action": "status", "status": "listed", "message": message, "items": items}, output)
 
 
 @jobs.command("logs")
@@ -211,10 +204,10 @@ def show_status(
 @click.option(
     "--follow", is_flag=True, help="Watch until the build's end; then the exit code is that of `jobs run`."
 )
-@_timeout
-@_file
-@_url
-@_netrc
+@timeout_option
+@file_option
+@url_option
+@netrc_option
 def show_log(
     *,
     job: str,
@@ -229,11 +222,11 @@ def show_log(
     from jenkins_mlflow.jenkins_jobs.documents import watch
     from jenkins_mlflow.jenkins_jobs.follow import clean
 
-    name, limit = _resolve(job, file), _seconds(timeout)
-    server = _server(url, by_netrc=netrc)
+    name, limit = resolve(job, file), seconds(timeout)
+    server = connect(url, by_netrc=netrc)
     build = number or int(server.build(name, "lastBuild")["number"])
     if follow:
-        _finish(
+        finish(
             {
                 "action": "logs",
                 "job": name,
@@ -243,31 +236,6 @@ def show_log(
     text, _, _ = server.log(name, build, 0)
     for line in text.decode("utf-8", "replace").splitlines():
         click.echo(clean(line))
-
-
-def _resolve(name: str, file: Path | None) -> str:
-    """The full name of a job; jobs.yaml is only asked if it is there or was named."""
-    from jenkins_mlflow.jenkins_jobs.definition import find_file, load
-
-    return load(file).resolve(name) if find_file(file) else name.strip("/")
-
-
-def _server(url: str | None, *, by_netrc: bool) -> Server:
-    from jenkins_mlflow.jenkins_jobs.access import find_access
-    from jenkins_mlflow.jenkins_jobs.server import Server
-
-    return Server(find_access(url, os.environ, by_netrc=by_netrc))
-
-
-def _seconds(duration: str | None) -> float | None:
-    from pydantic_core import PydanticCustomError
-
-    from jenkins_mlflow.config_values import parse_duration
-
-    try:
-        return None if duration is None else parse_duration(duration)
-    except PydanticCustomError as error:
-        raise UsageError(f"--timeout: expected {error.message()}, got {printable(duration or '')}") from error
 
 
 def _show(plan: Plan, terminal: Terminal) -> None:
@@ -287,11 +255,3 @@ def _agreed(terminal: Terminal, changes: str, url: str) -> bool:
             next_step="look at the difference above, then say --yes",
         )
     return terminal.confirm(f"Make {changes} in {url}?")
-
-
-def _finish(document: Document, output: str = "text") -> NoReturn:
-    """Print the document and exit with its code."""
-    complete: Document = {"schema": 1, "command": "jobs", "exit_code": errors.DONE, **document}
-    render(complete, output, sys.stdout)
-    sys.stdout.flush()
-    raise click.exceptions.Exit(complete["exit_code"])
