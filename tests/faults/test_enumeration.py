@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,8 @@ def test_all(
     server = servers(version, store)
     if make is promotion and store == "file":
         scenario = promotion(server, f"promotion {store}", MLOPS__PROMOTE__FILE_STORE=server.store_uri)
+        # where no method sets the stage, the alias is moved alone, and the notice says so
+        scenario = replace(scenario, healthy=lambda model: one_champion(model, alias_too=False))
     else:
         scenario = make(server, f"{make.__name__} {store}")
     check(Enumeration(scenario, tmp_path), f"{make.__name__}, MLflow {version} on {store}", report)
