@@ -11,12 +11,12 @@ from collections.abc import Callable
 import pytest
 from jenkins_server import JenkinsServer
 from job_scripts import call, results, steps
+from registry_state import CHAMPION, champion, in_production, stages
 from served import Mlflow
 from support.proxy import Answer, Request, Send, respond
 from support.seeding import Spec, client, seed
 
 Job = Callable[[str, str], str]
-CHAMPION = Spec(stage="Production", aliases=("champion",))
 SLOW = 25
 INVALID = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "refused by the test"})
 SANDBOX = (
@@ -25,22 +25,6 @@ SANDBOX = (
     "NotSerializableException",
     "CpsCallableInvocation",
 )
-
-
-def stages(mlflow: Mlflow, model: str) -> dict[int, str]:
-    """Every version's stage."""
-    found = client(mlflow.direct).search_model_versions(f"name = '{model}'")
-    return {int(each.version): each.current_stage for each in found}
-
-
-def champion(mlflow: Mlflow, model: str) -> int | None:
-    """The version with the alias."""
-    aliases = client(mlflow.direct).get_registered_model(model).aliases
-    return int(aliases["champion"]) if "champion" in aliases else None
-
-
-def in_production(mlflow: Mlflow, model: str) -> list[int]:
-    return sorted(number for number, stage in stages(mlflow, model).items() if stage == "Production")
 
 
 def test_promote_and_list_return_their_results(
