@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ RELOAD_SECONDS = 180
 QUEUE_SECONDS = 300
 BUILD_SECONDS = 900
 TAIL = 60
+FRAME = re.compile(r"\s+at (?!WorkflowScript|jenkinsmlflow|mlflow)\S")
 LOADING = {502, 503}
 Found = TypeVar("Found")
 
@@ -87,9 +89,11 @@ class Build:
 
     def describe(self) -> str:
         """Where it is, its result and the end of its log, for a failure's message."""
-        lines = self.console.splitlines()
+        lines = [line for line in self.console.splitlines() if not FRAME.match(line)]
         head = f"{self.url} (job {self.job}, build {self.number}, result {self.info()['result']})"
-        return "\n".join([head, f"--- last lines of {len(lines)} ---", *lines[-TAIL:], "---"])
+        return "\n".join(
+            [head, "--- the log's last lines, without Java's stack frames ---", *lines[-TAIL:], "---"]
+        )
 
 
 class JenkinsServer:
