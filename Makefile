@@ -68,10 +68,19 @@ docs: setup-dev ## paste the current help, keys and messages into docs/
 	$(RUN) -m cogapp -r docs/*.md
 
 .PHONY: bench
-bench: setup-dev ## measure the registry snapshot, the command's overhead, and promotion on an affected server
+bench: setup-dev ## measure the snapshot, the overhead, promotion on an affected server, the runner's environment
 	@$(RUN) benchmarks/snapshot.py $(ARGS)
 	@$(RUN) benchmarks/overhead.py
 	@$(RUN) benchmarks/affected.py
+	@$(RUN) benchmarks/environments.py
+
+.PHONY: jenkins-up
+jenkins-up: ## start a Jenkins with this library and an MLflow server, in containers (needs Docker, JENKINS_ADMIN_PASSWORD)
+	docker compose --file docker/compose.yaml up --build --detach --wait
+
+.PHONY: jenkins-down
+jenkins-down: ## stop them and forget what they hold
+	docker compose --file docker/compose.yaml down --volumes
 
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/

@@ -1,8 +1,16 @@
+import jenkinsmlflow.Html
 import jenkinsmlflow.StepArguments
 
 /** From training to production in one step, see mlflowPipeline.txt. */
 Map call(Map args = [:]) {
     mlflowRun.check('pipeline', args)
+    if (!env.WORKSPACE) {
+        return stages(args) // every stage takes an agent of its own, and archives what it made there
+    }
+    if (StepArguments.approval(args.approve)) {
+        error('mlflow pipeline: approve waits for a person, and must not hold an agent meanwhile: ' +
+            'call the step outside of node (agent none), and name the agents with label')
+    }
     Exception failure = null
     try {
         return stages(args)
@@ -10,22 +18,35 @@ Map call(Map args = [:]) {
         failure = e
         throw e
     } finally {
-        archiveReport(StepArguments.options('pipeline', args).report, failure)
+        mlflowAgent.archiveReport("${args.report ?: 'mlflow-report'}", failure)
     }
 }
 
 private Map stages(Map args) {
     Map results = [:]
     stage('Train the candidates') {
-        results.train = mlflowTrain(StepArguments.options('train', args))
+        results.train = mlflowTrain(StepArguments.accepted('train', args))
     }
     stage('Select the best') {
-        results.select = mlflowSelect(StepArguments.options('select', args))
+        results.select = choose(args)
+    }
+    boolean selected = results.select.status == 'selected'
+    Map approval = StepArguments.approval(args.approve)
+    Map approved = [:]
+    if (approval) {
+        stage('Approve the promotion') {
+            if (selected && "${args.dryRun}" != 'true') {
+                approved.approvedBy = approver(approval, results.select)
+            } else {
+                echo('Nothing to approve')
+            }
+        }
     }
     stage('Promote the winner') {
-        if (results.select.status == 'selected') {
-            results.promote = mlflowPromote(StepArguments.options('promote', args) + winner(results.select))
+        if (selected) {
+            results.promote = promoteAlone(args, winner(results.select) + approved)
         } else {
+            mlflowRun.describe(results.select.message)
             echo("Nothing to promote: ${results.select.message}")
         }
     }
@@ -33,7 +54,7 @@ private Map stages(Map args) {
         if (results.promote?.exit_code == 4) {
             echo('No cleanup while a promotion waits for a person: it could take the version to promote')
         } else if ("${args.cleanup}" == 'true') {
-            results.cleanup = mlflowCleanup(StepArguments.options('cleanup', args))
+            results.cleanup = mlflowCleanup(StepArguments.accepted('cleanup', args))
         } else {
             echo('Not asked for: cleanup: true deletes old versions here')
         }
@@ -41,18 +62,61 @@ private Map stages(Map args) {
     return results
 }
 
+/** The selection, with each gate of each candidate as a test case on the build's page. */
+private Map choose(Map args) {
+    String gates = "${args.report ?: 'mlflow-report'}/gates.xml"
+    return mlflowAgent(StepArguments.accepted('agent', args)) {
+        Map selection = mlflowRun.perform('select', StepArguments.accepted('select', args))
+        available('junit', 'no test report of the gates') {
+            // a candidate that fails a gate is a result, no reason to doubt the build
+            junit(testResults: gates, allowEmptyResults: true, skipMarkingBuildUnstable: true)
+        }
+        return selection
+    }
+}
+
 /** What stage Select showed is what gets promoted, even if the registry has changed since. */
 private Map winner(Map selection) {
     return [model: selection.selected.model, version: selection.selected.version]
 }
 
-private void archiveReport(String report, Exception failure) {
+/** Waits for a person, outside of any agent; an abort or the end of the time changes nothing. */
+private String approver(Map approval, Map selection) {
+    Map question = [
+        id: 'Promote', ok: 'Promote', message: Html.escape(selection.message), submitterParameter: 'APPROVER',
+    ]
+    if (approval.submitter) {
+        question.submitter = approval.submitter
+    }
+    return timeout(time: approval.time, unit: approval.unit) { input(question) }
+}
+
+/** One build at a time, and never an older one after a newer; the runner's own lock holds without these. */
+private Map promoteAlone(Map args, Map chosen) {
+    Map result = [:]
+    boolean locked = available('lock', 'only the runner itself locks') {
+        lock(resource: "mlflow ${chosen.model}") { result = promoteInOrder(args, chosen) }
+    }
+    return locked ? result : promoteInOrder(args, chosen)
+}
+
+private Map promoteInOrder(Map args, Map chosen) {
+    if ("${args.milestone}" != 'false') {
+        available('milestone', 'an older build may promote after a newer one') { milestone() }
+    }
+    return mlflowPromote(StepArguments.accepted('promote', args) + chosen)
+}
+
+/** Uses a step of a plugin that may not be there; without it, the log says what that means. */
+private boolean available(String step, String without, Closure use) {
     try {
-        archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true)
-    } catch (Exception e) {
-        if (failure == null) {
+        use.call()
+        return true
+    } catch (NoSuchMethodError e) {
+        if (!"${e.message}".contains("'${step}'")) {
             throw e
         }
-        echo("The report could not be archived: ${e.message}") // the first failure is the one to show
+        echo("There is no step ${step}: ${without}")
+        return false
     }
 }

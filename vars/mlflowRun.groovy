@@ -1,7 +1,8 @@
+import jenkinsmlflow.Html
 import jenkinsmlflow.Json
 import jenkinsmlflow.StepArguments
 
-/** Runs one command of the runner on this agent and returns its result, see mlflowRun.txt. */
+/** Runs one command of the runner and returns its result, see mlflowRun.txt. */
 Map call(Map args = [:]) {
     Map rest = [:] + args
     String command = rest.remove('command')
@@ -11,14 +12,39 @@ Map call(Map args = [:]) {
     return execute(command, rest)
 }
 
-/** What every step does: check the arguments, run the command, let the result decide the build. */
-Map execute(String command, Map args) {
+/** What every step does: check the arguments, then run the command here or on an agent of its own. */
+Map execute(String command, Map args, Map more = [:]) {
     check(command, args)
-    Map options = StepArguments.options(command, args)
+    return mlflowAgent(StepArguments.accepted('agent', args)) { perform(command, args, more) }
+}
+
+/** Runs the command on the agent where this is called; its result decides the build. */
+Map perform(String command, Map args, Map more = [:]) {
+    Map options = StepArguments.options(command, args) + more
     if (command == 'cleanup' && !options.dryRun) {
         options.yes = true // nobody answers a question in a build: calling the step is the consent
     }
-    Map result = launch(command, options)
+    return conclude(command, options, launch(command, options, args.python))
+}
+
+/** Ends the build with one line if a step cannot take these arguments; needs no agent. */
+void check(String command, Map args) {
+    String problem = StepArguments.problem(command, args)
+    if (problem) {
+        error(problem)
+    }
+}
+
+/** Adds a line to what the build's page says about the build. */
+void describe(String text) {
+    String before = currentBuild.description
+    currentBuild.description = (before ? before + '<br>' : '') + Html.escape(text)
+}
+
+private Map conclude(String command, Map options, Map result) {
+    if (command in ['promote', 'rollback', 'cleanup'] && result.message) {
+        describe(result.message)
+    }
     if (result.exit_code in [3, 4]) {
         if (result.exit_code == 4) {
             archiveArtifacts(artifacts: "${options.report}/**", allowEmptyArchive: true)
@@ -30,15 +56,7 @@ Map execute(String command, Map args) {
     return result
 }
 
-/** Ends the build with one line if a step cannot take these arguments; needs no agent. */
-void check(String command, Map args) {
-    String problem = StepArguments.problem(command, args)
-    if (problem) {
-        error(problem)
-    }
-}
-
-private Map launch(String command, Map options) {
+private Map launch(String command, Map options, Object python) {
     String manifest = resource('manifest.json')
     String launcher = resource('launch.sh')
     String bundle = ".jenkins-mlflow-${UUID.randomUUID()}.json"
@@ -46,7 +64,7 @@ private Map launch(String command, Map options) {
         "JENKINS_MLFLOW_KEY=${Json.parse(manifest).key}",
         "JENKINS_MLFLOW_BUNDLE=${bundle}",
         "JENKINS_MLFLOW_REQUEST=${Json.write([command: command, options: options, user: user()])}",
-    ]) {
+    ] + (python ? ["JENKINS_MLFLOW_PYTHON=${python}"] : [])) {
         String label = "mlflow ${command}"
         Map answer = Json.parse(sh(script: launcher, returnStdout: true, label: label))
         if (answer?.status == 'cold') {

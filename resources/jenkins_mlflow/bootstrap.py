@@ -11,11 +11,16 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 
 OLDEST = (3, 10)
+KEY = re.compile("[0-9a-f]{64}$")
+KEPT = 2  # besides the one in use
+DAY = 24 * 3600
 ENTRY_POINT = "from jenkins_mlflow.request import main\n\nmain()\n"
 
 
@@ -78,12 +83,15 @@ def install(home: str, lock: int) -> None:
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
     requirements = os.path.join(home, "src", "jenkins_mlflow", "requirements.txt")
+    wheels = environ.get("JENKINS_MLFLOW_WHEELS")
+    if wheels:  # an agent without any index
+        fill = fill + ["--no-index", "--find-links", wheels]
     for command in (create, fill + ["--require-hashes", "--quiet", "-r", requirements]):
         # the lock is handed down: it stays taken as long as an installer that outlives us still writes
         if subprocess.call(command, stdout=sys.stderr, env=environ, pass_fds=(lock,)) != 0:
             raise Failure(
                 "could not install the runner (%s); the log above says why. It needs python3 with its venv "
-                "module, or uv, and a package index (PIP_INDEX_URL)"
+                "module, or uv, and a package index (PIP_INDEX_URL) or a folder of wheels (JENKINS_MLFLOW_WHEELS)"
                 % " ".join(os.path.basename(word) for word in command[:3])
             )
     open(os.path.join(home, "ready"), "w").close()
@@ -97,6 +105,25 @@ def take_lock(path: str) -> int:
         say("another build is installing the runner, waiting for it")
         fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
+
+
+def forget_old(home: str) -> None:
+    """Remove runners that no build has used for a day, but the latest ones: the library was updated since."""
+    cache = os.path.dirname(home)
+    used = []
+    for name in os.listdir(cache):
+        other = os.path.join(cache, name)
+        marks = [os.path.join(other, mark) for mark in ("ready", "src")]
+        times = [os.path.getmtime(mark) for mark in marks if os.path.exists(mark)]
+        if KEY.match(name) and other != home and times:
+            used.append((max(times), other))
+    for when, other in sorted(used)[:-KEPT]:
+        if when < time.time() - DAY:
+            say(
+                "removing an old runner, last used %s: %s"
+                % (time.strftime("%Y-%m-%d", time.gmtime(when)), other)
+            )
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def bootstrap(bundle: str, home: str) -> None:
@@ -121,6 +148,7 @@ def bootstrap(bundle: str, home: str) -> None:
     if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON") and (broken or not os.path.exists(ready)):
         say("installing the runner's environment, once on this agent")
         install(home, lock)
+        forget_old(home)
     os.close(lock)
 
 

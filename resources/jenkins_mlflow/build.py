@@ -15,6 +15,7 @@ from pathlib import Path
 TAG_PREFIX = "jenkins_mlflow."
 BUILD_TAG = TAG_PREFIX + "build"
 CANDIDATE_TAG = TAG_PREFIX + "candidate"
+OUTCOME_TAG = TAG_PREFIX + "outcome"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/@+%=-]")
 _LONGEST_ID = 200

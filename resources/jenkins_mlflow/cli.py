@@ -23,6 +23,7 @@ from jenkins_mlflow import VERSION, commands, config, errors, promote_command
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands import Document
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
+from jenkins_mlflow.gates_report import write_gates_report
 from jenkins_mlflow.render import FORMATS, prepare_streams, render
 from jenkins_mlflow.session import Session
 from jenkins_mlflow.terminal import Terminal
@@ -64,7 +65,7 @@ _common = _options(
         "--report",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help=f"Folder for logs, notices and, if given, COMMAND.json [{DEFAULT_REPORT}].",
+        help=f"Folder for logs, notices and, if given, COMMAND.json and the gates as JUnit [{DEFAULT_REPORT}].",
     ),
 )
 _build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
@@ -130,15 +131,28 @@ def _finish(document: Document, options: dict[str, Any], session: Session) -> No
     "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
 )
 @click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
+@click.option("--resume", "way", flag_value="resume", help="Leave alone what this build has trained already.")
+@click.option(
+    "--gather",
+    "way",
+    flag_value="gather",
+    help="Train nothing: report what other commands of this build trained.",
+)
+@click.option("--dry-run", "way", flag_value="plan", help="Show the candidates, run nothing.")
 @_build
 @_common
 def train(
-    jobs: int | None, only: tuple[str, ...], on_failure: str | None, timeout: str | None, **options: Any
+    jobs: int | None,
+    only: tuple[str, ...],
+    on_failure: str | None,
+    timeout: str | None,
+    way: commands.TrainWay | None,
+    **options: Any,
 ) -> None:
     """Run the config's training commands and report the runs and versions they made."""
     flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
     session = _session(flags, options)
-    _finish(commands.train(session, only), options, session)
+    _finish(commands.train(session, only, way=way or "run"), options, session)
 
 
 @cli.command()
@@ -149,8 +163,10 @@ def select(
 ) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
     session = _session(_select_flags(metric, direction, min_improvement, scope), options)
-    document = commands.selection_document(commands.choose(session))
-    _finish(document, options, session)
+    selection = commands.choose(session)
+    if options["report"]:
+        write_gates_report(selection, options["report"])
+    _finish(commands.selection_document(selection), options, session)
 
 
 def _select_flags(
@@ -177,6 +193,7 @@ def _select_flags(
     metavar="METHOD",
     help="Try this method even where the server is known to fail with it.",
 )
+@click.option("--approved-by", metavar="NAME", help="Who approved it; recorded as a tag of the version.")
 @click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
 @_selecting
 @_common
@@ -187,6 +204,7 @@ def promote(
     alias: str | None,
     dry_run: bool,
     force_methods: tuple[str, ...],
+    approved_by: str | None,
     recover: bool,
     metric: str | None,
     direction: str | None,
@@ -212,7 +230,9 @@ def promote(
                 "--recover goes with neither --model nor --dry-run", next_step="name models with --models"
             )
         _finish(promote_command.recover(session), options, session)
-    document = promote_command.promote(session, model=model, version=version, plan_only=dry_run)
+    document = promote_command.promote(
+        session, model=model, version=version, plan_only=dry_run, approved_by=approved_by or ""
+    )
     _finish(document, options, session)
 
 

@@ -34,6 +34,7 @@ from jenkins_mlflow.config_values import (
     WebAddress,
     broken_rule,
 )
+from jenkins_mlflow.grid import Candidate, expand
 
 DEFAULT_FILE = "mlops.yaml"
 ONLY_CANDIDATE = "train"
@@ -55,9 +56,15 @@ class Train(_Section):
     """How the candidates are trained."""
 
     experiment: Line = Field(description="MLflow experiment that the training scripts log to.")
-    candidates: dict[CandidateName, Command] = Field(
+    candidates: dict[CandidateName, Candidate] = Field(
         default={},
-        description="Training command of each candidate, run without a shell: a text or a list of arguments.",
+        description=(
+            "Training command of each candidate, run without a shell: a text or a list of arguments; "
+            "or command and matrix, a grid of {parameters} that expands to many candidates."
+        ),
+    )
+    max_candidates: int = Field(
+        default=200, ge=1, description="Most candidates that the matrices may expand to."
     )
     command: Command | None = Field(
         default=None,
@@ -83,12 +90,18 @@ class Train(_Section):
         if bool(self.candidates) == (self.command is not None):
             which = "both are there" if self.candidates else "neither is there"
             raise broken_rule(f"expected either candidates or command, but {which}", "command", "candidates")
+        try:
+            expand(self.candidates, self.max_candidates)
+        except ValueError as error:
+            raise broken_rule(f"the matrices expand to {error}", "candidates", "max_candidates") from None
         return self
 
     @property
     def commands(self) -> dict[str, tuple[str, ...]]:
         """Arguments of every candidate's command by candidate; a single ``command`` is the candidate ``train``."""
-        return dict(self.candidates) if self.command is None else {ONLY_CANDIDATE: self.command}
+        if self.command is not None:
+            return {ONLY_CANDIDATE: self.command}
+        return expand(self.candidates, self.max_candidates)
 
 
 class Select(_Section):

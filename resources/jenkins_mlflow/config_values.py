@@ -272,11 +272,13 @@ def parse_web_address(value: Any) -> str:
     return str(value).rstrip("/")
 
 
-def _schema(kind: dict[str, Any]) -> WithJsonSchema:
+def schema(kind: dict[str, Any]) -> WithJsonSchema:
+    """What the published JSON Schema says of a value that a parser reads."""
     return WithJsonSchema(kind, mode="validation")
 
 
-def _one_or_list(item: dict[str, Any], **limits: int) -> dict[str, Any]:
+def one_or_list(item: dict[str, Any], **limits: int) -> dict[str, Any]:
+    """The JSON Schema of one item or a list of them."""
     return {"anyOf": [item, {"type": "array", "items": item, **limits}]}
 
 
@@ -286,43 +288,39 @@ _ALIAS: dict[str, Any] = {"type": "string", "pattern": rf"^[\w-]{{1,{MAX_ALIAS_L
 GateValue = Annotated[
     Gate,
     BeforeValidator(parse_gate),
-    _schema({"type": "string", "pattern": rf"^\s*(>=|<=|==|!=|>|<)\s*{_NUMBER}\s*$"}),
+    schema({"type": "string", "pattern": rf"^\s*(>=|<=|==|!=|>|<)\s*{_NUMBER}\s*$"}),
 ]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    _schema(
-        {"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}
-    ),
+    schema({"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}),
 ]
-Line = Annotated[str, BeforeValidator(parse_line), _schema(_TEXT)]
-Patterns = Annotated[
-    tuple[str, ...], BeforeValidator(parse_patterns), _schema(_one_or_list(_TEXT, minItems=1))
-]
-Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), _schema(_one_or_list(_TEXT, minItems=1))]
+Line = Annotated[str, BeforeValidator(parse_line), schema(_TEXT)]
+Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(one_or_list(_TEXT, minItems=1))]
+Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]
-NameTemplate = Annotated[str, BeforeValidator(parse_name_template), _schema(_TEXT)]
+NameTemplate = Annotated[str, BeforeValidator(parse_name_template), schema(_TEXT)]
 PromotionStage = Annotated[
-    str, BeforeValidator(parse_promotion_stage), _schema({"type": "string", "enum": list(PROMOTION_STAGES)})
+    str, BeforeValidator(parse_promotion_stage), schema({"type": "string", "enum": list(PROMOTION_STAGES)})
 ]
 Stages = Annotated[
     tuple[str, ...] | Literal["all"],
     BeforeValidator(parse_stages),
-    _schema(_one_or_list({"type": "string", "enum": ["all", *STAGES]})),
+    schema(one_or_list({"type": "string", "enum": ["all", *STAGES]})),
 ]
-Alias = Annotated[str, BeforeValidator(parse_alias), _schema(_ALIAS)]
+Alias = Annotated[str, BeforeValidator(parse_alias), schema(_ALIAS)]
 Aliases = Annotated[
-    tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), _schema(_one_or_list(_ALIAS))
+    tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), schema(one_or_list(_ALIAS))
 ]
 # An editor offers ours; what packages bring on the machine that promotes, it cannot know.
 _METHOD: dict[str, Any] = {"anyOf": [{"enum": list(METHOD_NAMES)}, _TEXT]}
 Methods = Annotated[
     tuple[str, ...],
     BeforeValidator(parse_methods),
-    _schema(_one_or_list(_METHOD, minItems=1)),
+    schema(one_or_list(_METHOD, minItems=1)),
 ]
-SomeMethods = Annotated[tuple[str, ...], BeforeValidator(parse_some_methods), _schema(_one_or_list(_METHOD))]
-ModelName = Annotated[str, BeforeValidator(parse_model_name), _schema(_TEXT)]
+SomeMethods = Annotated[tuple[str, ...], BeforeValidator(parse_some_methods), schema(one_or_list(_METHOD))]
+ModelName = Annotated[str, BeforeValidator(parse_model_name), schema(_TEXT)]
 WebAddress = Annotated[
-    str, BeforeValidator(parse_web_address), _schema({"type": "string", "pattern": "^https?://"})
+    str, BeforeValidator(parse_web_address), schema({"type": "string", "pattern": "^https?://"})
 ]

@@ -13,7 +13,17 @@ printable() {
     printf '%s' "$1" | tr -cd '[:alnum:] ._/~-'
 }
 
-python=${JENKINS_MLFLOW_PYTHON:-python3}
+# The Python that installs: the one that is named, else python3, else one that uv finds or brings.
+find_python() {
+    python=${JENKINS_MLFLOW_PYTHON:-python3}
+    uv=${JENKINS_MLFLOW_UV:-uv}
+    if [ -n "${JENKINS_MLFLOW_PYTHON:-}" ] || ! command -v "$uv" >/dev/null; then return; fi
+    if python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then return; fi
+    found=$("$uv" python find --no-project '>=3.10' 2>/dev/null) ||
+        { "$uv" python install --quiet 3.12 >&2 && found=$("$uv" python find --no-project 3.12); } || return 0
+    python=$found
+}
+
 home=${JENKINS_MLFLOW_CACHE:-${XDG_CACHE_HOME:-${HOME:-}/.cache}/jenkins-mlflow}/$JENKINS_MLFLOW_KEY
 if [ -n "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
     runner=$JENKINS_MLFLOW_RUNNER_PYTHON
@@ -33,12 +43,15 @@ if ! installed; then
         echo '{"status":"cold"}'
         exit 0
     fi
+    find_python
     command -v "$python" >/dev/null ||
-        fail "no $(printable "$python") on this agent: install python3 (3.10 or newer), or name one in JENKINS_MLFLOW_PYTHON"
+        fail "no $(printable "$python") on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON"
     "$python" -I -c 'import json, sys
 exec(json.load(open(sys.argv[1], encoding="utf-8"))["files"]["bootstrap.py"])' "$JENKINS_MLFLOW_BUNDLE" "$home"
     installed || exit 0 # bootstrap has printed a document that says why
 fi
+
+touch "$ready" 2>/dev/null || : # when it was last used; a ready image is read-only
 
 # -I: the workspace's own modules and PYTHONPATH are for the training, they must not replace the runner's.
 # A folder instead of a script in bin/: its path may be longer than a #! line can be.

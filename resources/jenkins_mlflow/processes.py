@@ -23,7 +23,7 @@ from typing import BinaryIO, Literal
 from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.text import printable, redact
 
-Status = Literal["ok", "failed", "timeout", "cancelled"]
+Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
 
 GRACE_SECONDS = 10.0
 _TICK_SECONDS = 0.1

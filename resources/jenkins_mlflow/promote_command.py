@@ -21,8 +21,17 @@ from jenkins_mlflow.snapshot import READY, Snapshot, Version
 from jenkins_mlflow.text import plural, printable
 
 
-def promote(session: Session, *, model: str | None, version: int | None, plan_only: bool) -> Document:
-    """`promote`: a named version, a model's newest version, or whatever `select` chooses."""
+def promote(
+    session: Session, *, model: str | None, version: int | None, plan_only: bool, approved_by: str = ""
+) -> Document:
+    """`promote`: a named version, a model's newest version, or whatever `select` chooses.
+
+    Args:
+        session: Configuration and connection.
+        model, version: What to promote; None for what ``select`` says, and for the newest version.
+        plan_only: Change nothing.
+        approved_by: Who approved it; goes into the version's tags.
+    """
     if model is not None:
         session = session.for_model(model, in_group=matches(model, session.config.models))
     registry, target, group = session.registry(), session.target, session.config.models
@@ -61,7 +70,7 @@ def promote(session: Session, *, model: str | None, version: int | None, plan_on
         if not checked.passed:
             return {**extra, **_smoke_test_failed(plan, checked)}
         session.terminal.say(f"smoke test: {checked.reason}")
-    document = carry_out(session, registry, plan, "promote", _promotion_tags(session, plan))
+    document = carry_out(session, registry, plan, "promote", _promotion_tags(session, plan, approved_by))
     if document["status"] == "promoted":
         document |= check_afterwards(session, registry, plan)
     return {**extra, **document}
@@ -218,13 +227,14 @@ def _planned(plan: Plan) -> Document:
     }
 
 
-def _promotion_tags(session: Session, plan: Plan) -> Mapping[str, str]:
+def _promotion_tags(session: Session, plan: Plan, approved_by: str) -> Mapping[str, str]:
     """What the promoted version is tagged with: when, by whom, in which build, on what metric, and over what."""
     metric = session.config.select.metric
     value = plan.candidate.metric(metric)
     tags = {
         "promoted_at": now(),
         "promoted_by": session.build.user,
+        "approved_by": approved_by,
         "build_url": session.build.url,
         "metric": f"{metric}={value!r}" if value is not None else "",
     }

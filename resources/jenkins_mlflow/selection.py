@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jenkins_mlflow.build import BUILD_TAG
+from jenkins_mlflow.attempted import LOST
+from jenkins_mlflow.build import BUILD_TAG, OUTCOME_TAG
 from jenkins_mlflow.config import Gate, Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.snapshot import ARCHIVED, READY, Snapshot, Version
@@ -150,6 +151,8 @@ def _not_a_candidate(version: Version, scope: str, build: str | None) -> str:
         return "archived: it left production before; promote it by name to bring it back"
     if scope == "build" and (version.run is None or version.run.tags.get(BUILD_TAG) != build):
         return f"not trained by build {build}"
+    if version.run and version.run.tags.get(OUTCOME_TAG) == LOST:
+        return "its training was lost with its agent, before it had ended"
     return ""
 
 

@@ -14,8 +14,15 @@ def redact(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters (line breaks and terminal escapes among them), each shown as U+FFFD."""
-    return "".join("\ufffd" if unicodedata.category(char) in {"Cc", "Cf", "Cs"} else char for char in text)
+    """The text without control characters (line breaks and terminal escapes among them), each shown as U+FFFD.
+
+    What XML cannot hold (U+FFFE, U+FFFF) counts as one.
+    """
+    return "".join("\ufffd" if _is_control(char) else char for char in text)
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs"} or char in "\ufffe\uffff"
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -2,79 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from jenkins_mlflow.attempted import LOST, Attempted, attempted, lost
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
+from jenkins_mlflow.logged import LoggedRun, TrainingRegistry
 from jenkins_mlflow.processes import GRACE_SECONDS, Ended, Processes
 from jenkins_mlflow.text import plural
 from jenkins_mlflow.train_plan import TrainPlan
-
-
-@dataclass(frozen=True)
-class RegisteredVersion:
-    """A version of a registered model that a run made."""
-
-    model: str
-    version: int
-
-
-@dataclass(frozen=True)
-class LoggedRun:
-    """An MLflow run of this build; ``seconds`` is None while it runs."""
-
-    run_id: str
-    name: str
-    candidate: str
-    experiment_id: str
-    finished: bool
-    seconds: float | None
-    metrics: Mapping[str, float]
-    artifact_uri: str = ""
-    log_history: str = ""
-    versions: tuple[RegisteredVersion, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """The run as the JSON document shows it; a metric that is no finite number is null."""
-        return {
-            "run_id": self.run_id,
-            "name": self.name,
-            "candidate": self.candidate,
-            "metrics": {key: value if math.isfinite(value) else None for key, value in self.metrics.items()},
-            "seconds": self.seconds,
-            "versions": [vars(version) for version in self.versions],
-        }
-
-
-@dataclass(frozen=True)
-class LoggedModel:
-    """A model that a run logged: ``source`` is where its files lie, ``model_id`` its identity in MLflow 3."""
-
-    run_id: str
-    name: str
-    source: str
-    model_id: str | None = None
-
-
-class TrainingRegistry(Protocol):
-    """What training needs from MLflow. Every method raises JenkinsMlflowError."""
-
-    def prepare(self, experiment: str) -> None:
-        """Make sure that the store and the experiment exist, before candidates race to create either."""
-
-    def runs_of_build(self, build: str) -> list[LoggedRun]:
-        """All runs that carry the build's tag, oldest first, in whatever experiment the scripts chose."""
-
-    def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
-        """The registered versions by the run that made them."""
-
-    def models_of_runs(self, build: str, runs: Sequence[LoggedRun]) -> dict[str, tuple[LoggedModel, ...]]:
-        """The logged models by run, oldest first."""
-
-    def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
-        """Register a logged model under a name; safe to repeat."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +47,12 @@ class TrainResult:
 
 
 def train(
-    plan: TrainPlan, registry: TrainingRegistry, say: Callable[[str], None], *, grace: float = GRACE_SECONDS
+    plan: TrainPlan,
+    registry: TrainingRegistry,
+    say: Callable[[str], None],
+    *,
+    grace: float = GRACE_SECONDS,
+    resume: bool = False,
 ) -> TrainResult:
     """Run the plan's commands and gather what they logged.
 
@@ -119,6 +61,7 @@ def train(
         registry: Where the commands log to.
         say: Told every line of output, prefixed by its candidate.
         grace: Seconds between SIGTERM and SIGKILL for a candidate that has to end.
+        resume: Leave alone what this build has trained already; runs that a lost agent left open are ended.
 
     Returns:
         The result; also when candidates fail, or a signal stops them all (status ``interrupted``).
@@ -127,47 +70,109 @@ def train(
         ConnectionFailed, RegistryError: before anything was started.
     """
     registry.prepare(plan.experiment)
-    earlier = {run.run_id for run in registry.runs_of_build(plan.build)}
-    for folder in {command.log.parent for command in plan.commands}:
+    earlier = registry.runs_of_build(plan.build)
+    before = _trained_before(plan, registry, earlier) if resume else {}
+    for name in before:
+        say(f"[{name}] trained before by this build, not again")
+    commands = [command for command in plan.commands if command.name not in before]
+    for folder in {command.log.parent for command in commands}:
         folder.mkdir(parents=True, exist_ok=True)
     processes = Processes(
-        plan.commands,
+        commands,
         jobs=plan.jobs,
         timeout=plan.timeout,
         stop_on_failure=plan.on_failure == "stop",
         say=say,
         grace=grace,
     )
-    candidates = processes.run()
+    ended = {candidate.name: candidate for candidate in processes.run()} if commands else {}
+    candidates = tuple(
+        ended.get(command.name) or Ended(command.name, "ok", None, 0.0, command.log)
+        for command in plan.commands
+    )
     stopped = processes.interrupted
     if stopped:
         stopped.state = _summary(candidates)
         stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
         message = f"{stopped.message}: {stopped.state}"
         return TrainResult("interrupted", message, plan.build, candidates, stopped=stopped)
-    return _gather(plan, registry, candidates, earlier)
+    return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
 
 
-def _gather(
-    plan: TrainPlan, registry: TrainingRegistry, candidates: tuple[Ended, ...], earlier: Collection[str]
+def _trained_before(
+    plan: TrainPlan, registry: TrainingRegistry, earlier: Sequence[LoggedRun]
+) -> dict[str, Attempted]:
+    """The candidates that are trained already; runs of the others that were left open are given up."""
+    runs = _with_versions(registry, earlier)
+    found = {command.name: attempted(command.name, runs) for command in plan.commands}
+    trained = {name: attempt for name, attempt in found.items() if attempt.status == "ok"}
+    abandoned = [run for name in found if name not in trained for run in lost(name, runs)]
+    registry.mark(abandoned, LOST)
+    registry.end([run for run in abandoned if not run.finished])
+    return trained
+
+
+def gather(plan: TrainPlan, registry: TrainingRegistry) -> TrainResult:
+    """The result of a build whose candidates were trained by other commands, on other agents: MLflow tells.
+
+    Raises:
+        ConnectionFailed, RegistryError: MLflow does not.
+    """
+    runs = _with_versions(registry, registry.runs_of_build(plan.build))
+    attempts = [attempted(command.name, runs) for command in plan.commands]
+    candidates = tuple(
+        Ended(
+            name=attempt.name,
+            status="missing" if attempt.status == "open" else attempt.status,
+            exit_code=None,
+            seconds=round(sum(run.seconds or 0.0 for run in attempt.runs), 3),
+            log=command.log,
+            error="see its own log" if attempt.status == "failed" else "",
+        )
+        for command, attempt in zip(plan.commands, attempts, strict=True)
+    )
+    return _judge(plan, candidates, [run for attempt in attempts for run in attempt.runs])
+
+
+def _collect(
+    plan: TrainPlan,
+    registry: TrainingRegistry,
+    candidates: tuple[Ended, ...],
+    earlier: Collection[str],
+    before: dict[str, Attempted],
 ) -> TrainResult:
     """Ask MLflow what was logged. If it stopped answering, the training failed, and its outcome is kept."""
-    names = {candidate.name for candidate in candidates}
+    names = {candidate.name for candidate in candidates if candidate.name not in before}
     succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
-    runs: list[LoggedRun] = []
+    runs: list[LoggedRun] = [run for attempt in before.values() for run in attempt.runs]
     warnings: list[str] = []
     failure = ""
     try:
         found = registry.runs_of_build(plan.build)
-        runs = [run for run in found if run.candidate in names and run.run_id not in earlier]
-        runs = _with_versions(registry, runs)
+        fresh = [run for run in found if run.candidate in names and run.run_id not in earlier]
+        runs = _with_versions(registry, [*runs, *fresh])
         warnings = [_no_run(name) for name in succeeded if name not in {run.candidate for run in runs}]
         if plan.register_as:
             runs, notes = _register(plan, registry, runs, succeeded)
             warnings += notes
+        for candidate in candidates:  # last: what is marked is complete
+            own = [run for run in runs if run.candidate == candidate.name and run.outcome != candidate.status]
+            registry.mark(own, candidate.status)
     except JenkinsMlflowError as error:
         failure = f"; what they logged is not known: {error.message}"
-    allowed = succeeded if plan.on_failure == "continue" else len(succeeded) == len(candidates)
+    return _judge(plan, candidates, runs, warnings, failure)
+
+
+def _judge(
+    plan: TrainPlan,
+    candidates: tuple[Ended, ...],
+    runs: Sequence[LoggedRun],
+    warnings: Sequence[str] = (),
+    failure: str = "",
+) -> TrainResult:
+    """Whether the training as a whole went well, by the config's policy."""
+    succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
+    allowed = bool(succeeded) if plan.on_failure == "continue" else len(succeeded) == len(candidates)
     trained = bool(allowed and runs and not failure)
     versions = sum(len(run.versions) for run in runs)
     made = f"{plural(len(runs), 'run')} logged, {plural(versions, 'version')} registered"

@@ -8,16 +8,17 @@ run's tag ``mlflow.log-model.history`` lists the artifact paths. ``model_id`` mu
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from jenkins_mlflow.build import BUILD_TAG, CANDIDATE_TAG
+from jenkins_mlflow.build import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.faults import classify
+from jenkins_mlflow.logged import LoggedModel, LoggedRun, RegisteredVersion
 from jenkins_mlflow.registry import EXPERIMENTS_PER_PAGE, IDS_PER_REQUEST, VERSIONS_PER_PAGE, Registry
-from jenkins_mlflow.train import LoggedModel, LoggedRun, RegisteredVersion
 
 _RUNS_PER_PAGE = 1000
 _MODELS_PER_PAGE = 100
@@ -117,6 +118,22 @@ class MlflowTrainingRegistry:
             found.clear()
         return {run.run_id: tuple(found.get(run.run_id, ())) or _from_history(run) for run in runs}
 
+    def mark(self, runs: Sequence[LoggedRun], outcome: str) -> None:
+        """Tag runs with how their candidate's command ended; 1 request each."""
+        for run in runs:
+            self._registry.retrying(
+                f"marking run {run.run_id} of {run.candidate}",
+                functools.partial(self._client.set_tag, run.run_id, OUTCOME_TAG, outcome),
+            )
+
+    def end(self, runs: Sequence[LoggedRun]) -> None:
+        """End runs as KILLED, MLflow's word for a run that something else ended; 1 request each."""
+        for run in runs:
+            self._registry.retrying(
+                f"ending run {run.run_id} of {run.candidate}",
+                functools.partial(self._client.set_terminated, run.run_id, "KILLED"),
+            )
+
     def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
         """Register a model, unless its run has a version of that name: so a lost answer does no harm."""
         return self._registry.retrying(
@@ -163,6 +180,7 @@ def _run(run: Any) -> LoggedRun:
         metrics=dict(run.data.metrics),
         artifact_uri=info.artifact_uri or "",
         log_history=tags.get(_HISTORY_TAG, ""),
+        outcome=tags.get(OUTCOME_TAG, ""),
     )
 
 

@@ -25,9 +25,20 @@ class Json implements Serializable {
     @NonCPS
     private static Object plain(Object value) {
         if (value instanceof Map) {
-            return value.collectEntries { key, item -> [(key): plain(item)] }
+            Map copy = [:]
+            for (Map.Entry item in value) {
+                copy[item.key] = plain(item.value)
+            }
+            return copy
         }
-        return value instanceof List ? value.collect { plain(it) } : value
+        if (value instanceof List) {
+            List copy = []
+            for (Object item in value) {
+                copy << plain(item)
+            }
+            return copy
+        }
+        return value
     }
 
 }

@@ -6,7 +6,8 @@ import com.cloudbees.groovy.cps.NonCPS
  * What each step accepts, and the one line that answers anything else.
  *
  * Pure functions without a step or an agent, so a typing mistake costs a build nothing. Values from a build's
- * parameter form are strings, so '3' counts as 3 and 'true' as true.
+ * parameter form are strings, so '3' counts as 3 and 'true' as true. Loops where a closure would call one of these
+ * methods: the sandbox refuses that (script-security 1385: "staticMethod DefaultGroovyMethods invokeMethod").
  */
 class StepArguments implements Serializable {
 
@@ -20,46 +21,104 @@ class StepArguments implements Serializable {
         count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
         number: ['[0-9]+([.][0-9]+)?', 'a number'],
         // archiveArtifacts takes paths below the workspace only
+        span: [' *0*[1-9][0-9]{0,5} *[smhd] *', 'a time such as 30m or 2h'],
         folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
     ]
-    private static final Map COMMON = [config: 'text', trackingUri: 'text', models: 'texts', report: 'folder']
+    /** Where a step works when it is called outside of an agent, and with what. Never sent to the runner. */
+    private static final Map AGENT = [
+        label: 'text', image: 'text', agent: 'block', prepare: 'block', dir: 'folder',
+        credentials: 'credentials', python: 'text',
+    ]
+    private static final Map COMMON = AGENT + [
+        report: 'folder', config: 'text', trackingUri: 'text', models: 'texts',
+    ]
     private static final Map TRAINING = [
         jobs: 'count', only: 'texts', build: 'text', onFailure: ['stop', 'continue'], timeout: 'text',
     ]
+    private static final Map SPREADING = [maxParallel: 'count']
     private static final Map CHOOSING = [
         metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
         scope: ['build', 'group'], build: 'text',
     ]
-    private static final Map PROMOTING = [stage: 'text', alias: 'text', dryRun: 'flag']
+    private static final Map PRODUCTION = [stage: 'text', alias: 'text']
+    private static final Map PROMOTING = PRODUCTION + [dryRun: 'flag']
     private static final Map CLEANING = [
         keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag',
     ]
 
-    static final List COMMANDS = ['cleanup', 'list', 'promote', 'select', 'train']
+    static final List COMMANDS = ['cleanup', 'doctor', 'list', 'promote', 'rollback', 'select', 'train']
 
-    /** Command, or 'pipeline' for all of them, to its parameters and their kinds; a list is a choice. */
+    /** Command, or pipeline for all, or agent for none, to its parameters and kinds; a list is a choice. */
     static final Map ACCEPTED = [
-        train: COMMON + TRAINING,
+        agent: AGENT + [report: 'folder'],
+        train: COMMON + TRAINING + SPREADING,
         select: COMMON + CHOOSING,
-        promote: [model: 'text', version: 'count'] + COMMON + CHOOSING + PROMOTING,
+        promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text'] +
+            COMMON + CHOOSING + PROMOTING,
+        rollback: [model: 'text', to: 'count'] + COMMON + PROMOTING,
         cleanup: [model: 'text'] + COMMON + CLEANING,
         list: COMMON + [metric: 'text'],
-        pipeline: COMMON + TRAINING + CHOOSING + PROMOTING + CLEANING + [cleanup: 'flag'],
+        doctor: COMMON + PRODUCTION,
+        pipeline: COMMON + TRAINING + SPREADING + CHOOSING + PROMOTING + CLEANING +
+            [cleanup: 'flag', approve: 'approval', milestone: 'flag'],
     ]
+
+    private static final Map CREDENTIALS = [
+        login: 'text', token: 'text', clientCertificate: 'text', ca: 'text',
+    ]
+    private static final Map APPROVAL = [submitter: 'text', timeout: 'span']
+
+    /** The arguments that this command or step accepts, as they were given. */
+    @NonCPS
+    static Map accepted(String command, Map args) {
+        Map known = ACCEPTED[command]
+        return args.findAll { name, value -> value != null && known.containsKey(name) }
+    }
+
+    /** The kinds of credentials by what they are for; a single id is a login or a token. */
+    @NonCPS
+    static Map credentials(Object given) {
+        return given == null ? [:] : given instanceof Map ? [:] + given : [any: "${given}".toString()]
+    }
+
+    /** The approval's submitter, and its time to wait as Jenkins' timeout step takes it; null for none. */
+    @NonCPS
+    static Map approval(Object given) {
+        if (given == null || "${given}" == 'false') {
+            return null
+        }
+        Map asked = given instanceof Map ? given : [:]
+        String span = asked.timeout ? "${asked.timeout}" : '1d'
+        Map units = [s: 'SECONDS', m: 'MINUTES', h: 'HOURS', d: 'DAYS']
+        String unit = units[span.trim()[-1]]
+        return [submitter: asked.submitter, time: Integer.valueOf(span.replaceAll('[^0-9]', '')), unit: unit]
+    }
 
     /** The first thing wrong with the arguments, in one line; empty if they are fine. */
     @NonCPS
     static String problem(String command, Map args) {
-        Map accepted = ACCEPTED[command]
+        return firstProblem("mlflow ${command}: ", ACCEPTED[command], args)
+    }
+
+    @NonCPS
+    private static String firstProblem(String head, Map accepted, Map args) {
         for (Map.Entry argument in args) {
-            String name = argument.key
+            String name = "${argument.key}"
             if (!accepted.containsKey(name)) {
                 String hint = suggestion(name, accepted)
-                return "mlflow ${command}: unknown parameter '${name}'${hint}; it takes: ${names(accepted)}"
+                return "${head}unknown parameter '${name}'${hint}; it takes: ${names(accepted)}"
+            }
+            Map parts = [credentials: CREDENTIALS, approval: APPROVAL]
+            if (parts.containsKey(accepted[name]) && argument.value instanceof Map) {
+                String inside = firstProblem("${head}${name}: ", parts[accepted[name]], argument.value)
+                if (inside) {
+                    return inside
+                }
+                continue
             }
             String expected = argument.value == null ? '' : expectation(accepted[name], argument.value)
             if (expected) {
-                return "mlflow ${command}: ${name} must be ${expected}, not '${argument.value}'"
+                return "${head}${name} must be ${expected}, not '${argument.value}'"
             }
         }
         return ''
@@ -68,10 +127,15 @@ class StepArguments implements Serializable {
     /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
     @NonCPS
     static Map options(String command, Map args) {
-        Map given = args.findAll { name, value -> value != null && ACCEPTED[command].containsKey(name) }
-        return [report: 'mlflow-report'] + given.collectEntries { name, value ->
-            [(name): typed(ACCEPTED[command][name], value)]
+        Map ours = AGENT + SPREADING
+        Map kinds = ACCEPTED[command]
+        Map found = [report: 'mlflow-report']
+        for (Map.Entry given in accepted(command, args)) {
+            if (!ours.containsKey(given.key)) {
+                found[given.key] = typed(kinds[given.key], given.value)
+            }
         }
+        return found
     }
 
     @NonCPS
@@ -93,8 +157,21 @@ class StepArguments implements Serializable {
         }
         if (kind == 'texts') {
             List texts = value instanceof Collection ? value as List : [value]
-            boolean fine = texts && texts.every { !expectation('text', it) }
+            boolean fine = !texts.empty
+            for (Object text in texts) {
+                fine = fine && !expectation('text', text)
+            }
             return fine ? '' : 'a text or a list of texts, none blank'
+        }
+        if (kind == 'block') {
+            return value instanceof Closure ? '' : 'a block of steps in braces'
+        }
+        if (kind == 'credentials') {
+            String parts = CREDENTIALS.keySet().join(', ')
+            return expectation('text', value) ? "an id of Jenkins' credentials, or a map of ${parts}" : ''
+        }
+        if (kind == 'approval') {
+            return expectation('flag', value) ? "true, or a map of ${APPROVAL.keySet().join(', ')}" : ''
         }
         boolean single = value instanceof CharSequence || value instanceof Number || value instanceof Boolean
         return single && "${value}".matches(KINDS[kind][0]) ? '' : KINDS[kind][1]
@@ -107,9 +184,14 @@ class StepArguments implements Serializable {
 
     @NonCPS
     private static String suggestion(String unknown, Map accepted) {
-        String nearest = accepted.keySet().min { distance(plain(unknown), plain(it)) }
-        int limit = unknown.length() > 5 ? 3 : 2
-        return distance(plain(unknown), plain(nearest)) <= limit ? ", did you mean '${nearest}'?" : ''
+        String nearest = ''
+        int least = unknown.length() > 5 ? 4 : 3
+        for (String name in accepted.keySet()) {
+            int changes = distance(plain(unknown), plain(name))
+            nearest = changes < least ? name : nearest
+            least = Math.min(changes, least)
+        }
+        return nearest ? ", did you mean '${nearest}'?" : ''
     }
 
     @NonCPS

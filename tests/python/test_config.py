@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, strategies as st
-from jenkins_mlflow.config import DEFAULT_METHODS, Config, Gate, json_schema, load
+from jenkins_mlflow.config import DEFAULT_METHODS, Config, Gate, Train, json_schema, load
 from jenkins_mlflow.config_values import UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
@@ -144,6 +144,8 @@ STAGE = "expected null for no stage, or one of Production, Staging"
 COMMAND = "train: {experiment: e, command: x, "
 
 # ruff: noqa: E501 - a table
+GRID = "train: {experiment: e, candidates: {g: "
+GRID_AT = "1: train.candidates.g: expected"
 MISTAKES = [
     # keys
     ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),
@@ -239,6 +241,23 @@ MISTAKES = [
     (COMMAND + "register: 'h-{candidate!r}'}", '1: train.register: expected a model name with no placeholder but {candidate}, got "h-{candidate!r}"'),
     (COMMAND + "register: 'h-{'}", '1: train.register: expected a model name, with {candidate} for the candidate\'s name, got "h-{"'),
     (COMMAND + "register: a/b}", '1: train.register: expected a model name without / and : (MLflow refuses them), got "a/b"'),
+    (GRID + "{command: 'x {a}', matrx: {a: [1]}}}}", f'{GRID_AT} a command, or the keys command and matrix, got a mapping; did you mean "matrix"?'),
+    (GRID + "{matrix: {a: [1]}}}}", f"{GRID_AT} the key command beside matrix, got a mapping"),
+    (GRID + "{command: [], matrix: {a: [1]}}}}", f"{GRID_AT} under command a command that is not empty, got a mapping"),
+    (GRID + "{command: 'x {b}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x {a!r}', matrix: {a: [1]}}}}", f'{GRID_AT} no placeholders but {{a}} under command, got a mapping; did you mean "a"?'),
+    (GRID + "{command: 'x {a.real}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x {', matrix: {a: [1]}}}}", f"{GRID_AT} pairs of braces under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x', matrix: {a: [1]}}}}", f"{GRID_AT} {{a}} under command, where the matrix parameter goes, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [[1]]}}}}", f"{GRID_AT} texts, numbers, true or false as values of the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f"{GRID_AT} each value of the matrix parameter a once, in one line of text, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; they stand in {{braces}}"),
+    (GRID + "{command: 'x {a}', matrix: [a]}}}", f"{GRID_AT} a matrix of parameters, each with a list of values, such as {{depth: [3, 5]}}, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [b c, b-c]}}}}", "1: train: the matrices expand to two candidates of the name g-a-b-c"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, 2, 3]}}}, max_candidates: 2}", "1: train: the matrices expand to 3 candidates, more than max_candidates (2)"),
+    (GRID + "{command: 'x {a}', matrix: {a: [" + "y" * 99 + "]}}}}", f"1: train: the matrices expand to a candidate name of 103 characters (g-a-{'y' * 36}...), more than 100"),
     (COMMAND + "jobs: 0}", "1: train.jobs: expected at least 1, got 0"),
     (COMMAND + "timeout: 0}", "1: train.timeout: expected more than 0, got 0"),
     (COMMAND + "on_failure: halt}", '1: train.on_failure: expected stop or continue, got "halt"'),
@@ -475,3 +494,23 @@ def test_import_is_light() -> None:
     """Reading a config does not import mlflow, which takes over a second."""
     code = "import sys, jenkins_mlflow.config; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_matrix_expands_to_candidates() -> None:
+    """Names tell the parameters; a value with a blank stays one argument; two hundred are as easy as two."""
+    train = Train(
+        experiment="e",
+        candidates={
+            "plain": "fit {untouched}",
+            "grid": {"command": "fit --k {k} '{name}'", "matrix": {"k": [1, 0.5], "name": ["a b", True]}},
+        },
+    )
+    assert train.commands == {
+        "plain": ("fit", "{untouched}"),
+        "grid-k-1-name-a-b": ("fit", "--k", "1", "a b"),
+        "grid-k-1-name-true": ("fit", "--k", "1", "true"),
+        "grid-k-0.5-name-a-b": ("fit", "--k", "0.5", "a b"),
+        "grid-k-0.5-name-true": ("fit", "--k", "0.5", "true"),
+    }
+    many = {"g": {"command": "fit {seed}", "matrix": {"seed": list(range(200))}}}
+    assert len(Train(experiment="e", candidates=many).commands) == 200

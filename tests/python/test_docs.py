@@ -74,6 +74,17 @@ def test_links_and_pictures_exist(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+def test_the_grid_in_the_jenkins_page_expands(tmp_path: Path) -> None:
+    """As the page says: one candidate of that name and five more."""
+    (text,) = [text for text in blocks(ROOT / "docs/jenkins.md", "yaml") if text.startswith("train:")]
+    path = tmp_path / "mlops.yaml"
+    path.write_text(text, encoding="utf-8")
+    train = config.load(path, {}, {}).train
+    assert train is not None
+    assert len(train.commands) == 6
+    assert "forest-trees-100-depth-3" in train.commands
+
+
 def test_the_config_in_the_readme_is_one(tmp_path: Path) -> None:
     """The YAML block loads without a complaint."""
     (text,) = blocks(ROOT / "README.md", "yaml")

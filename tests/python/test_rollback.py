@@ -90,7 +90,8 @@ def test_what_cannot_be_returned_to(versions: list, to: int | None, error: type,
 def model_of(server: Server, count: int) -> str:
     """A model whose versions really have files."""
     name = fresh_name()
-    mlflow = seed(server.url, {name: [Spec() for _ in range(count)]})
+    # an experiment made by the server: one made in its store directly would have its files elsewhere
+    mlflow = seed(server.url, {name: [Spec() for _ in range(count)]}, experiment="with files")
     for found in mlflow.search_model_versions(f"name='{name}'"):
         mlflow.log_text(found.run_id, "weights", "model/weights.txt")
     return name
@@ -156,8 +157,11 @@ def without_files(server: Server) -> str:
     """A model whose version 1 has lost its files."""
     name = model_of(server, 2)
     client(server.url).transition_model_version_stage(name, "2", "Production")
-    run_id = Registry(connect(server.url)).version(name, 1).run_id
-    for folder in list(Path(server.folder).rglob(str(run_id))):
+    registry = Registry(connect(server.url))
+    run_id = registry.version(name, 1).run_id
+    folders = list(Path(server.folder).rglob(str(run_id)))
+    assert folders, f"no {run_id} in {server.folder}, where {registry.storage_uri(name, 1)} should be"
+    for folder in folders:
         shutil.rmtree(folder)
     return name
 

@@ -15,13 +15,8 @@ import pytest
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.config import Train
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
-from jenkins_mlflow.train import (
-    LoggedModel,
-    LoggedRun,
-    RegisteredVersion,
-    TrainResult,
-    train,
-)
+from jenkins_mlflow.logged import LoggedModel, LoggedRun, RegisteredVersion
+from jenkins_mlflow.train import TrainResult, gather, train
 from jenkins_mlflow.train_plan import TrainPlan, plan_training
 
 BUILD = BuildContext(id="b-1", url="https://ci/1", job="heart", user="ada", git_commit="c0ffee")
@@ -54,6 +49,8 @@ class Registry:
         self.versions: dict[str, tuple[RegisteredVersion, ...]] = {}
         self.experiments: list[str] = []
         self.registered: list[tuple[str, str]] = []
+        self.marks: dict[str, str] = {}
+        self.ended: list[str] = []
         self.asked = 0
 
     def prepare(self, experiment: str) -> None:
@@ -69,6 +66,13 @@ class Registry:
 
     def models_of_runs(self, build: str, runs: Sequence[LoggedRun]) -> dict[str, tuple[LoggedModel, ...]]:
         return {run.run_id: self.models.get(run.run_id, ()) for run in runs}
+
+    def mark(self, runs: Sequence[LoggedRun], outcome: str) -> None:
+        for made in runs:
+            self.marks[made.run_id] = outcome
+
+    def end(self, runs: Sequence[LoggedRun]) -> None:
+        self.ended += [made.run_id for made in runs]
 
     def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
         self.registered.append((model.name, name))
@@ -365,3 +369,97 @@ def test_an_abort_says_what_had_been_done(tmp_path: Path) -> None:
     assert (result.status, result.exit_code) == ("interrupted", 143)
     assert result.message == "stopped by SIGTERM: 1 of 2 candidates trained: knn cancelled"
     assert [c.status for c in result.candidates] == ["ok", "cancelled"]
+
+
+def test_runs_are_marked_with_their_outcome_last(tmp_path: Path) -> None:
+    """Whoever gathers, or starts again, sees it: also of a candidate that failed after its run was finished."""
+    plan = planned(
+        tmp_path,
+        {"PATH": os.environ["PATH"]},
+        candidates={"svm": "true", "knn": "false"},
+        on_failure="continue",
+    )
+    registry = Registry([run("svm"), run("knn")])
+    trained(plan, registry)
+    assert registry.marks == {"svm1": "ok", "knn1": "failed"}
+
+
+VERSION = (RegisteredVersion("heart", 1),)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "versions", "again", "marked", "ended"),
+    [
+        pytest.param([], (), True, {}, [], id="nothing was tried"),
+        pytest.param([run("svm", outcome="ok")], (), False, {}, [], id="trained"),
+        pytest.param([run("svm", outcome="failed")], VERSION, True, {}, [], id="failed"),
+        pytest.param([run("svm")], VERSION, False, {"svm1": "ok"}, [], id="lost between version and mark"),
+        pytest.param([run("svm")], (), True, {"svm1": "lost"}, [], id="lost before it was registered"),
+        pytest.param(
+            [run("svm", finished=False)], VERSION, True, {"svm1": "lost"}, ["svm1"], id="lost in the middle"
+        ),
+        pytest.param([run("svm", outcome="lost")], VERSION, True, {}, [], id="lost earlier"),
+        pytest.param(
+            [run("svm", outcome="lost"), run("svm", 2, outcome="ok")], VERSION, False, {}, [], id="second try"
+        ),
+    ],
+)
+def test_a_candidate_that_is_trained_is_not_trained_twice(
+    tmp_path: Path,
+    earlier: list[LoggedRun],
+    versions: tuple[RegisteredVersion, ...],
+    again: bool,
+    marked: dict[str, str],
+    ended: list[str],
+) -> None:
+    """A Jenkins branch that runs again after its agent was lost."""
+    plan = planned(
+        tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": ["touch", str(tmp_path / "trained")]}
+    )
+    registry = Registry([run("svm", 9)] if again else [], earlier)
+    registry.versions["svm1"] = versions
+    result = train(plan, registry, lambda line: None, grace=5, resume=True)
+
+    assert (tmp_path / "trained").exists() is again
+    assert {key: value for key, value in registry.marks.items() if key != "svm9"} == marked
+    assert registry.ended == ended
+    good = "svm9" if again else earlier[-1].run_id
+    assert (result.status, [made.run_id for made in result.runs]) == ("trained", [good])
+
+
+@pytest.mark.parametrize(
+    ("svm", "policy", "status", "message"),
+    [
+        ("ok", "stop", "trained", "2 of 2 candidates trained; 2 runs logged, 2 versions registered"),
+        (
+            "failed",
+            "stop",
+            "failed",
+            "1 of 2 candidates trained: svm failed (see its own log); 2 runs logged, 2 versions registered",
+        ),
+        (
+            "lost",
+            "continue",
+            "trained",
+            "1 of 2 candidates trained: svm missing; 1 run logged, 1 version registered",
+        ),
+        (
+            "forged",
+            "stop",
+            "failed",
+            "1 of 2 candidates trained: svm missing; 1 run logged, 1 version registered",
+        ),
+    ],
+)
+def test_gathering_reads_the_outcomes(
+    tmp_path: Path, svm: str, policy: str, status: str, message: str
+) -> None:
+    """Nothing is run; MLflow alone says how the candidates ended, and the policy decides."""
+    plan = planned(
+        tmp_path, on_failure=policy, candidates={"svm": "no-such-command", "knn": "no-such-command"}
+    )
+    registry = Registry(earlier=[run("svm", outcome=svm), run("knn", outcome="ok")])
+    registry.versions = {"svm1": VERSION, "knn1": VERSION}
+    result = gather(plan, registry)
+    assert (result.status, result.message) == (status, message)
+    assert not registry.marks

@@ -17,8 +17,9 @@ from jenkins_mlflow.config import Train
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.faults import RetryPolicy
+from jenkins_mlflow.logged import RegisteredVersion
 from jenkins_mlflow.registry import Registry
-from jenkins_mlflow.train import RegisteredVersion, train
+from jenkins_mlflow.train import gather, train
 from jenkins_mlflow.train_plan import plan_training
 from jenkins_mlflow.training_registry import MlflowTrainingRegistry
 from support.proxy import CountingProxy, drop_after
@@ -79,7 +80,7 @@ class Script:
         self._build = build
         self.server_knows_models = True
 
-    def run(self, candidate: str, *models: str) -> str:
+    def run(self, candidate: str, *models: str, finish: bool = True) -> str:
         """Log a run with a metric and these models; its id. A server without logged models gets MLflow 2's tag."""
         from mlflow.exceptions import MlflowException
 
@@ -95,7 +96,8 @@ class Script:
             self.server_knows_models = False
             history = [{"run_id": run_id, "artifact_path": name} for name in models]
             self._client.set_tag(run_id, "mlflow.log-model.history", json.dumps(history))
-        self._client.set_terminated(run_id)
+        if finish:
+            self._client.set_terminated(run_id)
         return run_id
 
 
@@ -216,3 +218,40 @@ def test_a_plain_mlflow_script_takes_part(make_server: MakeServer, experiment: s
     assert (run.name, run.candidate, dict(run.metrics)) == ("mine", "svm", {"roc_auc": 0.75})
     assert run.versions == (RegisteredVersion("plain svm", 1),)
     assert client(server.url).get_run(run.run_id).data.tags["jenkins_mlflow.job"] == "a 'job'"
+
+
+def test_a_lost_training_is_taken_over_and_gathered(
+    uri: str, experiment: str, unique: str, tmp_path: Path
+) -> None:
+    """Of one build: a trained candidate, one whose agent was lost in the middle; another agent resumes and gathers."""
+    registry = training_registry(uri)
+    registry.prepare(experiment)
+    build = f"build of {tmp_path.name}"
+    script = Script(uri, experiment, build)
+    trained, left = script.run("svm", "model"), script.run("knn", "model", finish=False)
+    registry.mark([run for run in registry.runs_of_build(build) if run.run_id == trained], "ok")
+    log = tmp_path / "started"
+    rules = Train(
+        experiment=experiment,
+        candidates={name: ["sh", "-c", f"echo {name} >> {log}"] for name in ("svm", "knn")},
+        register=unique,
+        on_failure="continue",
+    )
+    plan = plan_training(rules, BuildContext(id=build), uri, {"PATH": os.environ["PATH"]}, tmp_path)
+
+    result = train(plan, registry, lambda line: None, resume=True)
+
+    assert log.read_text() == "knn\n"
+    assert [run.run_id for run in result.runs] == [trained]  # the stand-in for knn's script logs nothing
+    runs = {run.run_id: run for run in registry.runs_of_build(build)}
+    assert (runs[trained].outcome, runs[left].outcome) == ("ok", "lost")
+    assert client(uri).get_run(left).info.status == "KILLED"
+
+    gathered = gather(plan, registry)
+    assert [(found.name, found.status) for found in gathered.candidates] == [
+        ("svm", "ok"),
+        ("knn", "missing"),
+    ]
+    assert [(run.run_id, run.versions) for run in gathered.runs] == [
+        (trained, (RegisteredVersion(unique, 1),))
+    ]

@@ -9,7 +9,7 @@ class ConformanceSpec extends LibrarySpec {
 
     def "no help page is without a step"() {
         expect:
-        STEPS.size() == 6
+        STEPS.size() == 8
         VARS.list().findAll { it.endsWith('.txt') }*.minus('.txt').sort() == STEPS
     }
 
@@ -28,7 +28,7 @@ class ConformanceSpec extends LibrarySpec {
         String command = step == 'mlflowRun' ? "command: 'list', " : ''
 
         when:
-        def build = build().run("node { ${step}(${command}nonsense: 1) }")
+        def build = build().run("node { ${step}(${command}nonsense: 1)${step == 'mlflowAgent' ? ' { }' : ''} }")
 
         then:
         build.error.message.contains("unknown parameter 'nonsense'; it takes: ")
@@ -42,11 +42,14 @@ class ConformanceSpec extends LibrarySpec {
     def "the example in #step's help runs as it stands"() {
         given:
         Map select = [status: 'selected', selected: [model: 'heart-disease-svm', version: 7]]
-        Map documents = [train: [:], select: select, promote: [:], cleanup: [:], list: [models: [[name: 'm', versions: []]]]]
+        Map plan = [candidates: [[name: 'svm'], [name: 'knn']], on_failure: 'stop', build: 'b-1']
+        Map documents = [train: plan, select: select, promote: [:], cleanup: [:], rollback: [:],
+                         list: [models: [[name: 'm', versions: []]]]]
+        Map settings = [params: [VERSION: '', DRY_RUN: 'false'], credentials: ['mlflow-prod': [kind: 'login', values: ['u', 'p']]]]
         String example = example(step)
 
         when:
-        def build = buildAnswering([params: [VERSION: '']], documents).run(example.startsWith('pipeline') ? example : "node {\n${example}\n}")
+        def build = buildAnswering(settings, documents).run(example.startsWith('pipeline') ? example : "node {\n${example}\n}")
 
         then:
         build.error == null
@@ -54,6 +57,25 @@ class ConformanceSpec extends LibrarySpec {
 
         where:
         step << STEPS
+    }
+
+    @Unroll
+    def "the Jenkinsfile in #page runs as it stands: #title"() {
+        given:
+        Map plan = [candidates: [[name: 'svm']], on_failure: 'stop', build: 'b-1']
+        Map select = [status: 'selected', selected: [model: 'm', version: 7], message: 'm is best']
+        Map credentials = ['mlflow-prod': [kind: 'login', values: ['u', 'p']], 'mlflow-token': [kind: 'token', values: ['t']],
+                           'company-ca': [kind: 'file', values: ['ca.pem']]]
+
+        when:
+        def build = buildAnswering([credentials: credentials], [train: plan, select: select, promote: [:], cleanup: [:]]).run(text)
+
+        then:
+        build.error == null
+        build.calls*.name.contains('sh')
+
+        where:
+        [page, title, text] << jenkinsfiles()
     }
 
     @Unroll
@@ -66,6 +88,18 @@ class ConformanceSpec extends LibrarySpec {
         step << STEPS
     }
 
+    /** The Groovy blocks of the documentation: page, first line of the steps, text. */
+    static List<List<String>> jenkinsfiles() {
+        List<List<String>> found = []
+        ['README.md', 'docs/jenkins.md'].each { String page ->
+            (new File(Build.CHECKOUT, page).getText('UTF-8') =~ /(?s)```groovy\n(.*?)```/).each { List<String> match ->
+                found << [page, match[1].readLines().find { it.contains('mlflow') && !it.contains('@') }.trim(), match[1]]
+            }
+        }
+        assert found*.first().toSet().size() == 2
+        return found
+    }
+
     private static String help(String step) {
         return new File(VARS, "${step}.txt").getText('UTF-8')
     }
@@ -75,13 +109,13 @@ class ConformanceSpec extends LibrarySpec {
     }
 
     private static List<String> documented(String step) {
-        return help(step).readLines().findAll { it ==~ /- \w+: .*/ }.collect { it.substring(2, it.indexOf(':')) }
+        return help(step).readLines().findAll { it ==~ /- \w+(, \w+)*: .*/ }.collectMany { it.substring(2, it.indexOf(':')).split(', ') as List }
     }
 
     /** What the code says when it is asked for something that it does not know. */
     private Set<String> accepted(String step) {
         String command = step == 'mlflowRun' ? "command: 'list', " : ''
-        String message = build().run("node { ${step}(${command}nonsense: 1) }").error.message
+        String message = build().run("node { ${step}(${command}nonsense: 1)${step == 'mlflowAgent' ? ' { }' : ''} }").error.message
         List<String> names = message.substring(message.indexOf('it takes: ') + 10).split(', ')
         return (command ? names + 'command' : names) as Set
     }

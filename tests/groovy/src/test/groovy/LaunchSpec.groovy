@@ -123,7 +123,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [PATH: bin.path]).run(LIST)
 
         then:
-        build.error.message == 'mlflow list: no python3 on this agent: install python3 (3.10 or newer), or name one in JENKINS_MLFLOW_PYTHON'
+        build.error.message == 'mlflow list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
     }
 
     @Unroll
@@ -219,6 +219,63 @@ class LaunchSpec extends LibrarySpec {
         then:
         fourth.error == null
         fourth.agentSteps == ['sh', 'writeFile', 'sh']
+    }
+
+    def "runners that no build has used lately are removed when another is installed, but the latest ones"() {
+        given: 'by age in days'
+        File cache = new File(folder.root, 'cache')
+        List<File> homes = (0..4).collect { int days ->
+            File ready = new File(cache, "${'0' * 63}${days}/ready")
+            ready.parentFile.mkdirs()
+            ready.text = ''
+            ready.lastModified = System.currentTimeMillis() - days * 24 * 3600 * 1000 - 1000
+            return ready.parentFile
+        }
+        File foreign = new File(cache, 'notes')
+        foreign.mkdirs()
+
+        when:
+        def build = build(resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: UV]).run(LIST)
+
+        then:
+        build.error == null
+        homes*.exists() == [true, true, false, false, false]
+        foreign.exists()
+        build.log.contains('removing an old runner, last used ')
+    }
+
+    def "without a python3, uv finds one"() {
+        given:
+        File bin = folder.newFolder()
+        ['cat', 'tr', 'sh', 'touch', 'rm'].each {
+            java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath())
+        }
+        File uv = executable("""
+            case "\$*" in
+                'python find --no-project >=3.10') echo '${realPython()}' ;;
+                *) exit 1 ;;
+            esac""")
+
+        when:
+        def build = build(resources: tinyLibrary(), env: [PATH: bin.path, JENKINS_MLFLOW_UV: uv.path]).run(LIST)
+
+        then: 'that Python was started; the stand-in cannot do more'
+        build.log.contains("installing the runner's environment")
+        build.error.message.startsWith('mlflow list: could not install the runner (')
+    }
+
+    def "a folder of wheels replaces the index"() {
+        given:
+        File wheels = folder.newFolder()
+        File called = new File(folder.root, 'called')
+        File uv = executable("""echo "\$*" >> ${called.path}; [ "\$1" = venv ] && exec python3 -m venv --without-pip "\$5"; exit 0""")
+
+        when:
+        def build = build(resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: uv.path, JENKINS_MLFLOW_WHEELS: wheels.path]).run(LIST)
+
+        then:
+        build.error == null
+        called.readLines().last().contains("--no-index --find-links ${wheels.path} --require-hashes")
     }
 
     def "a requirement without a hash is not installed, although it could be"() {

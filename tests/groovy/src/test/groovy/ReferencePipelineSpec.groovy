@@ -148,6 +148,38 @@ class ReferencePipelineSpec extends LibrarySpec {
         production().size() == 1
     }
 
+    def "the job for re-runs by hand looks first, then promotes, rolls back and recovers"() {
+        given:
+        String script = new File(Build.CHECKOUT, 'jobs/manual.Jenkinsfile').getText('UTF-8')
+        Closure byHand = { Map params -> job('by-hand', [MLFLOW_TRACKING_URI: server.uri], params).run(script) }
+        String before = production()[0].name
+        String other = scores().keySet().find { it != before && numbers(it) == [1] }
+
+        when: 'the first build, whose parameters Jenkins does not know yet'
+        def first = byHand([:])
+
+        then:
+        first.error == null
+        first.agentSteps == ['sh']
+
+        expect: 'a dry run unless it is said otherwise'
+        byHand(ACTION: 'promote', MODEL: other, VERSION: '1').error == null
+        production()*.name == [before]
+
+        and:
+        byHand(ACTION: 'promote', MODEL: other, VERSION: '1', DRY_RUN: false).description.contains(other)
+        production()*.name == [other]
+
+        and: "the group's champion comes back, as the config's exclusive says"
+        byHand(ACTION: 'rollback', MODEL: other, DRY_RUN: false).error == null
+        production()*.name == [before]
+
+        and:
+        byHand(ACTION: 'recover').error == null
+        byHand(ACTION: 'doctor').error == null
+        byHand(ACTION: 'cleanup', KEEP: '1', DRY_RUN: true).error == null
+    }
+
     /** A build in a workspace that has the example checked out, on an agent whose python has the example's libraries. */
     private Build job(String name, Map env, Map params = [:]) {
         File workspace = new File(folder.root, "workspace/${name}")

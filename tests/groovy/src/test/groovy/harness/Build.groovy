@@ -13,7 +13,7 @@ class Build {
 
     static final File CHECKOUT = new File('../..').canonicalFile
     /** Steps that take a trip to the agent, the ones that a budget counts. */
-    static final List<String> AGENT_STEPS = ['sh', 'writeFile', 'readFile', 'fileExists', 'archiveArtifacts', 'deleteDir']
+    static final List<String> AGENT_STEPS = ['sh', 'writeFile', 'readFile', 'fileExists', 'archiveArtifacts', 'deleteDir', 'junit']
 
     private static final ThreadLocal<Build> CURRENT = new ThreadLocal<>()
 
@@ -34,6 +34,23 @@ class Build {
     /** When this becomes true while `sh` runs, somebody has pressed the abort button. */
     Closure<Boolean> aborted = { false }
     String result = 'SUCCESS'
+    String description
+    /** Steps of plugins that this controller has not. */
+    Set<String> missing = []
+    /** The agent runs Windows. */
+    boolean windows = false
+    /** Credentials by id: [kind:, values:], see Steps. */
+    Map<String, Map> credentials = [:]
+    /** What a person answers to `input`; a Throwable is thrown. */
+    Object answer = 'ada'
+    /** Where the Jenkinsfile came from; null for a script typed into the job's form. */
+    Map scm = [url: 'https://git.example/team.git']
+    /** Labels of the agents taken, in order; a container shows as label in image. */
+    final List<String> nodes = []
+    /** How many agents are lost, one after the other, as soon as `sh` has run on them. */
+    int losses = 0
+    /** The result of each catchError that caught something: [stageResult:, message:]. */
+    final List<Map> caught = []
     Throwable error
     Object value
     /** What a declarative pipeline declares: options, parameters and triggers, each a list of [name:, args:]. */
@@ -46,9 +63,9 @@ class Build {
         workspace.mkdirs()
         resources = settings.resources ?: new File(CHECKOUT, 'resources')
         params = (settings.params ?: [:]).asImmutable()
+        credentials = settings.credentials ?: [:]
         agentEnvironment = (System.getenv().findAll { name, text -> name in ['PATH', 'HOME', 'LANG'] } +
-            [BUILD_TAG: 'jenkins-demo-1', BUILD_URL: 'http://jenkins.example/job/demo/1/', JOB_NAME: 'demo', BUILD_NUMBER: '1',
-             WORKSPACE: workspace.path] + (settings.env ?: [:])) as Map<String, String>
+            [BUILD_TAG: 'jenkins-demo-1', BUILD_URL: 'http://jenkins.example/job/demo/1/', JOB_NAME: 'demo', BUILD_NUMBER: '1'] + (settings.env ?: [:])) as Map<String, String>
         steps = new Steps(this)
         program = new CpsProgram(CHECKOUT, this.&perform)
     }
@@ -104,10 +121,11 @@ class Build {
         }
     }
 
-    /** A library step, or the declarative interpreter. */
+    /** A library step, or what Jenkins and its plugins bring as pipeline code. */
     Script global(String name) {
         if (!globals.containsKey(name)) {
-            File file = name == 'pipeline' ? new File('src/test/resources/harness/pipeline.groovy') : new File(CHECKOUT, "vars/${name}.groovy")
+            File jenkins = new File("src/test/resources/harness/${name}.groovy")
+            File file = jenkins.file ? jenkins : new File(CHECKOUT, "vars/${name}.groovy")
             globals[name] = file.file ? program.load(file.getText('UTF-8'), file.name) : null
         }
         return globals[name]
@@ -119,6 +137,7 @@ class Build {
             case 'env': return new EnvironmentVariables()
             case 'params': return params
             case 'currentBuild': return new CurrentBuild()
+            case 'scm': return scm
             default: return global(name) ?: steps.environment()[name]
         }
     }
@@ -145,7 +164,13 @@ class Build {
     /** `currentBuild`, with the real shapes: causes are a list of maps. */
     static class CurrentBuild implements Serializable {
 
-        String description
+        String getDescription() {
+            return Build.current.description
+        }
+
+        void setDescription(String text) {
+            Build.current.description = text
+        }
 
         String getResult() {
             return Build.current.result == 'SUCCESS' ? null : Build.current.result

@@ -15,14 +15,14 @@ abstract class PipelineScript extends SerializableScript {
             return own.invoke(this, args.toArray())
         }
         Build build = Build.current
-        if (build.steps.respondsTo(name)) {
+        if (build.steps.respondsTo(name) && !(name in build.missing)) {
             return Continuable.suspend(name, new StepCall(name: name, args: args))
         }
         Script script = build.global(name)
         if (script) {
             return script.metaClass.invokeMethod(script, 'call', args.toArray())
         }
-        throw new MissingMethodException(name, getClass(), args.toArray())
+        throw new NoSuchMethodError("No such DSL method '${name}' found among steps [echo, sh, ...]") // as Jenkins says it
     }
 
     @Override

@@ -13,6 +13,7 @@ class Steps {
     private final Build build
     private final Deque<Map<String, String>> environments = new ArrayDeque<>()
     private final Deque<File> folders = new ArrayDeque<>()
+    private int held = 0
 
     Steps(Build build) {
         this.build = build
@@ -48,6 +49,10 @@ class Steps {
         Thread reader = process.consumeProcessErrorStream(build.log)
         boolean stop = waitUntilEnded(process)
         reader.join()
+        if (build.losses > 0 && environment().JENKINS_MLFLOW_REQUEST?.contains('resume')) {
+            build.losses--
+            throw new AgentLost('Agent was removed')
+        }
         String printed = output.getText('UTF-8')
         [script, output]*.delete()
         if (!args.returnStdout) {
@@ -112,8 +117,121 @@ class Steps {
         return build.program.body(body)
     }
 
+    /** An agent and a workspace of its own; a second one of the same build is another folder. */
     Object node(String label = '', Closure body) {
+        build.nodes << label
+        File folder = held == 0 ? build.workspace : new File("${build.workspace.path}@${held + 1}")
+        folder.mkdirs()
+        held++
+        folders.push(folder)
+        environments.push(new TreeMap<>(environment() + [WORKSPACE: folder.path, NODE_NAME: label ?: 'built-in']))
+        try {
+            return build.program.body(body)
+        } finally {
+            environments.pop()
+            folders.pop()
+            held--
+        }
+    }
+
+    boolean isUnix() {
+        assert held: 'Required context class hudson.Launcher is missing'
+        return !build.windows
+    }
+
+    void checkout(Map scm) {
+        assert held: 'Required context class hudson.FilePath is missing'
+    }
+
+    Map agent() {
+        return [$class: 'AgentErrorCondition']
+    }
+
+    Map nonresumable() {
+        return [$class: 'NonresumableCondition']
+    }
+
+    /** Tries again only when an agent was lost. */
+    Object retry(Map args, Closure body) {
+        known('retry', args, ['count', 'conditions'])
+        assert args.conditions*.get('$class') == ['AgentErrorCondition', 'NonresumableCondition']
+        for (int left = args.count - 1; ; left--) {
+            try {
+                return build.program.body(body)
+            } catch (AgentLost e) {
+                if (left == 0) {
+                    throw e
+                }
+                build.log << 'Retrying: agent was lost\n'
+            }
+        }
+    }
+
+    Object catchError(Map args, Closure body) {
+        known('catchError', args, ['buildResult', 'stageResult', 'catchInterruptions', 'message'])
+        try {
+            return build.program.body(body)
+        } catch (FlowInterruptedException e) {
+            if (args.catchInterruptions == false) {
+                throw e
+            }
+        } catch (Exception e) {
+            build.caught << [stageResult: args.stageResult, message: e.message]
+            build.log << "ERROR: ${e.message}\n"
+            build.worsen(args.buildResult)
+        }
+        return null
+    }
+
+    Object input(Map args) {
+        known('input', args, ['id', 'message', 'ok', 'submitter', 'submitterParameter'])
+        assert !held: 'an agent waits for a person'
+        if (build.answer instanceof Throwable) {
+            throw build.answer
+        }
+        return build.answer
+    }
+
+    Object lock(Map args, Closure body) {
+        known('lock', args, ['resource'])
         return build.program.body(body)
+    }
+
+    void milestone() {
+    }
+
+    void junit(Map args) {
+        known('junit', args, ['testResults', 'allowEmptyResults', 'skipMarkingBuildUnstable'])
+    }
+
+    Map usernamePassword(Map args) {
+        known('usernamePassword', args, ['credentialsId', 'usernameVariable', 'passwordVariable'])
+        return [kind: 'login', id: args.credentialsId, variables: [args.usernameVariable, args.passwordVariable]]
+    }
+
+    Map string(Map args) {
+        known('string', args, ['credentialsId', 'variable'])
+        return [kind: 'token', id: args.credentialsId, variables: [args.variable]]
+    }
+
+    Map file(Map args) {
+        known('file', args, ['credentialsId', 'variable'])
+        return [kind: 'file', id: args.credentialsId, variables: [args.variable]]
+    }
+
+    /** The messages are those of credentials-binding's CredentialNotFoundException. */
+    Object withCredentials(List bindings, Closure body) {
+        List overrides = bindings.collectMany { Map binding ->
+            Map found = build.credentials[binding.id]
+            if (!found) {
+                throw new IOException("Could not find credentials entry with ID '${binding.id}'")
+            }
+            if (found.kind != binding.kind) {
+                throw new IOException("Credentials '${binding.id}' is of type '${found.kind}' where '${binding.kind}' was expected")
+            }
+            [binding.variables, found.values].transpose().collect { name, value -> "${name}=${value}" }
+        }
+        return withEnv(overrides, body)
     }
 
     Object script(Closure body) {
@@ -193,6 +311,15 @@ class Steps {
 
     private static void known(String step, Map args, List<String> names) {
         assert !(args.keySet() - names): "${step} has no such parameter"
+    }
+
+    /** What a step throws when its agent is gone. */
+    static class AgentLost extends AbortException {
+
+        AgentLost(String message) {
+            super(message)
+        }
+
     }
 
 }

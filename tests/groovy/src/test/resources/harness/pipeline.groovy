@@ -11,9 +11,12 @@ void call(Closure declaration) {
         Closure block = argument(top, section)
         Build.current.declare(section, block == null ? [] : read(block, null))
     }
-    assert argument(top, 'agent') == 'any'
-    node {
-        runStages(read(argument(top, 'stages'), ['stage']), declaration.owner)
+    List stages = read(argument(top, 'stages'), ['stage'])
+    if (argument(top, 'agent') == 'none') {
+        runStages(stages, declaration.owner)
+    } else {
+        assert argument(top, 'agent') == 'any'
+        node { runStages(stages, declaration.owner) }
     }
 }
 

@@ -1,0 +1,14 @@
+# A Jenkins agent on which the runner's environment is ready: the first build on it installs nothing.
+# Build it at the library's root: docker build -f docker/agent.Dockerfile -t jenkins-mlflow-agent .
+# A team adds what its training needs: FROM jenkins-mlflow-agent, then its own pip install.
+FROM jenkins/inbound-agent:3341.v0766d82b_dec0-1-jdk21
+USER root
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+COPY resources/jenkins_mlflow/requirements.txt /opt/jenkins-mlflow/requirements.txt
+RUN python3 -m venv /opt/jenkins-mlflow/venv \
+    && /opt/jenkins-mlflow/venv/bin/python -m pip install --no-cache-dir --require-hashes \
+        --requirement /opt/jenkins-mlflow/requirements.txt
+ENV JENKINS_MLFLOW_RUNNER_PYTHON=/opt/jenkins-mlflow/venv/bin/python
+USER jenkins

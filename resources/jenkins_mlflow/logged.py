@@ -1,0 +1,82 @@
+"""What training commands log to MLflow, and what training needs from MLflow to find it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model that a run made."""
+
+    model: str
+    version: int
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """An MLflow run of this build; ``seconds`` is None while it runs.
+
+    ``outcome`` is how its candidate's command ended; empty while that is not known.
+    """
+
+    run_id: str
+    name: str
+    candidate: str
+    experiment_id: str
+    finished: bool
+    seconds: float | None
+    metrics: Mapping[str, float]
+    artifact_uri: str = ""
+    log_history: str = ""
+    versions: tuple[RegisteredVersion, ...] = ()
+    outcome: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The run as the JSON document shows it; a metric that is no finite number is null."""
+        return {
+            "run_id": self.run_id,
+            "name": self.name,
+            "candidate": self.candidate,
+            "metrics": {key: value if math.isfinite(value) else None for key, value in self.metrics.items()},
+            "seconds": self.seconds,
+            "versions": [vars(version) for version in self.versions],
+        }
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """A model that a run logged: ``source`` is where its files lie, ``model_id`` its identity in MLflow 3."""
+
+    run_id: str
+    name: str
+    source: str
+    model_id: str | None = None
+
+
+class TrainingRegistry(Protocol):
+    """What training needs from MLflow. Every method raises JenkinsMlflowError."""
+
+    def prepare(self, experiment: str) -> None:
+        """Make sure that the store and the experiment exist, before candidates race to create either."""
+
+    def runs_of_build(self, build: str) -> list[LoggedRun]:
+        """All runs that carry the build's tag, oldest first, in whatever experiment the scripts chose."""
+
+    def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
+        """The registered versions by the run that made them."""
+
+    def models_of_runs(self, build: str, runs: Sequence[LoggedRun]) -> dict[str, tuple[LoggedModel, ...]]:
+        """The logged models by run, oldest first."""
+
+    def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
+        """Register a logged model under a name; safe to repeat."""
+
+    def mark(self, runs: Sequence[LoggedRun], outcome: str) -> None:
+        """Tag runs with how their candidate's command ended; safe to repeat."""
+
+    def end(self, runs: Sequence[LoggedRun]) -> None:
+        """End runs that still count as running, though nothing works on them any more."""
