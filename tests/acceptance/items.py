@@ -54,6 +54,14 @@ def folder(library: tuple[str, str] | None = None) -> Element:
     return item
 
 
+def login(name: str, user: str, password: str) -> Element:
+    """Credentials: a user name with a password."""
+    kind = "com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl"
+    item = Element(kind)
+    _texts(item, scope="GLOBAL", id=name, username=user, password=password)
+    return item
+
+
 def _library(repository: str, branch: str) -> Element:
     library = Element(f"{LIBS}.LibraryConfiguration")
     _texts(library, name=LIBRARY)

@@ -42,6 +42,11 @@ class Build:
         return answer
 
     @property
+    def path(self) -> str:
+        """Its address below Jenkins' root."""
+        return f"{item_path(self.job)}{self.number}/"
+
+    @property
     def console(self) -> str:
         """The whole log."""
         return self.server.get(f"{self.url}consoleText").text
@@ -55,6 +60,10 @@ class Build:
     def stop(self) -> None:
         """Abort it, as the red button does."""
         self.server.post(f"{self.url}stop")
+
+    def answer(self, question: str, *, proceed: bool) -> None:
+        """Answer what an ``input`` step with this id asks, as the buttons do."""
+        self.server.post(f"{self.url}input/{quote(question)}/{'proceedEmpty' if proceed else 'abort'}")
 
     def wait(self, seconds: float = BUILD_SECONDS) -> Build:
         """Wait until it has ended; stop it if it takes longer."""

@@ -29,6 +29,17 @@ def steps(uri: str, *calls: str, agent: bool = True) -> str:
     return f"{HEAD}node {{\n  deleteDir()\n  withEnv([{text(f'MLFLOW_TRACKING_URI={uri}')}]) {{\n{body}\n  }}\n}}\n"
 
 
+class Block(str):
+    """Groovy in braces; no text."""
+
+    __slots__ = ()
+
+
+def block(*calls: str) -> Block:
+    """Statements as an argument: ``prepare=block(...)``."""
+    return Block("{ -> " + "; ".join(calls) + " }")
+
+
 def call(step: str, key: str = "", **arguments: Any) -> str:
     """One step's call; with a key its result is printed."""
     given = ", ".join(f"{name}: {groovy(value)}" for name, value in arguments.items())
@@ -45,6 +56,8 @@ def results(console: str) -> dict[str, dict[str, Any]]:
 
 def groovy(value: Any) -> str:
     """A value as a Groovy literal."""
+    if isinstance(value, Block):
+        return value
     if isinstance(value, str):
         return text(value)
     if isinstance(value, list | tuple):

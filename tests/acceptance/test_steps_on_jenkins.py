@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from xml.etree.ElementTree import tostring
 
 import pytest
-from jenkins_server import JenkinsServer
-from job_scripts import call, results, steps
+from items import login
+from jenkins_server import JenkinsServer, item_path
+from job_scripts import HEAD, call, results, steps
 from registry_state import CHAMPION, champion, in_production, stages
 from served import Mlflow
 from support.proxy import Answer, Request, Send, respond
@@ -152,16 +156,53 @@ def test_an_untrusted_library_needs_no_approval(
     jenkins: JenkinsServer, untrusted: str, mlflow: Mlflow, job: Job
 ) -> None:
     """A folder's own library runs in the sandbox."""
-    seed(mlflow.direct, {"sandboxed": [CHAMPION, Spec()]})
+    seed(mlflow.direct, {"sandboxed": [replace(CHAMPION, metrics={"score": 0.7}), Spec({"score": 0.9})]})
     script = steps(
         mlflow.url,
         call("mlflowRun", "list", command="list", models="sandboxed"),
         call("mlflowPromote", "promote", models=["sandboxed"], model="sandboxed", version=2),
+        call("mlflowRollback", "rollback", models="sandboxed", model="sandboxed"),
+        call("mlflowSelect", "select", models="sandboxed", metric="score"),
         call("mlflowCleanup", "cleanup", models="sandboxed", keepLast=5),
     )
     build = jenkins.run(job(untrusted, script)).expect_no_log(*SANDBOX).expect("SUCCESS")
-    assert set(results(build.console)) == {"list", "promote", "cleanup"}, build.describe()
-    assert in_production(mlflow, "sandboxed") == [2], build.describe()
+    assert set(results(build.console)) == {"list", "promote", "rollback", "select", "cleanup"}
+    assert in_production(mlflow, "sandboxed") == [1], build.describe()
+
+
+def test_a_rollback_returns_to_the_version_before(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """A dry run changes nothing, the form's false is no true."""
+    seed(mlflow.direct, {"returned": [CHAMPION, Spec()]})
+    asked = {"models": "returned", "model": "returned"}
+    script = steps(
+        mlflow.url,
+        call("mlflowPromote", **asked, version="2"),
+        call("mlflowRollback", "plan", **asked, dryRun="true"),
+        call("mlflowRollback", "done", **asked, dryRun="false"),
+    )
+    build = jenkins.run(job(trusted, script)).expect("SUCCESS")
+    said = results(build.console)
+    assert (said["plan"]["status"], said["done"]["status"]) == ("planned", "rolled_back"), build.describe()
+    assert stages(mlflow, "returned") == {1: "Production", 2: "Archived"}, build.describe()
+    assert champion(mlflow, "returned") == 1, build.describe()
+
+
+def test_credentials_become_the_variables_of_mlflow(jenkins: JenkinsServer, trusted: str, job: Job) -> None:
+    """User name and password by one id; the password is masked in the log."""
+    password = secrets.token_hex(12)
+    jenkins.post(
+        f"{item_path(trusted)}credentials/store/folder/domain/_/createCredentials",
+        data=tostring(login("mlflow-login", "tester", password), encoding="utf-8"),
+    )
+    shell = 'echo "$MLFLOW_TRACKING_USERNAME:$MLFLOW_TRACKING_PASSWORD" | tee login; test -n "$WORKSPACE"'
+    agent = call("mlflowAgent", credentials="mlflow-login")
+    script = (
+        f"{HEAD}{agent} {{ {call('sh', script=shell)}; echo('LENGTH ' + readFile('login').trim().size()) }}\n"
+    )
+    build = jenkins.run(job(trusted, script)).expect("SUCCESS").expect_no_log(password)
+    build.expect_log(f"LENGTH {len('tester:' + password)}")
 
 
 @pytest.mark.parametrize(
