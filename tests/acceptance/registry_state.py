@@ -11,7 +11,7 @@ CHAMPION = Spec(stage="Production", aliases=("champion",))
 def stages(mlflow: Mlflow, model: str) -> dict[int, str]:
     """Every version's stage."""
     found = client(mlflow.direct).search_model_versions(f"name = '{model}'")
-    return {int(each.version): each.current_stage for each in found}
+    return {int(each.version): str(each.current_stage) for each in found}
 
 
 def in_production(mlflow: Mlflow, model: str) -> list[int]:

@@ -117,9 +117,14 @@ class _Forwarder:
                 near, _ = self._listener.accept()
             except OSError:  # closed
                 return
-            far = socket.create_connection((HERE, self._target))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+            threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+
+    def _carry(self, near: socket.socket) -> None:
+        with near, contextlib.suppress(OSError), socket.create_connection((HERE, self._target)) as far:
+            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back.start()
+            _pump(near, far)
+            back.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

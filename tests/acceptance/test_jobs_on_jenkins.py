@@ -42,7 +42,13 @@ def scm_job(jenkins: JenkinsServer, trusted: str, repository: str, request: pyte
 def reference_job(scm_job: ScmJob, fresh_mlflow: Mlflow) -> str:
     """The reference pipeline as it is after its first build: Jenkins knows its parameters."""
     (actions,) = CHOICES.findall(JENKINSFILE)
-    known = {"ACTION": re.findall(r"\w+", actions), "MODEL": "", "VERSION": "", "KEEP": "3", "DRY_RUN": False}
+    known: dict[str, str | list[str] | bool] = {
+        "ACTION": re.findall(r"\w+", actions),
+        "MODEL": "",
+        "VERSION": "",
+        "KEEP": "3",
+        "DRY_RUN": False,
+    }
     return scm_job("Jenkinsfile", {**known, "TRACKING_URI": fresh_mlflow.url})
 
 
@@ -92,18 +98,23 @@ def test_a_cleanup_by_hand_keeps_what_was_asked_for(
     assert stages(fresh_mlflow, SVM) == {1: "Production", 4: "None"}, build.describe()
 
 
+def test_a_list_by_hand_is_shown(jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow) -> None:
+    """Whoever asks for the list reads it in the log."""
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION]})
+    build = jenkins.run(reference_job, {"ACTION": "list", "TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
+    build.expect_log(SVM)
+
+
 def test_the_first_build_knows_no_parameters(
     jenkins: JenkinsServer, trusted: str, fresh_mlflow: Mlflow, job: Job
 ) -> None:
     """A new job's first build runs with the defaults and declares the parameters; the next one has them."""
     assert NO_URI in JENKINSFILE
     script = JENKINSFILE.replace(NO_URI, NO_URI.replace("''", f"'{fresh_mlflow.url}'"))
-    name = job(
-        trusted, CHOICES.sub("'list', 'promote'", script)
-    )  # the first is the default; a training takes minutes
+    # the first choice is the default; a training takes minutes
+    name = job(trusted, CHOICES.sub("'list', 'promote'", script))
     seed(fresh_mlflow.direct, {SVM: [CHAMPION, Spec()]})
     first = jenkins.run(name).expect("SUCCESS")
-    first.expect_log(SVM)
     known = jenkins.json(f"job/{name.replace('/', '/job/')}/", "property[parameterDefinitions[name]]")
     declared = {each["name"] for item in known["property"] for each in item.get("parameterDefinitions", [])}
     assert declared == set(re.findall(r"name: '([A-Z_]+)'", JENKINSFILE)), first.describe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from jenkins_server import Build, JenkinsServer
@@ -46,14 +47,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def team_pipeline(mlflow: Mlflow, model: str, **arguments: object) -> str:
+def team_pipeline(mlflow: Mlflow, model: str, **arguments: Any) -> str:
     """A pipeline of three candidates whose sources come from the prepare block."""
     files = {"mlops.yaml": CONFIG, "train.py": TRAIN}
     written = [
         call("writeFile", file=name, text=body.replace("MODEL", model)) for name, body in files.items()
     ]
     prepare = block("deleteDir()", *written)
-    given = {"trackingUri": mlflow.url, "maxParallel": "2", "prepare": prepare, **arguments}
+    given: dict[str, Any] = {"trackingUri": mlflow.url, "maxParallel": "2", "prepare": prepare, **arguments}
     return steps("", call("mlflowPipeline", **given), agent=False)
 
 
@@ -76,7 +77,7 @@ def best(mlflow: Mlflow, model: str, newest: int) -> int:
     found = client(mlflow.direct).search_model_versions(f"name = '{model}'")
     latest = sorted(found, key=lambda version: -int(version.version))[:newest]
     scores = {
-        int(version.version): client(mlflow.direct).get_run(version.run_id).data.metrics["score"]
+        int(version.version): client(mlflow.direct).get_run(str(version.run_id)).data.metrics["score"]
         for version in latest
     }
     return max(scores, key=scores.__getitem__)
