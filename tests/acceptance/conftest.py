@@ -65,17 +65,23 @@ def _folder(jenkins: JenkinsServer, name: str, library: tuple[str, str] | None =
 
 
 @pytest.fixture(scope="session")
-def trusted(jenkins: JenkinsServer, prefix: str, repository: str) -> Iterator[str]:
-    """A folder whose jobs use the global library."""
+def agents(jenkins: JenkinsServer) -> Iterator[None]:
+    """The agents, with what JENKINS_MLFLOW_TEST_PATH says."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(global_library(jenkins, repository, BRANCH))
         if path := os.environ.get("JENKINS_MLFLOW_TEST_PATH"):
             stack.enter_context(path_first(jenkins, path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def trusted(jenkins: JenkinsServer, agents: None, prefix: str, repository: str) -> Iterator[str]:
+    """A folder whose jobs use the global library."""
+    with global_library(jenkins, repository, BRANCH):
         yield from _folder(jenkins, prefix)
 
 
 @pytest.fixture(scope="session")
-def untrusted(jenkins: JenkinsServer, prefix: str, repository: str) -> Iterator[str]:
+def untrusted(jenkins: JenkinsServer, agents: None, prefix: str, repository: str) -> Iterator[str]:
     """A folder with a library of its own, which runs in the sandbox."""
     yield from _folder(jenkins, f"{prefix}-untrusted", (repository, BRANCH))
 

@@ -20,6 +20,13 @@ BUILD_SECONDS = 900
 TAIL = 60
 FRAME = re.compile(r"\s+at (?!WorkflowScript|jenkinsmlflow|mlflow)\S")
 LOADING = {502, 503}
+# what a log says of a library that the sandbox or the CPS interpreter does not let work
+SANDBOX = (
+    "RejectedAccessException",
+    "Scripts not permitted",
+    "NotSerializableException",
+    "but wound up catching",
+)
 Found = TypeVar("Found")
 
 

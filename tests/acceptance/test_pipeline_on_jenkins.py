@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jenkins_server import Build, JenkinsServer
+from jenkins_server import SANDBOX, Build, JenkinsServer
 from job_scripts import block, call, steps
 from registry_state import champion, in_production, stages
 from served import Mlflow
@@ -83,17 +83,21 @@ def best(mlflow: Mlflow, model: str, newest: int) -> int:
     return max(scores, key=scores.__getitem__)
 
 
-def test_an_approved_promotion(jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job) -> None:
+@pytest.mark.parametrize("library", ["trusted", "untrusted"])
+def test_an_approved_promotion(
+    jenkins: JenkinsServer, mlflow: Mlflow, job: Job, library: str, request: pytest.FixtureRequest
+) -> None:
     """Trained once each, on agents of their own; nothing in production before the approval, the best after it."""
-    name = job(trusted, team_pipeline(mlflow, "approved", approve={"timeout": "20m"}))
-    build = jenkins.start(name)
+    model = f"approved-{library}"
+    where: str = request.getfixturevalue(library)
+    build = jenkins.start(job(where, team_pipeline(mlflow, model, approve={"timeout": "20m"})))
     wait_for_question(jenkins, build)
-    assert stages(mlflow, "approved") == {1: "None", 2: "None", 3: "None"}, build.describe()
+    assert stages(mlflow, model) == {1: "None", 2: "None", 3: "None"}, build.describe()
     build.answer("Promote", proceed=True)
-    build.wait().expect("SUCCESS")
-    expected = best(mlflow, "approved", 3)
-    assert (in_production(mlflow, "approved"), champion(mlflow, "approved")) == ([expected], expected)
-    tags = client(mlflow.direct).get_model_version("approved", str(expected)).tags
+    build.wait().expect_no_log(*SANDBOX).expect("SUCCESS")
+    expected = best(mlflow, model, 3)
+    assert (in_production(mlflow, model), champion(mlflow, model)) == ([expected], expected), build.describe()
+    tags = client(mlflow.direct).get_model_version(model, str(expected)).tags
     assert os.environ["JENKINS_USER"] in {tags[key] for key in tags if "approved" in key}, tags
 
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import tostring
 
 import pytest
 from items import login
-from jenkins_server import JenkinsServer, item_path
+from jenkins_server import SANDBOX, JenkinsServer, item_path
 from job_scripts import HEAD, call, results, steps
 from registry_state import CHAMPION, champion, in_production, stages
 from served import Mlflow
@@ -23,12 +23,6 @@ from support.seeding import Spec, client, seed
 Job = Callable[[str, str], str]
 SLOW = 25
 INVALID = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "refused by the test"})
-SANDBOX = (
-    "RejectedAccessException",
-    "Scripts not permitted",
-    "NotSerializableException",
-    "CpsCallableInvocation",
-)
 
 
 def test_promote_and_list_return_their_results(
