@@ -8,6 +8,13 @@ from support.seeding import Spec, client
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 
 
+def give_files(mlflow: Mlflow, model: str) -> None:
+    """Give every version the files of a model; a rollback goes to no version without."""
+    direct = client(mlflow.direct)
+    for version in direct.search_model_versions(f"name = '{model}'"):
+        direct.log_text(str(version.run_id), "weights", "model/weights.txt")
+
+
 def stages(mlflow: Mlflow, model: str) -> dict[int, str]:
     """Every version's stage."""
     found = client(mlflow.direct).search_model_versions(f"name = '{model}'")

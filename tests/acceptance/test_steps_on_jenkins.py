@@ -15,7 +15,7 @@ import pytest
 from items import login
 from jenkins_server import SANDBOX, JenkinsServer, item_path
 from job_scripts import HEAD, call, results, steps
-from registry_state import CHAMPION, champion, in_production, stages
+from registry_state import CHAMPION, champion, give_files, in_production, stages
 from served import Mlflow
 from support.proxy import Answer, Request, Send, respond
 from support.seeding import Spec, client, seed
@@ -151,6 +151,7 @@ def test_an_untrusted_library_needs_no_approval(
 ) -> None:
     """A folder's own library runs in the sandbox."""
     seed(mlflow.direct, {"sandboxed": [replace(CHAMPION, metrics={"score": 0.7}), Spec({"score": 0.9})]})
+    give_files(mlflow, "sandboxed")
     script = steps(
         mlflow.url,
         call("mlflowRun", "list", command="list", models="sandboxed"),
@@ -169,6 +170,7 @@ def test_a_rollback_returns_to_the_version_before(
 ) -> None:
     """A dry run changes nothing, the form's false is no true."""
     seed(mlflow.direct, {"returned": [CHAMPION, Spec()]})
+    give_files(mlflow, "returned")
     asked = {"models": "returned", "model": "returned"}
     script = steps(
         mlflow.url,
