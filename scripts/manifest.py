@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "resources" / "jenkins_mlflow"
-NOT_SHIPPED = {"manifest.json", "requirements.in"}
+NOT_SHIPPED = {"manifest.json", "requirements.in", "jenkins_jobs"}  # a folder: with all that is in it
 
 
 def shipped_files(package: Path) -> dict[str, bytes]:
@@ -26,7 +26,7 @@ def shipped_files(package: Path) -> dict[str, bytes]:
 def _left_out(name: Path) -> bool:
     """Tools leave caches behind, and Jenkins reads resources as text."""
     caches = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-    return caches or name.as_posix() in NOT_SHIPPED
+    return caches or name.parts[0] in NOT_SHIPPED
 
 
 def manifest(package: Path) -> str:

@@ -308,6 +308,15 @@ def schema() -> None:
     click.echo(json.dumps(config.json_schema(), indent=2))
 
 
+try:
+    from jenkins_mlflow.jenkins_jobs.commands import jobs
+except ModuleNotFoundError as missing:
+    if missing.name != "jenkins_mlflow.jenkins_jobs":
+        raise
+else:  # an agent's copy of the package has no jobs
+    cli.add_command(jobs)
+
+
 def _stop_on_signals() -> None:
     """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly."""
 

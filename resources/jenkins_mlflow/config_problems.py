@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -44,9 +44,14 @@ def section(model: type[BaseModel], key: Hashable) -> type[BaseModel] | None:
 
 
 def section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    """The section at the end of a path; in a mapping of sections, such as jobs by name, the name is passed over."""
     place: type[BaseModel] | None = model
-    for key in path:
+    keys = iter(path)
+    for key in keys:
+        info = fields(place).get(key) if place and isinstance(key, str) else None
         place = section(place, key) if place else None
+        if place and info and get_origin(info.annotation) is dict:
+            next(keys, None)
     return place
 
 

@@ -3,9 +3,11 @@
     JenkinsMlflowError          1   something failed
     ├── UsageError              2   the command line asks for something impossible
     │   └── ConfigError         2   the config file, its environment overrides or flags are wrong
-    ├── ConnectionFailed        1   the MLflow server or store cannot be reached
+    ├── ConnectionFailed        1   the MLflow server or store, or Jenkins, cannot be reached
     ├── RegistryError           1   MLflow answered with an error
     │   └── NotFound            1   the model, version or alias does not exist
+    ├── JenkinsError            1   Jenkins answered with an error
+    │   └── JobNotFound         1   the job or build does not exist
     └── Refused                 1   the action would be unsafe, so nothing was written
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
@@ -55,7 +57,7 @@ class ConfigError(UsageError):
 
 
 class ConnectionFailed(JenkinsMlflowError):
-    """The MLflow server or store cannot be reached, or stopped answering."""
+    """The MLflow server or store, or Jenkins, cannot be reached, or stopped answering."""
 
 
 class RegistryError(JenkinsMlflowError):
@@ -64,6 +66,14 @@ class RegistryError(JenkinsMlflowError):
 
 class NotFound(RegistryError):
     """The registered model, version or alias does not exist."""
+
+
+class JenkinsError(JenkinsMlflowError):
+    """Jenkins answered a request with an error that a repetition does not cure."""
+
+
+class JobNotFound(JenkinsError):
+    """The Jenkins job, build or queue item does not exist."""
 
 
 class Refused(JenkinsMlflowError):

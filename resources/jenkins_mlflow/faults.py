@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -142,9 +143,8 @@ def _retry_after(response: requests.Response) -> float:
 
 def _classify_answer(error: BaseException) -> Fault:
     """Classify an error that MLflow itself reported, over HTTP or from a store opened directly."""
-    from mlflow.exceptions import MlflowException
-
-    if not isinstance(error, MlflowException):
+    mlflow = sys.modules.get("mlflow.exceptions")  # where nobody has imported it, no error can be its own
+    if mlflow is None or not isinstance(error, mlflow.MlflowException):
         return Fault(False, f"{type(error).__name__}: {one_line(str(error))}")
     code = str(error.error_code)
     status = int(error.get_http_status_code())

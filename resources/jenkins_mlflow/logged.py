@@ -35,6 +35,11 @@ class LoggedRun:
     versions: tuple[RegisteredVersion, ...] = ()
     outcome: str = ""
 
+    @property
+    def running(self) -> bool:
+        """Whether MLflow still counts it as running."""
+        return self.seconds is None
+
     def document(self) -> dict[str, Any]:
         """The run as the JSON document shows it; a metric that is no finite number is null."""
         return {

@@ -120,6 +120,43 @@ def _doctor_table(document: Document) -> tuple[list[str], list[Row]]:
     return ["", "what", "found", "what to do"], rows
 
 
+def _jobs_table(document: Document) -> tuple[list[str], list[Row]]:
+    items = document.get("items")
+    if items is None:
+        return _no_table(document)
+    if document["action"] == "apply":
+        columns = ["kind", "job", "action", "outcome"]
+        return columns, [[item[column] for column in columns] for item in items]
+    rows: list[Row] = [
+        [
+            i["job"],
+            i["build"],
+            i["result"],
+            _span(i["age"], " ago"),
+            _span(i["seconds"]),
+            _happened(i["outcome"]),
+        ]
+        for i in items
+    ]
+    return ["job", "build", "result", "started", "duration", "outcome"], rows
+
+
+def _span(seconds: float | None, suffix: str = "") -> str:
+    """Seconds as people say it, in the largest unit that fits: `90 s`, `12 min`, `5 h`, `3 d`."""
+    if seconds is None:
+        return ""
+    units = ((86_400, "d"), (3600, "h"), (60, "min"))
+    size, unit = next(((size, unit) for size, unit in units if seconds >= 2 * size), (1, "s"))
+    return f"{seconds / size:.0f} {unit}{suffix}"
+
+
+def _happened(outcome: Mapping[str, Any] | None) -> str:
+    if outcome is None:
+        return ""
+    what = " ".join(str(outcome[key]) for key in ("command", "status") if outcome[key])
+    return ": ".join(str(part) for part in (what, outcome["message"]) if part)
+
+
 _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "train": _train_table,
     "select": _select_table,
@@ -128,6 +165,7 @@ _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "doctor": _doctor_table,
     "cleanup": _cleanup_table,
     "list": _list_table,
+    "jobs": _jobs_table,
 }
 
 
@@ -156,7 +194,8 @@ def _text(document: Document, stream: TextIO) -> None:
 
     columns, rows = table(document)
     # A promotion's attempts were shown as they happened.
-    if rows and document["command"] in ("train", "select", "cleanup", "doctor"):
+    listed = document["command"] in ("train", "select", "cleanup", "doctor") or "items" in document
+    if rows and listed:
         width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
         grid = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:

@@ -32,11 +32,15 @@ class Terminal:
         """Whether there is a person to answer a question."""
         return sys.stdin.isatty()
 
+    def ask(self, question: str) -> str:
+        """Ask a question; end of input is an empty answer."""
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower()
+
     def confirm(self, question: str) -> bool:
         """Ask a question whose default answer is no; end of input means no."""
-        sys.stderr.write(f"{question} [y/N]: ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return self.ask(f"{question} [y/N]") in ("y", "yes")
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[], None]]:

@@ -108,7 +108,7 @@ def _trained_before(
     trained = {name: attempt for name, attempt in found.items() if attempt.status == "ok"}
     abandoned = [run for name in found if name not in trained for run in lost(name, runs)]
     registry.mark(abandoned, LOST)
-    registry.end([run for run in abandoned if not run.finished])
+    registry.end([run for run in abandoned if run.running])
     return trained
 
 
@@ -127,7 +127,7 @@ def gather(plan: TrainPlan, registry: TrainingRegistry) -> TrainResult:
             exit_code=None,
             seconds=round(sum(run.seconds or 0.0 for run in attempt.runs), 3),
             log=command.log,
-            error="see its own log" if attempt.status == "failed" else "",
+            error={"failed": "see its own log", "open": "no run of it ended well"}.get(attempt.status, ""),
         )
         for command, attempt in zip(plan.commands, attempts, strict=True)
     )
@@ -156,8 +156,10 @@ def _collect(
             runs, notes = _register(plan, registry, runs, succeeded)
             warnings += notes
         for candidate in candidates:  # last: what is marked is complete
-            own = [run for run in runs if run.candidate == candidate.name and run.outcome != candidate.status]
-            registry.mark(own, candidate.status)
+            own = [run for run in runs if run.candidate == candidate.name]
+            registry.mark([run for run in own if run.outcome != candidate.status], candidate.status)
+            if candidate.status != "ok":  # a killed script leaves its run as running, for ever
+                registry.end([run for run in own if run.running])
     except JenkinsMlflowError as error:
         failure = f"; what they logged is not known: {error.message}"
     return _judge(plan, candidates, runs, warnings, failure)
@@ -186,7 +188,7 @@ def _summary(candidates: Sequence[Ended]) -> str:
     good = sum(candidate.status == "ok" for candidate in candidates)
     bad = [
         f"{candidate.name} {candidate.status}"
-        + (f" ({candidate.error})" if candidate.status == "failed" else "")
+        + (f" ({candidate.error})" if candidate.status in ("failed", "missing") else "")
         for candidate in candidates
         if candidate.status != "ok"
     ]

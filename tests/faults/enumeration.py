@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from jenkins_mlflow.snapshot import Model
 from mlflow.exceptions import MissingConfigException
 from runner import Ended, Zygote
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, delay, drop_after, drop_before, respond
+from support.seeding import client
 from support.servers import Server
 
 GARBAGE = "<html>this is no MLflow</html>"
@@ -228,7 +230,19 @@ class Enumeration:
                     )
                 )
             )
+        else:
+            self._forget(name)
         return Cell(point, request, kind.name, "X" if wrong else _letter(first, second), wrong)
+
+    def _forget(self, name: str) -> None:
+        """Remove what the cell made: a file store reads every model and run for each list, slower with each cell."""
+        runs = [version.run_id for version in self._model(name).versions]
+        client(self._scenario.server.url).delete_registered_model(name)
+        if self._scenario.server.store == "file":
+            for folder in (
+                path for run in runs for path in Path(self._scenario.server.store_uri).glob(f"*/{run}")
+            ):
+                shutil.rmtree(folder)
 
     def _model(self, name: str) -> Model:
         return self._registry.model(name)

@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 from support.command import Finished, run_command
 from support.environments import OWN_VERSION
+from support.jenkins import FakeJenkins
 from support.postgres import Postgres
 from support.proxy import CountingProxy
 from support.servers import Artifacts, Server, Store, start_server
@@ -104,3 +105,10 @@ def run_cli(tmp_path: Path) -> RunCli:
         return run_command(*arguments, cwd=cwd or tmp_path, env=env, stdin=stdin)
 
     return run
+
+
+@pytest.fixture
+def jenkins() -> Iterator[FakeJenkins]:
+    """A small Jenkins with one user and no jobs, for this test."""
+    with FakeJenkins() as fake:
+        yield fake

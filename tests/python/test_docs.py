@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from jenkins_mlflow import config
+from support.jenkins import TOKEN, USER, FakeJenkins
 from support.seeding import Spec, seed
 from support.servers import clean_environ
 
@@ -33,8 +34,8 @@ def test_the_pages_have_commands() -> None:
 
 
 @pytest.mark.parametrize(("page", "text"), SCRIPTS, ids=NAMES)
-def test_every_command_block_runs(page: Path, text: str, tmp_path: Path) -> None:
-    """Blocks run as written, beside a copy of the example, on a registry with two models.
+def test_every_command_block_runs(page: Path, text: str, tmp_path: Path, jenkins: FakeJenkins) -> None:
+    """Blocks run as written, beside a copy of the example, on a registry with two models and a small Jenkins.
 
     Make targets other than demo are only asked for their plan: `make test` would run this very test.
     """
@@ -44,6 +45,11 @@ def test_every_command_block_runs(page: Path, text: str, tmp_path: Path) -> None
         text = re.sub(r"^make (?!demo)", "make --dry-run ", text, flags=re.MULTILINE)
     elif page.parent.name == "heart-disease":
         shutil.copytree(page.parent, folder)
+    elif page.name == "jobs.md":
+        shutil.copytree(ROOT / "jobs", folder / "jobs")
+        (tmp_path / ".jenkins-token").write_text(TOKEN, encoding="utf-8")
+        text = text.replace("https://jenkins.example.com", jenkins.url).replace("=dana", f"={USER}")
+        text = f"jenkins-mlflow jobs apply --yes\n{text}"
     else:
         folder.mkdir()
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -52,7 +58,8 @@ def test_every_command_block_runs(page: Path, text: str, tmp_path: Path) -> None
         store,
         {name: [Spec(metrics={"roc_auc": value}) for value in values] for name, values in scores.items()},
     )
-    environ = clean_environ(MLFLOW_TRACKING_URI=store)
+    environ = clean_environ(MLFLOW_TRACKING_URI=store, **jenkins.environ)
+    environ |= {"HOME": str(tmp_path)} if page.name == "jobs.md" else {}
     environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euc", text],

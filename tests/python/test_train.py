@@ -379,9 +379,10 @@ def test_runs_are_marked_with_their_outcome_last(tmp_path: Path) -> None:
         candidates={"svm": "true", "knn": "false"},
         on_failure="continue",
     )
-    registry = Registry([run("svm"), run("knn")])
+    registry = Registry([run("svm"), run("knn"), run("knn", 2, finished=False, seconds=None)])
     trained(plan, registry)
-    assert registry.marks == {"svm1": "ok", "knn1": "failed"}
+    assert registry.marks == {"svm1": "ok", "knn1": "failed", "knn2": "failed"}
+    assert registry.ended == ["knn2"]
 
 
 VERSION = (RegisteredVersion("heart", 1),)
@@ -396,7 +397,12 @@ VERSION = (RegisteredVersion("heart", 1),)
         pytest.param([run("svm")], VERSION, False, {"svm1": "ok"}, [], id="lost between version and mark"),
         pytest.param([run("svm")], (), True, {"svm1": "lost"}, [], id="lost before it was registered"),
         pytest.param(
-            [run("svm", finished=False)], VERSION, True, {"svm1": "lost"}, ["svm1"], id="lost in the middle"
+            [run("svm", finished=False, seconds=None)],
+            VERSION,
+            True,
+            {"svm1": "lost"},
+            ["svm1"],
+            id="lost in the middle",
         ),
         pytest.param([run("svm", outcome="lost")], VERSION, True, {}, [], id="lost earlier"),
         pytest.param(
@@ -441,13 +447,13 @@ def test_a_candidate_that_is_trained_is_not_trained_twice(
             "lost",
             "continue",
             "trained",
-            "1 of 2 candidates trained: svm missing; 1 run logged, 1 version registered",
+            "1 of 2 candidates trained: svm missing (no run of it ended well); 1 run logged, 1 version registered",
         ),
         (
             "forged",
             "stop",
             "failed",
-            "1 of 2 candidates trained: svm missing; 1 run logged, 1 version registered",
+            "1 of 2 candidates trained: svm missing (no run of it ended well); 1 run logged, 1 version registered",
         ),
     ],
 )

@@ -1,0 +1,73 @@
+"""Where Jenkins is and who asks: from --url, the environment, or ~/.netrc; never from a command line's words."""
+
+from __future__ import annotations
+
+import netrc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.text import one_line, redact
+
+
+@dataclass(frozen=True)
+class Access:
+    """Jenkins' address and an account; without a user, Jenkins is asked anonymously."""
+
+    url: str
+    user: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) -> Access:
+    """Decide on the server and the account.
+
+    Args:
+        url: From the command line.
+        environ: JENKINS_URL, JENKINS_USER, JENKINS_TOKEN.
+        by_netrc: Take user and token from ~/.netrc.
+
+    Raises:
+        UsageError: Something is missing, half given, or unsafe.
+    """
+    address = (url or environ.get("JENKINS_URL") or "").rstrip("/")
+    if not address:
+        raise UsageError("no Jenkins URL: which Jenkins is meant?", next_step="set JENKINS_URL or give --url")
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{redact(address)} is no address that starts with http:// or https://")
+    if parts.username or parts.password:
+        raise UsageError(
+            "the Jenkins URL has a user or password in it, which logs would show",
+            next_step="take them out; set JENKINS_USER and JENKINS_TOKEN, or use --netrc",
+        )
+    if by_netrc:
+        return Access(address, *_from_netrc(parts.hostname))
+    user, token = environ.get("JENKINS_USER"), environ.get("JENKINS_TOKEN")
+    if bool(user) != bool(token):
+        there, missing = ("JENKINS_USER", "JENKINS_TOKEN") if user else ("JENKINS_TOKEN", "JENKINS_USER")
+        raise UsageError(
+            f"{there} is set but {missing} is not", next_step=f"set {missing} too, or use --netrc"
+        )
+    return Access(address, user or None, token or None)
+
+
+def _from_netrc(host: str) -> tuple[str, str]:
+    """User and token of a host. Python itself refuses a file that others can read."""
+    try:
+        found = netrc.netrc().authenticators(host)
+    except FileNotFoundError as error:
+        raise UsageError("--netrc: there is no ~/.netrc") from error
+    except (OSError, netrc.NetrcParseError) as error:
+        reason = getattr(error, "msg", "") or str(error)
+        raise UsageError(
+            f"--netrc: ~/.netrc cannot be used: {one_line(reason)}",
+            next_step="chmod 600 ~/.netrc, if it is too open",
+        ) from error
+    if not found or not found[0] or not found[2]:
+        raise UsageError(
+            f"--netrc: ~/.netrc has no login and password for {host}",
+            next_step=f"add a line: machine {host} login USER password TOKEN",
+        )
+    return found[0], found[2]

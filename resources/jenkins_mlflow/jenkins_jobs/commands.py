@@ -1,0 +1,257 @@
+"""The click group `jobs`: parses and calls. Imports little: every command line loads it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jenkins_mlflow.errors import Interrupted, Refused, UsageError
+from jenkins_mlflow.jenkins_jobs.options import (
+    Document,
+    connect,
+    file_option,
+    finish,
+    netrc_option,
+    output_option,
+    quiet_option,
+    resolve,
+    seconds,
+    timeout_option,
+    url_option,
+)
+from jenkins_mlflow.terminal import Terminal
+from jenkins_mlflow.text import plural, printable
+
+if TYPE_CHECKING:
+    from jenkins_mlflow.jenkins_jobs.plan import Plan
+
+
+@click.group()
+def jobs() -> None:
+    """Create, run and watch the Jenkins jobs that jobs.yaml describes, by python-jenkins.
+
+    The account comes from JENKINS_USER and JENKINS_TOKEN (an API token), or from ~/.netrc with --netrc; a CA of your
+    own from REQUESTS_CA_BUNDLE. JOB is a job of jobs.yaml, or any job by its full name, such as mlops/nightly.
+    """
+
+
+@jobs.command("apply")
+@file_option
+@click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--adopt", multiple=True, metavar="JOB", help="Take over this job, which somebody else made.")
+@url_option
+@netrc_option
+@output_option
+@quiet_option
+def apply_jobs(
+    *,
+    file: Path | None,
+    dry_run: bool,
+    yes: bool,
+    adopt: tuple[str, ...],
+    url: str | None,
+    netrc: bool,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Create or update the jobs of jobs.yaml: shows the difference, asks (or --yes), writes. Deletes nothing."""
+    from jenkins_mlflow.jenkins_jobs import apply as applying
+    from jenkins_mlflow.jenkins_jobs.definition import load
+    from jenkins_mlflow.jenkins_jobs.documents import failure, plan_items
+    from jenkins_mlflow.jenkins_jobs.plan import plan as make_plan
+
+    definition, terminal = load(file), Terminal(quiet)
+    server = connect(url, by_netrc=netrc)
+    plan = make_plan(definition, applying.read(server, definition), adopt)
+    _show(plan, terminal)
+    plan.require_allowed()
+    if not plan.changes:
+        finish(
+            {
+                "action": "apply",
+                "status": "nothing",
+                "message": "every job is up to date",
+                "items": plan_items(plan, {}),
+            },
+            output,
+        )
+    changes = plural(len(plan.changes), "change")
+    if dry_run:
+        finish(
+            {
+                "action": "apply",
+                "status": "planned",
+                "message": f"{changes} to make",
+                "items": plan_items(plan, {}),
+            },
+            output,
+        )
+    if not yes and not _agreed(terminal, changes, server.url):
+        message = "nothing was changed: the answer was no"
+        finish(
+            {"action": "apply", "status": "nothing", "message": message, "items": plan_items(plan, {})},
+            output,
+        )
+    try:
+        done = applying.apply(server, plan, terminal.say)
+    except Interrupted as interruption:
+        interruption.state = "what is said above is done, the change after it maybe"
+        interruption.next_step = "run the command again: it shows what is left"
+        raise
+    document: Document = {
+        "action": "apply",
+        "status": "applied",
+        "message": f"{changes} made",
+        "items": plan_items(plan, done.outcomes),
+    }
+    if done.stopped:
+        made = sum(outcome in ("created", "updated") for outcome in done.outcomes.values())
+        document |= failure(done.stopped, f"stopped after {made} of {changes}")
+        terminal.insist(
+            f"error: {done.stopped.message}\nnext:  {done.stopped.next_step or 'run the command again'}"
+        )
+    finish(document, output)
+
+
+@jobs.command("run")
+@click.argument("job")
+@click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--no-wait", is_flag=True, help="Only queue the build.")
+@timeout_option
+@file_option
+@url_option
+@netrc_option
+@output_option
+@quiet_option
+def run_job(
+    *,
+    job: str,
+    parameters: tuple[str, ...],
+    no_wait: bool,
+    timeout: str | None,
+    file: Path | None,
+    url: str | None,
+    netrc: bool,
+    output: str,
+    quiet: bool,
+) -> None:
+    """Start a build with parameters, and watch it from the queue to its end.
+
+    Keys and values are checked against the job's own parameters before anything is queued. Ctrl-C asks whether to abort
+    the build, to leave it, or to go on watching; SIGTERM leaves it. The exit code is 0 for SUCCESS, 1 for FAILURE and
+    NOT_BUILT, 130 for ABORTED; for UNSTABLE 4 if a person must promote by hand, else 3; 1 when --timeout is over.
+    """
+    from jenkins_mlflow.jenkins_jobs import parameters as checking
+    from jenkins_mlflow.jenkins_jobs.documents import watch
+
+    name, limit = resolve(job, file), seconds(timeout)
+    server, terminal = connect(url, by_netrc=netrc), Terminal(quiet)
+    known = server.job(name, checking.TREE)
+    given = checking.check(name, known, parameters)
+    if known.get("buildable") is False:
+        raise Refused(
+            f"{printable(name)} is disabled", state="nothing was queued", next_step="enable it in Jenkins"
+        )
+    try:
+        item = server.start(name, given.values)
+    except Interrupted as interruption:
+        interruption.state = "whether a build was queued is not known"
+        interruption.next_step = f"look at {server.page(name)}"
+        raise
+    with_values = ", ".join(f"{key}={printable(value)}" for key, value in given.shown.items())
+    terminal.say(f"queued {printable(name)} as item {item}{with_values and ' with ' + with_values}")
+    document: Document = {"action": "run", "job": name, "queue_item": item, "parameters": given.shown}
+    if no_wait:
+        finish({**document, "status": "queued", "message": f"queued: {server.page(name)}"}, output)
+    finish({**document, **watch(server, name, terminal, limit, item=item)}, output)
+
+
+@jobs.command("status")
+@click.argument("names", nargs=-1, metavar="[JOB]...")
+@click.option(
+    "--last", type=click.IntRange(min=1), default=3, show_default=True, help="Builds shown of each job."
+)
+@file_option
+@url_option
+@netrc_option
+@output_option
+def show_status(
+    *, names: tuple[str, ...], last: int, file: Path | None, url: str | None, netrc: bool, output: str
+) -> None:
+    """Show the last builds of the jobs, with their result and what they did to the registry."""
+    from jenkins_mlflow.jenkins_jobs.definition import load
+    from jenkins_mlflow.jenkins_jobs.status import last_builds
+
+    full = [resolve(name, file) for name in names]
+    if not names:
+        definition = load(file)
+        full = [definition.full_name(name) for name in definition.jobs]
+    server = connect(url, by_netrc=netrc)
+    items = last_builds(server, full, last, time.time(), named=bool(names))
+    message = f"{plural(len(full), 'job')} in {server.url}"
+    finish({"action": "status", "status": "listed", "message": message, "items": items}, output)
+
+
+@jobs.command("logs")
+@click.argument("job")
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--follow", is_flag=True, help="Watch until the build's end; then the exit code is that of `jobs run`."
+)
+@timeout_option
+@file_option
+@url_option
+@netrc_option
+def show_log(
+    *,
+    job: str,
+    number: int | None,
+    follow: bool,
+    timeout: str | None,
+    file: Path | None,
+    url: str | None,
+    netrc: bool,
+) -> None:
+    """Print the log of a build: of this NUMBER, else of the last."""
+    from jenkins_mlflow.jenkins_jobs.documents import watch
+    from jenkins_mlflow.jenkins_jobs.follow import clean
+
+    name, limit = resolve(job, file), seconds(timeout)
+    server = connect(url, by_netrc=netrc)
+    build = number or int(server.build(name, "lastBuild")["number"])
+    if follow:
+        finish(
+            {
+                "action": "logs",
+                "job": name,
+                **watch(server, name, Terminal(), limit, build=build, write=click.echo),
+            }
+        )
+    text, _, _ = server.log(name, build, 0)
+    for line in text.decode("utf-8", "replace").splitlines():
+        click.echo(clean(line))
+
+
+def _show(plan: Plan, terminal: Terminal) -> None:
+    """The differences, coloured at a terminal."""
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    colours = {"+": "green", "-": "red", "@": "cyan"} if coloured else {}
+    for item in plan.items:
+        for line in item.diff.splitlines():
+            terminal.insist(click.style(line, fg=colours.get(line[:1])) if coloured else line)
+
+
+def _agreed(terminal: Terminal, changes: str, url: str) -> bool:
+    if not terminal.interactive:
+        raise UsageError(
+            f"{changes} would be made, and there is no terminal to ask at",
+            state="nothing was changed",
+            next_step="look at the difference above, then say --yes",
+        )
+    return terminal.confirm(f"Make {changes} in {url}?")

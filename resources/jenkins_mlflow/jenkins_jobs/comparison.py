@@ -1,0 +1,154 @@
+"""Compares a job's XML with what Jenkins has stored, past what Jenkins adds by itself.
+
+Jenkins stores a job anew after its first build: with plugin versions, default values, empty elements, in another order,
+and with what the Jenkinsfile declares (parameters, triggers, options). What came from there it notes under ``actions``,
+and takes it away again when the Jenkinsfile no longer has it. That record is what tells a Jenkinsfile's settings
+from a person's.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from jenkins_mlflow.errors import JenkinsError
+from jenkins_mlflow.jenkins_jobs.job_xml import LISTS, NOT_CONCURRENT, PARAMETERS, TRIGGERS
+from jenkins_mlflow.text import one_line, printable, redact
+
+_SECRET_TAG = re.compile(r"token|password|secret|passphrase", re.IGNORECASE)
+_ENCRYPTED = re.compile(r"\{AQ[A-Za-z0-9+/=]+\}")
+# An empty property of another class is one that a plugin adds to every job that somebody saves.
+_SAYS_SOMETHING_EMPTY = {
+    NOT_CONCURRENT,
+    "org.jenkinsci.plugins.workflow.job.properties.DisableResumeJobProperty",
+}
+
+
+def parse(name: str, text: str) -> ET.Element:
+    """Read a stored config.xml. Jenkins calls it XML 1.1, but what it writes is 1.0 as long as nobody pastes control
+    characters into a form."""
+    if "<!DOCTYPE" in text:
+        raise JenkinsError(f"the config.xml of {name} declares a document type, which Jenkins never does")
+    try:
+        return ET.fromstring(text)  # noqa: S314  no entities without a document type
+    except ET.ParseError as error:
+        raise JenkinsError(
+            f"the config.xml of {printable(name)} cannot be read: {one_line(str(error))}",
+            next_step="look at the job's page; saving it there writes its config.xml anew",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a job has from its Jenkinsfile, by Jenkins' own record of declarative and of ``properties(...)`` steps."""
+
+    properties: frozenset[str]
+    triggers: frozenset[str]
+    parameters: frozenset[str]
+
+    @classmethod
+    def by(cls, root: ET.Element) -> Declared:
+        """Read the record of a stored job."""
+
+        def names(tag: str) -> frozenset[str]:
+            return frozenset(node.text or "" for node in root.iterfind(f"actions/*/{tag}/string"))
+
+        return cls(
+            names("jobProperties") | names("jobPropertyDescriptors"), names("triggers"), names("parameters")
+        )
+
+
+def merge(current: ET.Element, wanted: ET.Element) -> ET.Element:
+    """The wanted job with what the stored one has from its Jenkinsfile, and with Jenkins' record of that."""
+    declared, merged = Declared.by(current), copy.deepcopy(wanted)
+    for tag in ("actions", "properties"):
+        if merged.find(tag) is None:
+            ET.SubElement(merged, tag)
+    record, properties = merged.find("actions"), merged.find("properties")
+    assert record is not None
+    assert properties is not None
+    record[:] = [copy.deepcopy(node) for node in current.iterfind("actions/*")]
+    for node in current.iterfind("properties/*"):
+        if _class_name(node) in declared.properties:
+            properties[:] = [own for own in properties if own.tag != node.tag] + [copy.deepcopy(node)]
+        elif node.tag == TRIGGERS:
+            _keep(properties, node, lambda trigger: _class_name(trigger) in declared.triggers, _class_name)
+        elif node.tag == PARAMETERS:
+            _keep(properties, node, lambda item: _name(item) in declared.parameters, _name)
+    return merged
+
+
+def _keep(
+    properties: ET.Element,
+    stored: ET.Element,
+    declared: Callable[[ET.Element], bool],
+    key: Callable[[ET.Element], str],
+) -> None:
+    """Take over those items of a stored property's list that the Jenkinsfile declares."""
+    kept = [copy.deepcopy(item) for item in stored.iterfind(f"{LISTS[stored.tag]}/*") if declared(item)]
+    if not kept:
+        return
+    own = properties.find(stored.tag)
+    if own is None:
+        own = ET.SubElement(properties, stored.tag)
+        ET.SubElement(own, LISTS[stored.tag])
+    items, names = own[0], {key(item) for item in kept}
+    items[:] = [item for item in items if key(item) not in names] + kept
+
+
+def canonical(root: ET.Element) -> str:
+    """The job as text in which two jobs that mean the same are equal; without secrets."""
+    plain = _plain(root)
+    if plain is None:
+        return ""
+    ET.indent(plain)
+    return ET.tostring(plain, encoding="unicode") + "\n"
+
+
+def difference(name: str, before: str, after: str) -> str:
+    """A unified diff of two canonical texts, safe to print."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), f"{name} (in Jenkins)", f"{name} (jobs.yaml)", lineterm=""
+    )
+    return "\n".join(printable(redact(line)) for line in lines)
+
+
+def _plain(node: ET.Element, parent: str = "") -> ET.Element | None:
+    """The element without what says nothing; None if nothing is left of it."""
+    # A class without a dot is XStream's own word for a list.
+    attributes = {
+        k: v for k, v in node.attrib.items() if k != "plugin" and not (k == "class" and "." not in v)
+    }
+    plain = ET.Element(node.tag, attributes)
+    if node.tag == "choices":  # in an array, in an array list or bare, by the version of Jenkins
+        plain.attrib.clear()
+        plain[:] = [_leaf(choice) for choice in node.iter("string")]
+    else:
+        inner = (_plain(child, node.tag) for child in node if not (parent == "" and child.tag == "actions"))
+        plain[:] = sorted((child for child in inner if child is not None), key=lambda child: child.tag)
+        if not len(node):
+            plain.text = _leaf(node).text
+    is_object = "." in node.tag and (parent != "properties" or node.tag in _SAYS_SOMETHING_EMPTY)
+    if len(plain) or plain.attrib or is_object or node.tag == "string":
+        return plain
+    # An absent truth value is false to Java, an absent list is empty.
+    return plain if plain.text not in {None, "", "false"} else None
+
+
+def _leaf(node: ET.Element) -> ET.Element:
+    leaf, text = ET.Element(node.tag), (node.text or "").replace("\r\n", "\n").strip()
+    leaf.text = "***" if text and _SECRET_TAG.search(node.tag) else _ENCRYPTED.sub("***", text)
+    return leaf
+
+
+def _class_name(node: ET.Element) -> str:
+    """The Java class that a tag stands for (XStream's escapes)."""
+    return node.tag.replace("_-", "$").replace("__", "_")
+
+
+def _name(node: ET.Element) -> str:
+    return node.findtext("name") or ""

@@ -1,0 +1,181 @@
+"""What `jobs.yaml` may hold, and its loading: every mistake at once, one line each, with line and key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from jenkins_mlflow.config_loading import read_layers, validate
+from jenkins_mlflow.config_values import Line, broken_rule, expected, parse_line, parse_lines
+from jenkins_mlflow.errors import UsageError
+
+DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))
+# What Jenkins itself refuses in a name (jenkins.model.Jenkins.checkGoodName), and what would break a line of a log.
+_BAD_NAME = re.compile(r"[?*/\\%!@#$^&|<>\[\]:;]|^\s|\s$|^\.{1,2}$|^$")
+_CRON = re.compile(r"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\w*,/()-]+(\s+[\w*,/()-]+){4}")
+
+
+def parse_item_name(value: Any) -> str:
+    """The name of a job or of one folder."""
+    name = parse_line(value)
+    if _BAD_NAME.search(name):
+        raise expected("a name that Jenkins allows (none of ? * / \\ % ! @ # $ ^ & | < > [ ] : ;)")
+    return name
+
+
+def parse_folder(value: Any) -> str:
+    """A folder's path, such as ``teams/mlops``."""
+    return "/".join(parse_item_name(part) for part in parse_line(value).strip("/").split("/"))
+
+
+def parse_repository(value: Any) -> str:
+    """A git address. A password in it would stand in Jenkins in plain text."""
+    if re.search(r"://[^/@\s]*:[^/@\s]*@", parse_line(value)):
+        raise expected(
+            "an address without a password", "; name Jenkins' credentials by repository.credentials"
+        )
+    return str(value)
+
+
+def parse_script(value: Any) -> str:
+    """The Jenkinsfile's path in the repository."""
+    path = parse_line(value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise expected("a path in the repository, such as Jenkinsfile or jobs/nightly.Jenkinsfile")
+    return path
+
+
+def parse_schedule(value: Any) -> str:
+    """Jenkins' cron, one line."""
+    if not _CRON.fullmatch(line := parse_line(value).strip()):
+        raise expected('a schedule of five fields, such as "H 2 * * *", or @daily')
+    return line
+
+
+def parse_text(value: Any) -> str:
+    """Text of one or more lines."""
+    if not isinstance(value, str) or not all(line.isprintable() for line in value.splitlines()):
+        raise expected("text")
+    return value.strip()
+
+
+def parse_default(value: Any) -> bool | str:
+    """A parameter's default: yes or no makes it a check box, text an input field."""
+    if not isinstance(value, bool | str):
+        raise expected("text, true or false", "; put it in quotes" if isinstance(value, int | float) else "")
+    return value
+
+
+def parse_parameter_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
+        raise expected("a parameter name: letters, digits and underscores, no digit first")
+    return value
+
+
+ItemName = Annotated[str, BeforeValidator(parse_item_name)]
+ParameterName = Annotated[str, BeforeValidator(parse_parameter_name)]
+Text = Annotated[str, BeforeValidator(parse_text)]
+
+
+class _Section(BaseModel):
+    """A mapping of the file: no unknown keys, no type conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class Repository(_Section):
+    """Where the Jenkinsfiles are."""
+
+    url: Annotated[str, BeforeValidator(parse_repository)] = Field(description="Git address.")
+    branch: Line = Field(default="main", description="Branch whose Jenkinsfile runs.")
+    credentials: Line | None = Field(default=None, description="Id of Jenkins' credentials for the address.")
+
+
+class Parameter(_Section):
+    """A build parameter that the job has before its first build."""
+
+    description: Text = Field(default="", description="Shown beside the field.")
+    default: Annotated[bool | str, BeforeValidator(parse_default)] = Field(
+        default="", description="true or false makes a check box, text an input field."
+    )
+    choices: Annotated[tuple[str, ...], BeforeValidator(parse_lines)] = Field(
+        default=(), description="Makes a list; the first is the default."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Parameter:
+        if self.choices and self.default != "":
+            raise broken_rule("expected choices or a default; the first choice is the default", "default")
+        return self
+
+
+class Job(_Section):
+    """A pipeline job whose script is in the repository."""
+
+    script: Annotated[str, BeforeValidator(parse_script)] = Field(
+        default="Jenkinsfile", description="The Jenkinsfile's path in the repository."
+    )
+    description: Text = Field(default="", description="Shown on the job's page.")
+    branch: Line | None = Field(default=None, description="Another branch than the repository's.")
+    keep_builds: int | None = Field(default=None, ge=1, description="How many builds are kept.")
+    disable_concurrent: bool = Field(default=False, description="Whether one build waits for another.")
+    schedule: Annotated[str, BeforeValidator(parse_schedule)] | None = Field(
+        default=None, description='When it starts by itself, in Jenkins\' cron, e.g. "H 2 * * *".'
+    )
+    disabled: bool = Field(default=False, description="Whether it refuses to be built.")
+    parameters: dict[ParameterName, Parameter] = Field(
+        default={}, description="Build parameters that the job has before its Jenkinsfile first ran."
+    )
+
+
+class Definition(_Section):
+    """The whole file."""
+
+    folder: Annotated[str, BeforeValidator(parse_folder)] | None = Field(
+        default=None, description="Folder of the jobs; missing ones are created."
+    )
+    repository: Repository = Field(description="Where the Jenkinsfiles are.")
+    jobs: dict[ItemName, Job] = Field(min_length=1, description="The jobs by name.")
+
+    def full_name(self, name: str) -> str:
+        """The name under which Jenkins knows one of the jobs."""
+        return f"{self.folder}/{name}" if self.folder else name
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that must be there, outermost first."""
+        parts = self.folder.split("/") if self.folder else []
+        return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+
+    def resolve(self, name: str) -> str:
+        """A job of the file by its short name, any other by the name it has in Jenkins."""
+        return self.full_name(name) if name in self.jobs else name.strip("/")
+
+
+def find_file(given: Path | None) -> Path | None:
+    """The file that was named, else the first of DEFAULT_FILES that is there."""
+    return given or next((path for path in DEFAULT_FILES if path.is_file()), None)
+
+
+def load(given: Path | None) -> Definition:
+    """Read the file.
+
+    Raises:
+        UsageError: There is none.
+        ConfigError: It has mistakes, all of them named.
+    """
+    source = find_file(given)
+    if source is None:
+        raise UsageError(
+            f"there is no {' and no '.join(map(str, DEFAULT_FILES))}",
+            next_step="name the file with --file; docs/jobs.md says what it holds",
+        )
+    return validate(Definition, read_layers(Definition, source, {}, {}))

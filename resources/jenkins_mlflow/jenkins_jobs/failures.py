@@ -1,0 +1,81 @@
+"""python-jenkins' errors in the package's words: what could not be done, why, and what a person does next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import requests
+
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound
+from jenkins_mlflow.faults import Fault, classify
+from jenkins_mlflow.jenkins_jobs.access import Access
+from jenkins_mlflow.text import one_line, printable
+
+_ACCOUNT = (
+    "make a token on your Jenkins user's page (Security, API Token); set JENKINS_USER and JENKINS_TOKEN"
+)
+_PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, Create and Configure"
+_UNKNOWN = "whether Jenkins did it is not known"
+_NAME = "check the name, folders included; `jobs apply` makes the jobs of jobs.yaml"
+
+
+def explained(
+    what: str, error: Exception, access: Access, *, sent_once: bool
+) -> JenkinsError | ConnectionFailed:
+    """The failure as one of the package's errors. What Jenkins sends as a page is never part of it, nor the token.
+
+    Args:
+        what: What was to be done, in the imperative.
+        error: From python-jenkins or from below it.
+        access: Where Jenkins is, who asked.
+        sent_once: It was a request that must not be sent twice.
+    """
+    fault, response = classify(error), response_of(error)
+    begun, who = f"cannot {printable(what)}", printable(access.user or "anonymous")
+    if fault.connection and not isinstance(error, ValueError):
+        return _unreachable(begun, fault, access.url, sent_once=sent_once)
+    header = one_line(response.headers.get("X-Error", "")) if response is not None else ""
+    said = f": {header}" if header else ""
+    if fault.status == 401:
+        message = f"Jenkins does not accept the user {who} with this token (HTTP 401)"
+        return JenkinsError(f"{begun}: {message}", next_step=_ACCOUNT)
+    if fault.status == 403:
+        return JenkinsError(
+            f"{begun}: Jenkins does not allow it to {who} (HTTP 403){said}", next_step=_PERMISSION
+        )
+    if fault.status == 404:
+        message = f"there is no such thing in {access.url}, or {who} may not see it (HTTP 404)"
+        return JobNotFound(f"{begun}: {message}", next_step=_NAME)
+    if isinstance(error, ValueError):
+        message, next_step = (
+            "the answer was not Jenkins' own",
+            f"check that {access.url} is Jenkins, not a login page",
+        )
+        return JenkinsError(f"{begun}: {message}", next_step=next_step)
+    message = f"HTTP {fault.status} from Jenkins{said}" if fault.status else one_line(str(error))
+    state = _UNKNOWN if sent_once and (fault.status or 0) >= 500 else ""
+    next_step = f"look at {access.url} and Jenkins' own log, then run the command again"
+    return JenkinsError(f"{begun}: {message}", state=state, next_step=next_step)
+
+
+def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> ConnectionFailed:
+    message = f"{begun}: {fault.summary} ({url})"
+    if sent_once and "refused" not in fault.summary:
+        return ConnectionFailed(
+            message, state=_UNKNOWN, next_step=f"look at {url} before you run the command again"
+        )
+    return ConnectionFailed(
+        message, next_step="check JENKINS_URL and the network, then run the command again"
+    )
+
+
+def response_of(error: BaseException) -> requests.Response | None:
+    """The answer behind an error; python-jenkins leaves it in ``__context__``."""
+    answers = (link.response for link in _chain(error) if isinstance(link, requests.RequestException))
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

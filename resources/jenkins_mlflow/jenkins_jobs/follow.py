@@ -1,0 +1,174 @@
+"""`jobs run` and `jobs logs --follow`: from the queue to the build's end, with its log while it grows.
+
+Ctrl-C ends the watching, and the build only if the person says so; SIGTERM never touches the build.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsError
+from jenkins_mlflow.jenkins_jobs.server import pause
+from jenkins_mlflow.terminal import Terminal
+from jenkins_mlflow.text import one_line, printable
+
+T = TypeVar("T")
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
+
+
+class Builds(Protocol):
+    """The part of Jenkins that runs builds."""
+
+    def page(self, name: str, number: int | str = "") -> str: ...
+    def build(self, name: str, number: int | str) -> dict[str, Any]: ...
+    def queue_item(self, number: int) -> dict[str, Any]: ...
+    def cancel(self, number: int) -> None: ...
+    def stop(self, name: str, number: int) -> None: ...
+    def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]: ...
+
+
+class OutOfTime(Exception):
+    """The time that the person gave is over."""
+
+
+@dataclass
+class Follower:
+    """Watches one build of one job.
+
+    Args:
+        server: Jenkins.
+        job: The job's full name.
+        terminal: Where a person is told and asked.
+        write: Where a line of the log goes.
+        timeout: Longest time to watch, in seconds; None for no limit.
+        interval: Seconds between two looks.
+    """
+
+    server: Builds
+    job: str
+    terminal: Terminal
+    write: Callable[[str], None]
+    timeout: float | None = None
+    interval: float = 1.0
+    sleep: Callable[[float], None] = pause
+    clock: Callable[[], float] = time.monotonic
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+
+    def out_of_queue(self, item: int) -> int | None:
+        """Wait until the queue item is a build; its number, or None if the item was cancelled.
+
+        Raises:
+            OutOfTime: before that.
+            Interrupted: The person left.
+        """
+        said = ""
+
+        def look() -> tuple[int | None] | None:
+            nonlocal said
+            state = self.server.queue_item(item)
+            if state.get("cancelled"):
+                return (None,)
+            if executable := state.get("executable"):
+                return (int(executable["number"]),)
+            why = one_line(str(state.get("why") or ""))
+            if why and _without_numbers(why) != _without_numbers(said):
+                self.terminal.say(f"in the queue: {why}")
+                said = why
+            return None
+
+        what, where = f"queue item {item} of {self.job}", self.server.page(self.job)
+        return self._until(look, what, where, lambda: self.server.cancel(item))[0]
+
+    def to_the_end(self, number: int) -> dict[str, Any]:
+        """Write the log as it grows until the build has a result; the build.
+
+        Raises:
+            OutOfTime: before that.
+            Interrupted: The person left.
+        """
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        position, rest = 0, ""
+
+        def look() -> dict[str, Any] | None:
+            nonlocal position, rest
+            chunk, position, more = self.server.log(self.job, number, position)
+            *lines, rest = (rest + decode(chunk)).split("\n")
+            for line in lines:
+                self.write(clean(line))
+            if more:
+                return None
+            build = self.server.build(self.job, number)
+            if build.get("building") or not build.get("result"):
+                return None
+            if rest:
+                self.write(clean(rest))
+            return build
+
+        what, where = f"{self.job} {number}", self.server.page(self.job, number)
+        return self._until(look, what, where, lambda: self.server.stop(self.job, number), number)
+
+    def _until(
+        self,
+        look: Callable[[], T | None],
+        what: str,
+        where: str,
+        abort: Callable[[], None],
+        number: int | None = None,
+    ) -> T:
+        """Look again and again until there is something."""
+        while True:
+            try:
+                if (found := look()) is not None:
+                    return found
+                if self.timeout is not None and self.clock() - self._started > self.timeout:
+                    raise OutOfTime
+                self.sleep(self.interval)
+            except Interrupted as interruption:
+                self._interrupted(interruption, what, where, abort, number)
+            except (JenkinsError, ConnectionFailed) as error:
+                error.state = f"{printable(what)} may go on in Jenkins; it is not watched any more: {where}"
+                raise
+
+    def _interrupted(
+        self, interruption: Interrupted, what: str, where: str, abort: Callable[[], None], number: int | None
+    ) -> None:
+        """Ask what shall become of the build; come back only to go on watching."""
+        answer = ""
+        if interruption.exit_code == 128 + signal.SIGINT and self.terminal.interactive:
+            try:
+                answer = self.terminal.ask(
+                    f"\n{printable(what)} goes on. [a]bort it, [d]etach, [c]ontinue watching"
+                )
+            except Interrupted:
+                answer = "d"
+        if answer.startswith("c"):
+            return
+        if answer.startswith("a"):
+            abort()
+            self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
+            return
+        follow = f"jenkins-mlflow jobs logs {self.job} {number} --follow" if number else f"look at {where}"
+        interruption.state = f"{printable(what)} goes on in Jenkins: {where}"
+        interruption.next_step = follow
+        raise interruption
+
+
+def clean(line: str) -> str:
+    """A log's line without colours and whatever else could steer a terminal; tabs stay."""
+    plain = _ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2])
+    return "\t".join(printable(part) for part in plain.split("\t"))
+
+
+def _without_numbers(text: str) -> str:
+    """`In the quiet period. Expires in 4.2 sec` counts down; that is no news."""
+    return re.sub(r"[\d.,]+", "", text)

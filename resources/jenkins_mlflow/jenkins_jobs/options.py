@@ -1,0 +1,70 @@
+"""What the `jobs` commands share: options, who is asked, how it ends. Imports little: every command line loads it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.render import FORMATS, render
+from jenkins_mlflow.text import printable
+
+if TYPE_CHECKING:
+    from jenkins_mlflow.jenkins_jobs.server import Server
+
+Document = dict[str, Any]
+
+file_option = click.option(
+    "--file", "file", type=click.Path(path_type=Path), help="The jobs [jobs.yaml, else jobs/jobs.yaml]."
+)
+url_option = click.option("--url", help="Jenkins' address [JENKINS_URL].")
+netrc_option = click.option(
+    "--netrc", is_flag=True, help="User and token from ~/.netrc instead of the environment."
+)
+output_option = click.option(
+    "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
+)
+quiet_option = click.option(
+    "--quiet", is_flag=True, help="Say nothing but errors, differences and questions."
+)
+timeout_option = click.option(
+    "--timeout", metavar="DURATION", help="Longest time to watch, e.g. 30m; the build goes on."
+)
+
+
+def resolve(name: str, file: Path | None) -> str:
+    """The full name of a job; jobs.yaml is only asked if it is there or was named."""
+    from jenkins_mlflow.jenkins_jobs.definition import find_file, load
+
+    return load(file).resolve(name) if find_file(file) else name.strip("/")
+
+
+def connect(url: str | None, *, by_netrc: bool) -> Server:
+    from jenkins_mlflow.jenkins_jobs.access import find_access
+    from jenkins_mlflow.jenkins_jobs.server import Server
+
+    return Server(find_access(url, os.environ, by_netrc=by_netrc))
+
+
+def seconds(duration: str | None) -> float | None:
+    from pydantic_core import PydanticCustomError
+
+    from jenkins_mlflow.config_values import parse_duration
+
+    try:
+        return None if duration is None else parse_duration(duration)
+    except PydanticCustomError as error:
+        raise UsageError(f"--timeout: expected {error.message()}, got {printable(duration or '')}") from error
+
+
+def finish(document: Document, output: str = "text") -> NoReturn:
+    """Print the document and exit with its code."""
+    complete: Document = {"schema": 1, "command": "jobs", "exit_code": errors.DONE, **document}
+    render(complete, output, sys.stdout)
+    sys.stdout.flush()
+    raise click.exceptions.Exit(complete["exit_code"])

@@ -1,0 +1,98 @@
+"""Checks `KEY=VALUE` words against a job's own parameter definitions, before anything is queued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jenkins_mlflow.config_values import did_you_mean
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.text import printable
+
+TREE = "fullName,buildable,property[parameterDefinitions[name,type,choices]]"
+_NO_FORM_FIELD = {
+    "FileParameterDefinition",
+    "StashedFileParameterDefinition",
+    "Base64FileParameterDefinition",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """Checked parameters. ``values`` is None for a job that has none; ``secret`` names those that are never shown."""
+
+    values: Mapping[str, str] | None
+    secret: frozenset[str] = frozenset()
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The values, fit for logs."""
+        return {key: "***" if key in self.secret else value for key, value in (self.values or {}).items()}
+
+
+def check(name: str, job: Mapping[str, Any], words: Sequence[str]) -> Given:
+    """Make the parameters of a build.
+
+    Args:
+        name: The job, for messages.
+        job: What Jenkins says of it, by TREE.
+        words: From the command line.
+
+    Raises:
+        UsageError: With every word that is wrong, one a line.
+    """
+    definitions = {
+        definition["name"]: definition
+        for part in job.get("property") or ()
+        for definition in part.get("parameterDefinitions") or ()
+    }
+    values: dict[str, str] = {}
+    problems = []
+    for position, word in enumerate(words, start=1):
+        key, separator, value = word.partition("=")
+        if not separator:
+            # The word itself is not repeated: it may be a secret in the wrong place.
+            problems.append(f"word {position} is no KEY=VALUE")
+        elif key in values:
+            problems.append(f"{printable(key)} is given twice")
+        elif key not in definitions:
+            problems.append(_unknown(key, definitions))
+        elif problem := _problem(definitions[key], value):
+            problems.append(problem)
+        values[key] = value
+    if problems:
+        lines = "\n".join(f"{printable(name)}: {problem}" for problem in problems)
+        raise UsageError(lines, state="nothing was queued")
+    secret = frozenset(key for key in values if "Password" in str(definitions[key].get("type")))
+    return Given(
+        {key: _sent(definitions[key], value) for key, value in values.items()} if definitions else None,
+        secret,
+    )
+
+
+def _unknown(key: str, known: Mapping[str, Any]) -> str:
+    shown = printable(key)
+    if not known:
+        return (
+            f"no parameter {shown}: Jenkins knows none of this job; those of a Jenkinsfile it learns by the job's "
+            "first build, or from parameters: in jobs.yaml"
+        )
+    return f"no parameter {shown}{did_you_mean(key, known) or '; it has ' + ', '.join(sorted(known))}"
+
+
+def _problem(definition: Mapping[str, Any], value: str) -> str:
+    key, kind = printable(definition["name"]), str(definition.get("type"))
+    choices = definition.get("choices") or ()
+    if choices and value not in choices:
+        return f"{key}: expected one of {', '.join(choices)}, got {printable(value)}{did_you_mean(value, choices)}"
+    if kind == "BooleanParameterDefinition" and value.lower() not in ("true", "false"):
+        # To Jenkins every other word is false, `yes` too.
+        return f"{key}: expected true or false, got {printable(value)}"
+    if kind in _NO_FORM_FIELD:
+        return f"{key} is a file, which only Jenkins' page can upload"
+    return ""
+
+
+def _sent(definition: Mapping[str, Any], value: str) -> str:
+    return value.lower() if definition.get("type") == "BooleanParameterDefinition" else value

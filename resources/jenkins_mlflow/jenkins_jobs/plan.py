@@ -1,0 +1,114 @@
+"""What `jobs apply` would do, and why not: pure, from the file and from what Jenkins has stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jenkins_mlflow.config_values import did_you_mean
+from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.jenkins_jobs import comparison, job_xml
+from jenkins_mlflow.jenkins_jobs.definition import Definition
+
+
+@dataclass(frozen=True)
+class Item:
+    """One folder or job.
+
+    Attributes:
+        stored: What Jenkins had when the plan was made; None for nothing.
+        xml: What is sent.
+        diff: How the job changes, for a person.
+        obstacle: Why it is left alone although it differs.
+    """
+
+    name: str
+    kind: Literal["folder", "job"]
+    action: Literal["create", "update", "none", "refuse"]
+    stored: str | None = None
+    xml: str = ""
+    diff: str = ""
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All folders and jobs of the file, folders first, outermost first."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def changes(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.action in ("create", "update"))
+
+    @property
+    def refused(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.items if item.action == "refuse")
+
+    def require_allowed(self) -> None:
+        """Raises: Refused: Something that is not ours is in the way."""
+        if self.refused:
+            raise Refused(
+                "\n".join(f"{item.name}: {item.obstacle}" for item in self.refused),
+                state="nothing was written",
+                next_step="rename it in jobs.yaml; or, for a pipeline job that jobs.yaml shall own from now on, "
+                + " ".join(f"--adopt {item.name}" for item in self.refused),
+            )
+
+
+def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Collection[str] = ()) -> Plan:
+    """Decide for each folder and job.
+
+    Args:
+        definition: The file.
+        stored: By full name the class of each folder and the XML of each job, None for what is not there.
+        adopted: Jobs that may be taken over, by short or full name.
+
+    Raises:
+        UsageError: An adopted job is not in the file.
+        JenkinsError: A stored XML cannot be read.
+    """
+    jobs = {definition.full_name(name): name for name in definition.jobs}
+    taken = {definition.resolve(name) for name in adopted}
+    if unknown := taken - jobs.keys():
+        name = min(unknown)
+        raise UsageError(
+            f"--adopt {name}: no job of jobs.yaml{did_you_mean(name, [*definition.jobs, *jobs])}"
+        )
+    folders = [_folder(name, stored[name]) for name in definition.folders]
+    own = [_job(definition, short, name, stored[name], adopt=name in taken) for name, short in jobs.items()]
+    return Plan((*folders, *own))
+
+
+def _folder(name: str, kind: str | None) -> Item:
+    """A folder that is there is used as it is, whoever made it: often only its class may be read."""
+    if kind is None:
+        new = job_xml.folder()
+        diff = comparison.difference(name, "", comparison.canonical(new))
+        return Item(name, "folder", "create", xml=job_xml.text(new), diff=diff)
+    if "folder" not in kind.casefold():
+        return Item(name, "folder", "refuse", kind, obstacle=f"there is no folder but a {kind} of this name")
+    return Item(name, "folder", "none", kind)
+
+
+def _job(definition: Definition, short: str, name: str, stored: str | None, *, adopt: bool) -> Item:
+    wanted = job_xml.job(definition, short)
+    if stored is None:
+        diff = comparison.difference(name, "", comparison.canonical(wanted))
+        return Item(name, "job", "create", xml=job_xml.text(wanted), diff=diff)
+    current = comparison.parse(name, stored)
+    if current.tag != job_xml.ROOT:
+        what = f"there is a {current.tag} of this name, and Jenkins cannot make a pipeline job of it"
+        return Item(name, "job", "refuse", stored, obstacle=what)
+    merged = comparison.merge(current, wanted)
+    before, after = comparison.canonical(current), comparison.canonical(merged)
+    if before == after:
+        return Item(name, "job", "none", stored)
+    diff = comparison.difference(name, before, after)
+    if not job_xml.is_own(current) and not adopt:
+        what = (
+            "there is a job of this name that jenkins-mlflow did not make (its description lacks the marker)"
+        )
+        return Item(name, "job", "refuse", stored, diff=diff, obstacle=what)
+    return Item(name, "job", "update", stored, job_xml.text(merged), diff)

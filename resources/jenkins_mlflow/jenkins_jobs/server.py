@@ -1,0 +1,187 @@
+"""All talk with Jenkins, by python-jenkins: its answers as plain values, its errors as the package's own.
+
+Reads, and writes that may be repeated, are tried again on a passing fault. Starting a build is not: it would start two.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+
+from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
+from jenkins_mlflow.faults import RetryPolicy, call_with_retries
+from jenkins_mlflow.jenkins_jobs.access import Access
+from jenkins_mlflow.jenkins_jobs.failures import explained, response_of
+
+T = TypeVar("T")
+
+SECONDS = 30.0  # for one answer
+RETRIES = RetryPolicy(attempts=5, max_wait=10.0, deadline=60.0)
+_ONCE = RetryPolicy(attempts=1)
+
+
+def pause(seconds: float) -> None:
+    """``time.sleep``, looked up when it is needed: tests do not wait."""
+    time.sleep(seconds)
+
+
+class Server:
+    """One Jenkins. ``name`` is always a job's or folder's full name, such as ``mlops/nightly``.
+
+    Args:
+        access: Where it is and who asks.
+        policy: How often and how long a request that may be repeated is tried.
+        sleep: Replaced in tests.
+
+    Raises:
+        UsageError: python-jenkins is not installed.
+    """
+
+    def __init__(
+        self, access: Access, policy: RetryPolicy = RETRIES, sleep: Callable[[float], None] = pause
+    ) -> None:
+        try:
+            import jenkins
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"{error.name} is not installed: `jenkins-mlflow jobs` talks with Jenkins by python-jenkins",
+                next_step="pip install python-jenkins",
+            ) from error
+        self.url = access.url
+        self._access = access
+        self._library = jenkins
+        self._client = jenkins.Jenkins(access.url, access.user, access.token, timeout=SECONDS)
+        self._policy = policy
+        self._sleep = sleep
+
+    def page(self, name: str, number: int | str = "") -> str:
+        """The address of a job's or a build's page."""
+        path = "".join(f"/job/{quote(part, safe='')}" for part in name.split("/"))
+        return f"{self.url}{path}/{number}/" if number != "" else f"{self.url}{path}/"
+
+    def kind(self, name: str) -> str | None:
+        """The Java class of a job or folder; None if there is none, or none that this user may see."""
+        try:
+            return str(self.job(name, "name").get("_class"))
+        except JobNotFound:
+            return None
+
+    def config(self, name: str) -> str | None:
+        """The stored XML of a job or folder; None if there is none, or none that this user may see.
+
+        Jenkins sends it as UTF-8 without saying so, and python-jenkins' ``get_job_config`` would guess.
+        """
+        request = self._request("GET", f"{self.page(name)}config.xml")
+        try:
+            stored: bytes = self._ask(f"read {name}", lambda: self._client.jenkins_request(request)).content
+        except JobNotFound:
+            return None
+        return stored.decode("utf-8")
+
+    def create(self, name: str, xml: str) -> None:
+        """Make a job or folder. A try whose answer was lost may have made it: the next one looks first."""
+        tries = itertools.count()
+
+        def attempt() -> None:
+            if next(tries) == 0 or self._client.get_job_name(name) is None:
+                self._client.create_job(name, xml)
+
+        self._ask(f"create {name}", attempt)
+
+    def change(self, name: str, xml: str) -> None:
+        """Replace a job's configuration."""
+        self._ask(f"change {name}", lambda: self._client.reconfig_job(name, xml))
+
+    def job(self, name: str, tree: str) -> dict[str, Any]:
+        """Some fields of a job, by Jenkins' own ``tree`` syntax."""
+        return self._json(f"read {name}", f"{self.page(name)}api/json?tree={tree}")
+
+    def build(self, name: str, number: int | str) -> dict[str, Any]:
+        """A build; ``number`` may be ``lastBuild``."""
+        tree = "number,url,result,building,timestamp,duration,description,artifacts[relativePath]"
+        return self._json(f"read {name} {number}", f"{self.page(name, number)}api/json?tree={tree}")
+
+    def start(self, name: str, parameters: Mapping[str, str] | None) -> int:
+        """Queue a build; the queue item's number.
+
+        Args:
+            parameters: None for a job that has none. They travel in the request's body: addresses are logged.
+        """
+        address = self.page(name) + ("build" if parameters is None else "buildWithParameters")
+        request = self._request("POST", address, parameters)
+        response = self._ask(f"start {name}", lambda: self._client.jenkins_request(request), policy=_ONCE)
+        item = re.search(r"/queue/item/(\d+)/?$", response.headers.get("Location", ""))
+        if item is None:
+            raise JenkinsError(
+                f"Jenkins did not say which queue item {name} became",
+                state="whether a build was queued is not known",
+                next_step=f"look at {self.page(name)}; if {self.url} leads on to another address, set that one",
+            )
+        return int(item[1])
+
+    def queue_item(self, number: int) -> dict[str, Any]:
+        """A queue item: ``why`` it waits, ``cancelled``, or the ``executable`` that it became."""
+        return dict(self._ask(f"read queue item {number}", lambda: self._client.get_queue_item(number)))
+
+    def cancel(self, number: int) -> None:
+        """Take an item out of the queue."""
+        request = self._request("POST", f"{self.url}/queue/cancelItem?id={number}")
+        try:
+            self._ask(f"cancel queue item {number}", lambda: self._client.jenkins_request(request))
+        except JobNotFound:  # it has left the queue; older versions of Jenkins say so even when they obey
+            return
+
+    def stop(self, name: str, number: int) -> None:
+        """Abort a build; to do it twice harms nothing."""
+        self._ask(f"stop {name} {number}", lambda: self._client.stop_build(name, number))
+
+    def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]:
+        """A build's log from an offset on: what is there, the offset of what comes next, whether more will come."""
+        request = self._request("GET", f"{self.page(name, number)}logText/progressiveText?start={start}")
+        response = self._ask(
+            f"read the log of {name} {number}", lambda: self._client.jenkins_request(request)
+        )
+        following = int(response.headers.get("X-Text-Size", start + len(response.content)))
+        return response.content, following, response.headers.get("X-More-Data") == "true"
+
+    def artifact(self, name: str, number: int, path: str) -> Any:
+        """An archived JSON file; None if it is gone or is no JSON."""
+        try:
+            return self._json(
+                f"read {path} of {name} {number}", f"{self.page(name, number)}artifact/{quote(path)}"
+            )
+        except JenkinsError:
+            return None
+
+    def _request(self, method: str, address: str, form: Mapping[str, str] | None = None) -> requests.Request:
+        return requests.Request(method, address, data=dict(form or {}))
+
+    def _json(self, what: str, address: str) -> dict[str, Any]:
+        request = self._request("GET", address)
+        # Bytes: an archived file comes without its charset.
+        return dict(self._ask(what, lambda: json.loads(self._client.jenkins_request(request).content)))
+
+    def _ask(self, what: str, call: Callable[[], T], policy: RetryPolicy | None = None) -> T:
+        """Make a request; every failure that a person can meet becomes one of the package's errors."""
+
+        def attempt() -> T:
+            try:
+                return call()
+            except self._library.JenkinsException as error:
+                response = response_of(error)
+                if response is None or response.status_code != 403 or "crumb" not in response.text:
+                    raise
+            self._client.crumb = None  # it was of a session that is over
+            return call()
+
+        try:
+            return call_with_retries(attempt, policy or self._policy, sleep=self._sleep)
+        except (self._library.JenkinsException, requests.RequestException, ValueError) as error:
+            raise explained(what, error, self._access, sent_once=policy is _ONCE) from error
