@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from console import global_library, path_first
-from items import folder, pipeline
-from jenkins_server import JenkinsServer
-from served import BRANCH, Mlflow, reachable, serve_repository
 from support.environments import ROOT
 from support.proxy import CountingProxy
 from support.servers import start_server
+
+from acceptance.console import global_library, path_first
+from acceptance.items import folder, pipeline
+from acceptance.jenkins_server import JenkinsServer
+from acceptance.served import BRANCH, Mlflow, reachable, serve_repository
 
 NEEDED = ("JENKINS_URL", "JENKINS_USER", "JENKINS_TOKEN")
 HERE = Path(__file__).parent

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from items import LIBRARY
-from jenkins_server import JenkinsServer
+from acceptance.items import LIBRARY
+from acceptance.jenkins_server import JenkinsServer
 
 IMPORTS = """
 import hudson.slaves.EnvironmentVariablesNodeProperty

@@ -237,7 +237,7 @@ class JenkinsServer:
                     allow_redirects=method == "GET",
                     **options,
                 )
-            except requests.ConnectionError as error:
+            except (requests.ConnectionError, requests.Timeout) as error:
                 if time.monotonic() > deadline or (method != "GET" and not _unsent(error)):
                     raise JenkinsError(f"{method} {self._absolute(address)}: {error}") from error
             if answer is not None and (answer.status_code not in LOADING or time.monotonic() > deadline):
@@ -250,7 +250,7 @@ def item_path(name: str) -> str:
     return "".join(f"job/{quote(part)}/" for part in name.split("/") if part)
 
 
-def _unsent(error: requests.ConnectionError) -> bool:
+def _unsent(error: requests.RequestException) -> bool:
     """Whether Jenkins cannot have seen the request: nobody listened."""
     return isinstance(error, requests.ConnectTimeout) or "NewConnectionError" in repr(error)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from served import Mlflow
 from support.seeding import Spec, client
+
+from acceptance.served import Mlflow
 
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 

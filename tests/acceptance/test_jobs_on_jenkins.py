@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-from items import pipeline_from_scm
-from jenkins_server import JenkinsServer
-from registry_state import CHAMPION, champion, in_production, stages
-from served import BRANCH, Mlflow
 from support.environments import ROOT
 from support.seeding import Spec, client, seed
+
+from acceptance.items import pipeline_from_scm
+from acceptance.jenkins_server import JenkinsServer
+from acceptance.registry_state import CHAMPION, champion, in_production, stages
+from acceptance.served import BRANCH, Mlflow
 
 GROUP = "heart-disease-%"
 TRAINING_SECONDS = 1500

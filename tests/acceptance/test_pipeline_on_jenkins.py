@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jenkins_server import SANDBOX, Build, JenkinsServer
-from job_scripts import block, call, steps
-from registry_state import champion, in_production, stages
-from served import Mlflow
 from support.seeding import client
+
+from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
+from acceptance.job_scripts import block, call, steps
+from acceptance.registry_state import champion, in_production, stages
+from acceptance.served import Mlflow
 
 Job = Callable[[str, str], str]
 TRAIN = """

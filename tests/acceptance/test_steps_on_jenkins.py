@@ -12,13 +12,14 @@ from dataclasses import replace
 from xml.etree.ElementTree import tostring
 
 import pytest
-from items import login
-from jenkins_server import SANDBOX, JenkinsServer, item_path
-from job_scripts import HEAD, call, results, steps
-from registry_state import CHAMPION, champion, give_files, in_production, stages
-from served import Mlflow
 from support.proxy import Answer, Request, Send, respond
 from support.seeding import Spec, client, seed
+
+from acceptance.items import login
+from acceptance.jenkins_server import SANDBOX, JenkinsServer, item_path
+from acceptance.job_scripts import HEAD, call, results, steps
+from acceptance.registry_state import CHAMPION, champion, give_files, in_production, stages
+from acceptance.served import Mlflow
 
 Job = Callable[[str, str], str]
 SLOW = 25
