@@ -67,6 +67,7 @@ def test_promote_selects_and_promotes(
         f"--tracking-uri={uri}",
         "--output=json",
         f"--report={tmp_path / 'r'}",
+        "--approved-by=Grace <g@x>",
         env={"BUILD_USER": "Ann", "BUILD_URL": "http://jenkins/job/1/"},
     )
     doc = done.doc
@@ -85,6 +86,7 @@ def test_promote_selects_and_promotes(
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     tags = client(uri).get_model_version(name, "2").tags
     assert tags["jenkins_mlflow.promoted_by"] == "Ann"
+    assert tags["jenkins_mlflow.approved_by"] == "Grace <g@x>"
     assert tags["jenkins_mlflow.build_url"] == "http://jenkins/job/1/"
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 

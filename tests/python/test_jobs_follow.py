@@ -147,6 +147,7 @@ def test_what_to_do_after_leaving_is_a_command() -> None:
     [
         ("plain\ttab", "plain\ttab"),
         ("\x1b[31;1mred\x1b[0m", "red"),
+        ("by \x1b[8mha:////4CUuS7Zj+/A30mr=\x1b[0madmin", "by admin"),  # as core 2.528 sends it
         ("\x1b]0;title\x07text", "text"),
         ("10 %\r20 %\r100 %\r", "100 %"),
         ("bell\x07 and \x1b[2Jclear", "bell\ufffd and clear"),

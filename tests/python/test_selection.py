@@ -117,6 +117,19 @@ def test_what_is_no_candidate_is_excluded(fields: dict[str, str], reason: str) -
     assert result.verdicts[-1].reason.startswith(reason)
 
 
+def test_what_a_lost_agent_registered_is_no_candidate() -> None:
+    """Its training never ended, so its metrics may be those of the half; a failed one's are complete."""
+    lost = {"jenkins_mlflow.outcome": "lost"}
+    group = snapshot(
+        version("a", 1, metrics={"roc_auc": 0.99}, run_tags=lost),
+        version("a", 2, metrics={"roc_auc": 0.7}, run_tags={"jenkins_mlflow.outcome": "ok"}),
+    )
+    result = choose(group)
+    assert result.selected is not None
+    assert result.selected.number == 2
+    assert "lost with its agent" in result.verdicts[-1].reason
+
+
 def test_scope_build_takes_only_runs_of_this_build() -> None:
     """With scope build a better version of another build does not count."""
     group = snapshot(

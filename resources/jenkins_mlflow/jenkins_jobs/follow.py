@@ -20,6 +20,8 @@ from jenkins_mlflow.text import one_line, printable
 
 T = TypeVar("T")
 
+# Jenkins hides its notes on a line (links, colours) in the log between "conceal" and "reset" (ConsoleNote, core 2.528).
+_NOTES = re.compile(r"\x1b\[8mha:.*?\x1b\[0m")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
 
 
@@ -164,8 +166,8 @@ class Follower:
 
 
 def clean(line: str) -> str:
-    """A log's line without colours and whatever else could steer a terminal; tabs stay."""
-    plain = _ESCAPES.sub("", line.rstrip("\r").rpartition("\r")[2])
+    """A log's line without Jenkins' hidden notes, colours and whatever else could steer a terminal; tabs stay."""
+    plain = _ESCAPES.sub("", _NOTES.sub("", line).rstrip("\r").rpartition("\r")[2])
     return "\t".join(printable(part) for part in plain.split("\t"))
 
 
