@@ -9,7 +9,7 @@ unexport MLFLOW_TRACKING_URI MLFLOW_REGISTRY_URI
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 17
 
 .PHONY: setup
 setup: ## set up .venv with the jenkins-mlflow command and MLflow
@@ -39,6 +39,10 @@ test-faults: setup-dev ## break every request of every command in every way, rac
 .PHONY: test-matrix
 test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)
 	$(RUN) -m pytest tests/matrix $(ARGS)
+
+.PHONY: test-acceptance
+test-acceptance: setup-dev ## test the library on a real Jenkins (JENKINS_URL, JENKINS_USER, JENKINS_TOKEN)
+	$(RUN) -m pytest tests/acceptance $(ARGS)
 
 .PHONY: test-groovy
 test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter

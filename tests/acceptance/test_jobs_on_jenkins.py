@@ -1,0 +1,137 @@
+"""The repository's own jobs on a real Jenkins, from its last commit: reference pipeline, re-run by hand, nightly."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+from support.environments import ROOT
+from support.seeding import Spec, client, seed
+
+from acceptance.items import pipeline_from_scm
+from acceptance.jenkins_server import JenkinsServer
+from acceptance.registry_state import CHAMPION, champion, in_production, stages
+from acceptance.served import BRANCH, Mlflow
+
+GROUP = "heart-disease-%"
+TRAINING_SECONDS = 1500
+SVM = "heart-disease-svm"
+FOREST = "heart-disease-random_forest"
+JENKINSFILE = (ROOT / "Jenkinsfile").read_text(encoding="utf-8")
+CHOICES = re.compile(r"(?<=name: 'ACTION', choices: \[)[^]]*")
+NO_URI = "name: 'TRACKING_URI', defaultValue: ''"
+
+ScmJob = Callable[[str, Mapping[str, "str | Sequence[str] | bool"]], str]
+Job = Callable[[str, str], str]
+
+
+@pytest.fixture
+def scm_job(jenkins: JenkinsServer, trusted: str, repository: str, request: pytest.FixtureRequest) -> ScmJob:
+    """``scm_job(path, parameters)``: a job that runs a file of the repository."""
+
+    def make(path: str, parameters: Mapping[str, str | Sequence[str] | bool]) -> str:
+        name = f"{trusted}/{request.node.name.removeprefix('test_')}"
+        jenkins.create(name, pipeline_from_scm(repository, BRANCH, path, parameters))
+        return name
+
+    return make
+
+
+@pytest.fixture
+def reference_job(scm_job: ScmJob, fresh_mlflow: Mlflow) -> str:
+    """The reference pipeline as it is after its first build: Jenkins knows its parameters."""
+    (actions,) = CHOICES.findall(JENKINSFILE)
+    known: dict[str, str | list[str] | bool] = {
+        "ACTION": re.findall(r"\w+", actions),
+        "MODEL": "",
+        "VERSION": "",
+        "KEEP": "3",
+        "DRY_RUN": False,
+    }
+    return scm_job("Jenkinsfile", {**known, "TRACKING_URI": fresh_mlflow.url})
+
+
+def test_the_reference_pipeline_trains_and_promotes(
+    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+) -> None:
+    """From nothing to one champion of the group, with its record, and the report of every stage archived."""
+    parameters = {"ACTION": "pipeline", "TRACKING_URI": fresh_mlflow.url}
+    build = jenkins.run(reference_job, parameters, TRAINING_SECONDS).expect("SUCCESS")
+    found = client(fresh_mlflow.direct).search_model_versions(f"name LIKE '{GROUP}'")
+    assert len({version.name for version in found}) == 4, build.describe()
+    serving = [version for version in found if version.current_stage == "Production"]
+    assert len(serving) == 1, build.describe()
+    (best,) = serving
+    assert champion(fresh_mlflow, best.name) == int(best.version), build.describe()
+    assert any(tag.startswith("jenkins_mlflow.") for tag in best.tags), best.tags
+    artifacts = build.artifacts
+    said = {
+        command: json.loads(artifacts[f"mlflow-report/{command}.json"]) for command in ("train", "promote")
+    }
+    assert said["promote"]["model"] == best.name, build.describe()
+    assert "mlflow-report/select.json" in artifacts, build.describe()
+
+
+def test_a_rerun_by_hand_promotes_what_was_asked_for(
+    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+) -> None:
+    """A dry run first, then the older version by its number; the other model of the group leaves production."""
+    seed(fresh_mlflow.direct, {SVM: [Spec(), Spec()], FOREST: [CHAMPION]})
+    asked = {"ACTION": "promote", "MODEL": SVM, "VERSION": "1", "TRACKING_URI": fresh_mlflow.url}
+    dry = jenkins.run(reference_job, {**asked, "DRY_RUN": "true"}).expect("SUCCESS")
+    assert in_production(fresh_mlflow, SVM) == [], dry.describe()
+    build = jenkins.run(reference_job, {**asked, "DRY_RUN": "false"}).expect("SUCCESS")
+    assert (in_production(fresh_mlflow, SVM), champion(fresh_mlflow, SVM)) == ([1], 1), build.describe()
+    assert in_production(fresh_mlflow, FOREST) == [], build.describe()
+    again = jenkins.run(reference_job, {**asked, "VERSION": "2"}).expect("SUCCESS")
+    assert (in_production(fresh_mlflow, SVM), champion(fresh_mlflow, SVM)) == ([2], 2), again.describe()
+
+
+def test_a_cleanup_by_hand_keeps_what_was_asked_for(
+    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+) -> None:
+    """KEEP=1 arrives as the string that it is."""
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION, Spec(), Spec(), Spec()]})
+    asked = {"ACTION": "cleanup", "MODEL": SVM, "KEEP": "1", "TRACKING_URI": fresh_mlflow.url}
+    build = jenkins.run(reference_job, asked).expect("SUCCESS")
+    assert stages(fresh_mlflow, SVM) == {1: "Production", 4: "None"}, build.describe()
+
+
+def test_a_list_by_hand_is_shown(jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow) -> None:
+    """Whoever asks for the list reads it in the log."""
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION]})
+    build = jenkins.run(reference_job, {"ACTION": "list", "TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
+    build.expect_log(SVM)
+
+
+def test_the_first_build_knows_no_parameters(
+    jenkins: JenkinsServer, trusted: str, fresh_mlflow: Mlflow, job: Job
+) -> None:
+    """A new job's first build runs with the defaults and declares the parameters; the next one has them."""
+    assert NO_URI in JENKINSFILE
+    script = JENKINSFILE.replace(NO_URI, NO_URI.replace("''", f"'{fresh_mlflow.url}'"))
+    # the first choice is the default; a training takes minutes
+    name = job(trusted, CHOICES.sub("'list', 'promote'", script))
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION, Spec()]})
+    first = jenkins.run(name).expect("SUCCESS")
+    known = jenkins.json(f"job/{name.replace('/', '/job/')}/", "property[parameterDefinitions[name]]")
+    declared = {each["name"] for item in known["property"] for each in item.get("parameterDefinitions", [])}
+    assert declared == set(re.findall(r"name: '([A-Z_]+)'", JENKINSFILE)), first.describe()
+    second = jenkins.run(name, {"ACTION": "promote", "MODEL": SVM, "VERSION": "2"}).expect("SUCCESS")
+    assert in_production(fresh_mlflow, SVM) == [2], second.describe()
+
+
+def test_the_nightly_job_applies_the_config(
+    jenkins: JenkinsServer, scm_job: ScmJob, fresh_mlflow: Mlflow
+) -> None:
+    """It keeps production and what the example's config keeps, and has put itself on the timer."""
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION, *[Spec()] * 5, Spec(tags={"keep": "true"})]})
+    name = scm_job("jobs/nightly-cleanup.Jenkinsfile", {"MLFLOW_TRACKING_URI": fresh_mlflow.url})
+    build = jenkins.run(name, {"MLFLOW_TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
+    left = stages(fresh_mlflow, SVM)
+    assert left[1] == "Production", build.describe()
+    assert 7 in left, build.describe()
+    assert 2 not in left, build.describe()
+    assert "hudson.triggers.TimerTrigger" in jenkins.get(f"job/{name.replace('/', '/job/')}/config.xml").text

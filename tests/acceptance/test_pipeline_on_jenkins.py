@@ -1,0 +1,132 @@
+"""mlflowPipeline outside of an agent: training spread over agents, a person's approval, older builds that give way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.seeding import client
+
+from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
+from acceptance.job_scripts import block, call, steps
+from acceptance.registry_state import champion, in_production, stages
+from acceptance.served import Mlflow
+
+Job = Callable[[str, str], str]
+TRAIN = """
+import sys
+import mlflow
+
+algorithm, score = sys.argv[1:]
+client = mlflow.MlflowClient()
+with mlflow.start_run(run_name=algorithm) as run:
+    mlflow.log_metric("score", float(score))
+try:
+    client.create_registered_model("MODEL")
+except mlflow.MlflowException:
+    pass
+client.create_model_version("MODEL", run.info.artifact_uri + "/model", run.info.run_id)
+"""
+CONFIG = """
+models: MODEL
+train:
+  experiment: MODEL
+  candidates:
+    poor: python train.py poor 0.7
+    good: python train.py good 0.9
+    fair: python train.py fair 0.8
+select:
+  metric: score
+  scope: build
+"""
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
+    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
+)
+
+
+def team_pipeline(mlflow: Mlflow, model: str, **arguments: Any) -> str:
+    """A pipeline of three candidates whose sources come from the prepare block."""
+    files = {"mlops.yaml": CONFIG, "train.py": TRAIN}
+    written = [
+        call("writeFile", file=name, text=body.replace("MODEL", model)) for name, body in files.items()
+    ]
+    prepare = block("deleteDir()", *written)
+    given: dict[str, Any] = {"trackingUri": mlflow.url, "maxParallel": "2", "prepare": prepare, **arguments}
+    return steps("", call("mlflowPipeline", **given), agent=False)
+
+
+def wait_for_question(jenkins: JenkinsServer, build: Build) -> None:
+    """Wait until the build asks for the approval; it must hold no executor meanwhile."""
+
+    def asked() -> bool | None:
+        return "Promote or Abort" in build.console or build.info()["result"] or None
+
+    jenkins.until("the question", asked, 900, build.describe)
+    build.expect_log("Promote or Abort")
+    tree = "computer[executors[currentExecutable[url]]]"
+    for computer in jenkins.json("computer/", tree)["computer"]:
+        busy = [each["currentExecutable"] for each in computer["executors"]]
+        assert build.path not in str(busy), f"an executor is held: {busy}\n{build.describe()}"
+
+
+def best(mlflow: Mlflow, model: str, newest: int) -> int:
+    """The version with the best score among the newest ones."""
+    found = client(mlflow.direct).search_model_versions(f"name = '{model}'")
+    latest = sorted(found, key=lambda version: -int(version.version))[:newest]
+    scores = {
+        int(version.version): client(mlflow.direct).get_run(str(version.run_id)).data.metrics["score"]
+        for version in latest
+    }
+    return max(scores, key=scores.__getitem__)
+
+
+@pytest.mark.parametrize("library", ["trusted", "untrusted"])
+def test_an_approved_promotion(
+    jenkins: JenkinsServer, mlflow: Mlflow, job: Job, library: str, request: pytest.FixtureRequest
+) -> None:
+    """Trained once each, on agents of their own; nothing in production before the approval, the best after it."""
+    model = f"approved-{library}"
+    where: str = request.getfixturevalue(library)
+    build = jenkins.start(job(where, team_pipeline(mlflow, model, approve={"timeout": "20m"})))
+    wait_for_question(jenkins, build)
+    assert stages(mlflow, model) == {1: "None", 2: "None", 3: "None"}, build.describe()
+    build.answer("Promote", proceed=True)
+    build.wait().expect_no_log(*SANDBOX).expect("SUCCESS")
+    expected = best(mlflow, model, 3)
+    assert (in_production(mlflow, model), champion(mlflow, model)) == ([expected], expected), build.describe()
+    tags = client(mlflow.direct).get_model_version(model, str(expected)).tags
+    assert os.environ["JENKINS_USER"] in {tags[key] for key in tags if "approved" in key}, tags
+
+
+def test_a_refused_promotion_changes_nothing(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """The person says Abort."""
+    build = jenkins.start(job(trusted, team_pipeline(mlflow, "refused", approve="true")))
+    wait_for_question(jenkins, build)
+    build.answer("Promote", proceed=False)
+    build.wait().expect("ABORTED")
+    assert stages(mlflow, "refused") == {1: "None", 2: "None", 3: "None"}, build.describe()
+    assert champion(mlflow, "refused") is None
+
+
+def test_an_older_build_does_not_promote_over_a_newer_one(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """The newer one was approved first."""
+    name = job(trusted, team_pipeline(mlflow, "ordered", approve={"timeout": "20m"}))
+    older = jenkins.start(name)
+    wait_for_question(jenkins, older)
+    newer = jenkins.start(name)
+    wait_for_question(jenkins, newer)
+    newer.answer("Promote", proceed=True)
+    newer.wait().expect("SUCCESS")
+    expected = best(mlflow, "ordered", 3)
+    if older.info()["building"]:
+        older.answer("Promote", proceed=True)
+    older.wait().expect("NOT_BUILT", "ABORTED")
+    assert (in_production(mlflow, "ordered"), champion(mlflow, "ordered")) == ([expected], expected)
