@@ -15,8 +15,10 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from jenkins_mlflow import cli, errors
+from jenkins_mlflow.render import render
 
 VARIABLE = "JENKINS_MLFLOW_REQUEST"
+SHOWN = ("list", "doctor", "select", "cleanup")
 
 
 def command_line(request: Mapping[str, object]) -> list[str]:
@@ -68,6 +70,8 @@ def main() -> None:
     except ValueError:
         sys.stderr.write(printed.getvalue())
         sys.exit(code if isinstance(code, int) and code else errors.FAILED)
+    if document.get("command") in SHOWN and "error" not in document:
+        render(document, "text", sys.stderr)  # the document goes to the step; a person reads the log
     print(json.dumps(document), file=channel, flush=True)
 
 

@@ -130,6 +130,7 @@ class ReferencePipelineSpec extends LibrarySpec {
 
         then:
         build.error == null
+        build.log.contains("📦 ${production()[0].name}") // whoever asks reads it in the log
         build.agentSteps == ['sh']
     }
 
