@@ -29,7 +29,9 @@ PERMANENT_CODES = frozenset({"INVALID_STATE"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 # A file store lists its models folder by folder; one that is removed meanwhile (a flag of lock.py, say) fails the whole
 # list (MLflow 2.22 to 3.17). The next try lists what is there.
-_GONE_WHILE_LISTED = re.compile(r"Cannot read '[^']*'\. Parent dir '.*' does not exist")
+_GONE_WHILE_LISTED = re.compile(
+    r"Cannot read '[^']*'\. Parent dir '.*' does not exist|^Invalid parent directory '"
+)
 _NO_JSON = "response body was not in a valid JSON format"
 _FIRST_WAIT = 0.25
 
@@ -145,7 +147,7 @@ def _classify_answer(error: BaseException) -> Fault:
     """Classify an error that MLflow itself reported, over HTTP or from a store opened directly."""
     mlflow = sys.modules.get("mlflow.exceptions")  # where nobody has imported it, no error can be its own
     if mlflow is None or not isinstance(error, mlflow.MlflowException):
-        return Fault(False, f"{type(error).__name__}: {one_line(str(error))}")
+        return Fault(_gone_while_listed(str(error)), f"{type(error).__name__}: {one_line(str(error))}")
     code = str(error.error_code)
     status = int(error.get_http_status_code())
     text = one_line(str(error))

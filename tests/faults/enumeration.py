@@ -178,7 +178,9 @@ class Enumeration:
             except BaseException as error:  # noqa: BLE001  shown by the test
                 errors.append(error)
 
-        threads = [threading.Thread(target=worker, args=(number,)) for number in range(WORKERS)]
+        # a file store cannot be listed while a model, which another worker has done with, is removed
+        workers = 1 if self._scenario.server.store == "file" else WORKERS
+        threads = [threading.Thread(target=worker, args=(number,)) for number in range(workers)]
         for thread in threads:
             thread.start()
         for thread in threads:

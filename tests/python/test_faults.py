@@ -14,7 +14,7 @@ from conftest import MakeServer
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
 from jenkins_mlflow.registry import Registry
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MissingConfigException, MlflowException, RestException
 from support.proxy import Answer, CountingProxy
 from support.servers import Server
 from urllib3.exceptions import MaxRetryError, ResponseError
@@ -175,6 +175,25 @@ def refused(status: int, body: str = "", retry_after: str | None = None) -> Exce
             False,
             False,
             "HTTP 500 from the server: no",
+        ),
+        (
+            refused(500, json.dumps({"error_code": "INTERNAL_ERROR", "message": GONE})),
+            True,
+            True,
+            f"HTTP 500 from the server: {GONE}",
+        ),
+        (MissingConfigException(GONE), True, True, GONE),
+        (
+            Exception("Invalid parent directory '/srv/x'"),
+            True,
+            False,
+            "Exception: Invalid parent directory '/srv/x'",
+        ),
+        (
+            Exception("no Invalid parent directory '/srv/x'"),
+            False,
+            False,
+            "Exception: no Invalid parent directory '/srv/x'",
         ),
     ],
 )
