@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import pytest
 from builders import version
@@ -14,7 +15,7 @@ from jenkins_mlflow.cleanup import CleanupPlan, CleanupResult, Item, plan_cleanu
 from jenkins_mlflow.cleanup_apply import apply_cleanup, batches
 from jenkins_mlflow.config import Cleanup
 from jenkins_mlflow.connection import connect
-from jenkins_mlflow.errors import Interrupted, RegistryError
+from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError
 from jenkins_mlflow.faults import RetryPolicy
 from jenkins_mlflow.intent import INTENT_TAG
 from jenkins_mlflow.lock import Lock
@@ -210,3 +211,23 @@ def test_an_unfinished_promotion_keeps_every_version() -> None:
     assert [(item.action, item.reason) for item in plan.items] == [
         ("keep", "an unfinished promotion of this model")
     ] * 2
+
+
+def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
+    """Another process took it over after the first deletion: whoever that is decides about the others now."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    asked = itertools.count(1)
+
+    class Held:
+        def check(self) -> None:
+            if next(asked) == 2:
+                raise LockLost("the lock was lost: another process took it over")
+
+    result = apply_cleanup(
+        registry, planned(registry, name, keep_last=0), lambda models: nullcontext(Held()), workers=1
+    )
+    assert left(server, name) == [2, 1]
+    assert [item.outcome for item in result.items] == ["deleted", "failed", "not reached"]
+    assert isinstance(result.stopped, LockLost)
