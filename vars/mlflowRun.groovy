@@ -6,8 +6,8 @@ import jenkinsmlflow.StepArguments
 Map call(Map args = [:]) {
     Map rest = [:] + args
     String command = rest.remove('command')
-    if (!(command in StepArguments.COMMANDS)) {
-        error("mlflowRun: unknown command '${command}'; there are: ${StepArguments.COMMANDS.join(', ')}")
+    if (!(command in StepArguments.commands())) {
+        error("mlflowRun: unknown command '${command}'; there are: ${StepArguments.commands().join(', ')}")
     }
     return execute(command, rest)
 }

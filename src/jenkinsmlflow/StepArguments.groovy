@@ -7,71 +7,94 @@ import com.cloudbees.groovy.cps.NonCPS
  *
  * Pure functions without a step or an agent, so a typing mistake costs a build nothing. Values from a build's
  * parameter form are strings, so '3' counts as 3 and 'true' as true. Loops where a closure would call one of these
- * methods: the sandbox refuses that (script-security 1385: "staticMethod DefaultGroovyMethods invokeMethod").
+ * methods: the sandbox refuses that (script-security 1385: "staticMethod DefaultGroovyMethods invokeMethod"). Methods where
+ * a static field would be computed from another: when a build goes on after a restart of the controller, the sandbox
+ * refuses the class's own fields ("staticField jenkinsmlflow.StepArguments").
  */
 class StepArguments implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** Kind of a value to the pattern of its text, and what to ask for. */
-    private static final Map KINDS = [
-        text: ['(?s).*\\S.*', 'a text that is not blank'],
-        flag: ['true|false', 'true or false'],
-        whole: [' *[0-9]{1,9} *', 'a whole number'],
-        count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
-        number: ['[0-9]+([.][0-9]+)?', 'a number'],
-        // archiveArtifacts takes paths below the workspace only
-        span: [' *0*[1-9][0-9]{0,5} *[smhd] *', 'a time such as 30m or 2h'],
-        folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
-    ]
-    /** Where a step works when it is called outside of an agent, and with what. Never sent to the runner. */
-    private static final Map AGENT = [
-        label: 'text', image: 'text', agent: 'block', prepare: 'block', dir: 'folder',
-        credentials: 'credentials', python: 'text',
-    ]
-    private static final Map COMMON = AGENT + [
-        report: 'folder', config: 'text', trackingUri: 'text', models: 'texts',
-    ]
-    private static final Map TRAINING = [
-        jobs: 'count', only: 'texts', build: 'text', onFailure: ['stop', 'continue'], timeout: 'text',
-    ]
-    private static final Map SPREADING = [maxParallel: 'count']
-    private static final Map CHOOSING = [
-        metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
-        scope: ['build', 'group'], build: 'text',
-    ]
-    private static final Map PRODUCTION = [stage: 'text', alias: 'text']
-    private static final Map PROMOTING = PRODUCTION + [dryRun: 'flag']
-    private static final Map CLEANING = [
-        keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag',
-    ]
+    /** The commands that a step may ask for. */
+    @NonCPS
+    static List commands() {
+        return ['cleanup', 'doctor', 'list', 'promote', 'rollback', 'select', 'train']
+    }
 
-    static final List COMMANDS = ['cleanup', 'doctor', 'list', 'promote', 'rollback', 'select', 'train']
+    /** What a command, or pipeline for all of them, or agent for none, takes: parameters and their kinds. */
+    @NonCPS
+    static Map kinds(String command) {
+        Map training = [
+            jobs: 'count', only: 'texts', build: 'text', onFailure: ['stop', 'continue'], timeout: 'text',
+        ] + spreading()
+        Map choosing = [
+            metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
+            scope: ['build', 'group'], build: 'text',
+        ]
+        Map production = [stage: 'text', alias: 'text']
+        Map promoting = production + [dryRun: 'flag']
+        Map cleaning = [keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag']
+        Map common = place() + [config: 'text', trackingUri: 'text', models: 'texts']
+        Map own = [
+            agent: place(),
+            train: common + training,
+            select: common + choosing,
+            promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text'] +
+                common + choosing + promoting,
+            rollback: [model: 'text', to: 'count'] + common + promoting,
+            cleanup: [model: 'text'] + common + cleaning,
+            list: common + [metric: 'text'],
+            doctor: common + production,
+            pipeline: common + training + choosing + promoting + cleaning +
+                [cleanup: 'flag', approve: 'approval', milestone: 'flag'],
+        ]
+        return own[command]
+    }
 
-    /** Command, or pipeline for all, or agent for none, to its parameters and kinds; a list is a choice. */
-    static final Map ACCEPTED = [
-        agent: AGENT + [report: 'folder'],
-        train: COMMON + TRAINING + SPREADING,
-        select: COMMON + CHOOSING,
-        promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text'] +
-            COMMON + CHOOSING + PROMOTING,
-        rollback: [model: 'text', to: 'count'] + COMMON + PROMOTING,
-        cleanup: [model: 'text'] + COMMON + CLEANING,
-        list: COMMON + [metric: 'text'],
-        doctor: COMMON + PRODUCTION,
-        pipeline: COMMON + TRAINING + SPREADING + CHOOSING + PROMOTING + CLEANING +
-            [cleanup: 'flag', approve: 'approval', milestone: 'flag'],
-    ]
+    /** Where a step works when it is called outside of an agent, and with what. */
+    @NonCPS
+    private static Map place() {
+        return [
+            label: 'text', image: 'text', agent: 'block', prepare: 'block', dir: 'folder',
+            credentials: 'credentials', python: 'text', report: 'folder',
+        ]
+    }
 
-    private static final Map CREDENTIALS = [
-        login: 'text', token: 'text', clientCertificate: 'text', ca: 'text',
-    ]
-    private static final Map APPROVAL = [submitter: 'text', timeout: 'span']
+    @NonCPS
+    private static Map spreading() {
+        return [maxParallel: 'count']
+    }
+
+    /** The parts of an argument that may be a map. */
+    @NonCPS
+    private static Map parts(Object kind) {
+        Map known = [
+            credentials: [login: 'text', token: 'text', clientCertificate: 'text', ca: 'text'],
+            approval: [submitter: 'text', timeout: 'span'],
+        ]
+        return known[kind]
+    }
+
+    /** The pattern of a value's text, and what to ask for. */
+    @NonCPS
+    private static List rule(Object kind) {
+        Map rules = [
+            text: ['(?s).*\\S.*', 'a text that is not blank'],
+            flag: ['true|false', 'true or false'],
+            whole: [' *[0-9]{1,9} *', 'a whole number'],
+            count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
+            number: ['[0-9]+([.][0-9]+)?', 'a number'],
+            span: [' *0*[1-9][0-9]{0,5} *[smhd] *', 'a time such as 30m or 2h'],
+            // archiveArtifacts takes paths below the workspace only
+            folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
+        ]
+        return rules[kind]
+    }
 
     /** The arguments that this command or step accepts, as they were given. */
     @NonCPS
     static Map accepted(String command, Map args) {
-        Map known = ACCEPTED[command]
+        Map known = kinds(command)
         return args.findAll { name, value -> value != null && known.containsKey(name) }
     }
 
@@ -97,7 +120,7 @@ class StepArguments implements Serializable {
     /** The first thing wrong with the arguments, in one line; empty if they are fine. */
     @NonCPS
     static String problem(String command, Map args) {
-        return firstProblem("mlflow ${command}: ", ACCEPTED[command], args)
+        return firstProblem("mlflow ${command}: ", kinds(command), args)
     }
 
     @NonCPS
@@ -108,9 +131,9 @@ class StepArguments implements Serializable {
                 String hint = suggestion(name, accepted)
                 return "${head}unknown parameter '${name}'${hint}; it takes: ${names(accepted)}"
             }
-            Map parts = [credentials: CREDENTIALS, approval: APPROVAL]
-            if (parts.containsKey(accepted[name]) && argument.value instanceof Map) {
-                String inside = firstProblem("${head}${name}: ", parts[accepted[name]], argument.value)
+            Map inner = parts(accepted[name])
+            if (inner && argument.value instanceof Map) {
+                String inside = firstProblem("${head}${name}: ", inner, argument.value)
                 if (inside) {
                     return inside
                 }
@@ -127,12 +150,13 @@ class StepArguments implements Serializable {
     /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
     @NonCPS
     static Map options(String command, Map args) {
-        Map ours = AGENT + SPREADING
-        Map kinds = ACCEPTED[command]
+        Map ours = place() + spreading()
+        ours.remove('report')
+        Map known = kinds(command)
         Map found = [report: 'mlflow-report']
         for (Map.Entry given in accepted(command, args)) {
             if (!ours.containsKey(given.key)) {
-                found[given.key] = typed(kinds[given.key], given.value)
+                found[given.key] = typed(known[given.key], given.value)
             }
         }
         return found
@@ -167,14 +191,14 @@ class StepArguments implements Serializable {
             return value instanceof Closure ? '' : 'a block of steps in braces'
         }
         if (kind == 'credentials') {
-            String parts = CREDENTIALS.keySet().join(', ')
-            return expectation('text', value) ? "an id of Jenkins' credentials, or a map of ${parts}" : ''
+            String names = parts(kind).keySet().join(', ')
+            return expectation('text', value) ? "an id of Jenkins' credentials, or a map of ${names}" : ''
         }
         if (kind == 'approval') {
-            return expectation('flag', value) ? "true, or a map of ${APPROVAL.keySet().join(', ')}" : ''
+            return expectation('flag', value) ? "true, or a map of ${parts(kind).keySet().join(', ')}" : ''
         }
         boolean single = value instanceof CharSequence || value instanceof Number || value instanceof Boolean
-        return single && "${value}".matches(KINDS[kind][0]) ? '' : KINDS[kind][1]
+        return single && "${value}".matches(rule(kind)[0]) ? '' : rule(kind)[1]
     }
 
     @NonCPS
