@@ -6,10 +6,11 @@ import com.cloudbees.groovy.cps.NonCPS
  * What each step accepts, and the one line that answers anything else.
  *
  * Pure functions without a step or an agent, so a typing mistake costs a build nothing. Values from a build's
- * parameter form are strings, so '3' counts as 3 and 'true' as true. Loops where a closure would call one of these
- * methods: the sandbox refuses that (script-security 1385: "staticMethod DefaultGroovyMethods invokeMethod"). Methods where
- * a static field would be computed from another: when a build goes on after a restart of the controller, the sandbox
- * refuses the class's own fields ("staticField jenkinsmlflow.StepArguments").
+ * parameter form are strings, so '3' counts as 3 and 'true' as true.
+ *
+ * What the sandbox of a real Jenkins asked for (script-security 1385): loops where a closure would call a
+ * method of this class ("staticMethod DefaultGroovyMethods invokeMethod"), and methods where a static field
+ * would be made from another ("staticField jenkinsmlflow.StepArguments": a build that goes on after a restart).
  */
 class StepArguments implements Serializable {
 
