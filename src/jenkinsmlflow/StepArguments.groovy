@@ -10,7 +10,7 @@ import com.cloudbees.groovy.cps.NonCPS
  *
  * What the sandbox of a real Jenkins asked for (script-security 1385): loops where a closure would call a
  * method of this class ("staticMethod DefaultGroovyMethods invokeMethod"), and methods where a static field
- * would be made from another ("staticField jenkinsmlflow.StepArguments": a build that goes on after a restart).
+ * would be made from another ("staticField jenkinsmlflow.StepArguments": a build resumed after a restart).
  */
 class StepArguments implements Serializable {
 
