@@ -1,7 +1,7 @@
 # A Jenkins agent on which the runner's environment is ready: the first build on it installs nothing.
 # Build it at the library's root: docker build -f docker/agent.Dockerfile -t jenkins-mlflow-agent .
 # A team adds what its training needs: FROM jenkins-mlflow-agent, then its own pip install.
-FROM jenkins/inbound-agent:3341.v0766d82b_dec0-1-jdk21
+FROM jenkins/inbound-agent:3355.v388858a_47b_33-14-jdk21
 USER root
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git python3 python3-venv \
