@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from jenkins_mlflow.errors import LockLost
+from jenkins_mlflow.errors import Interrupted, LockLost
 from jenkins_mlflow.faults import RetryPolicy, call_with_retries, classify
 
 
@@ -45,6 +45,8 @@ class Writer:
         self._show = show
         self._sleep = sleep
         self.attempts: list[Attempt] = []
+        self.open_ended = False
+        """Whether a write got no answer, so that it may take effect after everything else is over."""
 
     def record(self, attempt: Attempt) -> None:
         self.attempts.append(attempt)
@@ -57,7 +59,14 @@ class Writer:
 
         def guarded() -> None:
             self._guard()
-            call()
+            try:
+                call()
+            except Interrupted:
+                self.open_ended = True
+                raise
+            except Exception as error:
+                self.open_ended = self.open_ended or classify(error).open_ended
+                raise
 
         call_with_retries(guarded, self.retry, on_failure=on_failure, sleep=self._sleep)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
+OPEN_STATUS = frozenset({408, 502, 504})
+REFUSED = "connection refused"
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
@@ -52,8 +54,15 @@ class Fault:
     not_found: bool = False
     exists: bool = False
     retry_after: float = 0.0
-
     code: str = ""
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the request may still take effect later: it was sent, and nobody who carried it out has answered.
+
+        408, 502 and 504 are a gateway's answers; the server behind it may be working on.
+        """
+        return self.status in OPEN_STATUS or (self.connection and self.summary != REFUSED)
 
     @property
     def retry_once(self) -> bool:
@@ -110,7 +119,7 @@ def _classify_transport(link: BaseException) -> Fault | None:
         fault = Fault(True, "the server did not answer in time", connection=True)
     elif isinstance(link, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         refused = "refused" in str(link)
-        what = "connection refused" if refused else f"connection lost: {one_line(str(link), 120)}"
+        what = REFUSED if refused else f"connection lost: {one_line(str(link), 120)}"
         fault = Fault(True, what, connection=True)
     return fault
 

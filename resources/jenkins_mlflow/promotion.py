@@ -128,6 +128,9 @@ class Promotion:
             raise
         if self._left_changed or unfinished:
             return outcome  # the intent stays: for the next command, or for the recovery that called this
+        if outcome.status == "manual" and self._writer.open_ended:
+            late = "a request got no answer and may take effect late; the next command looks and undoes that"
+            return Outcome(**{**vars(outcome), "warnings": (*outcome.warnings, late)})
         return self._close(outcome)
 
     def already(self) -> Outcome | None:
@@ -209,7 +212,7 @@ class Promotion:
                     return method
             except Interrupted as stop:
                 self._restore()
-                if not self._left_changed:
+                if not (self._left_changed or self._writer.open_ended):
                     with contextlib.suppress(
                         Exception
                     ):  # else the next command finds nothing to undo and removes it

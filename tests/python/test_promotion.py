@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import requests
 from builders import version
 from conftest import MakeServer
 from jenkins_mlflow.attempts import Attempt, Writer
@@ -22,7 +24,18 @@ from jenkins_mlflow.promotion import Outcome, Promotion, previous_tags
 from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
 from jenkins_mlflow.recovery import Recovery
 from jenkins_mlflow.registry import Registry
-from support.proxy import CountingProxy, drop_after, drop_before, meanwhile, respond, respond_after
+from support.proxy import (
+    Answer,
+    CountingProxy,
+    Dropped,
+    Request,
+    Send,
+    drop_after,
+    drop_before,
+    meanwhile,
+    respond,
+    respond_after,
+)
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
 
@@ -30,6 +43,7 @@ BOTH = Target("Production", "champion")
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
 METHODS = ("stage-archive", "stage", "file-store")
 QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
+JSON = {"Content-Type": "application/json"}
 TRANSITION = "model-versions/transition-stage"
 # MLflow 3.17.2 compares the integer column `version` with a text when it archives; psycopg 3 sends the text with its
 # type, so PostgreSQL answers UndefinedFunction ("integer <> character varying") and the method `stage` takes over.
@@ -340,6 +354,45 @@ def test_everything_broken_ends_by_hand(
     assert (outcome.status, len(outcome.missing)) == ("manual", 2)
     assert {a.method for a in outcome.attempts} == {"stage-archive", "stage", "file-store", "alias"}
     assert stages(server.url, name) == {1: "Production", 2: "None"}
+    assert INTENT_TAG not in Registry(connect(server.url)).model(name).tags  # every request was answered
+
+
+def test_a_request_without_an_answer_that_takes_effect_late_is_undone_by_the_next_command(
+    affected: Server, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """It archives the champion after a person has been asked: the intent was left for that."""
+    name, released, late = fresh_name(), threading.Event(), []
+    seed(affected.url, {name: [Spec(), Spec(metrics={"roc_auc": 0.9}, linked=True)]})
+    client(affected.url).transition_model_version_stage(name, "1", "Production")
+    proxy = make_proxy(affected)
+
+    def deliver(request: Request) -> None:
+        released.wait(60)
+        requests.post(affected.url + request.path, request.body, timeout=60, headers=JSON)
+
+    def hold(request: Request, send: Send) -> Answer:
+        late.append(threading.Thread(target=deliver, args=(request,)))
+        late[0].start()
+        raise Dropped
+
+    proxy.inject(hold, path=TRANSITION, times=1)
+    outcome = promote(
+        proxy.url, name, 2, force_methods=METHODS[:2], methods=METHODS[:2], alias_fallback=False
+    )
+    assert (outcome.status, stages(affected.url, name)) == ("manual", {1: "Production", 2: "None"})
+    assert outcome.warnings == (
+        "a request got no answer and may take effect late; the next command looks and undoes that",
+    )
+    released.set()
+    late[0].join()
+    assert stages(affected.url, name) == {1: "Archived", 2: "None"}
+    registry = Registry(connect(affected.url), QUICK)
+    methods = load_methods(registry, Promote(methods=METHODS[:2]))
+    recovered = Recovery(registry, methods, Writer(QUICK)).run(name)
+    assert recovered
+    assert recovered.outcome == "undone"
+    assert stages(affected.url, name) == {1: "Production", 2: "None"}
+    assert INTENT_TAG not in registry.model(name).tags
 
 
 def test_a_registry_that_changed_since_the_plan_is_left_alone(
@@ -376,6 +429,24 @@ def test_an_interruption_undoes_what_was_half_done(
         promote(affected.url, name, 2, show=abort, force_methods=METHODS[:2])
     assert caught.value.state == f"{name} is as it was before the promotion"
     assert stages(affected.url, name) == {1: "Production", 2: "None"}
+
+
+def test_an_interruption_that_cuts_a_request_off_leaves_the_intent(
+    affected: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows whether that request is over: the next command looks."""
+    name = fresh_name()
+    seed(affected.url, {name: [Spec(stage="Production"), Spec()]})
+
+    def abort(*arguments: object, **options: object) -> None:
+        raise Interrupted("interrupted by SIGTERM", signal_number=15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "set_stage", abort)
+        with pytest.raises(Interrupted):
+            promote(affected.url, name, 2, force_methods=METHODS[:2])
+    assert stages(affected.url, name) == {1: "Production", 2: "None"}
+    assert INTENT_TAG in Registry(connect(affected.url)).model(name).tags
 
 
 def test_a_server_that_dies_in_the_middle_says_how_to_go_on(
