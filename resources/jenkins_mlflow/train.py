@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -92,6 +93,10 @@ def train(
     )
     stopped = processes.interrupted
     if stopped:
+        with suppress(JenkinsMlflowError):  # it only tidies up; to end is more important
+            known = {run.run_id for run in earlier}
+            fresh = [run for run in registry.runs_of_build(plan.build) if run.run_id not in known]
+            _settle(registry, [candidate for candidate in candidates if candidate.status != "ok"], fresh)
         stopped.state = _summary(candidates)
         stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
         message = f"{stopped.message}: {stopped.state}"
@@ -155,14 +160,19 @@ def _collect(
         if plan.register_as:
             runs, notes = _register(plan, registry, runs, succeeded)
             warnings += notes
-        for candidate in candidates:  # last: what is marked is complete
-            own = [run for run in runs if run.candidate == candidate.name]
-            registry.mark([run for run in own if run.outcome != candidate.status], candidate.status)
-            if candidate.status != "ok":  # a killed script leaves its run as running, for ever
-                registry.end([run for run in own if run.running])
+        _settle(registry, candidates, runs)  # last: what is marked is complete
     except JenkinsMlflowError as error:
         failure = f"; what they logged is not known: {error.message}"
     return _judge(plan, candidates, runs, warnings, failure)
+
+
+def _settle(registry: TrainingRegistry, candidates: Sequence[Ended], runs: Sequence[LoggedRun]) -> None:
+    """Mark each run with how its candidate ended; a killed script leaves its run as running, for ever."""
+    for candidate in candidates:
+        own = [run for run in runs if run.candidate == candidate.name]
+        registry.mark([run for run in own if run.outcome != candidate.status], candidate.status)
+        if candidate.status != "ok":
+            registry.end([run for run in own if run.running])
 
 
 def _judge(

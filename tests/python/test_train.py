@@ -364,11 +364,14 @@ def test_an_abort_says_what_had_been_done(tmp_path: Path) -> None:
         candidates={"svm": "true", "knn": ["sh", "-c", "echo go; sleep 60"]},
     )
     plan = replace(plan, jobs=1)
-    result = train(plan, Registry(), lambda line: os.kill(os.getpid(), signal.SIGTERM), grace=5)
+    registry = Registry([run("svm"), run("knn", finished=False, seconds=None)])
+    result = train(plan, registry, lambda line: os.kill(os.getpid(), signal.SIGTERM), grace=5)
 
     assert (result.status, result.exit_code) == ("interrupted", 143)
     assert result.message == "stopped by SIGTERM: 1 of 2 candidates trained: knn cancelled"
     assert [c.status for c in result.candidates] == ["ok", "cancelled"]
+    assert registry.marks == {"knn1": "cancelled"}
+    assert registry.ended == ["knn1"], "MLflow would show it as running for ever"
 
 
 def test_runs_are_marked_with_their_outcome_last(tmp_path: Path) -> None:
