@@ -36,7 +36,7 @@ private Map stages(Map args) {
     if (approval) {
         stage('Approve the promotion') {
             if (selected && "${args.dryRun}" != 'true') {
-                approved.approvedBy = approver(approval, results.select)
+                approved = [approvedBy: approver(approval, results.select), over: place(results.select.replaces)]
             } else {
                 echo('Nothing to approve')
             }
@@ -80,10 +80,16 @@ private Map winner(Map selection) {
     return [model: selection.selected.model, version: selection.selected.version]
 }
 
+/** A version as promote takes it: what was approved over this one must not replace another. */
+private String place(Map version) {
+    return version ? "${version.model}/${version.version}" : 'nothing'
+}
+
 /** Waits for a person, outside of any agent; an abort or the end of the time changes nothing. */
 private String approver(Map approval, Map selection) {
+    String over = "${selection.message}. In production it replaces: ${place(selection.replaces)}"
     Map question = [
-        id: 'Promote', ok: 'Promote', message: Html.escape(selection.message), submitterParameter: 'APPROVER',
+        id: 'Promote', ok: 'Promote', message: Html.escape(over), submitterParameter: 'APPROVER',
     ]
     if (approval.submitter) {
         question.submitter = approval.submitter

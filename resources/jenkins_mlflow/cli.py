@@ -194,6 +194,11 @@ def _select_flags(
     help="Try this method even where the server is known to fail with it.",
 )
 @click.option("--approved-by", metavar="NAME", help="Who approved it; recorded as a tag of the version.")
+@click.option(
+    "--over",
+    metavar="MODEL/VERSION",
+    help="Refuse to replace anything else in production; `nothing` for a first promotion.",
+)
 @click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
 @_selecting
 @_common
@@ -205,6 +210,7 @@ def promote(
     dry_run: bool,
     force_methods: tuple[str, ...],
     approved_by: str | None,
+    over: str | None,
     recover: bool,
     metric: str | None,
     direction: str | None,
@@ -231,7 +237,12 @@ def promote(
             )
         _finish(promote_command.recover(session), options, session)
     document = promote_command.promote(
-        session, model=model, version=version, plan_only=dry_run, approved_by=approved_by or ""
+        session,
+        model=model,
+        version=version,
+        plan_only=dry_run,
+        approved_by=approved_by or "",
+        over=over,
     )
     _finish(document, options, session)
 

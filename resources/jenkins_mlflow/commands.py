@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from jenkins_mlflow.cleanup import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.cleanup_apply import apply_cleanup
 from jenkins_mlflow.doctor import diagnose
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError
+from jenkins_mlflow.promotion_plan import plan_promotion
 from jenkins_mlflow.selection import Selection, select
 from jenkins_mlflow.session import Session
 from jenkins_mlflow.snapshot import Snapshot
@@ -115,7 +117,11 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     group = snapshot or session.settled(session.registry(), session.config.models, "read", with_runs=True)
     target = session.target
     build = session.build.id
-    return select(group, session.config.select, stage=target.stage, alias=target.alias, build=build)
+    choice = select(group, session.config.select, stage=target.stage, alias=target.alias, build=build)
+    if choice.selected is None:
+        return choice
+    plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
+    return replace(choice, replaces=plan.replaces)
 
 
 def selection_document(selection: Selection) -> Document:

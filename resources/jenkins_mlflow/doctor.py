@@ -91,11 +91,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
     if INTENT_TAG in model.tags:
         try:
             intent = Intent.on(model)
-            text = (
-                f"the promotion of {model.name} version {intent.version} begun {intent.origin}"
-                if intent
-                else ""
-            )
+            text = intent.title(model.name) if intent else ""
             fix = f"jenkins-mlflow promote --recover --models {model.name}"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step

@@ -102,9 +102,15 @@ class Intent:
     def target(self) -> Target:
         return Target(self.stage, self.alias, self.exclusive)
 
-    @property
-    def origin(self) -> str:
-        """Who began it, for messages: `by jenkins at 2026-11-23T02:00:00+00:00 in http://...`."""
-        facts = {"by": "promoted_by", "at": "promoted_at", "in": "build_url"}
+    def title(self, model: str) -> str:
+        """What was begun, and by whom; a rollback promotes too, and is told as one."""
+        back = TAG_PREFIX + "rolled_back_at" in self.tags
+        what = "rollback to" if back else "promotion of"
+        return f"the {what} {model} version {self.version} begun {self._origin(back=back)}".rstrip()
+
+    def _origin(self, *, back: bool) -> str:
+        """Who began it: `by jenkins at 2026-11-23T02:00:00+00:00 in http://...`."""
+        verb = "rolled_back" if back else "promoted"
+        facts = {"by": f"{verb}_by", "at": f"{verb}_at", "in": "build_url"}
         known = ((word, self.tags.get(TAG_PREFIX + key)) for word, key in facts.items())
         return " ".join(f"{word} {value}" for word, value in known if value)

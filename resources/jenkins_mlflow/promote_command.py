@@ -20,9 +20,17 @@ from jenkins_mlflow.smoke_test import Checked, smoke_test
 from jenkins_mlflow.snapshot import READY, Snapshot, Version
 from jenkins_mlflow.text import plural, printable
 
+NOTHING = "nothing"
+
 
 def promote(
-    session: Session, *, model: str | None, version: int | None, plan_only: bool, approved_by: str = ""
+    session: Session,
+    *,
+    model: str | None,
+    version: int | None,
+    plan_only: bool,
+    approved_by: str = "",
+    over: str | None = None,
 ) -> Document:
     """`promote`: a named version, a model's newest version, or whatever `select` chooses.
 
@@ -31,6 +39,10 @@ def promote(
         model, version: What to promote; None for what ``select`` says, and for the newest version.
         plan_only: Change nothing.
         approved_by: Who approved it; goes into the version's tags.
+        over: What it may replace, as ``MODEL/VERSION`` or NOTHING; None for whatever is there.
+
+    Raises:
+        Refused: something else than ``over`` would be replaced; nothing was written.
     """
     if model is not None:
         session = session.for_model(model, in_group=matches(model, session.config.models))
@@ -61,6 +73,7 @@ def promote(
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
     plan = plan_promotion(snapshot, model, number, target)
+    _refuse_over_another(plan, over)
     extra: Document = {"command": "promote", "selection": selection}
     if plan_only:
         return {**extra, **_planned(plan)}
@@ -74,6 +87,18 @@ def promote(
     if document["status"] == "promoted":
         document |= check_afterwards(session, registry, plan)
     return {**extra, **document}
+
+
+def _refuse_over_another(plan: Plan, over: str | None) -> None:
+    """Hold a promotion to what its approval was about; one that is complete already replaces nothing any more."""
+    there = f"{plan.replaces.model}/{plan.replaces.number}" if plan.replaces else NOTHING
+    if over in (None, there) or plan.nothing_to_do:
+        return
+    raise Refused(
+        f"{plan.candidate.label} was to replace {over}, but it would replace {there} now",
+        state="nothing was written",
+        next_step="look at what is in production, then select and approve again",
+    )
 
 
 def _smoke_test_failed(plan: Plan, checked: Checked) -> Document:

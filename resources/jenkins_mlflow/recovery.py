@@ -116,7 +116,7 @@ class Recovery:
         if intent is None:
             return None
         decision = decide(model, intent, copied=self._copied(model, intent))
-        what = f"the promotion of {name} version {intent.version} begun {intent.origin}".rstrip()
+        what = intent.title(name)
         if decision.kind == "finish" and self._finish(model, intent):
             return self._close(name, intent, "finished", f"{what} is finished now: {decision.reason}")
         if decision.kind == "leave":

@@ -49,6 +49,8 @@ class Selection:
     selected: Version | None
     champion: Version | None
     verdicts: tuple[Verdict, ...]
+    replaces: Version | None = None
+    """What the selected version would take production from; not always the champion that it was compared with."""
 
     def document(self) -> dict[str, Any]:
         """The selection as the JSON document's own part."""
@@ -59,6 +61,7 @@ class Selection:
             "direction": self.direction,
             "selected": _brief(self.selected, self.metric),
             "champion": _brief(self.champion, self.metric),
+            "replaces": _brief(self.replaces, self.metric),
             "candidates": [
                 {
                     "model": verdict.version.model,

@@ -40,7 +40,7 @@ class StepArguments implements Serializable {
             agent: place(),
             train: common + training,
             select: common + choosing,
-            promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text'] +
+            promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text', over: 'text'] +
                 common + choosing + promoting,
             rollback: [model: 'text', to: 'count'] + common + promoting,
             cleanup: [model: 'text'] + common + cleaning,

@@ -91,6 +91,26 @@ def test_promote_selects_and_promotes(
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 
 
+def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """While a person thought about it another version went into production: refused, as long as it is not done."""
+    name = fresh(Spec(metrics={"roc_auc": 0.7}), Spec(metrics={"roc_auc": 0.9}))
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--output=json")
+    promote = ("promote", *where, f"--model={name}")
+    assert run_cli("select", *where).doc["replaces"] is None
+    first = run_cli(*promote, "--version=1", "--over=nothing")
+    assert (first.code, first.doc["status"]) == (0, "promoted")
+    assert run_cli("select", *where).doc["replaces"] == {"model": name, "version": 1, "value": 0.7}
+    late = run_cli(*promote, "--version=2", "--over=nothing")
+    assert (late.code, late.doc["status"]) == (1, "error")
+    assert f"{name} version 2 was to replace nothing, but it would replace {name}/1 now" in late.stderr
+    assert client(uri).get_model_version(name, "2").current_stage == "None"
+    assert run_cli(*promote, "--version=2", f"--over={name}/1").doc["status"] == "promoted"
+    again = run_cli(*promote, "--version=2", f"--over={name}/1")
+    assert (again.code, again.doc["status"]) == (0, "already"), "the agent was lost, and the stage runs again"
+
+
 @pytest.mark.parametrize(
     ("specs", "flags", "code", "status"),
     [

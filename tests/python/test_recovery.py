@@ -108,7 +108,15 @@ def test_an_intent_survives_its_tag() -> None:
     assert intent == INTENT
     assert Intent.on(replace(model(NEW), tags={INTENT_TAG: intent.to_tag()})) == intent
     assert Intent.on(model(NEW)) is None
-    assert intent.origin == "by jenkins at 2026-11-23T02:00:00+00:00"
+    assert intent.title("m") == "the promotion of m version 2 begun by jenkins at 2026-11-23T02:00:00+00:00"
+    back = {
+        "jenkins_mlflow.rolled_back_by": "ann",
+        "jenkins_mlflow.rolled_back_at": "2026-11-23T03:00:00+00:00",
+    }
+    assert (
+        replace(intent, version=1, tags=back).title("m")
+        == "the rollback to m version 1 begun by ann at 2026-11-23T03:00:00+00:00"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1}', "x"])

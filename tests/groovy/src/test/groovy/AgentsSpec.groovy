@@ -6,7 +6,7 @@ import spock.lang.Unroll
 /** Where the steps work: on the caller's agent or on agents of their own, with secrets, after an approval. */
 class AgentsSpec extends LibrarySpec {
 
-    static final Map SELECTED = [status: 'selected', selected: [model: 'heart', version: 7], message: 'selected <heart> version 7']
+    static final Map SELECTED = [status: 'selected', selected: [model: 'heart', version: 7], replaces: [model: 'heart', version: 3], message: 'selected <heart> version 7']
 
     List<Map> getRequested() {
         return requests.exists() ? requests.readLines().collect { new JsonSlurper().parseText(it) } : []
@@ -207,9 +207,10 @@ class AgentsSpec extends LibrarySpec {
         build.error == null
         build.stages - ['svm'] == ['Train the candidates', 'Select the best', 'Approve the promotion', 'Promote the winner', 'Clean up old versions']
         build.callsOf('timeout')*.args == [[[time: 2, unit: 'HOURS']]]
-        build.callsOf('input')*.args == [[[id: 'Promote', ok: 'Promote', message: 'selected &lt;heart&gt; version 7',
+        build.callsOf('input')*.args == [[[id: 'Promote', ok: 'Promote', message: 'selected &lt;heart&gt; version 7. In production it replaces: heart/3',
                                             submitterParameter: 'APPROVER', submitter: 'ml-leads']]]
         requested.last().options.approvedBy == 'ada'
+        requested.last().options.over == 'heart/3'
         requested.last().options.version == 7
         build.callsOf('junit')*.args == [[[testResults: 'mlflow-report/gates.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true]]]
         build.description == 'promoted heart version 7'
