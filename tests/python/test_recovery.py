@@ -249,6 +249,7 @@ def test_every_command_recovers_first(
     named = ("--model", name) if command[0] == "rollback" or "--version" in command else ()
     done = run_cli(*command, *named, "--models", name, "--tracking-uri", server.url, "--output=json")
     assert state(server, name) == BEFORE
+    assert "recovered" in done.doc, (done.code, done.stderr)
     assert done.doc["recovered"] == [
         {
             "model": name,
