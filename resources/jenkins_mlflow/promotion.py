@@ -128,10 +128,23 @@ class Promotion:
             raise
         if self._left_changed or unfinished:
             return outcome  # the intent stays: for the next command, or for the recovery that called this
-        if outcome.status == "manual" and self._writer.open_ended:
-            late = "a request got no answer and may take effect late; the next command looks and undoes that"
+        if self._may_change_late(outcome):
+            late = "a request got no answer and may take effect late; the next command looks and repairs that"
             return Outcome(**{**vars(outcome), "warnings": (*outcome.warnings, late)})
         return self._close(outcome)
+
+    def _may_change_late(self, outcome: Outcome) -> bool:
+        """Whether a request that is still on its way could spoil this outcome: the intent stays for that.
+
+        A transition could archive the champion that was put back, or one that put it back could do so once more. Where
+        the alias alone was moved it is another matter: to undo that would take back what was promised.
+        """
+        if not self._writer.open_ended:
+            return False
+        stage, there = self._plan.target.stage, self._plan.candidate.place
+        staged = any(version.place == there and version.stage == stage for version in outcome.production)
+        undone = any(attempt.outcome == "undone" for attempt in outcome.attempts)
+        return outcome.status == "manual" or (staged and undone)
 
     def already(self) -> Outcome | None:
         """The outcome if nothing is to do; where production is elsewhere by preference, what is there counts."""

@@ -357,10 +357,27 @@ def test_everything_broken_ends_by_hand(
     assert INTENT_TAG not in Registry(connect(server.url)).model(name).tags  # every request was answered
 
 
-def test_a_request_without_an_answer_that_takes_effect_late_is_undone_by_the_next_command(
-    affected: Server, make_proxy: Callable[[Server], CountingProxy]
+@pytest.mark.parametrize(
+    ("held", "methods", "status", "after", "outcome"),
+    [
+        pytest.param(
+            1, METHODS[:2], "manual", "None", "undone", id="it archives the champion that was put back"
+        ),
+        pytest.param(
+            3, METHODS, "promoted", "Production", "finished", id="it puts the old champion back again"
+        ),
+    ],
+)
+def test_what_a_request_without_an_answer_does_late_is_repaired_by_the_next_command(
+    held: int,
+    methods: tuple[str, ...],
+    status: str,
+    after: str,
+    outcome: str,
+    affected: Server,
+    make_proxy: Callable[[Server], CountingProxy],
 ) -> None:
-    """It archives the champion after a person has been asked: the intent was left for that."""
+    """It takes effect when all is over, and a person perhaps has been asked: the intent was left for that."""
     name, released, late = fresh_name(), threading.Event(), []
     seed(affected.url, {name: [Spec(), Spec(metrics={"roc_auc": 0.9}, linked=True)]})
     client(affected.url).transition_model_version_stage(name, "1", "Production")
@@ -375,23 +392,23 @@ def test_a_request_without_an_answer_that_takes_effect_late_is_undone_by_the_nex
         late[0].start()
         raise Dropped
 
-    proxy.inject(hold, path=TRANSITION, times=1)
-    outcome = promote(
-        proxy.url, name, 2, force_methods=METHODS[:2], methods=METHODS[:2], alias_fallback=False
+    proxy.inject(hold, path=TRANSITION, nth=held, times=1)
+    rules = {"methods": methods, "force_methods": METHODS[:2], "file_store": affected.store_uri}
+    made = promote(proxy.url, name, 2, alias_fallback=False, **rules)
+    assert (made.status, stages(affected.url, name)[2]) == (status, after)
+    assert made.warnings == (
+        "a request got no answer and may take effect late; the next command looks and repairs that",
     )
-    assert (outcome.status, stages(affected.url, name)) == ("manual", {1: "Production", 2: "None"})
-    assert outcome.warnings == (
-        "a request got no answer and may take effect late; the next command looks and undoes that",
-    )
+    settled = stages(affected.url, name)
     released.set()
     late[0].join()
-    assert stages(affected.url, name) == {1: "Archived", 2: "None"}
+    assert stages(affected.url, name) != settled
     registry = Registry(connect(affected.url), QUICK)
-    methods = load_methods(registry, Promote(methods=METHODS[:2]))
-    recovered = Recovery(registry, methods, Writer(QUICK)).run(name)
+    recovery = Recovery(registry, load_methods(registry, Promote(**rules)), Writer(QUICK))
+    recovered = recovery.run(name)
     assert recovered
-    assert recovered.outcome == "undone"
-    assert stages(affected.url, name) == {1: "Production", 2: "None"}
+    assert recovered.outcome == outcome
+    assert stages(affected.url, name) == settled
     assert INTENT_TAG not in registry.model(name).tags
 
 
