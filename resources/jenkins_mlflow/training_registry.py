@@ -8,8 +8,10 @@ run's tag ``mlflow.log-model.history`` lists the artifact paths. ``model_id`` mu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -129,10 +131,11 @@ class MlflowTrainingRegistry:
     def end(self, runs: Sequence[LoggedRun]) -> None:
         """End runs as KILLED, MLflow's word for a run that something else ended; 1 request each."""
         for run in runs:
-            self._registry.retrying(
-                f"ending run {run.run_id} of {run.candidate}",
-                functools.partial(self._client.set_terminated, run.run_id, "KILLED"),
-            )
+            with contextlib.redirect_stdout(sys.stderr):  # the client prints the run's address
+                self._registry.retrying(
+                    f"ending run {run.run_id} of {run.candidate}",
+                    functools.partial(self._client.set_terminated, run.run_id, "KILLED"),
+                )
 
     def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
         """Register a model, unless its run has a version of that name: so a lost answer does no harm."""
