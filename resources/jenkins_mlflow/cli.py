@@ -94,13 +94,24 @@ def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
             "no tracking URI: which MLflow server or store is meant?",
             next_step="set MLFLOW_TRACKING_URI, give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
-    return Session(
+    session = Session(
         config=loaded,
         uri=uri,
         terminal=Terminal(options["quiet"]),
         report=options["report"] or Path(DEFAULT_REPORT),
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
     )
+    click.get_current_context().find_root().obj.append(session)  # for a failure's document
+    return session
+
+
+def _beside(session: Session) -> Document:
+    """What every result of a session tells, however the command ended."""
+    return {
+        "warnings": session.warnings,
+        "recovered": [item.document() for item in session.recovered],
+        "tracking_uri": redact(session.uri),
+    }
 
 
 def _finish(document: Document, options: dict[str, Any], session: Session) -> NoReturn:
@@ -109,9 +120,7 @@ def _finish(document: Document, options: dict[str, Any], session: Session) -> No
         "schema": 1,
         "exit_code": errors.DONE,
         **document,
-        "warnings": session.warnings,
-        "recovered": [item.document() for item in session.recovered],
-        "tracking_uri": redact(session.uri),
+        **_beside(session),
     }
     if options.get("report"):
         options["report"].mkdir(parents=True, exist_ok=True)
@@ -342,8 +351,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every expected failure is printed, none has a traceback."""
     prepare_streams()
     _stop_on_signals()
+    sessions: list[Session] = []
     try:
-        code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False)
+        code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False, obj=sessions)
         return code if isinstance(code, int) else errors.DONE
     except click.ClickException as error:
         where = (
@@ -351,16 +361,20 @@ def run(arguments: Sequence[str]) -> int:
         )
         return _fail(UsageError(error.format_message(), next_step=f"{where} --help"), arguments)
     except (JenkinsMlflowError, Interrupted) as error:
-        return _fail(error, arguments)
+        return _fail(error, arguments, sessions)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `... | head`
         return errors.FAILED
     except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
         traceback.print_exc()
-        return _fail(JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments)
+        return _fail(
+            JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments, sessions
+        )
 
 
-def _fail(error: JenkinsMlflowError | Interrupted, arguments: Sequence[str]) -> int:
+def _fail(
+    error: JenkinsMlflowError | Interrupted, arguments: Sequence[str], sessions: Sequence[Session] = ()
+) -> int:
     """Say what happened, the present state and the next step; as a document too where JSON was asked for."""
     lines = [f"error: {line}" for line in error.message.splitlines()]
     lines += [f"state: {error.state}"] if error.state else []
@@ -377,6 +391,8 @@ def _fail(error: JenkinsMlflowError | Interrupted, arguments: Sequence[str]) -> 
             "message": redact(error.message),
             "error": commands.error_document(error),
         }
+        for session in sessions:
+            document |= _beside(session)
         render(document, "json", sys.stdout)
     return error.exit_code
 

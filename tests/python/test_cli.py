@@ -384,9 +384,9 @@ def test_an_abort_before_the_first_write_changes_nothing(
 
 def test_a_reader_that_leaves_is_no_traceback(uri: str, fresh: Callable[..., str]) -> None:
     """`jenkins-mlflow list | head -1` ends quietly."""
-    fresh(*[Spec()] * 3)
+    name = fresh(*[Spec()] * 3)
     done = subprocess.run(
-        ["bash", "-c", '"$0" -m jenkins_mlflow list | head -1', sys.executable],
+        ["bash", "-c", '"$0" -m jenkins_mlflow list --models "$1" | head -1', sys.executable, name],
         env=clean_environ(MLFLOW_TRACKING_URI=uri),
         capture_output=True,
         text=True,

@@ -133,8 +133,11 @@ def test_an_intent_must_fit_into_a_tag() -> None:
 def crashed(
     server: Server, name: str, *, stages: dict[int, str], alias: int | None, intent: Intent = INTENT
 ) -> None:
-    """A model of two versions as a promotion of version 2 that was killed somewhere left it."""
-    seed(server.store_uri, {name: [Spec(), Spec()]})
+    """A model of two versions as a promotion of version 2 that was killed somewhere left it.
+
+    Its files are served (there are none): an experiment that was made in the store directly would have them elsewhere.
+    """
+    seed(server.url, {name: [Spec(), Spec()]}, experiment="with files")
     mlflow = client(server.store_uri)
     for number, stage in stages.items():
         mlflow.transition_model_version_stage(name, str(number), stage)
@@ -243,13 +246,16 @@ def test_what_can_be_neither_finished_nor_undone_says_so(
 def test_every_command_recovers_first(
     command: tuple[str, ...], make_server: MakeServer, run_cli: RunCli
 ) -> None:
-    """Killed after the old version was archived: any command brings it back, says so, and goes on."""
+    """Killed after the old version was archived: any command brings it back, says so, and goes on.
+
+    A command that then is refused says so, too: the rollback, because version 1 has no files.
+    """
     server, name = make_server(), fresh_name()
     crashed(server, name, stages={1: "Archived"}, alias=1)
     named = ("--model", name) if command[0] == "rollback" or "--version" in command else ()
     done = run_cli(*command, *named, "--models", name, "--tracking-uri", server.url, "--output=json")
     assert state(server, name) == BEFORE
-    assert "recovered" in done.doc, (done.code, done.stderr)
+    assert ("error" in done.doc) == (command[0] == "rollback"), (done.code, done.stderr)
     assert done.doc["recovered"] == [
         {
             "model": name,
