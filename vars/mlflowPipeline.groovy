@@ -36,7 +36,10 @@ private Map stages(Map args) {
     if (approval) {
         stage('Approve the promotion') {
             if (selected && "${args.dryRun}" != 'true') {
-                approved = [approvedBy: approver(approval, results.select), over: place(results.select.replaces)]
+                approved = [
+                    approvedBy: approver(approval, results.select),
+                    over: place(results.select.replaces),
+                ]
             } else {
                 echo('Nothing to approve')
             }

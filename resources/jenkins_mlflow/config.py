@@ -167,7 +167,15 @@ class SmokeTest(_Section):
         description="Longest time for loading and predicting.",
         json_schema_extra={"default": "2m"},
     )
-    python: Line = Field(default="python3", description="The Python that has what the model needs.")
+    python: Line = Field(
+        default="python3",
+        description="The Python that has MLflow, and what the model needs if it makes no other.",
+    )
+    env_manager: Literal["uv", "virtualenv", "conda"] | None = Field(
+        default=None,
+        description="What MLflow makes the environment with that the model was logged with, for this one prediction; "
+        "absent or null: none, `python` itself predicts.",
+    )
 
 
 class Check(_Section):

@@ -1,6 +1,7 @@
 """Run by the team's own Python, 3.8 or newer: loads a model version, predicts once, and tells what came out.
 
-Arguments: the model's address, the input file (empty: the model's own input example), the file for the result.
+Arguments: the model's address, the input file (empty: the model's own input example), the file for the result, and
+the environment manager of MLflow (empty: predict in this Python).
 Imports nothing of jenkins_mlflow, because that Python does not have it.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Dict, Iterator
@@ -105,6 +107,64 @@ def run(uri: str, source: str) -> Dict[str, Any]:
         return {"error": f"it cannot predict: {type(error).__name__}: {error}"}
 
 
+def serving_input(table: Any) -> str:
+    """A DataFrame as a request to a model server."""
+    return json.dumps({"dataframe_split": json.loads(table.to_json(orient="split", index=False))})
+
+
+def serving_rows(payload: Any) -> int:
+    """How many rows a request to a model server has (MLflow 3.17, "inference/accepted formats"); 0 if it has none."""
+    if not isinstance(payload, dict):
+        return 0
+    if "dataframe_split" in payload:
+        return rows(payload["dataframe_split"]["data"])
+    known = ("dataframe_records", "instances", "inputs")
+    return next((rows(payload[key]) for key in known if key in payload), 0)
+
+
+def run_elsewhere(uri: str, source: str, manager: str, folder: Path) -> Dict[str, Any]:
+    """The same in the environment that the model was logged with: MLflow makes it, and predicts as a model server."""
+    try:
+        from mlflow.artifacts import download_artifacts
+        from mlflow.models import Model, predict
+    except ImportError as error:
+        return {"error": f"{sys.executable} has no MLflow that can make environments: {error}"}
+    try:
+        files = download_artifacts(uri)
+        model = Model.load(files)
+    except Exception as error:  # noqa: BLE001  whatever a registry or a storage raises
+        return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
+    try:
+        given = serving_input(read(source)) if source else model.get_serving_input(files)
+    except Exception as error:  # noqa: BLE001  a model may raise anything
+        return {"error": f"its input cannot be read: {type(error).__name__}: {error}"}
+    if given is None:
+        return {"error": "it has no input example, and promote.smoke_test.input is not set"}
+    request, answer = folder / "request.json", folder / "answer.json"
+    request.write_text(given, encoding="utf-8")
+    try:
+        predict(
+            files, input_path=str(request), content_type="json", output_path=str(answer), env_manager=manager
+        )
+        found = json.loads(answer.read_text(encoding="utf-8"))
+    except Exception as error:  # noqa: BLE001  a package that cannot be installed, a model that raises
+        return {"error": f"it cannot predict in an environment of {manager} (see the log): {error}"}
+    predicted = found.get("predictions", found) if isinstance(found, dict) else found
+    told = summary(None, predicted)
+    told["rows_in"] = serving_rows(json.loads(given)) or told["rows_out"]
+    return told
+
+
+def main() -> None:
+    """Predict here or elsewhere, and leave the result in the file."""
+    uri, source, result, manager = sys.argv[1:]
+    if manager:
+        with tempfile.TemporaryDirectory() as folder:
+            answer = run_elsewhere(uri, source, manager, Path(folder))
+    else:
+        answer = run(uri, source)
+    Path(result).write_text(json.dumps(answer), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    answer = run(sys.argv[1], sys.argv[2])
-    Path(sys.argv[3]).write_text(json.dumps(answer), encoding="utf-8")
+    main()

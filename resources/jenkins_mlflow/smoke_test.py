@@ -30,7 +30,8 @@ class Checked:
 
 
 def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Checked:
-    """Load the version in another process, by the team's own Python, and judge one prediction.
+    """Load the version in another process, by the team's own Python or in an environment that MLflow makes, and judge
+    one prediction.
 
     The process gets the tracking URI, and whatever secrets belong to it, by its environment alone.
 
@@ -55,7 +56,7 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result.json"
         address = f"models:/{version.model}/{version.number}"
-        argv = [rules.python, str(RUNNER), address, rules.input or "", str(result)]
+        argv = [rules.python, str(RUNNER), address, rules.input or "", str(result), rules.env_manager or ""]
         ended = run_bounded(argv, environ, folder / LOG, rules.timeout)
         answer = (
             json.loads(result.read_text(encoding="utf-8")) if result.is_file() and not ended.failure else {}

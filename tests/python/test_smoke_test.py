@@ -5,7 +5,11 @@ from __future__ import annotations
 import decimal
 import itertools
 import math
+import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,13 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.config import SmokeTest
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.registry import Registry
-from jenkins_mlflow.smoke_runner import is_missing, leaves, rows, summary
+from jenkins_mlflow.smoke_runner import is_missing, leaves, rows, serving_rows, summary
 from jenkins_mlflow.smoke_test import judge, smoke_test
 from support.proxy import CountingProxy
 from support.servers import Server
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
+ROOT = Path(__file__).parents[2]
 numbers = itertools.count(1)
 
 
@@ -103,6 +108,10 @@ def model_that(way: str) -> mlflow.pyfunc.PythonModel:
 
             if way == "raises":
                 raise ValueError("no such column: age")
+            if way == "alone":
+                import importlib.util
+
+                return [float(importlib.util.find_spec("pytest") is not None)] * len(model_input)
             if way == "hangs" and len(model_input) < 3:  # not while it is logged
                 time.sleep(60)
             answer = [0.5] * len(model_input)
@@ -111,7 +120,7 @@ def model_that(way: str) -> mlflow.pyfunc.PythonModel:
     return Model()
 
 
-def logged(server: Server, way: str, *, example: bool = True) -> str:
+def logged(server: Server, way: str, *, example: bool = True, needs: Sequence[str] = ()) -> str:
     """A champion of no files, and a challenger that really is a model."""
     name = f"smoke-{next(numbers)}"
     mlflow.set_tracking_uri(server.url)
@@ -123,7 +132,7 @@ def logged(server: Server, way: str, *, example: bool = True) -> str:
                 python_model=model_that(way),
                 registered_model_name=name,
                 input_example=FRAME if example and way != "raises" else None,
-                pip_requirements=[],
+                pip_requirements=list(needs),
             )
     finally:
         mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
@@ -175,6 +184,67 @@ def test_a_failed_smoke_test_writes_nothing(
         assert (done.code, done.doc["status"]) == (3, "smoke_test_failed"), done.stderr
         assert done.doc["message"] == f"{name} version 1 failed its smoke test: {reason}; nothing was written"
         assert not [r for r in proxy.requests if r.method != "GET" and "search" not in r.path]
+
+
+OWN = ("mlflow-skinny==3.17.2", "pandas", "numpy", "cloudpickle")
+
+
+@pytest.fixture
+def uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow calls `uv` by name; where there was none, scripts/setup.sh has put one into .tools."""
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{ROOT / '.tools/bin'}")
+    if not shutil.which("uv"):
+        pytest.skip("there is no uv here")
+    probe = ["uv", "pip", "install", "--dry-run", "--python", sys.executable, "--reinstall", "cloudpickle"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("uv reaches no package index from here")
+
+
+@pytest.mark.usefixtures("uv")
+@pytest.mark.parametrize("source", [None, "smoke.csv"])
+def test_a_model_predicts_in_the_environment_that_it_was_logged_with(
+    source: str | None, make_server: MakeServer, inputs: Path
+) -> None:
+    """MLflow makes it with uv, from the model's own requirements: this process's packages are not there."""
+    server = make_server()
+    name = logged(server, "alone", example=source is None, needs=OWN)
+    version = Registry(connect(server.url)).version(name, 1)
+    rules = SmokeTest(
+        input=str(inputs / source) if source else None,
+        python=sys.executable,
+        env_manager="uv",
+        timeout="600s",
+    )
+    checked = smoke_test(rules, version, server.url, inputs / "report")
+    log = (inputs / "report" / "smoke-test.log").read_text()
+    assert (checked.passed, checked.reason) == (True, "predicted 3 rows, between 0 and 0"), log
+
+
+@pytest.mark.usefixtures("uv")
+def test_an_environment_that_cannot_be_made_is_not_passed(make_server: MakeServer, tmp_path: Path) -> None:
+    server = make_server()
+    name = logged(server, "fine", needs=("no-such-package-of-jenkins-mlflow==1.0",))
+    version = Registry(connect(server.url)).version(name, 1)
+    rules = SmokeTest(python=sys.executable, env_manager="uv", timeout="600s")
+    checked = smoke_test(rules, version, server.url, tmp_path)
+    assert not checked.passed
+    assert checked.reason.startswith("it cannot predict in an environment of uv (see the log): ")
+    assert "no-such-package-of-jenkins-mlflow" in (tmp_path / "smoke-test.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        ({"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}}, 2),
+        ({"dataframe_records": [{"x": 1}]}, 1),
+        ({"instances": [[1], [2], [3]]}, 3),
+        ({"inputs": {"x": [1, 2]}}, 2),
+        ({"messages": []}, 0),
+        ([1], 0),
+    ],
+)
+def test_rows_of_a_request(payload: Any, count: int) -> None:
+    assert serving_rows(payload) == count
 
 
 def test_a_model_without_files_cannot_be_loaded(make_server: MakeServer, tmp_path: Path) -> None:
