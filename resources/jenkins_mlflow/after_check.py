@@ -1,17 +1,78 @@
-"""The check after a promotion: a command of the team's, with a deadline."""
+"""The check after a promotion: a command of the team's, with a deadline; when it fails, the promotion is rolled back.
+
+A version that is promoted under a check carries the tag CHECK_TAG: pending, passed or failed. So a check that was
+killed is not forgotten: `doctor` tells of it, and the next promotion of that version runs it again.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from jenkins_mlflow import errors
 from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.carrying_out import carry_out, given_tags, now
+from jenkins_mlflow.commands import Document
 from jenkins_mlflow.config import Check
-from jenkins_mlflow.promotion_plan import Target
+from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.faults import classify
+from jenkins_mlflow.intent import Intent
+from jenkins_mlflow.promotion import CHECK_TAG, PENDING
+from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
+from jenkins_mlflow.recovery import Recovery
+from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.rollback import recorded
+from jenkins_mlflow.session import Session
 from jenkins_mlflow.smoke_test import Checked
 from jenkins_mlflow.snapshot import Version
+from jenkins_mlflow.text import printable
 
 LOG = "check.log"
+PASSED, FAILED = "passed", "failed"
+
+
+def check_afterwards(session: Session, registry: Registry, plan: Plan, document: Document) -> Document:
+    """Run the check that follows a promotion; when it fails, roll the promotion back and report that.
+
+    A version that was in production already is checked if the check of its promotion did not come to an end.
+
+    Args:
+        session: Configuration and connection.
+        registry: The registry that the promotion was made in.
+        plan: What was carried out.
+        document: The promotion's own.
+
+    Returns:
+        What the check adds to that document, or replaces in it; nothing where no check is due.
+    """
+    rules, again = session.config.promote.check, document["status"] == "already"
+    if rules is None or document["status"] not in ("promoted", "already"):
+        return {}
+    serving = [registry.version(place["model"], place["version"]) for place in document["production"]]
+    if len(serving) != 1 or (again and serving[0].tags.get(CHECK_TAG) != PENDING):
+        return {}
+    promoted = serving[0]
+    copied = promoted.model != plan.candidate.model
+    target = replace(plan.target, stage=None, exclusive=False) if copied else plan.target
+    checked = after_check(rules, promoted, target, session.uri, session.report)
+    if checked.passed:
+        session.terminal.say(f"check: {checked.reason}")
+        _note(session, registry, promoted, PASSED)
+        return {"check": vars(checked)}
+    label = plan.candidate.label
+    session.terminal.insist(printable(f"{label} failed its check: {checked.reason}; rolling back"))
+    before = recorded(promoted) if copied or again else _place(plan.replaces)
+    if again and before is None:
+        undone = _kept(
+            "what was in production before is not recorded; `jenkins-mlflow rollback --to` goes back"
+        )
+    else:
+        undone = _roll_back(session, registry, promoted, before, plan if not copied else None, target)
+    _note(session, registry, promoted, FAILED)
+    told = f"{label} was promoted, failed its check ({checked.reason}), and {undone['message']}"
+    return {**undone, "check": vars(checked), "message": printable(told)}
 
 
 def after_check(rules: Check, version: Version, target: Target, uri: str, folder: Path) -> Checked:
@@ -21,8 +82,8 @@ def after_check(rules: Check, version: Version, target: Target, uri: str, folder
 
     Args:
         rules: The config's ``promote.check`` section.
-        version: What was promoted.
-        target: Where to.
+        version: What is in production now; for the method ``copy`` that is the copy.
+        target: What marks it.
         uri: The tracking URI.
         folder: The report folder, for the log.
 
@@ -39,3 +100,88 @@ def after_check(rules: Check, version: Version, target: Target, uri: str, folder
     }
     ended = run_bounded(rules.command, environ, folder / LOG, rules.timeout)
     return Checked(not ended.failure, ended.failure or "the check passed", round(ended.seconds, 3))
+
+
+def _roll_back(
+    session: Session,
+    registry: Registry,
+    promoted: Version,
+    before: tuple[str, int] | None,
+    plan: Plan | None,
+    target: Target,
+) -> Document:
+    """Return to what was in production before; if that was nothing, take the version out again."""
+    name = promoted.model
+    group: Sequence[str] = session.config.models if target.exclusive else ()
+    snapshot = session.settled(registry, [name, *group], "promote")
+    if not _alone_in_production(registry, promoted, target):
+        return _someone_else()
+    if before is None:
+        return _take_out(session, registry, promoted, plan, target)
+    tags = {
+        "rolled_back_at": now(),
+        "rolled_back_by": session.build.user,
+        "rolled_back_from": f"{name}/{promoted.number}",
+        "build_url": session.build.url,
+    }
+    try:
+        back = plan_promotion(snapshot, *before, target)
+    except NotFound as gone:
+        return _kept(gone.message)
+    document = carry_out(session, registry, back, "rollback", given_tags(tags))
+    if document["status"] != "promoted":
+        code = document["exit_code"] or errors.FAILED
+        return {**document, **_failed(document["message"]), "exit_code": code}
+    message = f"was rolled back: {back.candidate.label} is in production again"
+    return {**_told("rolled_back", message), "production": document["production"]}
+
+
+def _take_out(
+    session: Session, registry: Registry, promoted: Version, plan: Plan | None, target: Target
+) -> Document:
+    """Leave production empty, as it was."""
+    name = promoted.model
+    with session.lock(registry, "rollback", (name,), (name,)) as lock:
+        if not _alone_in_production(registry, promoted, target):
+            return _someone_else()
+        recovery = Recovery(registry, session.methods(registry), session.writer(lock))
+        copy = Intent(promoted.number, promoted.stage, None, target.alias, False, (), (), None, {})
+        left = recovery.undo(name, Intent.of(plan, (), {}) if plan else copy)
+    if left:
+        return _failed("; ".join(left))
+    message = "was rolled back: nothing is in production, as before"
+    return {**_told("rolled_back", message), "production": []}
+
+
+def _alone_in_production(registry: Registry, promoted: Version, target: Target) -> bool:
+    serving = registry.model(promoted.model).production(target.stage, target.alias)
+    return [version.number for version in serving] == [promoted.number]
+
+
+def _note(session: Session, registry: Registry, version: Version, end: str) -> None:
+    """Tag the version with the end of its check; failing to is worth a warning."""
+    try:
+        registry.tag_version(version.model, version.number, {CHECK_TAG: end})
+    except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
+        why = classify(error).summary
+        session.warn(f"{version.label} could not be tagged with the end of its check ({end}): {why}")
+
+
+def _place(version: Version | None) -> tuple[str, int] | None:
+    return (version.model, version.number) if version else None
+
+
+def _told(status: str, message: str) -> Document:
+    return {"status": status, "exit_code": errors.FAILED, "message": message}
+
+
+def _failed(why: str) -> Document:
+    return _told("check_failed", f"could not be rolled back: {why}")
+
+
+def _kept(why: str) -> Document:
+    return _told("check_failed", f"was not rolled back: {why}")
+
+
+def _someone_else() -> Document:
+    return _kept("someone else has changed what is in production meanwhile")

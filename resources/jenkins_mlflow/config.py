@@ -181,7 +181,10 @@ class SmokeTest(_Section):
 class Check(_Section):
     """A command that looks at production after a promotion; if it fails, the promotion is rolled back."""
 
-    command: Command = Field(description="The command, run without a shell: a text or a list of arguments.")
+    command: Command = Field(
+        description="The command, run without a shell: a text or a list of arguments. Its environment says what is in "
+        "production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
+    )
     timeout: Duration = Field(
         default=60.0, gt=0, description="Longest time it may take.", json_schema_extra={"default": "60s"}
     )

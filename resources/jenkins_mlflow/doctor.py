@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jenkins_mlflow.build import TAG_PREFIX
 from jenkins_mlflow.connection import FIXED_IN, is_affected
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.lock_holder import HOLDER_TAG, Holder
+from jenkins_mlflow.promotion import CHECK_TAG, PENDING
 from jenkins_mlflow.promotion_plan import Target
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.server_faults import keeps_files
@@ -107,6 +109,17 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
             f"jenkins-mlflow promote --model {model.name} --version {serving[0].number}",
         )
+    for version in model.production(stage, alias):
+        if version.tags.get(CHECK_TAG) == PENDING:
+            origin = version.tags.get(TAG_PREFIX + "build_url") or version.tags.get(
+                TAG_PREFIX + "promoted_at", ""
+            )
+            yield Finding(
+                "check not ended",
+                "problem",
+                f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
+                f"if nothing runs it any more: jenkins-mlflow promote --model {model.name} --version {version.number}",
+            )
     holder = model.aliases.get(alias) if alias else None
     if len(serving) == 1 and holder is not None and holder != serving[0].number:
         yield Finding(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.after_check import after_check
+from jenkins_mlflow.after_check import check_afterwards
 from jenkins_mlflow.carrying_out import carry_out, given_tags, now
 from jenkins_mlflow.commands import Document, choose, selection_document
 from jenkins_mlflow.errors import NotFound, Refused
-from jenkins_mlflow.intent import INTENT_TAG, Intent
-from jenkins_mlflow.promotion import previous_tags
+from jenkins_mlflow.intent import INTENT_TAG
+from jenkins_mlflow.promotion import PENDING, previous_tags
 from jenkins_mlflow.promotion_plan import Plan, plan_promotion
-from jenkins_mlflow.recovery import Recovery
 from jenkins_mlflow.registry import FilesUnknown, Registry, matches
 from jenkins_mlflow.rollback import plan_return
 from jenkins_mlflow.session import Purpose, Session
@@ -84,9 +83,7 @@ def promote(
             return {**extra, **_smoke_test_failed(plan, checked)}
         session.terminal.say(f"smoke test: {checked.reason}")
     document = carry_out(session, registry, plan, "promote", _promotion_tags(session, plan, approved_by))
-    if document["status"] == "promoted":
-        document |= check_afterwards(session, registry, plan)
-    return {**extra, **document}
+    return {**extra, **document, **check_afterwards(session, registry, plan, document)}
 
 
 def _refuse_over_another(plan: Plan, over: str | None) -> None:
@@ -113,75 +110,6 @@ def _smoke_test_failed(plan: Plan, checked: Checked) -> Document:
         "notice": None,
         "production": [version.place for version in (*plan.previous, *plan.others)],
     }
-
-
-def check_afterwards(session: Session, registry: Registry, plan: Plan) -> Document:
-    """Run the check that follows a promotion; when it fails, roll the promotion back and report that."""
-    rules = session.config.promote.check
-    if rules is None:
-        return {}
-    checked = after_check(rules, plan.candidate, plan.target, session.uri, session.report)
-    if checked.passed:
-        session.terminal.say(f"check: {checked.reason}")
-        return {"check": vars(checked)}
-    label = plan.candidate.label
-    session.terminal.insist(printable(f"{label} failed its check: {checked.reason}; rolling back"))
-    undone = _roll_back(session, registry, plan)
-    told = f"{label} was promoted, failed its check ({checked.reason}), and "
-    return {**undone, "check": vars(checked), "message": printable(told + undone["message"])}
-
-
-def _roll_back(session: Session, registry: Registry, plan: Plan) -> Document:
-    """Return to what was in production before; if that was nothing, take the version out again."""
-    name, target = plan.candidate.model, plan.target
-    patterns = session.config.models if target.exclusive else (name,)
-    snapshot = session.settled(registry, [name, *patterns], "promote")
-    serving = snapshot.require(name).production(target.stage, target.alias)
-    if [version.number for version in serving] != [plan.candidate.number]:
-        return _someone_else()
-    if plan.replaces is None:
-        return _take_out(session, registry, plan)
-    back = plan_promotion(snapshot, plan.replaces.model, plan.replaces.number, target)
-    tags = given_tags(
-        {
-            "rolled_back_at": now(),
-            "rolled_back_by": session.build.user,
-            "rolled_back_from": f"{name}/{plan.candidate.number}",
-            "build_url": session.build.url,
-        }
-    )
-    document = carry_out(session, registry, back, "rollback", tags)
-    if document["status"] != "promoted":
-        code = document["exit_code"] or errors.FAILED
-        message = f"could not be rolled back: {document['message']}"
-        return {**document, "status": "check_failed", "exit_code": code, "message": message}
-    message = f"was rolled back: {plan.replaces.label} is in production again"
-    return {
-        "status": "rolled_back",
-        "exit_code": errors.FAILED,
-        "message": message,
-        "production": document["production"],
-    }
-
-
-def _someone_else() -> Document:
-    message = "was not rolled back: someone else has changed what is in production meanwhile"
-    return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
-
-
-def _take_out(session: Session, registry: Registry, plan: Plan) -> Document:
-    name = plan.candidate.model
-    with session.lock(registry, "rollback", (name,), (name,)) as lock:
-        serving = registry.model(name).production(plan.target.stage, plan.target.alias)
-        if [version.number for version in serving] != [plan.candidate.number]:
-            return _someone_else()
-        recovery = Recovery(registry, session.methods(registry), session.writer(lock))
-        left = recovery.undo(name, Intent.of(plan, (), {}))
-    if left:
-        message = f"could not be rolled back: {'; '.join(left)}"
-        return {"status": "check_failed", "exit_code": errors.FAILED, "message": message}
-    message = "was rolled back: nothing is in production, as before"
-    return {"status": "rolled_back", "exit_code": errors.FAILED, "message": message, "production": []}
 
 
 def recover(session: Session) -> Document:
@@ -262,6 +190,7 @@ def _promotion_tags(session: Session, plan: Plan, approved_by: str) -> Mapping[s
         "approved_by": approved_by,
         "build_url": session.build.url,
         "metric": f"{metric}={value!r}" if value is not None else "",
+        "check": PENDING if session.config.promote.check else "",
     }
     return {**given_tags(tags), **previous_tags(plan)}
 

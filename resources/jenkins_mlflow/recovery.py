@@ -10,7 +10,7 @@ from jenkins_mlflow.attempts import Writer
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import Method
-from jenkins_mlflow.promotion import Promotion
+from jenkins_mlflow.promotion import CHECK_TAG, PENDING, Promotion
 from jenkins_mlflow.promotion_plan import plan_promotion
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.snapshot import READY, Model, Snapshot, Version
@@ -118,7 +118,14 @@ class Recovery:
         decision = decide(model, intent, copied=self._copied(model, intent))
         what = intent.title(name)
         if decision.kind == "finish" and self._finish(model, intent):
-            return self._close(name, intent, "finished", f"{what} is finished now: {decision.reason}")
+            unchecked = (
+                "; its check has not run: promote the version again for that"
+                if intent.tags.get(CHECK_TAG) == PENDING
+                else ""
+            )
+            return self._close(
+                name, intent, "finished", f"{what} is finished now: {decision.reason}{unchecked}"
+            )
         if decision.kind == "leave":
             return self._close(
                 name, intent, "left", f"{what} is given up, nothing was changed: {decision.reason}"

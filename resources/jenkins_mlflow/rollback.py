@@ -47,15 +47,21 @@ def plan_return(snapshot: Snapshot, name: str, to: int | None, target: Target) -
             state="nothing was changed",
             next_step="name the version to return to with --to",
         )
-    number = current.tags.get(PREVIOUS_VERSION, "")
-    if not number.isdecimal():
+    before = recorded(current)
+    if before is None:
         raise Refused(
             f"{current.label} is in production, but no promotion recorded what was there before it",
             state="nothing was changed",
             next_step="name the version to return to with --to; `jenkins-mlflow list` shows what is there",
         )
-    other = current.tags.get(PREVIOUS_MODEL, name)
-    return Return(current, other, _there(snapshot, other, int(number)))
+    other, number = before
+    return Return(current, other, _there(snapshot, other, number))
+
+
+def recorded(version: Version) -> tuple[str, int] | None:
+    """Model and number of what a promotion recorded as in production before this version; None if it did not."""
+    number = version.tags.get(PREVIOUS_VERSION, "")
+    return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if number.isdecimal() else None
 
 
 def _there(snapshot: Snapshot, name: str, number: int) -> int:

@@ -12,6 +12,7 @@ import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.connection import connect
+from jenkins_mlflow.promotion import CHECK_TAG
 from jenkins_mlflow.registry import Registry
 from support.command import Finished
 from support.seeding import Spec, client, seed
@@ -115,6 +116,81 @@ def test_nothing_to_do_needs_no_check(make_server: MakeServer, run_cli: RunCli) 
     done = promote(run_cli, server, name, ["false"], version=1)
     assert (done.code, done.doc["status"]) == (0, "already"), done.stderr
     assert client(server.url).get_model_version(name, "1").current_stage == "Production"
+
+
+def check_tag(server: Server, name: str, number: int) -> str | None:
+    return Registry(connect(server.url)).version(name, number).tags.get(CHECK_TAG)
+
+
+def killed_in_its_check(run_cli: RunCli, server: Server, name: str) -> None:
+    """Promote version 2; its check kills the command that runs it, as a lost agent does."""
+    done = promote(run_cli, server, name, ["sh", "-c", "kill -9 $PPID"])
+    assert done.code == -9
+    assert check_tag(server, name, 2) == "pending"
+
+
+def test_a_killed_check_is_told_of_and_run_again(make_server: MakeServer, run_cli: RunCli) -> None:
+    """The doctor finds it, the next promotion of that version checks it, the one after that has nothing to do."""
+    server = make_server()
+    name = model(server, CHAMPION, Spec())
+    killed_in_its_check(run_cli, server, name)
+    told = run_cli("doctor", "--models", name, "--tracking-uri", server.url, "--output=json")
+    (finding,) = [item for item in told.doc["findings"] if item["what"] == "check not ended"]
+    assert told.code == 1
+    assert finding["fix"].endswith(f"jenkins-mlflow promote --model {name} --version 2")
+    again = promote(run_cli, server, name, ["true"])
+    assert (again.code, again.doc["status"], again.doc["check"]["passed"]) == (0, "already", True), (
+        again.stderr
+    )
+    assert check_tag(server, name, 2) == "passed"
+    assert "check" not in promote(run_cli, server, name, ["false"]).doc
+    assert run_cli("doctor", "--models", name, "--tracking-uri", server.url, "--output=json").code == 0
+
+
+def test_a_killed_check_that_fails_the_next_time_rolls_back(make_server: MakeServer, run_cli: RunCli) -> None:
+    server = make_server()
+    name = model(server, CHAMPION, Spec())
+    killed_in_its_check(run_cli, server, name)
+    done = promote(run_cli, server, name, ["false"])
+    assert (done.code, done.doc["status"]) == (1, "rolled_back"), done.stderr
+    assert state(server, name) == ({1: "Production", 2: "Archived"}, 1)
+    assert check_tag(server, name, 2) == "failed"
+
+
+def test_what_was_before_a_killed_check_may_be_unknown(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Production is never emptied on a guess."""
+    server = make_server()
+    name = model(server, Spec(stage="Production", aliases=("champion",), tags={CHECK_TAG: "pending"}))
+    done = promote(run_cli, server, name, ["false"], version=1)
+    assert (done.code, done.doc["status"]) == (1, "check_failed"), done.stderr
+    assert "was not rolled back: what was in production before is not recorded" in done.doc["message"]
+    assert state(server, name) == ({1: "Production"}, 1)
+
+
+def test_a_copy_that_fails_its_check_leaves_production(make_server: MakeServer, run_cli: RunCli) -> None:
+    """The alias of the production model goes back to the copy before, or, for the first copy, from it."""
+    server = make_server()
+    name = model(server, Spec(), Spec())
+    production = f"{name}-prod"
+    env = {"MLOPS__PROMOTE__METHODS": "[copy]", "MLOPS__PROMOTE__COPY_TO": production}
+
+    def copied(number: int, command: str) -> Finished:
+        check = {"MLOPS__PROMOTE__CHECK__COMMAND": json.dumps(["sh", "-c", command])}
+        target = ("--model", name, "--version", str(number), "--tracking-uri", server.url)
+        return run_cli("promote", *target, "--output=json", env={**env, **check})
+
+    def champion() -> int | None:
+        return Registry(connect(server.url)).model(production).aliases.get("champion")
+
+    first = copied(1, "exit 1")
+    assert (first.code, first.doc["status"], champion()) == (1, "rolled_back", None), first.stderr
+    assert copied(1, f'test "$JENKINS_MLFLOW_MODEL $JENKINS_MLFLOW_VERSION" = "{production} 1"').code == 0
+    assert champion() == 1
+    second = copied(2, "exit 1")
+    assert (second.code, second.doc["status"], champion()) == (1, "rolled_back", 1), second.stderr
+    assert second.doc["message"].endswith(f"was rolled back: {production} version 1 is in production again")
+    assert state(server, name)[0] == {1: "None", 2: "None"}
+    assert [check_tag(server, production, number) for number in (1, 2)] == ["passed", "failed"]
 
 
 def test_a_deadline_ends_children_too(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from jenkins_mlflow.errors import RegistryError, UsageError
 from jenkins_mlflow.faults import RetryPolicy
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import load_methods
+from jenkins_mlflow.promotion import CHECK_TAG, PENDING
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
 from jenkins_mlflow.recovery import Recovered, Recovery, decide, moves_back
 from jenkins_mlflow.registry import Registry
@@ -193,6 +194,16 @@ def test_each_half_done_state_becomes_whole(
     tags = Registry(connect(server.url)).version(name, 2).tags
     assert (tags.get("jenkins_mlflow.promoted_by") == "jenkins") == (outcome == "finished")
     assert recover(server.url, name) is None
+
+
+def test_a_promotion_finished_without_its_check_says_so(make_server: MakeServer) -> None:
+    server, name = make_server(), fresh_name()
+    waiting = replace(INTENT, tags={**TAGS, CHECK_TAG: PENDING})
+    crashed(server, name, stages={1: "Archived", 2: "Production"}, alias=1, intent=waiting)
+    recovered = recover(server.url, name)
+    assert recovered
+    assert recovered.message.endswith("; its check has not run: promote the version again for that")
+    assert Registry(connect(server.url)).version(name, 2).tags[CHECK_TAG] == PENDING
 
 
 def test_an_alias_that_nobody_had_is_removed_again(make_server: MakeServer) -> None:
