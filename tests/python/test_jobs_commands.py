@@ -306,6 +306,51 @@ def test_run_gives_the_parameters_and_never_shows_a_password(jenkins: FakeJenkin
     assert "hunter2" not in done.out + done.err
 
 
+def test_run_takes_values_from_the_environment_and_shows_none(
+    jenkins: FakeJenkins, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the parameter's own name or another; a plain text parameter is hidden then, too."""
+    jenkins.configs["manual"] = MANUAL
+    monkeypatch.setenv("SECRET", "hunter=2")
+    monkeypatch.setenv("OTHER", "classified")
+    done = jobs(
+        "run", "manual", "ACTION=list", "--from-env=SECRET", "--from-env=MODEL=OTHER", "--output=json"
+    )
+    assert done.code == 0, done.err
+    assert jenkins.queue[40].parameters == {"ACTION": "list", "MODEL": "classified", "SECRET": "hunter=2"}
+    assert done.doc["parameters"] == {"ACTION": "list", "MODEL": "***", "SECRET": "***"}
+    assert "hunter" not in done.out + done.err
+    assert "classified" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--from-env=NOT_SET"], "--from-env NOT_SET: there is no variable NOT_SET"),
+        (["--from-env=MODEL=NOT_SET"], "--from-env MODEL=NOT_SET: there is no variable NOT_SET"),
+        (["--from-env=MODEL=GIVEN", "--from-env=MODEL=GIVEN"], "--from-env names MODEL twice"),
+        (["MODEL=a", "--from-env=MODEL=GIVEN"], "manual: MODEL is given twice"),
+        (["--from-env=NONE=GIVEN"], "manual: no parameter NONE"),
+        (
+            ["--from-env=ACTION=GIVEN"],
+            "manual: ACTION: expected one of list, promote, got something else\n",
+        ),
+        (["--from-env=DRY_RUN=GIVEN"], "manual: DRY_RUN: expected true or false, got something else"),
+    ],
+)
+def test_run_refuses_what_the_environment_does_not_give(
+    jenkins: FakeJenkins, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str
+) -> None:
+    jenkins.configs["manual"] = MANUAL
+    monkeypatch.setenv("GIVEN", "promte")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    done = jobs("run", "manual", *words)
+    assert done.code == 2
+    assert problem in done.err
+    assert "promte" not in done.err
+    assert jenkins.writes == []
+
+
 def test_run_without_words_takes_the_jobs_defaults(jenkins: FakeJenkins, jobs: Jobs) -> None:
     """Jenkins refuses a bare build of a job that has parameters."""
     jenkins.configs["manual"] = MANUAL

@@ -122,6 +122,12 @@ def apply_jobs(
 @jobs.command("run")
 @click.argument("job")
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--from-env",
+    multiple=True,
+    metavar="KEY[=VARIABLE]",
+    help="Take this parameter's value from the environment, and show it nowhere.",
+)
 @click.option("--no-wait", is_flag=True, help="Only queue the build.")
 @timeout_option
 @file_option
@@ -133,6 +139,7 @@ def run_job(
     *,
     job: str,
     parameters: tuple[str, ...],
+    from_env: tuple[str, ...],
     no_wait: bool,
     timeout: str | None,
     file: Path | None,
@@ -150,10 +157,11 @@ def run_job(
     from jenkins_mlflow.jenkins_jobs import parameters as checking
     from jenkins_mlflow.jenkins_jobs.documents import watch
 
+    hidden = checking.from_environment(from_env, os.environ)
     name, limit = resolve(job, file), seconds(timeout)
     server, terminal = connect(url, by_netrc=netrc), Terminal(quiet)
     known = server.job(name, checking.TREE)
-    given = checking.check(name, known, parameters)
+    given = checking.check(name, known, parameters, hidden)
     if known.get("buildable") is False:
         raise Refused(
             f"{printable(name)} is disabled", state="nothing was queued", next_step="enable it in Jenkins"

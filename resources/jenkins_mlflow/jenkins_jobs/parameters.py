@@ -31,17 +31,47 @@ class Given:
         return {key: "***" if key in self.secret else value for key, value in (self.values or {}).items()}
 
 
-def check(name: str, job: Mapping[str, Any], words: Sequence[str]) -> Given:
+def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Values that do not stand on the command line, where whoever lists processes reads them.
+
+    Args:
+        names: `KEY`, the variable has the parameter's name; or `KEY=VARIABLE`.
+        environ: The environment.
+
+    Raises:
+        UsageError: A variable is not set, or a parameter is named twice.
+    """
+    values: dict[str, str] = {}
+    for name in names:
+        key, _, variable = name.partition("=")
+        variable = variable or key
+        if variable not in environ:
+            raise UsageError(
+                f"--from-env {printable(name)}: there is no variable {printable(variable)}",
+                state="nothing was queued",
+                next_step=f"export {printable(variable)}, then run the command again",
+            )
+        if key in values:
+            raise UsageError(f"--from-env names {printable(key)} twice", state="nothing was queued")
+        values[key] = environ[variable]
+    return values
+
+
+def check(
+    name: str, job: Mapping[str, Any], words: Sequence[str], hidden: Mapping[str, str] | None = None
+) -> Given:
     """Make the parameters of a build.
 
     Args:
         name: The job, for messages.
         job: What Jenkins says of it, by TREE.
         words: From the command line.
+        hidden: More values, none of which is shown.
 
     Raises:
         UsageError: With every word that is wrong, one a line.
     """
+    hidden = hidden or {}
     definitions = {
         definition["name"]: definition
         for part in job.get("property") or ()
@@ -49,7 +79,7 @@ def check(name: str, job: Mapping[str, Any], words: Sequence[str]) -> Given:
     }
     values: dict[str, str] = {}
     problems = []
-    for position, word in enumerate(words, start=1):
+    for position, word in enumerate([*words, *(f"{key}={value}" for key, value in hidden.items())], start=1):
         key, separator, value = word.partition("=")
         if not separator:
             # The word itself is not repeated: it may be a secret in the wrong place.
@@ -58,16 +88,16 @@ def check(name: str, job: Mapping[str, Any], words: Sequence[str]) -> Given:
             problems.append(f"{printable(key)} is given twice")
         elif key not in definitions:
             problems.append(_unknown(key, definitions))
-        elif problem := _problem(definitions[key], value):
+        elif problem := _problem(definitions[key], value, hidden=key in hidden):
             problems.append(problem)
         values[key] = value
     if problems:
         lines = "\n".join(f"{printable(name)}: {problem}" for problem in problems)
         raise UsageError(lines, state="nothing was queued")
-    secret = frozenset(key for key in values if "Password" in str(definitions[key].get("type")))
+    secret = {key for key in values if "Password" in str(definitions[key].get("type"))}
     return Given(
         {key: _sent(definitions[key], value) for key, value in values.items()} if definitions else None,
-        secret,
+        frozenset(secret.union(hidden)),
     )
 
 
@@ -81,14 +111,16 @@ def _unknown(key: str, known: Mapping[str, Any]) -> str:
     return f"no parameter {shown}{did_you_mean(key, known) or '; it has ' + ', '.join(sorted(known))}"
 
 
-def _problem(definition: Mapping[str, Any], value: str) -> str:
+def _problem(definition: Mapping[str, Any], value: str, *, hidden: bool) -> str:
     key, kind = printable(definition["name"]), str(definition.get("type"))
     choices = definition.get("choices") or ()
+    got = "something else" if hidden else printable(value)
     if choices and value not in choices:
-        return f"{key}: expected one of {', '.join(choices)}, got {printable(value)}{did_you_mean(value, choices)}"
+        guess = "" if hidden else did_you_mean(value, choices)
+        return f"{key}: expected one of {', '.join(choices)}, got {got}{guess}"
     if kind == "BooleanParameterDefinition" and value.lower() not in ("true", "false"):
         # To Jenkins every other word is false, `yes` too.
-        return f"{key}: expected true or false, got {printable(value)}"
+        return f"{key}: expected true or false, got {got}"
     if kind in _NO_FORM_FIELD:
         return f"{key} is a file, which only Jenkins' page can upload"
     return ""
