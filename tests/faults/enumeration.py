@@ -93,7 +93,10 @@ class Scenario:
         argv: The command for a name.
         healthy: What must hold of the model at any time after the next command; else what is wrong.
         done: What must hold when the command has said that all is done, and in the end; else what is wrong.
-        env: Its settings.
+        env: Its settings; NAME in a value stands for the fresh name.
+        serving: The model that production is, for a name.
+        late: What a request may leave that hung and took effect when it had been repeated, as healthy and done word it,
+            after they have looked at everything else.
         nexts: The commands that may come next; NEXT by default.
         by_hand: Whether exit 4, a person must go on, is what comes out without any fault.
     """
@@ -107,6 +110,11 @@ class Scenario:
     env: dict[str, str] = field(default_factory=dict)
     by_hand: bool = False
     nexts: tuple[Callable[[str], Sequence[str]], ...] = ()
+    serving: Callable[[str], str] = str
+    late: str = ""
+
+    def settings(self, name: str) -> dict[str, str]:
+        return {key: value.replace("NAME", name) for key, value in self.env.items()}
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,7 @@ class Enumeration:
     def _points(self) -> list[str]:
         scenario, name = self._scenario, self._fresh()
         with Zygote(self._folder / "count") as zygote, CountingProxy(scenario.server.url) as proxy:
-            ended = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.env)
+            ended = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.settings(name))
             assert ended.code == (4 if scenario.by_hand else 0), ended
             assert not (wrong := self._wrong_after(name, ended)), wrong
             return [str(request) for request in proxy.requests]
@@ -211,15 +219,17 @@ class Enumeration:
         scenario, name = self._scenario, self._fresh()
         proxy.reset()
         proxy.inject(kind.fault(zygote), nth=point, times=float("inf") if kind.stays else 1)
-        first = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.env)
+        first = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.settings(name))
         wrong = self._wrong_after(name, first)
         url = scenario.server.url
         nexts = scenario.nexts or NEXT
         argv = nexts[(point + len(kind.name)) % len(nexts)](name)
-        second = zygote.run(*argv, "--tracking-uri", url, **scenario.env)
+        second = zygote.run(*argv, "--tracking-uri", url, **scenario.settings(name))
         wrong = wrong or self._wrong_next(name, first, second)
-        last = zygote.run(*scenario.argv(name), "--tracking-uri", url, **scenario.env)
+        last = zygote.run(*scenario.argv(name), "--tracking-uri", url, **scenario.settings(name))
         wrong = wrong or self._wrong_last(name, last)
+        if kind.name == "hang" and scenario.late and scenario.late in wrong:
+            wrong = ""
         if wrong:
             wrong = (
                 f"{scenario.name}: {name}: {kind.name} at {point} ({request}), then {argv[:2]}: {wrong}\n"
@@ -239,7 +249,8 @@ class Enumeration:
     def _forget(self, name: str) -> None:
         """Remove what the cell made: a file store reads every model and run for each list, slower with each cell."""
         runs = [version.run_id for version in self._model(name).versions]
-        client(self._scenario.server.url).delete_registered_model(name)
+        for model in {name, self._scenario.serving(name)}:
+            client(self._scenario.server.url).delete_registered_model(model)
         if self._scenario.server.store == "file":
             for folder in (
                 path for run in runs for path in Path(self._scenario.server.store_uri).glob(f"*/{run}")
@@ -249,27 +260,29 @@ class Enumeration:
     def _model(self, name: str) -> Model:
         return self._registry.model(name)
 
+    def _serving(self, name: str) -> Model:
+        return self._model(self._scenario.serving(name))
+
     def _wrong_after(self, name: str, ended: Ended) -> str:
         """What is wrong right after the command, before any other: what it said must be so."""
         if "this is a bug" in ended.stderr or "Traceback" in ended.stderr:
             return "a traceback"
         if ended.code not in (0, 1, 4, -9):
             return f"exit code {ended.code}"
-        if ended.code == 0 and (wrong := self._scenario.done(self._model(name))):
+        if ended.code == 0 and (wrong := self._scenario.done(self._serving(name))):
             return f"said {ended.doc.get('status')!r}, but {wrong}"
-        if ended.code == 4 and (wrong := self._scenario.healthy(model := self._model(name))):
+        if ended.code == 4 and (wrong := self._scenario.healthy(self._serving(name))):
             # a request that got no answer took effect late: the intent is left for the next command, which undoes it
-            return "" if INTENT_TAG in model.tags else f"by hand, and {wrong}"
+            return "" if INTENT_TAG in self._model(name).tags else f"by hand, and {wrong}"
         return ""
 
     def _wrong_next(self, name: str, first: Ended, second: Ended) -> str:
         """What is wrong after the next command: it must have made whole what the first left."""
-        model = self._model(name)
         if second.code not in (0, 3, 4):
             return f"the next command ended with {second.code}"
-        if INTENT_TAG in model.tags:
+        if INTENT_TAG in self._model(name).tags:
             return "an intent is left"
-        if wrong := self._scenario.healthy(model):
+        if wrong := self._scenario.healthy(self._serving(name)):
             return f"after the next command {wrong}"
         if alive := self._living_locks(name):
             return f"a living lock is left: {alive}"
@@ -277,12 +290,11 @@ class Enumeration:
 
     def _wrong_last(self, name: str, last: Ended) -> str:
         """What is wrong after the same command has run again, with no fault: it converges."""
-        model = self._model(name)
         if last.code != (4 if self._scenario.by_hand else 0):
             return f"the same command again ended with {last.code}"
-        if wrong := self._scenario.done(model):
+        if wrong := self._scenario.done(self._serving(name)):
             return f"in the end {wrong}"
-        if INTENT_TAG in model.tags:
+        if INTENT_TAG in self._model(name).tags:
             return "in the end an intent is left"
         if alive := self._living_locks(name):
             return f"in the end a living lock is left: {alive}"

@@ -116,6 +116,47 @@ def by_hand(server: Server, name: str) -> Scenario:
     )
 
 
+def copying(server: Server, name: str) -> Scenario:
+    """A copy of version 2 over a copy of version 1, in a production model of its own."""
+
+    def prepare(model: str) -> None:
+        made = seed(server.store_uri, {model: [Spec(), Spec()]})
+        production = f"{model}-prod"
+        made.create_registered_model(production)
+        original = made.get_model_version(model, "1")
+        made.create_model_version(production, f"models:/{model}/1", original.run_id)
+        made.set_registered_model_alias(production, "champion", "1")
+
+    twice = "a version was copied twice"
+
+    def one_copy(model: Model) -> str:
+        sources = [version.source for version in model.versions]
+        if "champion" not in model.aliases:
+            return "no copy is in production"
+        return "" if len(set(sources)) == len(sources) else f"{twice}: {sources}"
+
+    def copy_of_2(model: Model) -> str:
+        champion = model.version(model.aliases.get("champion", 0))
+        right = champion is not None and champion.source.endswith("/2")
+        return one_copy(model) if right else f"in production is {champion}"
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("promote", "--models", model, "--model", model, "--version", "2"),
+        one_copy,
+        copy_of_2,
+        {
+            "MLOPS__PROMOTE__METHODS": "[copy]",
+            "MLOPS__PROMOTE__STAGE": "null",
+            "MLOPS__PROMOTE__COPY_TO": "NAME-prod",
+        },
+        serving=lambda model: f"{model}-prod",
+        late=twice,
+    )
+
+
 def rollback(server: Server, name: str) -> Scenario:
     """From version 2 back to version 1, as a promotion recorded it."""
 
@@ -204,6 +245,12 @@ def test_all(
     else:
         scenario = make(server, f"{make.__name__} {store}")
     check(Enumeration(scenario, tmp_path), f"{make.__name__}, MLflow {version} on {store}", report)
+
+
+@full
+def test_all_of_copying(servers: Servers, report: Callable[[str], None], tmp_path: Path) -> None:
+    scenario = copying(servers("3.17.2", "sqlite"), "copy")
+    check(Enumeration(scenario, tmp_path), "promotion by copy, MLflow 3.17.2 on sqlite", report)
 
 
 @full
