@@ -1,7 +1,8 @@
 """The check after a promotion: a command of the team's, with a deadline; when it fails, the promotion is rolled back.
 
 A version that is promoted under a check carries the tag CHECK_TAG: pending, passed or failed. So a check that was
-killed is not forgotten: `doctor` tells of it, and the next promotion of that version runs it again.
+killed is not forgotten: `doctor` tells of it, and the next promotion of that version runs it again. And one that failed
+is not selected again.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from pathlib import Path
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.build import CHECK_TAG, FAILED, PASSED, PENDING
 from jenkins_mlflow.carrying_out import carry_out, given_tags, now
 from jenkins_mlflow.commands import Document
 from jenkins_mlflow.config import Check
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.faults import classify
 from jenkins_mlflow.intent import Intent
-from jenkins_mlflow.promotion import CHECK_TAG, PENDING
 from jenkins_mlflow.promotion_plan import Plan, Target, plan_promotion
 from jenkins_mlflow.recovery import Recovery
 from jenkins_mlflow.registry import Registry
@@ -30,7 +31,6 @@ from jenkins_mlflow.snapshot import Version
 from jenkins_mlflow.text import printable
 
 LOG = "check.log"
-PASSED, FAILED = "passed", "failed"
 
 
 def check_afterwards(session: Session, registry: Registry, plan: Plan, document: Document) -> Document:
@@ -59,18 +59,18 @@ def check_afterwards(session: Session, registry: Registry, plan: Plan, document:
     checked = after_check(rules, promoted, target, session.uri, session.report)
     if checked.passed:
         session.terminal.say(f"check: {checked.reason}")
-        _note(session, registry, promoted, PASSED)
+        _note(session, registry, plan, promoted, PASSED)
         return {"check": vars(checked)}
     label = plan.candidate.label
     session.terminal.insist(printable(f"{label} failed its check: {checked.reason}; rolling back"))
-    before = recorded(promoted) if copied or again else _place(plan.replaces)
+    before = recorded(promoted) if copied or again else _place(plan.replaces) if plan.replaces else None
     if again and before is None:
         undone = _kept(
             "what was in production before is not recorded; `jenkins-mlflow rollback --to` goes back"
         )
     else:
         undone = _roll_back(session, registry, promoted, before, plan if not copied else None, target)
-    _note(session, registry, promoted, FAILED)
+    _note(session, registry, plan, promoted, FAILED)
     told = f"{label} was promoted, failed its check ({checked.reason}), and {undone['message']}"
     return {**undone, "check": vars(checked), "message": printable(told)}
 
@@ -158,17 +158,20 @@ def _alone_in_production(registry: Registry, promoted: Version, target: Target) 
     return [version.number for version in serving] == [promoted.number]
 
 
-def _note(session: Session, registry: Registry, version: Version, end: str) -> None:
-    """Tag the version with the end of its check; failing to is worth a warning."""
-    try:
-        registry.tag_version(version.model, version.number, {CHECK_TAG: end})
-    except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
-        why = classify(error).summary
-        session.warn(f"{version.label} could not be tagged with the end of its check ({end}): {why}")
+def _note(session: Session, registry: Registry, plan: Plan, promoted: Version, end: str) -> None:
+    """Tag the version, and what it is a copy of, with the end of its check; failing to is worth a warning."""
+    for name, number in dict.fromkeys([(promoted.model, promoted.number), _place(plan.candidate)]):
+        try:
+            registry.tag_version(name, number, {CHECK_TAG: end})
+        except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
+            why = classify(error).summary
+            session.warn(
+                f"{name} version {number} could not be tagged with the end of its check ({end}): {why}"
+            )
 
 
-def _place(version: Version | None) -> tuple[str, int] | None:
-    return (version.model, version.number) if version else None
+def _place(version: Version) -> tuple[str, int]:
+    return version.model, version.number
 
 
 def _told(status: str, message: str) -> Document:

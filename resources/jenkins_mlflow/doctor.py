@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jenkins_mlflow.build import TAG_PREFIX
+from jenkins_mlflow.build import CHECK_TAG, PENDING, TAG_PREFIX
 from jenkins_mlflow.connection import FIXED_IN, is_affected
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.lock_holder import HOLDER_TAG, Holder
-from jenkins_mlflow.promotion import CHECK_TAG, PENDING
 from jenkins_mlflow.promotion_plan import Target
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.server_faults import keeps_files

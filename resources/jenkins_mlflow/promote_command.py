@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.after_check import check_afterwards
+from jenkins_mlflow.build import PENDING
 from jenkins_mlflow.carrying_out import carry_out, given_tags, now
 from jenkins_mlflow.commands import Document, choose, selection_document
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.intent import INTENT_TAG
-from jenkins_mlflow.promotion import PENDING, previous_tags
+from jenkins_mlflow.promotion import previous_tags
 from jenkins_mlflow.promotion_plan import Plan, plan_promotion
 from jenkins_mlflow.registry import FilesUnknown, Registry, matches
 from jenkins_mlflow.rollback import plan_return

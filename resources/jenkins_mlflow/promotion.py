@@ -21,7 +21,6 @@ from jenkins_mlflow.undo import alone, move_back
 
 ALIAS_METHOD = "alias"
 PREVIOUS_MODEL, PREVIOUS_VERSION = TAG_PREFIX + "previous_model", TAG_PREFIX + "previous_version"
-CHECK_TAG, PENDING = TAG_PREFIX + "check", "pending"  # of a version that was promoted under a check
 
 
 def previous_tags(plan: Plan) -> dict[str, str]:

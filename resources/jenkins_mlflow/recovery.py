@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jenkins_mlflow.attempts import Writer
+from jenkins_mlflow.build import CHECK_TAG, PENDING
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import Method
-from jenkins_mlflow.promotion import CHECK_TAG, PENDING, Promotion
+from jenkins_mlflow.promotion import Promotion
 from jenkins_mlflow.promotion_plan import plan_promotion
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.snapshot import READY, Model, Snapshot, Version

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jenkins_mlflow.attempted import LOST
-from jenkins_mlflow.build import BUILD_TAG, OUTCOME_TAG
+from jenkins_mlflow.build import BUILD_TAG, CHECK_TAG, FAILED, OUTCOME_TAG
 from jenkins_mlflow.config import Gate, Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.snapshot import ARCHIVED, READY, Snapshot, Version
@@ -89,9 +89,10 @@ def select(
     """Choose the best version of the group.
 
     The champion is the group's version in production; of several, the best by the metric. A candidate is any other
-    READY version that is not archived (an archived one left production once: promote it by name) and, with scope
-    ``build``, whose run carries this build's tag. The winner passes every gate and beats the champion by more than
-    nothing and at least ``min_improvement``. Ties go to the newer version, then to the model's name.
+    READY version that is not archived (an archived one left production once: promote it by name), did not fail the
+    check after an earlier promotion and, with scope ``build``, whose run carries this build's tag. The winner passes
+    every gate and beats the champion by more than nothing and at least ``min_improvement``. Ties go to the newer
+    version, then to the model's name.
 
     Args:
         snapshot: The group, read with runs.
@@ -152,6 +153,8 @@ def _not_a_candidate(version: Version, scope: str, build: str | None) -> str:
         return f"its status is {version.status}, not READY"
     if version.stage == ARCHIVED:
         return "archived: it left production before; promote it by name to bring it back"
+    if version.tags.get(CHECK_TAG) == FAILED:
+        return "it failed the check after its promotion; promote it by name to try again"
     if scope == "build" and (version.run is None or version.run.tags.get(BUILD_TAG) != build):
         return f"not trained by build {build}"
     if version.run and version.run.tags.get(OUTCOME_TAG) == LOST:

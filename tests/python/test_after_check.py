@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.build import CHECK_TAG
 from jenkins_mlflow.connection import connect
-from jenkins_mlflow.promotion import CHECK_TAG
 from jenkins_mlflow.registry import Registry
 from support.command import Finished
 from support.seeding import Spec, client, seed
@@ -191,6 +191,7 @@ def test_a_copy_that_fails_its_check_leaves_production(make_server: MakeServer, 
     assert second.doc["message"].endswith(f"was rolled back: {production} version 1 is in production again")
     assert state(server, name)[0] == {1: "None", 2: "None"}
     assert [check_tag(server, production, number) for number in (1, 2)] == ["passed", "failed"]
+    assert [check_tag(server, name, number) for number in (1, 2)] == ["passed", "failed"]
 
 
 def test_a_deadline_ends_children_too(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ import pytest
 from builders import version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.attempts import Writer
+from jenkins_mlflow.build import CHECK_TAG, PENDING
 from jenkins_mlflow.config import Promote
 from jenkins_mlflow.connection import connect
 from jenkins_mlflow.errors import RegistryError, UsageError
 from jenkins_mlflow.faults import RetryPolicy
 from jenkins_mlflow.intent import INTENT_TAG, Intent
 from jenkins_mlflow.methods import load_methods
-from jenkins_mlflow.promotion import CHECK_TAG, PENDING
 from jenkins_mlflow.promotion_plan import Target, plan_promotion
 from jenkins_mlflow.recovery import Recovered, Recovery, decide, moves_back
 from jenkins_mlflow.registry import Registry

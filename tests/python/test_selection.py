@@ -117,6 +117,18 @@ def test_what_is_no_candidate_is_excluded(fields: dict[str, str], reason: str) -
     assert result.verdicts[-1].reason.startswith(reason)
 
 
+@pytest.mark.parametrize(("check", "chosen"), [("failed", 2), ("passed", 1), ("pending", 1)])
+def test_what_failed_its_check_is_not_promoted_night_after_night(check: str, chosen: int) -> None:
+    group = snapshot(
+        version("a", 1, metrics={"roc_auc": 0.99}, tags={"jenkins_mlflow.check": check}),
+        version("a", 2, metrics={"roc_auc": 0.7}),
+    )
+    result = choose(group)
+    assert result.selected is not None
+    assert result.selected.number == chosen
+    assert any("promote it by name" in verdict.reason for verdict in result.verdicts) == (check == "failed")
+
+
 def test_what_a_lost_agent_registered_is_no_candidate() -> None:
     """Its training never ended, so its metrics may be those of the half; a failed one's are complete."""
     lost = {"jenkins_mlflow.outcome": "lost"}
