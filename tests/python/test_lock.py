@@ -148,6 +148,21 @@ def test_one_at_a_time(version: str, store: Store, make_server: MakeServer) -> N
     assert registry.flags() == []
 
 
+def test_who_waits_for_nobody_looks_twice_at_a_flag_without_its_tag(make_server: MakeServer) -> None:
+    """It may just be going away; one that stays is in the way, and nobody knows of whom."""
+    registry = Registry(connect(make_server().url))
+    name = "jenkins-mlflow.lock.half-seen"
+    registry.raise_flag(name, {}, "")
+    leaves = threading.Timer(0.3, lambda: registry.lower_flag(name))
+    leaves.start()
+    with lock(registry, wait=0):
+        leaves.join()
+    registry.raise_flag(name, {}, "")
+    with pytest.raises(Busy, match="is being worked on by something unknown"), lock(registry, wait=0):
+        pass
+    registry.lower_flag(name)
+
+
 def test_waiting_has_a_deadline(make_server: MakeServer) -> None:
     """Who holds it is named, with build and time; nothing of the one who gave up is left."""
     registry = Registry(connect(make_server().url), QUICK)
