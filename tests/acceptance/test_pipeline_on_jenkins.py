@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mlflow.entities.model_registry import ModelVersion
 from support.seeding import client
 
 from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
@@ -42,21 +43,32 @@ select:
   scope: build
 """
 
+LEAST = 0.75
+
 pytestmark = pytest.mark.skipif(
     not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
     reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
 )
 
 
-def team_pipeline(mlflow: Mlflow, model: str, **arguments: Any) -> str:
+def team_pipeline(mlflow: Mlflow, model: str, gates: str = "", **arguments: Any) -> str:
     """A pipeline of three candidates whose sources come from the prepare block."""
-    files = {"mlops.yaml": CONFIG, "train.py": TRAIN}
+    files = {"mlops.yaml": CONFIG + gates, "train.py": TRAIN}
     written = [
         call("writeFile", file=name, text=body.replace("MODEL", model)) for name, body in files.items()
     ]
     prepare = block("deleteDir()", *written)
     given: dict[str, Any] = {"trackingUri": mlflow.url, "maxParallel": "2", "prepare": prepare, **arguments}
     return steps("", call("mlflowPipeline", **given), agent=False)
+
+
+def needs_step(jenkins: JenkinsServer, name: str) -> None:
+    """Skip the calling test where the plugin that brings a step is not installed."""
+    found = jenkins.groovy(
+        "println(org.jenkinsci.plugins.workflow.steps.StepDescriptor.all().collect { it.functionName })"
+    )
+    if name not in found.strip(" []\n").split(", "):
+        pytest.skip(f"the step {name} is not on this Jenkins")
 
 
 def wait_for_question(jenkins: JenkinsServer, build: Build) -> None:
@@ -77,11 +89,12 @@ def best(mlflow: Mlflow, model: str, newest: int) -> int:
     """The version with the best score among the newest ones."""
     found = client(mlflow.direct).search_model_versions(f"name = '{model}'")
     latest = sorted(found, key=lambda version: -int(version.version))[:newest]
-    scores = {
-        int(version.version): client(mlflow.direct).get_run(str(version.run_id)).data.metrics["score"]
-        for version in latest
-    }
-    return max(scores, key=scores.__getitem__)
+    return int(max(latest, key=lambda version: score(mlflow, version)).version)
+
+
+def score(mlflow: Mlflow, version: ModelVersion) -> float:
+    """What its training logged."""
+    return float(client(mlflow.direct).get_run(str(version.run_id)).data.metrics["score"])
 
 
 @pytest.mark.parametrize("library", ["trusted", "untrusted"])
@@ -130,3 +143,44 @@ def test_an_older_build_does_not_promote_over_a_newer_one(
         older.answer("Promote", proceed=True)
     older.wait().expect("NOT_BUILT", "ABORTED")
     assert (in_production(mlflow, "ordered"), champion(mlflow, "ordered")) == ([expected], expected)
+
+
+def test_gates_are_tests_on_the_builds_page(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """One of each candidate; that one of them fails its gate is a result, and no reason to doubt the build."""
+    needs_step(jenkins, "junit")
+    script = team_pipeline(mlflow, "gated", f"  gates: {{score: '>= {LEAST}'}}\n")
+    build = jenkins.start(job(trusted, script)).wait().expect_no_log(*SANDBOX).expect("SUCCESS")
+    tree = "suites[cases[className,name,status]]"
+    report = jenkins.json(f"{build.path}testReport/", tree)
+    cases = [case for suite in report["suites"] for case in suite["cases"]]
+    failed = [
+        (case["className"], case["name"]) for case in cases if case["status"] not in ("PASSED", "FIXED")
+    ]
+    versions = client(mlflow.direct).search_model_versions("name = 'gated'")
+    poor = next(v.version for v in versions if score(mlflow, v) < LEAST)
+    assert (len(cases), failed) == (6, [(f"gates.gated version {poor}", f"score >= {LEAST}")]), report
+
+
+def test_a_promotion_waits_for_jenkins_own_lock(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """The resource is held by another build: the promotion waits, and holds no agent meanwhile."""
+    needs_step(jenkins, "lock")
+    holder = jenkins.start(job(trusted, "lock('mlflow locked') { input(id: 'Go', message: 'let it go?') }"))
+    jenkins.until("the holder", lambda: "let it go?" in holder.console or None, 120, holder.describe)
+    build = jenkins.start(job(trusted, team_pipeline(mlflow, "locked")))
+
+    def waits() -> bool | None:
+        asked = build.console.lower().partition("trying to acquire lock")[2]
+        return "waiting" in asked or build.info()["result"] or None
+
+    jenkins.until("the wait", waits, 900, build.describe)
+    assert build.info()["building"], build.describe()
+    assert in_production(mlflow, "locked") == [], build.describe()
+    holder.answer("Go", proceed=True)
+    holder.wait().expect("SUCCESS")
+    build.wait().expect_no_log(*SANDBOX, "only the runner itself locks").expect("SUCCESS")
+    expected = best(mlflow, "locked", 3)
+    assert (in_production(mlflow, "locked"), champion(mlflow, "locked")) == ([expected], expected)
