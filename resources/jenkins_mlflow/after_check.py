@@ -15,7 +15,7 @@ from pathlib import Path
 from jenkins_mlflow import errors
 from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.build import CHECK_TAG, FAILED, PASSED, PENDING
-from jenkins_mlflow.carrying_out import carry_out, given_tags, now
+from jenkins_mlflow.carrying_out import carry_out, rollback_tags
 from jenkins_mlflow.commands import Document
 from jenkins_mlflow.config import Check
 from jenkins_mlflow.errors import NotFound
@@ -27,7 +27,7 @@ from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.rollback import recorded
 from jenkins_mlflow.session import Session
 from jenkins_mlflow.smoke_test import Checked
-from jenkins_mlflow.snapshot import Version
+from jenkins_mlflow.snapshot import Model, Version
 from jenkins_mlflow.text import printable
 
 LOG = "check.log"
@@ -114,21 +114,15 @@ def _roll_back(
     name = promoted.model
     group: Sequence[str] = session.config.models if target.exclusive else ()
     snapshot = session.settled(registry, [name, *group], "promote")
-    if not _alone_in_production(registry, promoted, target):
+    if not _alone_in_production(snapshot.require(name), promoted, target):
         return _someone_else()
     if before is None:
         return _take_out(session, registry, promoted, plan, target)
-    tags = {
-        "rolled_back_at": now(),
-        "rolled_back_by": session.build.user,
-        "rolled_back_from": f"{name}/{promoted.number}",
-        "build_url": session.build.url,
-    }
     try:
         back = plan_promotion(snapshot, *before, target)
     except NotFound as gone:
         return _kept(gone.message)
-    document = carry_out(session, registry, back, "rollback", given_tags(tags))
+    document = carry_out(session, registry, back, "rollback", rollback_tags(session, promoted))
     if document["status"] != "promoted":
         code = document["exit_code"] or errors.FAILED
         return {**document, **_failed(document["message"]), "exit_code": code}
@@ -142,7 +136,7 @@ def _take_out(
     """Leave production empty, as it was."""
     name = promoted.model
     with session.lock(registry, "rollback", (name,), (name,)) as lock:
-        if not _alone_in_production(registry, promoted, target):
+        if not _alone_in_production(registry.model(name), promoted, target):
             return _someone_else()
         recovery = Recovery(registry, session.methods(registry), session.writer(lock))
         copy = Intent(promoted.number, promoted.stage, None, target.alias, False, (), (), None, {})
@@ -153,8 +147,8 @@ def _take_out(
     return {**_told("rolled_back", message), "production": []}
 
 
-def _alone_in_production(registry: Registry, promoted: Version, target: Target) -> bool:
-    serving = registry.model(promoted.model).production(target.stage, target.alias)
+def _alone_in_production(model: Model, promoted: Version, target: Target) -> bool:
+    serving = model.production(target.stage, target.alias)
     return [version.number for version in serving] == [promoted.number]
 
 

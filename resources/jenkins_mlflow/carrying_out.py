@@ -16,6 +16,7 @@ from jenkins_mlflow.promotion_plan import Plan
 from jenkins_mlflow.registry import Registry
 from jenkins_mlflow.server_faults import keeps_files, looks_like_file_store
 from jenkins_mlflow.session import Session
+from jenkins_mlflow.snapshot import Version
 from jenkins_mlflow.text import printable
 
 
@@ -53,6 +54,18 @@ def _apply(session: Session, registry: Registry, plan: Plan, work: str, tags: Ma
 
 def given_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {TAG_PREFIX + key: value for key, value in tags.items() if value}
+
+
+def rollback_tags(session: Session, left: Version | None) -> dict[str, str]:
+    """What the version that a rollback returns to is tagged with: when, by whom, in which build, from what."""
+    return given_tags(
+        {
+            "rolled_back_at": now(),
+            "rolled_back_by": session.build.user,
+            "rolled_back_from": f"{left.model}/{left.number}" if left else "",
+            "build_url": session.build.url,
+        }
+    )
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jenkins_mlflow import errors
 from jenkins_mlflow.after_check import check_afterwards
 from jenkins_mlflow.build import PENDING
-from jenkins_mlflow.carrying_out import carry_out, given_tags, now
+from jenkins_mlflow.carrying_out import carry_out, given_tags, now, rollback_tags
 from jenkins_mlflow.commands import Document, choose, selection_document
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.intent import INTENT_TAG
@@ -153,13 +153,7 @@ def rollback(session: Session, *, model: str, to: int | None, plan_only: bool) -
     if plan_only:
         return {**extra, **_planned(plan)}
     _refuse_without_files(session, registry, plan)
-    tags = {
-        "rolled_back_at": now(),
-        "rolled_back_by": session.build.user,
-        "rolled_back_from": f"{way.current.model}/{way.current.number}" if way.current else "",
-        "build_url": session.build.url,
-    }
-    document = carry_out(session, registry, plan, "rollback", given_tags(tags))
+    document = carry_out(session, registry, plan, "rollback", rollback_tags(session, way.current))
     if document["status"] == "promoted":
         left = f" from {way.current.label}" if way.current else ""
         document |= {

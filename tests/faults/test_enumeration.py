@@ -77,6 +77,10 @@ def champion_is(number: int, model: Model) -> str:
     )
 
 
+def promote_2(model: str) -> tuple[str, ...]:
+    return ("promote", "--models", model, "--model", model, "--version", "2")
+
+
 def promotion(server: Server, name: str, **env: str) -> Scenario:
     """Version 2 over version 1."""
     linked = server.version == "3.3.2"
@@ -89,7 +93,7 @@ def promotion(server: Server, name: str, **env: str) -> Scenario:
         name,
         server,
         prepare,
-        lambda model: ("promote", "--models", model, "--model", model, "--version", "2"),
+        promote_2,
         one_champion,
         lambda model: champion_is(2, model),
         env,
@@ -144,7 +148,7 @@ def copying(server: Server, name: str) -> Scenario:
         name,
         server,
         prepare,
-        lambda model: ("promote", "--models", model, "--model", model, "--version", "2"),
+        promote_2,
         one_copy,
         copy_of_2,
         {
