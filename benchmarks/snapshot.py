@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import client, machine, server_with, table
-from jenkins_mlflow.connection import connect
-from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
 from support.proxy import CountingProxy
 
 if TYPE_CHECKING:
-    from jenkins_mlflow.snapshot import Snapshot
+    from jenkins_mlflow.registry.snapshot import Snapshot
 
 Facts = dict[tuple[str, int], tuple[str, tuple[str, ...], dict[str, float]]]
 ROUNDS = 3

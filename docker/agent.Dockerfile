@@ -6,7 +6,7 @@ USER root
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
-COPY resources/jenkins_mlflow/requirements.txt /opt/jenkins-mlflow/requirements.txt
+COPY resources/jenkins_mlflow/agent/requirements.txt /opt/jenkins-mlflow/requirements.txt
 RUN python3 -m venv /opt/jenkins-mlflow/venv \
     && /opt/jenkins-mlflow/venv/bin/python -m pip install --no-cache-dir --require-hashes \
         --requirement /opt/jenkins-mlflow/requirements.txt

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "resources"))
 
 try:
-    from jenkins_mlflow.cli import run
+    from jenkins_mlflow.cli.main import run
 except ModuleNotFoundError as error:
     python = ROOT / ".venv" / "bin" / "python"
     if not python.exists() or Path(sys.prefix) == ROOT / ".venv":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes resources/jenkins_mlflow/manifest.json: which files the library ships to agents, and the key of their content.
+"""Writes agent/manifest.json: which files the library ships to agents, and the key of their content.
 
 Run it after a change in resources/jenkins_mlflow. `--check` changes nothing and fails if the manifest is stale.
 Jenkins cannot list a library's resources, so the steps need the list; agents cache the runner under the key.
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "resources" / "jenkins_mlflow"
-NOT_SHIPPED = {"manifest.json", "requirements.in", "jenkins_jobs"}  # a folder: with all that is in it
+NOT_SHIPPED = ("agent/manifest.json", "agent/requirements.in", "jenkins_jobs/")
 
 
 def shipped_files(package: Path) -> dict[str, bytes]:
@@ -26,7 +26,7 @@ def shipped_files(package: Path) -> dict[str, bytes]:
 def _left_out(name: Path) -> bool:
     """Tools leave caches behind, and Jenkins reads resources as text."""
     caches = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-    return caches or name.parts[0] in NOT_SHIPPED
+    return caches or name.as_posix().startswith(NOT_SHIPPED)
 
 
 def manifest(package: Path) -> str:
@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="fail if the manifest is stale, write nothing")
     parser.add_argument("--package", type=Path, default=PACKAGE, help="the package's folder")
     options = parser.parse_args()
-    path, text = options.package / "manifest.json", manifest(options.package)
+    path, text = options.package / "agent" / "manifest.json", manifest(options.package)
     if options.check:
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            sys.exit("resources/jenkins_mlflow/manifest.json is stale: run scripts/manifest.py")
+            sys.exit("resources/jenkins_mlflow/agent/manifest.json is stale: run scripts/manifest.py")
     else:
         path.write_text(text, encoding="utf-8")
 

@@ -14,10 +14,10 @@ pin() {
   rm "$name.txt.old"
 }
 
-runner=resources/jenkins_mlflow/requirements
+runner=resources/jenkins_mlflow/agent/requirements
 pin "$runner"
 pin requirements -c "$runner.txt"
 pin requirements-dev -c "$runner.txt" -c requirements.txt
-for server in tests/python/support/mlflow-*.in; do
+for server in tests/support/mlflow-*.in; do
   pin "${server%.in}"
 done

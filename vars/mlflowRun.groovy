@@ -57,8 +57,8 @@ private Map conclude(String command, Map options, Map result) {
 }
 
 private Map launch(String command, Map options, Object python) {
-    String manifest = resource('manifest.json')
-    String launcher = resource('launch.sh')
+    String manifest = resource('agent/manifest.json')
+    String launcher = resource('agent/launch.sh')
     String bundle = ".jenkins-mlflow-${UUID.randomUUID()}.json"
     withEnv([
         "JENKINS_MLFLOW_KEY=${Json.parse(manifest).key}",

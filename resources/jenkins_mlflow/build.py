@@ -12,12 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-TAG_PREFIX = "jenkins_mlflow."
-BUILD_TAG = TAG_PREFIX + "build"
-CANDIDATE_TAG = TAG_PREFIX + "candidate"
-OUTCOME_TAG = TAG_PREFIX + "outcome"
-CHECK_TAG = TAG_PREFIX + "check"  # of a version: how far the check after its promotion is
-PENDING, PASSED, FAILED = "pending", "passed", "failed"
+from jenkins_mlflow.tags import TAG_PREFIX
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/@+%=-]")
 _LONGEST_ID = 200

@@ -98,3 +98,13 @@ class Interrupted(_Told):
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
         super().__init__(message, state=state, next_step=next_step)
         self.exit_code = 128 + signal_number
+
+
+def error_document(error: JenkinsMlflowError | Interrupted) -> dict[str, str]:
+    """An expected failure as the document's ``error`` part."""
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "state": error.state,
+        "next_step": error.next_step,
+    }

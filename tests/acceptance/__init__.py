@@ -1,1 +1,1 @@
-"""The acceptance tests; a package, so that its conftest is not taken for that of tests/python."""
+"""The acceptance tests; a package, so that its conftest is not taken for that of tests."""

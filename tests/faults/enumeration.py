@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jenkins_mlflow.connection import connect
-from jenkins_mlflow.intent import INTENT_TAG
-from jenkins_mlflow.lock_holder import HOLDER_TAG, Holder, is_running
-from jenkins_mlflow.registry import Registry
-from jenkins_mlflow.snapshot import Model
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.holder import Holder, is_running
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.tags import HOLDER_TAG, INTENT_TAG
 from mlflow.exceptions import MissingConfigException
 from runner import Ended, Zygote
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, delay, drop_after, drop_before, respond

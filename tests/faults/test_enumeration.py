@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from enumeration import KINDS, LEGEND, NEXT, Enumeration, Scenario, table
-from jenkins_mlflow.snapshot import Model
+from jenkins_mlflow.registry.snapshot import Model
 from support.environments import ROOT
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from jenkins_mlflow.connection import connect
-from jenkins_mlflow.registry import Registry
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
 from runner import Ended, Zygote
 from support.environments import ROOT
 from support.postgres import Postgres

@@ -11,9 +11,9 @@ import os
 import sys
 from typing import Any
 
-import jenkins_mlflow.cleanup_apply
-import jenkins_mlflow.cli
-import jenkins_mlflow.promote_command
+import jenkins_mlflow.cleanup.apply
+import jenkins_mlflow.cli.main
+import jenkins_mlflow.commands.promote
 import mlflow
 import mlflow.store.model_registry.rest_store
 import mlflow.tracking._model_registry.client

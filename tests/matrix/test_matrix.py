@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from jenkins_mlflow.config import Promote
-from jenkins_mlflow.connection import connect, is_affected
-from jenkins_mlflow.methods import load_methods
-from jenkins_mlflow.promotion_plan import Target, plan_promotion
-from jenkins_mlflow.registry import Registry
-from jenkins_mlflow.server_faults import ServerFaults
-from jenkins_mlflow.snapshot import Model
+from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.methods.base import load_methods
+from jenkins_mlflow.methods.known_faults import ServerFaults
+from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect, is_affected
+from jenkins_mlflow.registry.snapshot import Model, Target
 from support.command import Finished, run_command
 from support.environments import MATRIX, ROOT, mlflow_python
 from support.proxy import CountingProxy
@@ -154,13 +154,6 @@ def test_the_folder_of_the_store(cell: Cell, tmp_path: Path, table: list[tuple[o
     done = promote(cell, "folder", FOLDER, tmp_path, table, file_store=cell.server.store_uri)
     assert_promoted(cell, "folder", done)
     assert (done.doc["method"] == "file-store") is cell.fails
-
-
-def test_http(cell: Cell, tmp_path: Path, table: list[tuple[object, ...]]) -> None:
-    """The raw request works where the server does."""
-    done = promote(cell, "http", "http", tmp_path, table, methods="[http]")
-    check = assert_true_notice if cell.fails else assert_promoted
-    check(cell, "http", done)
 
 
 def test_copy(cell: Cell, table: list[tuple[object, ...]]) -> None:

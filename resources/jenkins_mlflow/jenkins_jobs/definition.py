@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from jenkins_mlflow.config_loading import read_layers, validate
-from jenkins_mlflow.config_values import Line, broken_rule, expected, parse_line, parse_lines
+from jenkins_mlflow.config.loading import read_layers, validate
+from jenkins_mlflow.config.values import Line, broken_rule, expected, parse_line, parse_lines
 from jenkins_mlflow.errors import UsageError
 
 DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import requests
 
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound
-from jenkins_mlflow.faults import Fault, classify
 from jenkins_mlflow.jenkins_jobs.access import Access
+from jenkins_mlflow.registry.faults import Fault, classify
 from jenkins_mlflow.text import one_line, printable
 
 _ACCOUNT = (

@@ -54,7 +54,7 @@ def connect(url: str | None, *, by_netrc: bool) -> Server:
 def seconds(duration: str | None) -> float | None:
     from pydantic_core import PydanticCustomError
 
-    from jenkins_mlflow.config_values import parse_duration
+    from jenkins_mlflow.config.values import parse_duration
 
     try:
         return None if duration is None else parse_duration(duration)

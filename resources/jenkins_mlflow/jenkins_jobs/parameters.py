@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jenkins_mlflow.config_values import did_you_mean
+from jenkins_mlflow.config.values import did_you_mean
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import printable
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from jenkins_mlflow.config_values import did_you_mean
+from jenkins_mlflow.config.values import did_you_mean
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.jenkins_jobs import comparison, job_xml
 from jenkins_mlflow.jenkins_jobs.definition import Definition

@@ -16,9 +16,9 @@ from urllib.parse import quote
 import requests
 
 from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
-from jenkins_mlflow.faults import RetryPolicy, call_with_retries
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.jenkins_jobs.failures import explained, response_of
+from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries
 
 T = TypeVar("T")
 

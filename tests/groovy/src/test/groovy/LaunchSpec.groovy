@@ -42,7 +42,7 @@ class LaunchSpec extends LibrarySpec {
         build.error == null
         new JsonSlurper().parseText(requests.text).options.model == hostile
         build.workspace.list() == []
-        build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/launch.sh').getText('UTF-8') }
+        build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/agent/launch.sh').getText('UTF-8') }
     }
 
     def "the person who started the build reaches the runner, and nobody does in a nightly build"() {
@@ -94,7 +94,7 @@ class LaunchSpec extends LibrarySpec {
         given:
         File stale = folder.newFolder()
         copy(resources, stale)
-        new File(stale, 'jenkins_mlflow/cli.py') << '# changed\n'
+        new File(stale, 'jenkins_mlflow/cli/main.py') << '# changed\n'
 
         when:
         def build = build(resources: stale).run(LIST)
@@ -159,7 +159,7 @@ class LaunchSpec extends LibrarySpec {
     def "bootstrap.py can be read by a Python 3.4, which has no f-strings and no annotated variables"() {
         expect:
         python('import ast, sys\nast.parse(open(sys.argv[1], encoding="utf-8").read(), feature_version=(3, 4))',
-            new File(resources, 'jenkins_mlflow/bootstrap.py').path) == ''
+            new File(resources, 'jenkins_mlflow/agent/bootstrap.py').path) == ''
     }
 
     def "a cache folder that cannot be written is named with its variable"() {

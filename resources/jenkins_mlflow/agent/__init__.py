@@ -1,0 +1,1 @@
+"""What Jenkins ships to an agent and starts there."""

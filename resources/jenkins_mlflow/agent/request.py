@@ -1,0 +1,80 @@
+"""One request from a Jenkins step: JSON in the environment becomes one command line, its result one JSON document.
+
+No value is ever part of a shell's text: it travels as data from the step's map to the command's argv.
+Ends with 0 whenever a document was printed, whatever its exit code: Jenkins' `sh` returns standard output only then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.cli import main as cli
+from jenkins_mlflow.render import render
+
+VARIABLE = "JENKINS_MLFLOW_REQUEST"
+SHOWN = ("list", "doctor", "select", "cleanup")
+
+
+def command_line(request: Mapping[str, object]) -> list[str]:
+    """The arguments for the `jenkins-mlflow` command.
+
+    Args:
+        request: `command`, `options` with the step's camelCase names, and the `user` who started the build.
+    """
+    options = request["options"]
+    assert isinstance(options, dict)
+    pairs = [
+        (re.sub("[A-Z]", lambda letter: "-" + letter[0].lower(), name), value)
+        for name, value in options.items()
+    ]
+    return [
+        str(request["command"]),
+        *(word for name, value in pairs for word in _words(name, value)),
+        "--output=json",
+    ]
+
+
+def _words(name: str, value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from (f"--{name}={item}" for item in value)
+    elif value is True:
+        yield f"--{name}"
+    elif value is not False and value is not None:
+        yield f"--{name}={value}"
+
+
+def main() -> None:
+    """Run the request in this process's environment; exit 0 with the document, else with the command's code."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(
+        2, 1
+    )  # what a library or a child prints belongs into the build log, not between the document's lines
+    request = json.loads(os.environ[VARIABLE])
+    if request.get("user"):
+        os.environ.setdefault("BUILD_USER_ID", request["user"])
+    sys.argv[1:] = command_line(request)
+    code: object = errors.DONE
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code
+    try:
+        document = json.loads(printed.getvalue())
+    except ValueError:
+        sys.stderr.write(printed.getvalue())
+        sys.exit(code if isinstance(code, int) and code else errors.FAILED)
+    if document.get("command") in SHOWN and "error" not in document:
+        render(document, "text", sys.stderr)  # the document goes to the step; a person reads the log
+    print(json.dumps(document), file=channel, flush=True)
+
+
+if __name__ == "__main__":
+    main()

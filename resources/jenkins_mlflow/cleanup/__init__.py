@@ -1,0 +1,1 @@
+"""Retention: which versions go, and deleting them."""

@@ -1,0 +1,67 @@
+"""The command line of `scripts/promote-model.py`, which people know, on top of the `jenkins-mlflow` commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from jenkins_mlflow.cli import main as cli
+
+_VALUES = ("--tracking-uri", "--config", "--models", "--metric", "--output", "--report")
+_FLAGS = ("--dry-run", "--quiet")
+
+
+def translate(arguments: Sequence[str]) -> list[str]:
+    """The `jenkins-mlflow` arguments for a `promote-model.py` command line; SystemExit(2) if it makes no sense.
+
+    >>> translate(["--cleanup", "churn", "2"])
+    ['cleanup', '--model=churn', '--keep-last=2', '--yes']
+    """
+    parser = argparse.ArgumentParser(
+        prog="promote-model.py",
+        description="Promote models in the MLflow registry at MLFLOW_TRACKING_URI.",
+        allow_abbrev=False,
+    )
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--list", action="store_true", help="show models, versions and stages")
+    action.add_argument("--auto", action="store_true", help="promote the best version by metric")
+    action.add_argument(
+        "--cleanup",
+        nargs="*",
+        metavar="MODEL KEEP",
+        help="delete old versions, after a question; of MODEL, keeping the last KEEP, without one",
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="promote this model")
+    parser.add_argument("version", nargs="?", metavar="VERSION", help="this version of it [the newest]")
+    passed_on = [parser.add_argument(option, help="as in jenkins-mlflow") for option in _VALUES]
+    passed_on += [
+        parser.add_argument(flag, action="store_true", help="as in jenkins-mlflow") for flag in _FLAGS
+    ]
+    known = parser.parse_args(arguments)
+    given = ((option.option_strings[0], getattr(known, option.dest)) for option in passed_on)
+    further = [option if value is True else f"{option}={value}" for option, value in given if value]
+    if known.model and (known.list or known.auto or known.cleanup is not None):
+        parser.error("MODEL [VERSION] cannot be combined with --list, --auto or --cleanup")
+    if known.list:
+        return ["list", *further]
+    if known.auto:
+        return ["promote", *further]
+    if known.cleanup == []:
+        return ["cleanup", "--ask", *further]
+    if known.cleanup:
+        if len(known.cleanup) > 2:
+            parser.error("--cleanup takes nothing, or MODEL and how many versions to KEEP")
+        keep = [f"--keep-last={known.cleanup[1]}"] if len(known.cleanup) == 2 else []
+        return ["cleanup", f"--model={known.cleanup[0]}", *keep, "--yes", *further]
+    if known.model:
+        version = [f"--version={known.version}"] if known.version else []
+        return ["promote", f"--model={known.model}", *version, *further]
+    parser.print_help(sys.stderr)
+    raise SystemExit(2)
+
+
+def main() -> NoReturn:
+    """Run `scripts/promote-model.py`."""
+    sys.exit(cli.run(translate(sys.argv[1:])))

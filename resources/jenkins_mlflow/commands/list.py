@@ -1,0 +1,36 @@
+"""`list`: the registry as a tree."""
+
+from __future__ import annotations
+
+from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.text import plural, redact
+
+
+def show_registry(session: Session) -> Document:
+    """`list`: the group's models and versions with stage, aliases and the configured metric."""
+    metric = session.config.select.metric
+    snapshot = session.settled(session.registry(), session.config.models, "read", with_runs=True)
+    target = session.target
+    models = [
+        {
+            "name": model.name,
+            "aliases": dict(model.aliases),
+            "versions": [
+                {
+                    "version": version.number,
+                    "stage": version.stage,
+                    "production": version.in_production(target),
+                    "aliases": list(version.aliases),
+                    "created": version.created,
+                    "status": version.status,
+                    "run_id": version.run_id,
+                    "value": version.metric(metric),
+                }
+                for version in model.versions
+            ],
+        }
+        for model in snapshot.models
+    ]
+    count = sum(len(model.versions) for model in snapshot.models)
+    message = f"{plural(len(models), 'model')}, {plural(count, 'version')} in {redact(session.uri)}"
+    return {"command": "list", "status": "listed", "message": message, "metric": metric, "models": models}

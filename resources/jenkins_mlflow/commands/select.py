@@ -1,0 +1,28 @@
+"""`select`: rank the candidates and compare the best with the champion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.selection.plan import Selection, select
+
+
+def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
+    """`select`: rank the group's candidates and compare the best with the champion."""
+    group = snapshot or session.settled(session.registry(), session.config.models, "read", with_runs=True)
+    target = session.target
+    build = session.build.id
+    choice = select(group, session.config.select, target, build=build)
+    if choice.selected is None:
+        return choice
+    plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
+    return replace(choice, replaces=plan.replaces)
+
+
+def selection_document(selection: Selection) -> Document:
+    code = errors.NO_CANDIDATE if selection.status == "no_candidate" else errors.DONE
+    return {"command": "select", "exit_code": code, **selection.document()}

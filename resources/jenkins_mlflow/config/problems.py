@@ -1,0 +1,136 @@
+"""Says in one line what is wrong with a value of the config, and which key was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from jenkins_mlflow.config.values import did_you_mean
+
+MAX_SHOWN = 60
+
+KeyPath = tuple[Hashable, ...]
+
+_PLAIN_KEY = re.compile(r"[\w.-]+")
+_PASSWORD = re.compile(r"(://[^\s/@]*):[^\s/@]*@")
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "a mapping of keys and values",
+    "model_type": "a mapping of keys and values",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+}
+
+
+def fields(model: type[BaseModel]) -> dict[str, Any]:
+    """A section's fields by the key that stands for each in the file."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def section(model: type[BaseModel], key: Hashable) -> type[BaseModel] | None:
+    """The section that stands under a key, if it is one."""
+    info = fields(model).get(key) if isinstance(key, str) else None
+    kinds = (info.annotation, *get_args(info.annotation)) if info else ()
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+
+
+def section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
+    """The section at the end of a path; in a mapping of sections, such as jobs by name, the name is passed over."""
+    place: type[BaseModel] | None = model
+    keys = iter(path)
+    for key in keys:
+        info = fields(place).get(key) if place and isinstance(key, str) else None
+        place = section(place, key) if place else None
+        if place and info and get_origin(info.annotation) is dict:
+            next(keys, None)
+    return place
+
+
+def explain(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[KeyPath, KeyPath, str]:
+    """One of pydantic's errors as the path to look up its origin by, the path to show, and the message."""
+    path, kind, value = error["loc"], error["type"], error["input"]
+    context = error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, path, f"unknown key{_likely_key(model, path)}"
+    if kind == "rule":
+        return path, path, context["message"]
+    if kind == "missing":
+        return path, path, "expected a value, but the key is missing"
+    if kind == "invalid_key":
+        return (*path[:-1], value), path[:-1], f"expected text as a key, got {show(value)}; put it in quotes"
+    if path[-1:] == ("[key]",):
+        return path[:-1], path[:-2], _mismatch(kind, context, value, error["msg"])
+    if context.get("item"):
+        index, value = context["item"]
+        path = (*path, index)
+    return path, path, _mismatch(kind, context, value, error["msg"])
+
+
+def _mismatch(kind: str, context: Mapping[str, Any], value: Any, otherwise: str) -> str:
+    if kind == "expected":
+        return f"expected {context['what']}, got {show(value)}{context['hint']}"
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'", context["expected"])
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        return f"expected {' or '.join(words)}, got {show(value)}{hint}"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return f"expected text, got {show(value)}; put it in quotes"
+    if kind not in _EXPECTED:
+        return f"{otherwise}, got {show(value)}"
+    return f"expected {_EXPECTED[kind].format(**context)}, got {show(value)}"
+
+
+def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
+    """The hint that names the key that was probably meant: one of the section, or the same one of another section."""
+    place, word = section_at(model, path[:-1]), str(path[-1])
+    known = list(fields(place)) if place else []
+    near = difflib.get_close_matches(word.casefold().replace("-", "_"), known, n=1)
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    elsewhere = [dotted for dotted in _dotted_keys(model) if dotted.rpartition(".")[2] == word]
+    return f'; did you mean "{elsewhere[0]}"?' if elsewhere else ""
+
+
+def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for key in fields(model):
+        yield f"{prefix}{key}"
+        if below := section(model, key):
+            yield from _dotted_keys(below, f"{prefix}{key}.")
+
+
+def show_path(path: KeyPath) -> str:
+    """A key path as a person writes it: ``promote.methods[1]``."""
+    shown = ""
+    for key in path:
+        if isinstance(key, int) and not isinstance(key, bool):
+            shown += f"[{key}]"
+        else:
+            shown += ("." if shown else "") + (str(key) if _PLAIN_KEY.fullmatch(str(key)) else show(key))
+    return shown
+
+
+def show(value: Any) -> str:
+    """A value in one short line of printable text, without the password of an address."""
+    if value is None:
+        return "nothing"
+    if value == []:
+        return "an empty list"
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, str):
+        quoted = json.dumps(_PASSWORD.sub(r"\1:***@", value), ensure_ascii=False)
+        text = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in quoted
+        )
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."

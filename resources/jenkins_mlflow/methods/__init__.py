@@ -1,0 +1,1 @@
+"""The interchangeable ways to promote, a file each."""

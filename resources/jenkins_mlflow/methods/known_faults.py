@@ -1,0 +1,120 @@
+"""Servers that cannot change a stage, recognised before the first write.
+
+MLflow 3.0.0 to 3.5.0 on a file store writes a version's linked metrics into its meta.yaml when the stage changes, and
+its YAML writer has no form for them: `yaml.representer.RepresenterError`, known as "RepresentationError", HTTP 500.
+Three facts make a version doomed, and a client can see each of them (measured on 3.0.1, 3.3.2 and 3.4.0):
+
+- the server's version: `/version`;
+- its registry is in files: asked for a model with `%` in its name, a file store answers that no name can have it
+  (400), a database that there is no such model (404);
+- the version was made from a logged model that has metrics. The version's record does not show it (no answer has its
+  `model_id`), but the logged model's tag `mlflow.modelVersions`, which the server sets, names the version.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from jenkins_mlflow.promotion.plan import Plan
+from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
+from jenkins_mlflow.registry.snapshot import Version
+
+# MLflow's SQL stores count experiments from 0; its file store draws 18 random digits.
+_FILE_STORE_ID_DIGITS = 18
+_IMPOSSIBLE_IN_FILES = "jenkins-mlflow%probe"
+_LOGGED_MODEL_ID = re.compile(r"(?:^|[/:])(m-[0-9a-f]{32})(?:/|$)")
+_MODEL_VERSIONS_TAG = "mlflow.modelVersions"
+_MOST_LOGGED_MODELS = 2
+
+
+class ServerFaults:
+    """What is known to fail on the server behind one connection; each question is asked once.
+
+    An answer that does not come, or cannot be understood, makes nothing doomed: the methods then find out themselves.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[tuple[tuple[str, int], ...], str] = {}
+
+    def stage_fault(self, plan: Plan) -> str:
+        """Why this server cannot make the plan's stage changes, on one line; empty if it can, or if that is not known.
+
+        Costs 1 request (`/version`) on a server that is not affected, and at most 3 more on one that is: the kind
+        of store, and the logged models of the candidate and of one version that must be archived.
+        """
+        candidate = () if plan.candidate.stage == plan.target.stage else (plan.candidate,)
+        changing = (*candidate, *plan.previous)
+        key = tuple((version.model, version.number) for version in changing)
+        if key not in self._known:
+            self._known[key] = self._stage_fault(changing)
+        return self._known[key]
+
+    def _stage_fault(self, changing: tuple[Version, ...]) -> str:
+        suspects = [version for version in changing if logged_model_id(version.source)]
+        if not suspects or not self._connection.over_http or not is_affected(self._connection.server_version):
+            return ""
+        if not keeps_files(self._connection):
+            return ""
+        for version in suspects[:_MOST_LOGGED_MODELS]:
+            if self._has_linked_metrics(version):
+                fixed = ".".join(str(part) for part in FIXED_IN)
+                return (
+                    f"MLflow {self._connection.server_version} with a file store cannot change the stage of "
+                    f"{version.label}, which has linked metrics (RepresentationError, fixed in {fixed})"
+                )
+        return ""
+
+    def _has_linked_metrics(self, version: Version) -> bool:
+        try:
+            logged = self._connection.client.get_logged_model(logged_model_id(version.source))
+            versions = json.loads(logged.tags.get(_MODEL_VERSIONS_TAG, "[]"))
+        except Exception:  # noqa: BLE001  not known, so nothing is skipped for it
+            return False
+        return bool(logged.metrics) and _names(versions, version)
+
+
+def _names(versions: Any, version: Version) -> bool:
+    """Whether the tag's value, which anyone can write, names the version."""
+    return isinstance(versions, list) and any(
+        isinstance(item, dict)
+        and item.get("name") == version.model
+        and str(item.get("version")) == str(version.number)
+        for item in versions
+    )
+
+
+def logged_model_id(source: str) -> str:
+    """The logged model in a version's source, `models:/m-ID` or a path with `models/m-ID` in it; else empty."""
+    match = _LOGGED_MODEL_ID.search(source)
+    return match[1] if match else ""
+
+
+def keeps_files(connection: Connection) -> bool | None:
+    """Whether the registry is a file store; None if the server's answer does not tell. 1 request over HTTP."""
+    if not connection.over_http:
+        return urlsplit(connection.uri).scheme in ("", "file")
+    from mlflow.exceptions import MlflowException
+
+    try:
+        connection.client.get_registered_model(_IMPOSSIBLE_IN_FILES)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        refused = error.error_code == "INVALID_PARAMETER_VALUE" and "'%' character" in str(error)
+        return True if refused else None
+    except Exception:  # noqa: BLE001  it only ever spares time or words advice
+        return None
+    return None
+
+
+def looks_like_file_store(storage_uri: str) -> bool | None:
+    """Judge the kind of store by the experiment id in a version's storage address; None without any evidence.
+
+    The default experiment is 0 in every store. ``keeps_files`` asks the server itself, which is surer.
+    """
+    ids = [part for part in urlsplit(storage_uri).path.split("/") if part.isdecimal() and part != "0"]
+    return any(len(part) == _FILE_STORE_ID_DIGITS for part in ids) if ids else None

@@ -1,0 +1,1 @@
+"""Promotion: what changes, carrying it out, undoing it, recovering it, and the notice."""

@@ -1,0 +1,127 @@
+"""The fallback notice: what a person needs to promote by hand when every method has failed, and why it has.
+
+What it says about a server's pages and its log is what a browser saw there (tests/browser/test_notice_browser.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jenkins_mlflow.promotion.apply import Attempt
+from jenkins_mlflow.promotion.notice_steps import Facts as Facts, argument, ui_steps
+from jenkins_mlflow.registry.connection import is_affected
+from jenkins_mlflow.text import markdown, printable
+
+_RULE = "=" * 78
+_SIGN = 'the page shows "500 Internal Server Error" for a few seconds, and the stage stays as it was'
+_NO_HELP = (
+    "Deleting old versions or running the cleanup: the failure lies in how MLflow writes one version's record, "
+    "not in how many there are."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its lines; numbered if they are steps to take in order."""
+
+    heading: str
+    lines: tuple[str, ...]
+    numbered: bool = False
+
+
+def text_notice(facts: Facts) -> str:
+    """The notice for a terminal and a build log."""
+    lines = [_RULE, f"  {_title(facts, printable)}", _RULE]
+    for section in _sections(facts, printable, str):
+        lines += ["", section.heading]
+        for number, line in enumerate(section.lines, 1):
+            lines.append(f"  {number}. {line}" if section.numbered else f"  - {line}")
+    return "\n".join([*lines, "", _RULE, ""])
+
+
+def markdown_notice(facts: Facts) -> str:
+    """The notice as Markdown, for artifacts and tickets; nothing from the registry can leave its code span."""
+    lines = [f"# {_title(facts, markdown)}"]
+    for section in _sections(facts, markdown, markdown):
+        lines += ["", f"## {section.heading}", ""]
+        lines += [
+            f"{number}. {line}" if section.numbered else f"- {line}"
+            for number, line in enumerate(section.lines, 1)
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _title(facts: Facts, name: Callable[[str], str]) -> str:
+    target, candidate = facts.plan.target, facts.plan.candidate
+    goal = f"stage {target.stage}" if target.stage else f"alias {target.alias}"
+    return f"PROMOTE BY HAND: {name(candidate.model)} version {candidate.number} -> {goal}"
+
+
+def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[Section]:
+    return [
+        Section("What was tried", tuple(_tried(facts.outcome.attempts, name))),
+        Section("In production right now", _production(facts, name)),
+        Section("Will MLflow's UI work on this server?", tuple(_honest_word(facts, code))),
+        Section("Promote by hand in MLflow's UI", tuple(ui_steps(facts, name, code)), numbered=True),
+        Section("The permanent fix", _permanent_fix(facts, code)),
+        Section("What does not help", (_NO_HELP,)),
+    ]
+
+
+def _tried(attempts: Sequence[Attempt], name: Callable[[str], str]) -> list[str]:
+    """One line for each method: its last outcome, and how often it was tried."""
+    last: dict[str, Attempt] = {}
+    for attempt in attempts:
+        undoing = attempt.outcome in ("undone", "not undone")
+        last[f"{attempt.method} {attempt.error}" if undoing else attempt.method] = attempt
+    return [
+        f"{name(attempt.method)}: {attempt.outcome}"
+        + (f" ({name(attempt.error)})" if attempt.error else "")
+        + (f", {attempt.attempt} tries" if attempt.attempt > 1 else "")
+        for attempt in last.values()
+    ]
+
+
+def _production(facts: Facts, name: Callable[[str], str]) -> tuple[str, ...]:
+    serving = tuple(f"{name(version.model)} version {version.number}" for version in facts.outcome.production)
+    return serving or (f"NOTHING: {name(facts.plan.candidate.model)} has no version in production",)
+
+
+def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
+    version, affected = facts.server_version, is_affected(facts.server_version)
+    server = f"MLflow {version}" if version else "an MLflow of unknown version"
+    if affected is None:
+        same = "The UI calls the same endpoint as the failed methods"
+        return [f"Unknown: the server is {server}. {same}; if that fails, {_SIGN}."]
+    if not facts.may_fail_in_the_ui:
+        return [
+            f"The server is {server}: stages work there in principle, so the UI should, once the cause above is gone."
+        ]
+    sure = "No" if facts.file_store else "Probably not"
+    candidate = facts.plan.candidate
+    model = argument(candidate.model)
+    command = (
+        f"jenkins-mlflow promote --model {model} --version {candidate.number} --tracking-uri /path/to/mlruns"
+    )
+    why = "keeps its registry in files, and" if facts.file_store else "may keep its registry in files; then"
+    log = 'the server\'s log says "RepresenterError"'
+    return [
+        f"{sure}: the server is {server} and {why} the UI's stage change fails too: {_SIGN}, and {log}.",
+        f"What works today, on the machine that has the server's folder: {code(command)}",
+    ]
+
+
+def _permanent_fix(facts: Facts, code: Callable[[str], str]) -> tuple[str, ...]:
+    if is_affected(facts.server_version) is False or facts.file_store is False:
+        return (
+            "Find the cause in the MLflow server's log; this version has no known fault with stages in its store.",
+        )
+    upgrade, allow = code("pip install --upgrade mlflow"), code("MLFLOW_ALLOW_FILE_STORE=true")
+    return (
+        f"Upgrade the server to MLflow 3.5.1 or later: {upgrade}, then restart it with {allow} set; or",
+        "move the registry into a database and start the server on it: "
+        + code("mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db")
+        + " (MLflow 3.17; writes SQLite only), then "
+        + code("mlflow server --backend-store-uri sqlite:///mlflow.db"),
+    )

@@ -1,0 +1,180 @@
+"""The notice's steps: what to open, click and type in MLflow's own pages, from the link to the confirmed stage.
+
+Everything in double quotes is a label as MLflow's pages show it ("->" is an arrow there). A browser follows these
+very sentences on real servers (tests/browser/test_notice_browser.py), so a word that is not on the page is found.
+
+Seen in the pages of 2.22.4, 3.0.1, 3.3.2, 3.5.1, 3.10.1 and 3.17.2: stages can be changed only while "New model
+registry UI" is off, aliases only while it is on, and the switch holds for all pages of a browser. All but 3.17.2 greet
+a new browser with a dialog that covers the page.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from jenkins_mlflow.promotion.apply import Outcome
+from jenkins_mlflow.promotion.plan import Plan
+from jenkins_mlflow.registry.connection import HTTP_SCHEMES, is_affected
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Version
+from jenkins_mlflow.text import printable, redact
+
+_GREETING = "Flexible, governed deployments with the new Model Registry UI"
+_NO_GREETING_SINCE = (3, 17)
+_SWITCH_SINCE = (2, 22)  # the oldest whose page was seen
+_SHOW_STAGES = (
+    'Switch off "New model registry UI", on the right of the page, and answer the dialog with "Disable"{old}: '
+    "stages can be changed only then, and aliases no longer show."
+)
+_OLD = " (an old MLflow has no such switch: go on)"
+_CHOOSE = 'the drop-down beside "Stage", choose "Transition to -> {stage}"'
+_TICK = ', tick "Transition existing {stage} model version to Archived"'
+_NO_TICK = (
+    " Leave the box in the dialog unticked: it takes the present version out of {stage} even if the change "
+    "then fails."
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the notice is written from.
+
+    Attributes:
+        uri: The tracking URI; shown without its password.
+        server_version: None when the server did not say.
+        file_store: Whether the server keeps its registry in files; None when that cannot be known.
+        ui_url, tunnel: The config's ``ui`` section.
+    """
+
+    plan: Plan
+    outcome: Outcome
+    uri: str
+    server_version: str | None
+    file_store: bool | None
+    ui_url: str | None = None
+    tunnel: str | None = None
+
+    @property
+    def may_fail_in_the_ui(self) -> bool:
+        """Whether the server's own fault may make the UI's stage change fail; True also when that cannot be known."""
+        return is_affected(self.server_version) is not False and self.file_store is not False
+
+
+def argument(text: str) -> str:
+    """A shell argument to copy, on one line whatever the registry holds."""
+    return printable(shlex.quote(text))
+
+
+def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[str]:
+    """The steps in order.
+
+    An alias shows only before stages do, so all aliases come first; a version leaves production only after the
+    candidate is in it.
+
+    Args:
+        facts: What is to be promoted, and where.
+        name: Makes registry text fit for the notice's form (terminal or Markdown).
+        code: The same for a command to copy.
+    """
+    steps = [*_way_in(facts, code), f"Open {_page(facts, facts.plan.candidate)}", *_greeting(facts)]
+    aliases, stages = _alias_steps(facts, name), _stage_steps(facts)
+    if stages:
+        if any(step.startswith("Open") for step in aliases):
+            aliases.append(f"Open {_page(facts, facts.plan.candidate)} again.")
+        stages.insert(0, _SHOW_STAGES.format(old="" if _at_least(facts, _SWITCH_SINCE) else _OLD))
+    return [*steps, *aliases, *stages, f"Check: {code(_check(facts))}"]
+
+
+def _alias_steps(facts: Facts, name: Callable[[str], str]) -> list[str]:
+    """On the candidate's page first: the group has its alias at any time."""
+    candidate, alias = facts.plan.candidate, facts.plan.target.alias
+    if not alias:
+        return []
+    steps = []
+    if facts.plan.needs_alias and _is_missing(facts, "alias"):
+        steps.append(f'{_alias_button(candidate)}, type {name(alias)}, press Enter and click "Save aliases".')
+    pencil = f'click the pencil beside "Aliases", remove {name(alias)} and click "Save aliases".'
+    holders = [old for old in _serving(facts, facts.plan.others) if alias in old.aliases]
+    return steps + [f"Open {_page(facts, old)}, {pencil}" for old in holders]
+
+
+def _stage_steps(facts: Facts) -> list[str]:
+    """The candidate's change first; what leaves production by a step of its own, after it."""
+    plan, stage = facts.plan, facts.plan.target.stage
+    if not stage:
+        return []
+    steps = []
+    previous = [version for version in _serving(facts, plan.previous) if version.stage == stage]
+    leaving = [version for version in _serving(facts, plan.others) if version.stage == stage]
+    missing = plan.needs_stage and _is_missing(facts, "stage")
+    there = any(version.stage == stage for version in _serving(facts, (plan.candidate,)))
+    if missing and not there:
+        tick = bool(previous) and not facts.may_fail_in_the_ui
+        box = _TICK.format(stage=stage) if tick else ""
+        warning = _NO_TICK.format(stage=stage) if previous and not tick else ""
+        steps.append(f'Open {_CHOOSE.format(stage=stage)}{box} and click "OK".{warning}')
+        previous = [] if tick else previous
+    opened = f"When the page shows {stage}, and only then, open" if steps else "Open"
+    archive = f'open {_CHOOSE.format(stage=ARCHIVED)} and click "OK".'
+    return steps + [f"{opened} {_page(facts, old)}, {archive}" for old in [*previous, *leaving]]
+
+
+def _is_missing(facts: Facts, part: str) -> bool:
+    return any(item.partition(" ")[0] == part for item in facts.outcome.missing)
+
+
+def _serving(facts: Facts, versions: Iterable[Version]) -> list[Version]:
+    """Those that are in production right now, with the stage and aliases that they have now."""
+    live = {(version.model, version.number): version for version in facts.outcome.production}
+    return [live[v.model, v.number] for v in versions if (v.model, v.number) in live]
+
+
+def _way_in(facts: Facts, code: Callable[[str], str]) -> list[str]:
+    if facts.tunnel:
+        return [f"Open the tunnel: {code(printable(facts.tunnel))}"]
+    scheme = urlsplit(facts.uri).scheme
+    if scheme in HTTP_SCHEMES or facts.ui_url:
+        return []
+    allow = "MLFLOW_ALLOW_FILE_STORE=true " if scheme in ("", "file") else ""
+    return [f"Start the UI: {code(f'{allow}mlflow ui --backend-store-uri {argument(redact(facts.uri))}')}"]
+
+
+def _greeting(facts: Facts) -> list[str]:
+    if _at_least(facts, _NO_GREETING_SINCE):
+        return []
+    return [f'If a dialog "{_GREETING}" opens, answer it with "Try it now".']
+
+
+def _alias_button(version: Version) -> str:
+    return 'Click the pencil beside "Aliases"' if version.aliases else 'Beside "Aliases", click "Add"'
+
+
+def _base(facts: Facts) -> str:
+    """Where the browser finds the server: without a login, whose password must not be shown (browsers ask for it)."""
+    if facts.ui_url:
+        return facts.ui_url.rstrip("/")
+    parts = urlsplit(facts.uri)
+    if parts.scheme not in HTTP_SCHEMES:
+        return "http://localhost:5000"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+
+
+def _page(facts: Facts, version: Version) -> str:
+    return f"{_base(facts)}/#/models/{quote(version.model, safe='')}/versions/{version.number}"
+
+
+def _check(facts: Facts) -> str:
+    """The command that shows the result, with an address that works where the browser does."""
+    over_http = facts.ui_url or urlsplit(facts.uri).scheme in HTTP_SCHEMES
+    uri = _base(facts) if over_http else redact(facts.uri)
+    names = dict.fromkeys(version.model for version in (facts.plan.candidate, *facts.plan.others))
+    models = " ".join(f"--models {argument(name)}" for name in names)
+    return f"jenkins-mlflow list {models} --tracking-uri {argument(uri)}"
+
+
+def _at_least(facts: Facts, version: tuple[int, int]) -> bool:
+    found = re.match(r"(\d+)\.(\d+)", facts.server_version or "")
+    return found is not None and (int(found[1]), int(found[2])) >= version

@@ -1,0 +1,127 @@
+"""What the registry held at one moment: plain frozen values, no connection. Plans are made from these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.text import printable
+
+PRODUCTION = "Production"
+STAGING = "Staging"
+ARCHIVED = "Archived"
+NO_STAGE = "None"
+READY = "READY"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What "in production" means: a stage, an alias, or both; ``exclusive`` = one champion in the whole group."""
+
+    stage: str | None
+    alias: str | None
+    exclusive: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """The training run behind a version: its metrics (last logged value each) and tags."""
+
+    run_id: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a registered model.
+
+    ``created`` is in milliseconds since the epoch, as MLflow stores it. ``run`` is None when the version has
+    no run, when the run is gone, or when the snapshot was taken without runs.
+    """
+
+    model: str
+    number: int
+    stage: str = NO_STAGE
+    aliases: tuple[str, ...] = ()
+    status: str = READY
+    created: int = 0
+    run_id: str | None = None
+    source: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run: Run | None = None
+
+    @property
+    def label(self) -> str:
+        """How messages name it: `heart-disease-svm version 3`."""
+        return f"{self.model} version {self.number}"
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Model and version as documents show them."""
+        return {"model": self.model, "version": self.number}
+
+    def metric(self, name: str) -> float | None:
+        """The metric's value; None when it is missing or not a finite number."""
+        value = self.run.metrics.get(name) if self.run else None
+        return value if value is not None and math.isfinite(value) else None
+
+    def in_production(self, target: Target) -> bool:
+        """Whether it serves production: it has the stage or the alias that means it. The only definition there is."""
+        return (target.stage is not None and self.stage == target.stage) or target.alias in self.aliases
+
+
+@dataclass(frozen=True)
+class Model:
+    """A registered model and its versions, newest first."""
+
+    name: str
+    versions: tuple[Version, ...] = ()
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def version(self, number: int) -> Version | None:
+        return next((version for version in self.versions if version.number == number), None)
+
+    def staged(self, stage: str | None) -> tuple[Version, ...]:
+        """The versions in this stage, newest first; none where no stage is meant."""
+        return tuple(version for version in self.versions if stage and version.stage == stage)
+
+    def production(self, target: Target) -> tuple[Version, ...]:
+        """The versions that serve production, newest first; more than one only where a foreign hand was at work."""
+        return tuple(version for version in self.versions if version.in_production(target))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The models of a group, sorted by name."""
+
+    models: tuple[Model, ...] = ()
+
+    def model(self, name: str) -> Model | None:
+        return next((model for model in self.models if model.name == name), None)
+
+    def require(self, name: str) -> Model:
+        """The model of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        model = self.model(name)
+        if model is None:
+            raise NotFound(
+                f"there is no registered model {printable(name)!r}",
+                state="nothing was changed",
+                next_step="`jenkins-mlflow list` shows the models that are there",
+            )
+        return model
+
+    def versions(self) -> Iterator[Version]:
+        for model in self.models:
+            yield from model.versions
+
+    def production(self, target: Target) -> tuple[Version, ...]:
+        """Every version of the group that serves production."""
+        return tuple(version for version in self.versions() if version.in_production(target))

@@ -1,0 +1,123 @@
+"""Repeatable writes to the registry: each one guarded by the lock, retried, recorded, shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from jenkins_mlflow.errors import Interrupted, LockLost
+from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of one method, as it is shown and reported; ``seconds`` is how long it took."""
+
+    method: str
+    attempt: int
+    outcome: Literal["done", "failed", "skipped", "undone", "not undone", "not verified"]
+    seconds: float = 0.0
+    error: str = ""
+
+
+class Writer:
+    """Writes under one retry policy and keeps the record.
+
+    Args:
+        retry: The policy of each write.
+        guard: Called before each request; raises LockLost when this process must not write any more.
+        show: Told of every attempt as it happens.
+        sleep: Replaced in tests.
+    """
+
+    def __init__(
+        self,
+        retry: RetryPolicy | None = None,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        show: Callable[[Attempt], None] = lambda attempt: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.retry = retry or RetryPolicy()
+        self._guard = guard
+        self._show = show
+        self._sleep = sleep
+        self.attempts: list[Attempt] = []
+        self.open_ended = False
+        """Whether a write got no answer, so that it may take effect after everything else is over."""
+
+    def record(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        self._show(attempt)
+
+    def run(
+        self, call: Callable[[], None], on_failure: Callable[[int, float, Exception], None] | None = None
+    ) -> None:
+        """One write; raises the last try's own error, or LockLost."""
+
+        def guarded() -> None:
+            self._guard()
+            try:
+                call()
+            except Interrupted:
+                self.open_ended = True
+                raise
+            except Exception as error:
+                self.open_ended = self.open_ended or classify(error).open_ended
+                raise
+
+        call_with_retries(guarded, self.retry, on_failure=on_failure, sleep=self._sleep)
+
+    def write(
+        self, label: str, call: Callable[[], None], took_effect: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """One write under a label; whether it was accepted. What counts in the end is the registry's state.
+
+        Args:
+            label: How the write is called in the record.
+            call: The write.
+            took_effect: Reads back, before a failed write is tried again, whether it took effect after all.
+
+        Raises:
+            LockLost: see ``guard``.
+        """
+        count, started, note = 0, time.monotonic(), ""
+
+        def once() -> None:
+            nonlocal note
+            if count and took_effect():
+                note = "had taken effect although its answer was lost"
+            else:
+                call()
+
+        def failed(attempt: int, seconds: float, error: Exception) -> None:
+            nonlocal count, started
+            count, started = attempt, time.monotonic()
+            self.record(Attempt(label, attempt, "failed", round(seconds, 3), classify(error).summary))
+
+        try:
+            self.run(once, failed)
+        except LockLost:
+            raise
+        except Exception:  # noqa: BLE001  recorded above; the registry's state decides
+            return False
+        self.record(Attempt(label, count + 1, "done", round(time.monotonic() - started, 3), note))
+        return True
+
+    def undo(self, label: str, call: Callable[[], None], note: str) -> str:
+        """One write that takes something back; the reason if it fails, else empty, recorded as ``note``.
+
+        Raises:
+            LockLost: see ``guard``.
+        """
+        started = time.monotonic()
+        try:
+            self.run(call)
+        except LockLost:
+            raise
+        except Exception as error:  # noqa: BLE001  the caller tries another way
+            return classify(error).summary
+        self.record(Attempt(label, 0, "undone", round(time.monotonic() - started, 3), note))
+        return ""

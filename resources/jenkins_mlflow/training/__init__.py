@@ -1,0 +1,1 @@
+"""Training: which commands run, and what they logged."""

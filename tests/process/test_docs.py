@@ -1,0 +1,103 @@
+"""The documentation does what it says: every command block is run, every link leads somewhere, the YAML is a config."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jenkins_mlflow.config import schema as config
+from support.jenkins import TOKEN, USER, FakeJenkins
+from support.seeding import Spec, seed
+from support.servers import clean_environ
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/heart-disease/README.md"]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+SCRIPTS = [(page, text) for page in PAGES for text in blocks(page, "bash")]
+NAMES = [f"{page.parent.name}/{page.name} {number}" for number, (page, _) in enumerate(SCRIPTS)]
+
+
+def test_the_pages_have_commands() -> None:
+    """The search finds what it is meant to check."""
+    assert SCRIPTS[0] == (ROOT / "README.md", "make demo\nmake test\n")
+    assert len(SCRIPTS) >= 3
+
+
+@pytest.mark.parametrize(("page", "text"), SCRIPTS, ids=NAMES)
+def test_every_command_block_runs(page: Path, text: str, tmp_path: Path, jenkins: FakeJenkins) -> None:
+    """Blocks run as written, beside a copy of the example, on a registry with two models and a small Jenkins.
+
+    Make targets other than demo are only asked for their plan: `make test` would run this very test.
+    """
+    folder = tmp_path / "work"
+    if text.startswith("make "):
+        folder = ROOT
+        text = re.sub(r"^make (?!demo)", "make --dry-run ", text, flags=re.MULTILINE)
+    elif page.parent.name == "heart-disease":
+        shutil.copytree(page.parent, folder)
+    elif page.name == "jobs.md":
+        shutil.copytree(ROOT / "jobs", folder / "jobs")
+        (tmp_path / ".jenkins-token").write_text(TOKEN, encoding="utf-8")
+        text = text.replace("https://jenkins.example.com", jenkins.url).replace("=dana", f"={USER}")
+        text = f"jenkins-mlflow jobs apply --yes\n{text}"
+    else:
+        folder.mkdir()
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    scores = {"a": [0.7, 0.8], "b": [0.9]}
+    seed(
+        store,
+        {name: [Spec(metrics={"roc_auc": value}) for value in values] for name, values in scores.items()},
+    )
+    environ = clean_environ(MLFLOW_TRACKING_URI=store, **jenkins.environ)
+    environ |= {"HOME": str(tmp_path)} if page.name == "jobs.md" else {}
+    environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", text],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, f"{page.name}:\n{text}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_exist(page: Path) -> None:
+    """A relative link names a file of the repository."""
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_grid_in_the_jenkins_page_expands(tmp_path: Path) -> None:
+    """As the page says: one candidate of that name and five more."""
+    (text,) = [text for text in blocks(ROOT / "docs/jenkins.md", "yaml") if text.startswith("train:")]
+    path = tmp_path / "mlops.yaml"
+    path.write_text(text, encoding="utf-8")
+    train = config.load(path, {}, {}).train
+    assert train is not None
+    assert len(train.commands) == 6
+    assert "forest-trees-100-depth-3" in train.commands
+
+
+def test_the_config_in_the_readme_is_one(tmp_path: Path) -> None:
+    """The YAML block loads without a complaint."""
+    (text,) = blocks(ROOT / "README.md", "yaml")
+    path = tmp_path / "mlops.yaml"
+    path.write_text(text, encoding="utf-8")
+    loaded = config.load(path, {}, {})
+    assert loaded.promote.exclusive
+    assert loaded.train is not None
+    assert set(loaded.train.candidates) == {"logistic_regression", "random_forest"}

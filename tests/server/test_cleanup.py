@@ -1,0 +1,232 @@
+"""Cleanup against real servers: deletes what the plan names and nothing else, in parallel, and tells what it did."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import pytest
+from builders import version
+from conftest import MakeServer
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
+from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
+from jenkins_mlflow.config.schema import Cleanup
+from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
+from jenkins_mlflow.tags import INTENT_TAG
+from support.proxy import CountingProxy, drop_after, meanwhile, respond
+from support.seeding import Spec, client, seed
+from support.servers import Server, Store
+from test_promotion import promote
+
+DELETE = "model-versions/delete"
+TARGET = Target("Production", "champion")
+QUICK = RetryPolicy(max_wait=0.05)
+numbers = itertools.count(1)
+
+
+def fresh_name() -> str:
+    return f"clean-{next(numbers)}"
+
+
+def planned(registry: Registry, name: str, **rules: object) -> CleanupPlan:
+    return plan_cleanup(registry.snapshot([name]), Cleanup(**rules), TARGET, now=10**10)  # type: ignore[arg-type]
+
+
+def clean(uri: str, name: str, **rules: object) -> CleanupResult:
+    registry = Registry(connect(uri), QUICK)
+    return apply_cleanup(registry, planned(registry, name, **rules), locks(registry))
+
+
+def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
+    """What gives the lock for some models."""
+
+    def lock(models: Sequence[str]) -> Lock:
+        holder = Holder.this_process("cleanup", tuple(models), tuple(models), BuildContext(user="tester"), 60)
+        return Lock(registry, holder, wait=wait, retry=QUICK)
+
+    return lock
+
+
+def left(server: Server, name: str) -> list[int]:
+    return [version.number for version in Registry(connect(server.url)).model(name).versions]
+
+
+@pytest.mark.parametrize(
+    ("version", "store"),
+    [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.3.2", "file"), ("2.22.4", "sqlite")],
+)
+def test_old_versions_go_and_protected_ones_stay(version: str, store: Store, make_server: MakeServer) -> None:
+    """On every kind of store the incident's example comes out the same: 5 in production, 4 and 3 stay, 2 and 1 go."""
+    server, name = make_server(version, store), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec(), Spec(), Spec(stage="Production")]})
+    result = clean(server.url, name, keep_last=2)
+    assert (result.status, left(server, name)) == ("deleted", [5, 4, 3])
+    assert {i.version.number: i.outcome for i in result.items} == {
+        5: "",
+        4: "",
+        3: "",
+        2: "deleted",
+        1: "deleted",
+    }
+
+
+def test_a_version_that_changed_since_the_plan_is_kept(
+    make_server: MakeServer,
+) -> None:
+    """Staged, aliased or tagged after the plan was made: not deleted, and said."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    other = client(server.url)
+    other.transition_model_version_stage(name, "1", "Staging")
+    other.set_registered_model_alias(name, "canary", "2")
+    other.set_model_version_tag(name, "3", "keep", "true")
+    result = apply_cleanup(registry, plan, locks(registry))
+    assert left(server, name) == [3, 2, 1]
+    assert [i.outcome for i in result.items] == ["deleted", *["kept: changed meanwhile"] * 3]
+
+
+def test_a_version_that_is_gone_already_counts_as_done(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """Deleted by someone else after the plan, or by our own request whose answer was lost."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    client(server.url).delete_model_version(name, "1")
+    proxy.inject(drop_after, path=DELETE, times=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert left(server, name) == []
+    assert [i.outcome for i in result.items] == ["already gone", "deleted", "already gone"]
+    assert result.message == "deleted 3 versions of 1 model"
+
+
+def test_the_first_unexpected_error_stops_the_rest(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The third deletion is refused: two are gone, one failed, the others were not reached, all of it recorded."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec() for _ in range(6)]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    proxy.inject(respond(403, "no"), path=DELETE, nth=3)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert [i.outcome for i in result.items] == ["deleted", "deleted", "failed", *["not reached"] * 3]
+    assert result.status == "stopped"
+    assert isinstance(result.stopped, RegistryError)
+    assert result.message.startswith("stopped after 2 of 6 deletions: deleting")
+    assert left(server, name) == [4, 3, 2, 1]
+
+
+def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
+    """Ctrl-C in the middle: what was under way ends, the rest is not reached, and the result knows which is which."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec() for _ in range(12)]})
+    registry = Registry(connect(server.url), QUICK)
+    calls = itertools.count(1)
+
+    def interrupt() -> None:
+        if next(calls) == 2:
+            raise Interrupted("interrupted by SIGINT", signal_number=2)
+
+    result = apply_cleanup(
+        registry, planned(registry, name, keep_last=0), locks(registry), progress=interrupt, workers=2
+    )
+    gone = {i.version.number for i in result.items if i.outcome == "deleted"}
+    assert result.status == "stopped"
+    assert 2 <= len(gone) < 12
+    assert set(left(server, name)) == set(range(1, 13)) - gone
+
+
+def test_deletions_run_side_by_side(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """While one deletion waits, others go on: 8 held requests are in flight at once."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec() for _ in range(8)]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    gate = threading.Barrier(8, timeout=20)
+    proxy.inject(meanwhile(gate.wait), path=DELETE)
+    assert apply_cleanup(registry, plan, locks(registry), workers=8).status == "deleted"
+    assert left(server, name) == []
+
+
+def test_the_rollback_target_of_a_real_promotion_stays(make_server: MakeServer) -> None:
+    """keep_last 0 after a promotion: production and the version before it are left."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(stage="Production"), Spec()]})
+    promote(server.url, name, 3)
+    clean(server.url, name, keep_last=0)
+    assert left(server, name) == [3, 2]
+
+
+def test_models_that_someone_works_on_are_left_for_the_next_run(make_server: MakeServer) -> None:
+    """A promotion holds one model: its versions stay and the result says why; then they go."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    with locks(registry)([name]):
+        result = apply_cleanup(registry, plan, locks(registry, wait=0.2))
+    assert {item.outcome for item in result.items} == {"kept: in use"}
+    assert result.status == "nothing"
+    assert (
+        f"left 2 for the next run: {name} is being worked on by cleanup of {name} (tester on"
+        in result.message
+    )
+    assert apply_cleanup(registry, plan, locks(registry)).status == "deleted"
+    assert registry.flags() == []
+
+
+def test_a_batch_holds_whole_models() -> None:
+    """About forty deletions to a lock, one model never in two, and all names fit into the lock's tag."""
+    items = [Item(version(f"m{n}", v), "delete", "") for n in range(5) for v in range(1, 16)]
+    found = list(batches(items))
+    assert [len(batch) for batch in found] == [30, 30, 15]
+    assert [item for batch in found for item in batch] == items
+    long = [Item(version("x" * 250 + str(n), 1), "delete", "") for n in range(12)]
+    assert [len(batch) for batch in batches(long)] == [5, 5, 2]
+
+
+def test_an_unfinished_promotion_keeps_every_version() -> None:
+    """Whatever was half done there may be needed to undo it."""
+    model = Model("m", (version("m", 2), version("m", 1)), {}, {INTENT_TAG: "{}"})
+    plan = plan_cleanup(Snapshot((model,)), Cleanup(keep_last=0), TARGET, now=10**10)
+    assert [(item.action, item.reason) for item in plan.items] == [
+        ("keep", "an unfinished promotion of this model")
+    ] * 2
+
+
+def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
+    """Another process took it over after the first deletion: whoever that is decides about the others now."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    asked = itertools.count(1)
+
+    class Held:
+        def check(self) -> None:
+            if next(asked) == 2:
+                raise LockLost("the lock was lost: another process took it over")
+
+    result = apply_cleanup(
+        registry, planned(registry, name, keep_last=0), lambda models: nullcontext(Held()), workers=1
+    )
+    assert left(server, name) == [2, 1]
+    assert [item.outcome for item in result.items] == ["deleted", "failed", "not reached"]
+    assert isinstance(result.stopped, LockLost)

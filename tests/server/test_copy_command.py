@@ -1,0 +1,58 @@
+"""The MLflow 3 way with the real command: a production model of its own, an alias, and back again."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from conftest import MakeServer, RunCli
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.tags import INTENT_TAG
+from support.seeding import Spec, client, seed
+from support.servers import Store
+
+numbers = itertools.count(1)
+
+
+@pytest.mark.parametrize(("mlflow", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file")])
+def test_copies_go_into_production_and_back(
+    mlflow: str, store: Store, make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Copied one after the other; again: nothing to do; a rollback moves the alias back."""
+    server, name = make_server(mlflow, store), f"copied-{next(numbers)}"
+    production = f"{name}-prod"
+    found = seed(server.url, {name: [Spec(), Spec()]})
+    for version in found.search_model_versions(f"name='{name}'"):
+        client(server.url).log_text(version.run_id, "weights", "model/weights.txt")
+    (tmp_path / "mlops.yaml").write_text(
+        f"models: {name}\npromote: {{stage: null, alias: champion, methods: [copy], copy_to: {production}}}\n"
+    )
+
+    def run(*command: str) -> dict[str, object]:
+        done = run_cli(*command, "--tracking-uri", server.url, "--output=json")
+        assert done.code == 0, done.stderr
+        return done.doc
+
+    def holder() -> int | None:
+        return Registry(connect(server.url)).model(production).aliases.get("champion")
+
+    first = run("promote", "--model", name, "--version", "1")
+    assert (first["status"], first["method"]) == ("promoted", "copy")
+    assert first["production"] == [{"model": production, "version": 1}]
+    assert run("promote", "--model", name, "--version", "1")["status"] == "already"
+    second = run("promote", "--model", name, "--version", "2")
+    assert second["production"] == [{"model": production, "version": 2}]
+    tags = Registry(connect(server.url)).version(production, 2).tags
+    assert (tags["jenkins_mlflow.previous_model"], tags["jenkins_mlflow.previous_version"]) == (
+        production,
+        "1",
+    )
+    assert holder() == 2
+    assert run("rollback", "--model", production)["status"] == "rolled_back"
+    assert holder() == 1
+    registry = Registry(connect(server.url))
+    assert INTENT_TAG not in registry.model(name).tags
+    assert registry.model(name).aliases == {}
+    assert not [flag for flag in registry.flags() if name in flag[2]["jenkins_mlflow.lock"]]

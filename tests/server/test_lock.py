@@ -1,0 +1,299 @@
+"""The lock on real registries: one at a time, waiting with a deadline, taking over from the dead, losing it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import MakeServer
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.errors import Busy, LockLost, RegistryError, UsageError
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.lock import Flag, Lock, why_gone
+from jenkins_mlflow.tags import HOLDER_TAG
+from support.proxy import CountingProxy, drop_after, drop_before, respond
+from support.servers import Server, Store
+
+QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
+ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
+OTHER = replace(ME, host="elsewhere", build="b-2", by="other")
+
+
+def lock(registry: Registry, holder: Holder = ME, wait: float = 5, **options: object) -> Lock:
+    return Lock(registry, holder, wait=wait, retry=QUICK, **options)  # type: ignore[arg-type]
+
+
+def raise_flag(registry: Registry, holder: Holder, name: str = "jenkins-mlflow.lock.0") -> None:
+    """A flag as a holder that is gone left it."""
+    registry.raise_flag(name, {HOLDER_TAG: holder.to_tag()}, holder.description)
+
+
+def ended_process() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    "other", [replace(OTHER, writes=("x", "m")), replace(OTHER, writes=(), scope=("*",))]
+)
+def test_those_who_may_touch_the_same_model_conflict(other: Holder) -> None:
+    assert ME.conflicts(other)
+    assert other.conflicts(ME)
+
+
+@pytest.mark.parametrize(
+    "other", [replace(OTHER, writes=("x",), scope=("x",)), replace(OTHER, writes=("n",), scope=("n-*", "n"))]
+)
+def test_other_models_are_free(other: Holder) -> None:
+    assert not ME.conflicts(other)
+    assert not other.conflicts(ME)
+
+
+def test_a_group_conflicts_with_each_of_its_models() -> None:
+    """Exclusive: whoever promotes any model that the patterns cover has to wait, and the other way round."""
+    group = replace(OTHER, scope=("heart-*", "heart-a"), writes=("heart-a",))
+    for name in ("heart-a", "heart-b"):
+        alone = replace(ME, scope=(name,), writes=(name,))
+        assert group.conflicts(alone)
+        assert alone.conflicts(group)
+    assert not group.conflicts(replace(ME, scope=("lung",), writes=("lung",)))
+
+
+def test_what_cannot_be_read_is_in_everybodys_way() -> None:
+    """A file store shows flags before their tags are written."""
+    assert ME.conflicts(Holder.from_tag(""))
+    assert ME.conflicts(Holder.from_tag('{"scope": 7}'))
+    assert Holder.from_tag(ME.to_tag()) == ME
+
+
+def test_patterns_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="characters to write down") as caught:
+        replace(ME, scope=tuple(f"model-{n}-*" for n in range(500))).to_tag()
+    assert caught.value.state == "nothing was written"
+
+
+def never(pid: int, started: str) -> bool:
+    raise AssertionError("asked about a process of another machine")
+
+
+@pytest.mark.parametrize(
+    ("other", "age", "running", "gone"),
+    [
+        (OTHER, 59.0, never, ""),
+        (OTHER, 61.0, never, "it was last renewed 61 s ago, its lease is 60 s"),
+        (replace(OTHER, lease=5.0), 6.0, never, "it was last renewed 6 s ago, its lease is 5 s"),
+        (replace(OTHER, build="b-1"), 1.0, never, "it is this same build, which has started again"),
+        (replace(OTHER, build=""), 1.0, never, ""),
+        (replace(ME, pid=7), 1.0, lambda pid, started: False, "process 7 on this host has ended"),
+        (replace(ME, pid=7), 1.0, lambda pid, started: True, ""),
+        (
+            replace(ME, pid=7),
+            61.0,
+            lambda pid, started: True,
+            "it was last renewed 61 s ago, its lease is 60 s",
+        ),
+        (
+            replace(ME, pid=7, machine="another container"),
+            1.0,
+            never,
+            "it is this same build, which has started again",
+        ),
+        (replace(ME, pid=7, build="", machine="another container"), 1.0, never, ""),
+    ],
+)
+def test_who_counts_as_gone(
+    other: Holder, age: float, running: Callable[[int, str], bool], gone: str
+) -> None:
+    """The same host and no such process; the same build elsewhere; a lease that has run out. Nobody else."""
+    flag = Flag("f", renewed=1_000_000, holder=other)
+    assert why_gone(flag, ME, 1_000_000 + age * 1000, running) == gone
+
+
+@pytest.mark.parametrize(
+    ("version", "store"),
+    [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.3.2", "file"), ("2.22.4", "sqlite")],
+)
+def test_one_at_a_time(version: str, store: Store, make_server: MakeServer) -> None:
+    """The second waits, is told for whom, and goes on when the first is done; the flags never show, none is left."""
+    registry = Registry(connect(make_server(version, store).url), QUICK)
+    said: list[str] = []
+    order: list[str] = []
+
+    def second() -> None:
+        with lock(registry, replace(ME, by="second"), say=said.append):
+            order.append("second")
+
+    with lock(registry, replace(ME, by="first")) as first:
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.6)
+        order.append("first")
+        first.check()
+        assert not [m for m in registry.snapshot(["*"]).models if "lock" in m.name]
+    thread.join()
+    assert order == ["first", "second"]
+    assert len(said) == 1, said
+    assert said[0].startswith("waiting up to 5 s for promote of m by build b-1 (first on ")
+    assert registry.flags() == []
+
+
+def test_who_waits_for_nobody_looks_twice_at_a_flag_without_its_tag(make_server: MakeServer) -> None:
+    """It may just be going away; one that stays is in the way, and nobody knows of whom."""
+    registry = Registry(connect(make_server().url))
+    name = "jenkins-mlflow.lock.half-seen"
+    registry.raise_flag(name, {}, "")
+    leaves = threading.Timer(0.3, lambda: registry.lower_flag(name))
+    leaves.start()
+    with lock(registry, wait=0):
+        leaves.join()
+    registry.raise_flag(name, {}, "")
+    with pytest.raises(Busy, match="is being worked on by something unknown"), lock(registry, wait=0):
+        pass
+    registry.lower_flag(name)
+
+
+def test_waiting_has_a_deadline(make_server: MakeServer) -> None:
+    """Who holds it is named, with build and time; nothing of the one who gave up is left."""
+    registry = Registry(connect(make_server().url), QUICK)
+    holder = replace(OTHER, build_url="http://jenkins/job/m/7/", at="2026-11-23T02:00:00+00:00")
+    with lock(registry, holder):
+        started = time.monotonic()
+        with pytest.raises(Busy) as caught, lock(registry, wait=0.5):
+            pytest.fail("entered")
+        assert 0.4 < time.monotonic() - started < 3
+        assert len(registry.flags()) == 1
+    assert caught.value.message == (
+        "m is being worked on by promote of m by build http://jenkins/job/m/7/ "
+        "(other on elsewhere, 2026-11-23T02:00:00+00:00)"
+    )
+    assert caught.value.state == "nothing was written; waited 0.5 s"
+
+
+@pytest.mark.parametrize("dead", ["process", "build", "lease"])
+def test_the_dead_are_taken_over_from_at_once(dead: str, make_server: MakeServer) -> None:
+    registry = Registry(connect(make_server().url), QUICK)
+    holders = {
+        "process": replace(ME, pid=ended_process()),
+        "build": replace(OTHER, build=ME.build),
+        "lease": replace(OTHER, lease=1.0),
+    }
+    raise_flag(registry, holders[dead])
+    time.sleep(1.2 if dead == "lease" else 0)
+    said: list[str] = []
+    started = time.monotonic()
+    with lock(registry, say=said.append):
+        assert time.monotonic() - started < 2
+        assert len(registry.flags()) == 1
+    assert said[0].startswith("taking the lock over from promote of m by build b-")
+
+
+def test_the_dead_are_swept_away_wherever_they_worked(make_server: MakeServer) -> None:
+    """A killed promotion of a model that nobody promotes again: the next lock of any model removes its flag."""
+    registry = Registry(connect(make_server().url), QUICK)
+    elsewhere = replace(ME, scope=("n",), writes=("n",))
+    raise_flag(registry, replace(elsewhere, pid=ended_process()))
+    raise_flag(registry, elsewhere, "jenkins-mlflow.lock.living")
+    said: list[str] = []
+    with lock(registry, say=said.append):
+        pass
+    assert ([name for name, _, _ in registry.flags()], said) == (["jenkins-mlflow.lock.living"], [])
+    registry.lower_flag("jenkins-mlflow.lock.living")
+
+
+def test_the_living_renew_their_lease(make_server: MakeServer) -> None:
+    """Three leases later the holder still holds it, and nobody else got in."""
+    registry = Registry(connect(make_server().url), QUICK)
+    with lock(registry, replace(OTHER, lease=1.0)) as held:
+        with pytest.raises(Busy), lock(registry, wait=3):
+            pytest.fail("entered")
+        held.check()
+
+
+def test_whoever_cannot_renew_stops_writing(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The registry does not answer for a lease: from then on the holder must not write."""
+    proxy = make_proxy(make_server())
+    registry = Registry(connect(proxy.url), QUICK)
+    with lock(registry, replace(ME, lease=1.0)) as held:
+        proxy.inject(drop_before, path="registered-models/update")
+        held.check()
+        time.sleep(1.3)
+        with pytest.raises(LockLost, match="the lock for m was lost: it could not be renewed in time"):
+            held.check()
+
+
+def test_whoever_was_taken_for_dead_notices(make_server: MakeServer) -> None:
+    registry = Registry(connect(make_server().url), QUICK)
+    with lock(registry, replace(ME, lease=1.0)) as held:
+        registry.lower_flag(registry.flags()[0][0])
+        time.sleep(0.5)
+        with pytest.raises(LockLost, match="another process took it over"):
+            held.check()
+
+
+def test_a_lost_answer_raises_no_second_flag(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The flag was raised though the answer was lost: the repetition finds it there, and the registry's clock in it."""
+    proxy = make_proxy(make_server())
+    registry = Registry(connect(proxy.url), QUICK)
+    raise_flag(registry, replace(OTHER, lease=1.0), "jenkins-mlflow.lock.1")
+    proxy.inject(drop_after, path="registered-models/create", times=1)
+    time.sleep(1.2)
+    with lock(registry):
+        assert len(registry.flags()) == 1
+    assert registry.flags() == []
+
+
+def test_a_flag_that_cannot_be_raised_is_an_error(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    proxy = make_proxy(make_server())
+    proxy.inject(respond(403, "no"), path="registered-models/create")
+    with (
+        pytest.raises(RegistryError, match="taking the lock for m") as caught,
+        lock(Registry(connect(proxy.url), QUICK)),
+    ):
+        pytest.fail("entered")
+    assert caught.value.state == "nothing was written"
+
+
+def contend(uri: str, inside: Path, together: object, number: int) -> None:
+    registry = Registry(connect(uri), QUICK)
+    together.wait()  # type: ignore[attr-defined]
+    with lock(registry, wait=60):
+        (inside / str(number)).touch()
+        assert [path.name for path in inside.iterdir()] == [str(number)]
+        time.sleep(0.05)
+        (inside / str(number)).unlink()
+
+
+@pytest.mark.parametrize(("version", "store"), [("3.17.2", "postgresql"), ("3.3.2", "file")])
+def test_eight_processes_are_never_in_together(
+    version: str, store: Store, make_server: MakeServer, tmp_path: Path
+) -> None:
+    """They start in the same moment; each gets in, alone, in the end: on a database and on a file store."""
+    server = make_server(version, store)
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(8)
+    processes = [
+        context.Process(target=contend, args=(server.url, tmp_path, together, number)) for number in range(8)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(100)
+    assert [process.exitcode for process in processes] == [0] * 8

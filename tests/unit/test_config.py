@@ -1,0 +1,521 @@
+"""The config: every kind of mistake gives one line with place, key, expectation and value; layers override in order."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, strategies as st
+from jenkins_mlflow.config.schema import DEFAULT_METHODS, Config, Gate, Train, json_schema, load
+from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
+from jenkins_mlflow.errors import ConfigError
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+COMPLETE = """\
+models: [heart-*, "other"]
+tracking_uri: http://mlflow:5000
+train:
+  experiment: heart
+  candidates:
+    forest: python train.py --name "two words"
+    logistic: [python, train.py]
+  register: heart-{candidate}
+  jobs: 2
+  timeout: 30m
+  on_failure: continue
+select:
+  metric: auc
+  direction: minimize
+  gates: {auc: ">= 0.80", brier: "<.2", drift: "!= -1e-3"}
+  min_improvement: 1e-3
+  scope: build
+promote:
+  stage: production
+  alias: best
+  exclusive: true
+  methods: [stage, alias]
+  file_store: /srv/mlruns
+  retry: {attempts: 5, max_wait: 1.5s, deadline: 2m}
+cleanup:
+  keep_last: 0
+  min_age: 7d
+  protect: {stages: [Staging, archived], aliases: [best], tags: {keep: "true", since: 2026-01-31}}
+  max_deletions: 10
+  reclaim: none
+ui: {url: "http://localhost:5001/", tunnel: "ssh -L 5001:localhost:5001 user@server"}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a test writes its config; the working directory is the file's, so that messages have a short name."""
+    monkeypatch.chdir(tmp_path)
+    return Path("mlops.yaml")
+
+
+def problems(path: Path | None, flags: dict[str, object] | None = None, **environ: str) -> list[str]:
+    """The lines of the error that loading gives."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, flags or {}, environ)
+    assert caught.value.exit_code == 2
+    return caught.value.message.split("\n")
+
+
+def test_complete_file(file: Path) -> None:
+    """Every key is read into its type."""
+    file.write_text(COMPLETE)
+    config = load(file, {}, {})
+    assert config.models == ("heart-*", "other")
+    assert config.train is not None
+    assert config.train.commands == {
+        "forest": ("python", "train.py", "--name", "two words"),
+        "logistic": ("python", "train.py"),
+    }
+    assert (config.train.register_as, config.train.timeout) == ("heart-{candidate}", 1800.0)
+    assert config.select.gates == {
+        "auc": Gate(">=", 0.8),
+        "brier": Gate("<", 0.2),
+        "drift": Gate("!=", -0.001),
+    }
+    assert config.select.min_improvement == 0.001
+    assert (config.promote.stage, config.promote.methods) == ("Production", ("stage", "alias"))
+    assert (config.promote.retry.max_wait, config.promote.retry.deadline) == (1.5, 120.0)
+    assert config.cleanup.min_age == 7 * 86_400
+    assert config.cleanup.protect.stages == ("Staging", "Archived")
+    assert config.cleanup.protect.tags == {"keep": "true", "since": "2026-01-31"}
+    assert config.ui.url == "http://localhost:5001"
+    assert config.source == file
+
+
+def test_defaults_without_file(file: Path) -> None:
+    """Every command works without a config file."""
+    config = load(None, {}, {})
+    assert config == Config()
+    assert config.source is None
+    assert config.train is None
+    assert (config.models, config.select.metric, config.cleanup.keep_last) == (("*",), "roc_auc", 3)
+    assert (config.promote.stage, config.promote.alias, config.promote.exclusive) == (
+        "Production",
+        "champion",
+        False,
+    )
+    assert config.promote.methods == DEFAULT_METHODS
+    assert (config.cleanup.protect.stages, config.cleanup.protect.aliases) == ("all", "all")
+
+
+def test_file_in_working_directory_is_found(file: Path) -> None:
+    """`mlops.yaml` is read without being named."""
+    file.write_text("models: a\n")
+    assert load(None, {}, {}).models == ("a",)
+    assert load(None, {}, {}).source == file
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "select:\npromote:\n  retry:\n", "---\n"])
+def test_empty_sections_have_defaults(file: Path, text: str) -> None:
+    """A file or section with everything commented out is no mistake."""
+    file.write_text(text)
+    assert load(file, {}, {}).model_dump() == Config().model_dump()
+
+
+def test_single_command(file: Path) -> None:
+    """One command that trains all models is a candidate of its own."""
+    file.write_text("train: {experiment: e, command: python src/models/train.py}\n")
+    config = load(file, {}, {})
+    assert config.train is not None
+    assert config.train.commands == {"train": ("python", "src/models/train.py")}
+
+
+DURATION = "expected a duration: a number and its unit (ms, s, m, h, d, w)"
+COMPARISON = 'expected a comparison such as ">= 0.8"'
+ONE_LINE = "expected one line of text that is not blank"
+MAPPING = "expected a mapping of keys and values"
+CANDIDATE = "expected a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first"
+METHODS = "stage-archive, stage, file-store, alias, copy"
+SHELL = 'for a shell write ["bash", "-c", "..."]'
+RESERVED = "expected an alias that MLflow does not reserve (latest, v1, v2, ...)"
+ALIAS = "expected an alias of letters, digits, dash and underscore (or null for no alias)"
+STAGE = "expected null for no stage, or one of Production, Staging"
+COMMAND = "train: {experiment: e, command: x, "
+
+# ruff: noqa: E501 - a table
+GRID = "train: {experiment: e, candidates: {g: "
+GRID_AT = "1: train.candidates.g: expected"
+MISTAKES = [
+    # keys
+    ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),
+    ("slect: {}", '1: slect: unknown key; did you mean "select"?'),
+    ("\nmetric: x", '2: metric: unknown key; did you mean "select.metric"?'),
+    ("zzz: 1", "1: zzz: unknown key"),
+    ("source: x.yaml", "1: source: unknown key"),
+    ("cleanup:\n  keep-last: 3", '2: cleanup.keep-last: unknown key; did you mean "keep_last"?'),
+    ("select: {gates: {a: '> 1'}, gates: {}}", "1: select.gates: the key stands here twice (first on line 1)"),
+    ("select:\n  metric: a\nui: {}\nselect: {}", "4: select: the key stands here twice (first on line 1)"),
+    ("on: 1", "1: expected text as a key, got true; put it in quotes"),
+    ('"a\\nb": 1', '1: "a\\nb": unknown key'),
+    # YAML
+    ("models: [a\nselect: 3", "2: expected YAML, got a syntax error: expected ',' or ']', but got ':'"),
+    ("a: 'x", "1: expected YAML, got a syntax error: found unexpected end of stream"),
+    ("- a", "1: expected a mapping of keys and values, got a list"),
+    ("\nmodels", '2: expected a mapping of keys and values, got "models"'),
+    ("ui: {}\n---\nui: {}", "2: expected one YAML document, got a second one"),
+    ("ui: !!python/object/apply:os.system [ls]", '1: expected plain YAML values, got the tag "!!python/object/apply:'),
+    ("\n\nmodels: !!int x", '3: expected plain YAML values, got a value that does not fit its tag "!!int"'),
+    ("ui: {}\nmodels: \0", "2: expected YAML text, got a character it does not allow"),
+    # types
+    ("cleanup: {keep_last: '3'}", '1: cleanup.keep_last: expected a whole number, got "3"'),
+    ("cleanup: {keep_last: true}", "1: cleanup.keep_last: expected a whole number, got true"),
+    ("cleanup: {keep_last: 3.0}", "1: cleanup.keep_last: expected a whole number, got 3.0"),
+    ("cleanup: {keep_last: -1}", "1: cleanup.keep_last: expected at least 0, got -1"),
+    ("cleanup: {max_deletions: 0}", "1: cleanup.max_deletions: expected at least 1, got 0"),
+    ("cleanup: {reclaim: runs}", '1: cleanup.reclaim: expected none, got "runs"'),
+    ("promote: {exclusive: 1}", "1: promote.exclusive: expected true or false, got 1"),
+    ("promote:\n  retry: {attempts: 0}", "2: promote.retry.attempts: expected at least 1, got 0"),
+    ("select: 3", f"1: select: {MAPPING}, got 3"),
+    ("select: {metric: 3}", "1: select.metric: expected text, got 3; put it in quotes"),
+    ("select: {metric: ' '}", f'1: select.metric: {ONE_LINE}, got " "'),
+    ("select: {metric: null}", "1: select.metric: expected text, got nothing"),
+    ("select: {gates: [a]}", "1: select.gates: expected a mapping of keys and values, got a list"),
+    ("cleanup: {protect: {tags: {keep: yes}}}", "1: cleanup.protect.tags.keep: expected text, got true; put it in quotes"),
+    ("select: {direction: maximise}", '1: select.direction: expected maximize or minimize, got "maximise"; did you mean "maximize"?'),
+    # numbers, durations, comparisons
+    ("select: {min_improvement: .nan}", "1: select.min_improvement: expected a finite number, got nan"),
+    ("select: {min_improvement: .inf}", "1: select.min_improvement: expected a finite number, got inf"),
+    ("select: {min_improvement: -0.1}", "1: select.min_improvement: expected at least 0, got -0.1"),
+    ("cleanup: {min_age: 7}", f'1: cleanup.min_age: {DURATION}, got 7; did you mean "7s"?'),
+    ("cleanup: {min_age: 7 days}", f'1: cleanup.min_age: {DURATION}, got "7 days"'),
+    ("cleanup: {min_age: -7d}", f'1: cleanup.min_age: {DURATION}, got "-7d"'),
+    ("cleanup: {min_age: 7M}", f'1: cleanup.min_age: {DURATION}, got "7M"'),
+    ("cleanup: {min_age: ٧d}", f'1: cleanup.min_age: {DURATION}, got "٧d"'),
+    ("cleanup: {min_age: .inf}", f"1: cleanup.min_age: {DURATION}, got inf"),
+    ("cleanup: {min_age: false}", f"1: cleanup.min_age: {DURATION}, got false"),
+    ("select:\n  gates:\n    auc: '=> 0.8'", f'3: select.gates.auc: {COMPARISON}, got "=> 0.8"; did you mean ">= 0.8"?'),
+    ("select: {gates: {a: 0.8}}", f'1: select.gates.a: {COMPARISON}, got 0.8; did you mean ">= 0.8" or "<= 0.8"?'),
+    ("select: {gates: {a: '>= nan'}}", f'1: select.gates.a: {COMPARISON}, got ">= nan"'),
+    ("select: {gates: {a: '>= 1e999'}}", f'1: select.gates.a: {COMPARISON}, got ">= 1e999"'),
+    ("select: {gates: {a: 0.1 < x}}", f'1: select.gates.a: {COMPARISON}, got "0.1 < x"'),
+    # names
+    ("models: []", '1: models: expected at least one model name or pattern ("*" is every model), got an empty list'),
+    ("models: ''", f'1: models: {ONE_LINE}, got ""'),
+    ("models:\n- a\n- 3", "3: models[1]: expected text, got 3; put it in quotes"),
+    ("models: {a: b}", "1: models: expected a text or a list of texts, got a mapping"),
+    ("promote: {methods: []}", f"1: promote.methods: expected each method at most once, and one at least, out of {METHODS}, got an empty list"),
+    ("promote: {methods: [alias, alias]}", f"1: promote.methods: expected each method at most once, and one at least, out of {METHODS}, got a list"),
+    ("promote: {methods: [alias, stage-archiv]}", f'1: promote.methods[1]: expected a method out of {METHODS}, got "stage-archiv"; did you mean "stage-archive"?'),
+    ("promote: {methods: [3]}", "1: promote.methods[0]: expected text, got 3; put it in quotes"),
+    ("promote: {force_methods: [stage, alais]}", f'1: promote.force_methods[1]: expected a method out of {METHODS}, got "alais"; did you mean "alias"?'),
+    ("promote: {copy_to: heart/prod}", '1: promote.copy_to: expected a model name without / and : (MLflow refuses them), got "heart/prod"'),
+    ("promote: {copy_to: ''}", f'1: promote.copy_to: {ONE_LINE}, got ""'),
+    ("promote: {stage: Archived}", f'1: promote.stage: {STAGE}, got "Archived"'),
+    ("promote: {stage: 'None'}", f'1: promote.stage: {STAGE}, got "None"'),
+    ("promote: {stage: prodution}", f'1: promote.stage: {STAGE}, got "prodution"; did you mean "Production"?'),
+    ("promote: {alias: ''}", f'1: promote.alias: {ALIAS}, got ""'),
+    ("promote: {alias: 'a b'}", f'1: promote.alias: {ALIAS}, got "a b"'),
+    ("promote: {alias: Latest}", f'1: promote.alias: {RESERVED}, got "Latest"'),
+    ("promote: {alias: v12}", f'1: promote.alias: {RESERVED}, got "v12"'),
+    ("promote: {alias: " + "a" * 256 + "}", f'1: promote.alias: {ALIAS}, got "{"a" * 56}...'),
+    ("promote:\n  alias: null\n  stage: null", "3: promote: expected a stage or an alias (or both), but both are null"),
+    ("cleanup: {protect: {stages: [Prod]}}", '1: cleanup.protect.stages[0]: expected all, or stages out of Production, Staging, Archived, None, got "Prod"'),
+    ("cleanup: {protect: {aliases: [v1]}}", f'1: cleanup.protect.aliases[0]: {RESERVED}, got "v1"'),
+    ("ui: {url: localhost:5001}", '1: ui.url: expected an address that starts with http:// or https://, got "localhost:5001"'),
+    ("ui: {url: 'javascript:alert(1)'}", '1: ui.url: expected an address that starts with http:// or https://, got "javascript:alert(1)"'),
+    # training
+    ("train: {command: x}", "1: train.experiment: expected a value, but the key is missing"),
+    ("train: {experiment: e}", "1: train: expected either candidates or command, but neither is there"),
+    ("train:\n  experiment: e\n  command: x\n  candidates: {a: b}", "4: train: expected either candidates or command, but both are there"),
+    ("train: {experiment: e, candidates: {a/b: x}}", f'1: train.candidates: {CANDIDATE}, got "a/b"'),
+    ("train: {experiment: e, candidates: {..: x}}", f'1: train.candidates: {CANDIDATE}, got ".."'),
+    ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1"),
+    ("train: {experiment: e, candidates: {'$(id)': x}}", f'1: train.candidates: {CANDIDATE}, got "$(id)"'),
+    ("train: {experiment: e, command: ''}", '1: train.command: expected a command that is not empty, got ""'),
+    ("train: {experiment: e, command: []}", "1: train.command: expected a command that is not empty, got an empty list"),
+    ("train: {experiment: e, command: [1]}", "1: train.command: expected a command: a text or a list of texts, got a list"),
+    ("train: {experiment: e, command: 'a \"b'}", '1: train.command: expected a command (no closing quotation), got "a \\"b"'),
+    ("train: {experiment: e, command: a && b}", f'1: train.command: expected a command that needs no shell, got "a && b"; {SHELL}'),
+    (COMMAND + "register: 'h-{cand}'}", '1: train.register: expected a model name with no placeholder but {candidate}, got "h-{cand}"; did you mean "candidate"?'),
+    (COMMAND + "register: 'h-{candidate!r}'}", '1: train.register: expected a model name with no placeholder but {candidate}, got "h-{candidate!r}"'),
+    (COMMAND + "register: 'h-{'}", '1: train.register: expected a model name, with {candidate} for the candidate\'s name, got "h-{"'),
+    (COMMAND + "register: a/b}", '1: train.register: expected a model name without / and : (MLflow refuses them), got "a/b"'),
+    (GRID + "{command: 'x {a}', matrx: {a: [1]}}}}", f'{GRID_AT} a command, or the keys command and matrix, got a mapping; did you mean "matrix"?'),
+    (GRID + "{matrix: {a: [1]}}}}", f"{GRID_AT} the key command beside matrix, got a mapping"),
+    (GRID + "{command: [], matrix: {a: [1]}}}}", f"{GRID_AT} under command a command that is not empty, got a mapping"),
+    (GRID + "{command: 'x {b}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x {a!r}', matrix: {a: [1]}}}}", f'{GRID_AT} no placeholders but {{a}} under command, got a mapping; did you mean "a"?'),
+    (GRID + "{command: 'x {a.real}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x {', matrix: {a: [1]}}}}", f"{GRID_AT} pairs of braces under command, got a mapping; write {{{{ and }}}} for braces"),
+    (GRID + "{command: 'x', matrix: {a: [1]}}}}", f"{GRID_AT} {{a}} under command, where the matrix parameter goes, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [[1]]}}}}", f"{GRID_AT} texts, numbers, true or false as values of the matrix parameter a, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f"{GRID_AT} each value of the matrix parameter a once, in one line of text, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; they stand in {{braces}}"),
+    (GRID + "{command: 'x {a}', matrix: [a]}}}", f"{GRID_AT} a matrix of parameters, each with a list of values, such as {{depth: [3, 5]}}, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: [b c, b-c]}}}}", "1: train: the matrices expand to two candidates of the name g-a-b-c"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, 2, 3]}}}, max_candidates: 2}", "1: train: the matrices expand to 3 candidates, more than max_candidates (2)"),
+    (GRID + "{command: 'x {a}', matrix: {a: [" + "y" * 99 + "]}}}}", f"1: train: the matrices expand to a candidate name of 103 characters (g-a-{'y' * 36}...), more than 100"),
+    (COMMAND + "jobs: 0}", "1: train.jobs: expected at least 1, got 0"),
+    (COMMAND + "timeout: 0}", "1: train.timeout: expected more than 0, got 0"),
+    (COMMAND + "on_failure: halt}", '1: train.on_failure: expected stop or continue, got "halt"'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"), MISTAKES, ids=[text.replace("\n", " ")[:50] for text, _ in MISTAKES]
+)
+def test_mistake_in_file(file: Path, text: str, problem: str) -> None:
+    """Each mistake is one line with file, line, key, expectation and value."""
+    file.write_text(text, encoding="utf-8")
+    (line,) = problems(file)
+    assert line.startswith(f"mlops.yaml:{problem}")
+    exact = "YAML" not in problem and not problem.endswith("...")
+    assert not exact or line == f"mlops.yaml:{problem}"
+
+
+def test_all_problems_at_once(file: Path) -> None:
+    """Problems of all layers come together: the file's by line, then the environment's, then the flags'."""
+    file.write_text(
+        "select:\n  metrc: x\nmodels: []\ncleanup: {min_age: 3}\nmodels: a\npromote: {stage: x}\n"
+    )
+    lines = problems(file, {"cleanup.keep_last": "many"}, MLOPS__SELECT__DIRECTION="up", MLOPS__UI="{url: x}")
+    assert [line.rpartition(": expected")[0] or line.split(": unknown")[0] for line in lines] == [
+        "mlops.yaml:2: select.metrc",
+        "mlops.yaml:4: cleanup.min_age",
+        lines[2],
+        "mlops.yaml:6: promote.stage",
+        "environment variable MLOPS__UI: url",
+        "environment variable MLOPS__SELECT__DIRECTION",
+        "--keep-last",
+    ]
+    assert lines[2] == "mlops.yaml:5: models: the key stands here twice (first on line 3)"
+
+
+def test_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
+    """A missing file, a folder and a file of another encoding are each said."""
+    assert problems(Path("no.yaml")) == ["no.yaml: cannot be read: No such file or directory"]
+    assert problems(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
+    file.write_bytes(b"models: a\nui: {tunnel: \xe9}\n")
+    assert problems(None) == ["mlops.yaml:2: expected UTF-8 text, got the byte 0xe9"]
+    file.unlink()
+    file.symlink_to("gone.yaml")
+    assert problems(None) == ["mlops.yaml: cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 5000, "mlops.yaml: expected a config, got brackets nested too deeply to be read"),
+        ("a: &a [*a]", "mlops.yaml:1: a: unknown key"),
+        ("a: &a {b: *a}", "mlops.yaml:1: a: unknown key"),
+    ],
+    ids=["nested", "list in itself", "mapping in itself"],
+)
+def test_endless_values(file: Path, text: str, problem: str) -> None:
+    """Nesting without end and a value that contains itself are refused, not followed."""
+    file.write_text(text)
+    assert problems(file) == [problem]
+
+
+def test_python_tag_runs_nothing(file: Path, tmp_path: Path) -> None:
+    """The classic attack on unsafe loaders leaves no trace."""
+    file.write_text(f"ui: !!python/object/apply:os.mkdir [{tmp_path}/made]\n")
+    problems(file)
+    assert not (tmp_path / "made").exists()
+
+
+def test_password_is_not_shown(file: Path) -> None:
+    """An address in a message has no password."""
+    file.write_text('tracking_uri: "postgresql://user:secret@host/db\\n"\n')
+    (line,) = problems(file)
+    assert line == f'mlops.yaml:1: tracking_uri: {ONE_LINE}, got "postgresql://user:***@host/db\\n"'
+
+
+def test_precedence(file: Path) -> None:
+    """Flags beat the environment, the environment beats the file, the file beats the defaults."""
+    file.write_text("select: {metric: file, gates: {a: '> 1'}}\ncleanup: {keep_last: 1, max_deletions: 9}\n")
+    environ = {"MLOPS__SELECT__METRIC": "env", "MLOPS__CLEANUP__KEEP_LAST": "2"}
+    config = load(file, {"select.metric": "flag", "cleanup.keep_last": None}, environ)
+    assert config.select.metric == "flag"
+    assert (config.cleanup.keep_last, config.cleanup.max_deletions) == (2, 9)
+    assert config.select.gates == {"a": Gate(">", 1)}
+
+
+ENVIRONMENT: list[tuple[str, str, str, Any]] = [
+    ("MLOPS__MODELS", "*", "models", ("*",)),
+    ("MLOPS__MODELS", "[a, 'b*']", "models", ("a", "b*")),
+    ("MLOPS__SELECT__METRIC", "3", "select.metric", "3"),
+    ("MLOPS__SELECT__METRIC", "true", "select.metric", "true"),
+    ("MLOPS__SELECT__GATES__F1_Score", ">= 0.5", "select.gates", {"F1_Score": Gate(">=", 0.5)}),
+    ("MLOPS__SELECT__GATES", '{a: "< 1"}', "select.gates", {"a": Gate("<", 1)}),
+    ("MLOPS__SELECT__MIN_IMPROVEMENT", "1e-3", "select.min_improvement", 0.001),
+    ("MLOPS__PROMOTE__ALIAS", "null", "promote.alias", None),
+    ("MLOPS__PROMOTE__RETRY__DEADLINE", "1m", "promote.retry.deadline", 60.0),
+    ("MLOPS__PROMOTE__EXCLUSIVE", "true", "promote.exclusive", True),
+    ("MLOPS__PROMOTE__METHODS", "[alias]", "promote.methods", ("alias",)),
+    ("MLOPS__PROMOTE__METHODS", "STAGE", "promote.methods", ("stage",)),
+    (
+        "MLOPS__PROMOTE__FORCE_METHODS",
+        "[stage, file-store, Stage]",
+        "promote.force_methods",
+        ("stage", "file-store"),
+    ),
+    ("MLOPS__PROMOTE__FORCE_METHODS", "[]", "promote.force_methods", ()),
+    ("MLOPS__PROMOTE__COPY_TO", "heart-prod", "promote.copy_to", "heart-prod"),
+    ("MLOPS__CLEANUP__MIN_AGE", "0", "cleanup.min_age", 0.0),
+    ("MLOPS__CLEANUP__PROTECT__STAGES", "all", "cleanup.protect.stages", "all"),
+    ("MLOPS__CLEANUP__PROTECT__TAGS", "{keep: 'yes'}", "cleanup.protect.tags", {"keep": "yes"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "path", "value"), ENVIRONMENT, ids=[f"{e[0]}={e[1]}" for e in ENVIRONMENT]
+)
+def test_environment(file: Path, name: str, text: str, path: str, value: object) -> None:
+    """A variable sets the key that its name spells, with its value read as YAML where text is not wanted."""
+    found: Any = load(None, {}, {name: text})
+    for key in path.split("."):
+        found = getattr(found, key)
+    assert found == value
+
+
+BAD_ENVIRONMENT = [
+    ("MLOPS__SELCT__METRIC", "x", 'unknown key; did you mean "select"?'),
+    ("MLOPS__SELECT__METRC", "x", 'unknown key; did you mean "metric"?'),
+    ("MLOPS__", "x", "unknown key"),
+    ("MLOPS__CLEANUP__KEEP_LAST", "'3'", 'expected a whole number, got "3"'),
+    ("MLOPS__CLEANUP__KEEP_LAST", "", 'expected a whole number, got ""'),
+    ("MLOPS__PROMOTE__ALIAS", "", f'{ALIAS}, got ""'),
+    ("MLOPS__PROMOTE", "{stag: x}", 'stag: unknown key; did you mean "stage"?'),
+    ("MLOPS__TRAIN__JOBS", "3", "train.experiment: expected a value, but the key is missing"),
+    ("MLOPS__SELECT__GATES", '{a: "> 1"', f'{MAPPING}, got "{{a: \\"> 1\\""'),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"), BAD_ENVIRONMENT, ids=[f"{e[0]}={e[1]}" for e in BAD_ENVIRONMENT]
+)
+def test_mistake_in_environment(file: Path, name: str, text: str, problem: str) -> None:
+    """A mistake in a variable names the variable."""
+    assert problems(None, None, **{name: text}) == [f"environment variable {name}: {problem}"]
+
+
+def test_environment_of_others_is_ignored(file: Path) -> None:
+    """Only the double underscore makes a variable ours."""
+    assert load(None, {}, {"MLOPS_SELECT": "x", "MLOPS": "y", "XMLOPS__A": "z"}) == Config()
+
+
+BAD_FLAGS: list[tuple[str, object, str]] = [
+    ("cleanup.min_age", "5", f'--min-age: {DURATION}, got 5; did you mean "5s"?'),
+    ("models", ("a", ""), f'--models: [1]: {ONE_LINE}, got ""'),
+    ("select.direction", "up", '--direction: expected maximize or minimize, got "up"'),
+    ("promote.stage", "null", "--stage: expected a stage or an alias (or both), but both are null"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "problem"), BAD_FLAGS, ids=[key for key, _, _ in BAD_FLAGS])
+def test_mistake_in_flag(file: Path, key: str, value: object, problem: str) -> None:
+    """A mistake in a flag names the flag, also where it clashes with the file."""
+    file.write_text("promote: {alias: null}\n")
+    assert problems(None, {key: value}) == [problem]
+
+
+def test_frozen() -> None:
+    """A config cannot be changed after it was checked."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Config().cleanup.keep_last = 0
+
+
+def test_gate_compares() -> None:
+    """Every operator compares as it reads; NaN and the infinities pass no gate, not even !=."""
+    table = {">=": "01", ">": "1", "<=": "-0", "<": "-", "==": "0", "!=": "-1"}
+    for op, holding in table.items():
+        assert {
+            name for name, value in {"-": 0.4, "0": 0.5, "1": 0.6}.items() if Gate(op, 0.5).holds(value)
+        } == set(holding)
+        assert not any(Gate(op, 0.5).holds(value) for value in (math.nan, math.inf, -math.inf))
+    with pytest.raises(ValueError, match="no comparison: ~ 1"):
+        Gate("~", 1)
+
+
+@given(
+    op=st.sampled_from([">=", "<=", "==", "!=", ">", "<"]),
+    limit=st.floats(allow_nan=False, allow_infinity=False),
+)
+def test_gate_text_round_trips(op: str, limit: float) -> None:
+    """A comparison reads back from its own text without loss."""
+    gate = Gate(op, limit)
+    assert Config.model_validate({"select": {"gates": {"m": str(gate)}}}).select.gates["m"] == gate
+
+
+@given(number=st.integers(min_value=0, max_value=10**9), unit=st.sampled_from(sorted(UNIT_SECONDS)))
+def test_durations(number: int, unit: str) -> None:
+    """A duration is its number times its unit."""
+    assert parse_duration(f"{number}{unit}") == number * UNIT_SECONDS[unit]
+
+
+@given(st.text(), st.dictionaries(st.sampled_from(["MLOPS__SELECT__METRIC", "MLOPS__A"]), st.text()))
+def test_any_text_loads_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str, environ: dict[str, str]
+) -> None:
+    """No content, however odd, ends in anything but a config or printable lines."""
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(text, encoding="utf-8")
+    try:
+        load(path, {}, environ)
+    except ConfigError as error:
+        assert all(line.isprintable() and line for line in error.message.split("\n"))
+
+
+def test_schema_describes_every_key() -> None:
+    """The JSON Schema is valid and has a sentence for every key."""
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for section in (schema, *schema["$defs"].values()):
+        assert section["additionalProperties"] is False
+        for name, key in section["properties"].items():
+            text = schema["$defs"][key["$ref"].rpartition("/")[2]] if "$ref" in key else key
+            assert text["description"], name
+
+
+def test_schema_agrees_with_loading(file: Path) -> None:
+    """What loads is valid by the schema; of what does not, the schema catches the wrong keys and types."""
+    validator = Draft202012Validator(json_schema())
+    text = COMPLETE.replace("2026-01-31", "'2026-01-31'").replace(
+        "1e-3\n", "0.001\n"
+    )  # as other loaders read it
+    text = text.replace("production", "Production").replace("archived", "Archived")
+    assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+    mistakes: list[dict[str, Any]] = [{"slect": {}}, {"cleanup": {"keep_last": "3"}}, {"models": []}]
+    for wrong in [*mistakes, {"cleanup": {"min_age": 7}}]:
+        assert not validator.is_valid(wrong)
+
+
+def test_import_is_light() -> None:
+    """Reading a config does not import mlflow, which takes over a second."""
+    code = "import sys, jenkins_mlflow.config; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_matrix_expands_to_candidates() -> None:
+    """Names tell the parameters; a value with a blank stays one argument; two hundred are as easy as two."""
+    train = Train(
+        experiment="e",
+        candidates={
+            "plain": "fit {untouched}",
+            "grid": {"command": "fit --k {k} '{name}'", "matrix": {"k": [1, 0.5], "name": ["a b", True]}},
+        },
+    )
+    assert train.commands == {
+        "plain": ("fit", "{untouched}"),
+        "grid-k-1-name-a-b": ("fit", "--k", "1", "a b"),
+        "grid-k-1-name-true": ("fit", "--k", "1", "true"),
+        "grid-k-0.5-name-a-b": ("fit", "--k", "0.5", "a b"),
+        "grid-k-0.5-name-true": ("fit", "--k", "0.5", "true"),
+    }
+    many = {"g": {"command": "fit {seed}", "matrix": {"seed": list(range(200))}}}
+    assert len(Train(experiment="e", candidates=many).commands) == 200

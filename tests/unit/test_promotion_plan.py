@@ -1,0 +1,157 @@
+"""What a promotion will change, planned from a snapshot."""
+
+from __future__ import annotations
+
+import pytest
+from builders import snapshot, version
+from hypothesis import given, strategies as st
+from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.promotion.plan import plan_promotion, refuse_if_changed
+from jenkins_mlflow.registry.snapshot import Target, Version
+
+BOTH = Target("Production", "champion")
+
+
+def test_a_first_promotion_needs_stage_and_alias() -> None:
+    """Nothing in production: both marks are set, nothing is replaced."""
+    plan = plan_promotion(snapshot(version("m", 1)), "m", 1, BOTH)
+    assert (plan.needs_stage, plan.needs_alias, plan.previous, plan.replaces) == (True, True, (), None)
+
+
+def test_already_in_production_needs_nothing() -> None:
+    """Alone in the stage with the alias: there is nothing to do."""
+    group = snapshot(version("m", 1, stage="Production", aliases=("champion",)))
+    assert plan_promotion(group, "m", 1, BOTH).nothing_to_do
+
+
+@pytest.mark.parametrize(
+    ("target", "needs"),
+    [
+        (BOTH, (False, True)),
+        (Target("Production", None), (False, False)),
+        (Target(None, "champion"), (False, True)),
+    ],
+)
+def test_only_the_missing_mark_is_planned(target: Target, needs: tuple[bool, bool]) -> None:
+    """Stage there, alias not: a repeated run completes what is missing and no more."""
+    plan = plan_promotion(snapshot(version("m", 1, stage="Production")), "m", 1, target)
+    assert (plan.needs_stage, plan.needs_alias) == needs
+
+
+def test_two_in_production_is_repaired_by_promoting_one_of_them() -> None:
+    """A foreign writer left two: promoting one of them archives the other."""
+    group = snapshot(
+        version("m", 1, stage="Production"), version("m", 2, stage="Production", aliases=("champion",))
+    )
+    plan = plan_promotion(group, "m", 2, BOTH)
+    assert plan.needs_stage
+    assert [v.number for v in plan.previous] == [1]
+
+
+def test_other_models_are_touched_only_in_an_exclusive_group() -> None:
+    """The other model's champion leaves production only where the group has one champion."""
+    group = snapshot(
+        version("a", 1), version("b", 1, stage="Production"), version("c", 1, aliases=("champion",))
+    )
+    assert plan_promotion(group, "a", 1, BOTH).others == ()
+    exclusive = plan_promotion(group, "a", 1, Target("Production", "champion", exclusive=True))
+    assert [v.model for v in exclusive.others] == ["b", "c"]
+    assert exclusive.replaces == exclusive.others[0]
+
+
+def test_alias_only_target_replaces_the_holder() -> None:
+    """Where production is an alias, the version it points at now is the previous one."""
+    group = snapshot(version("m", 1, aliases=("champion",)), version("m", 2))
+    plan = plan_promotion(group, "m", 2, Target(None, "champion"))
+    assert [v.number for v in plan.previous] == [1]
+    assert (plan.needs_stage, plan.needs_alias) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "number", "error", "words"),
+    [
+        ("nope", 1, NotFound, "no registered model 'nope'"),
+        ("m", 9, NotFound, "m has no version 9: it never had one, or it was deleted (there now: 2, 1)"),
+        ("m", 2, Refused, "m version 2 is PENDING_REGISTRATION, not READY"),
+    ],
+)
+def test_impossible_promotions_are_refused(
+    model: str, number: int, error: type[Exception], words: str
+) -> None:
+    """Missing model, missing version, unready version: each says so, and that nothing was changed."""
+    group = snapshot(version("m", 1), version("m", 2, status="PENDING_REGISTRATION"))
+    with pytest.raises(error) as caught:
+        plan_promotion(group, model, number, BOTH)
+    assert words in str(caught.value)
+    assert caught.value.state == "nothing was changed"  # type: ignore[attr-defined]
+
+
+@given(
+    st.lists(st.sampled_from(["None", "Staging", "Production", "Archived"]), min_size=1, max_size=5),
+    st.booleans(),
+    st.data(),
+)
+def test_a_plan_names_every_version_that_must_move_and_no_other(
+    stages: list[str], exclusive: bool, data: st.DataObject
+) -> None:
+    """``previous`` is exactly the rest of the model in production; ``others`` never has the model itself."""
+    group = snapshot(
+        *(version("m", n, stage=s) for n, s in enumerate(stages, 1)), version("x", 1, stage="Production")
+    )
+    number = data.draw(st.integers(1, len(stages)))
+    plan = plan_promotion(group, "m", number, Target("Production", None, exclusive))
+    expected = {n for n, s in enumerate(stages, 1) if s == "Production" and n != number}
+    assert {v.number for v in plan.previous} == expected
+    assert [v.model for v in plan.others] == (["x"] if exclusive else [])
+    assert plan.nothing_to_do == (stages[number - 1] == "Production" and not expected and not exclusive)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        ((), (), ""),
+        ((), (version("m", 3),), ""),
+        ((), (version("m", 3, stage="Staging"),), ""),
+        ((), (version("m", 3, stage="Production"),), "m version 2 lost: m version 3 went into production"),
+        (
+            (version("m", 3, stage="Production"),),
+            (
+                version(
+                    "m",
+                    3,
+                    stage="Production",
+                    aliases=("champion",),
+                    tags={"jenkins_mlflow.promoted_at": "now"},
+                ),
+            ),
+            "m version 2 lost: m version 3 went into production",
+        ),
+        (
+            (version("m", 3, stage="Production"),),
+            (version("m", 3, stage="Production", aliases=("blue",)),),
+            "m version 3 was changed by someone else",
+        ),
+        (
+            (version("m", 3, stage="Production"),),
+            (version("m", 3),),
+            "m version 3 was changed by someone else",
+        ),
+    ],
+)
+def test_what_a_plan_builds_on_must_still_be_so(
+    then: tuple[Version, ...], now: tuple[Version, ...], message: str
+) -> None:
+    """A promotion that was faster is named as such, even if the plan saw it half done."""
+    plan = plan_promotion(snapshot(version("m", 2), *then), "m", 2, Target("Production", "champion"))
+    live = snapshot(version("m", 2), *now)
+    if not message:
+        refuse_if_changed(plan, live)
+    else:
+        with pytest.raises(Refused, match=message):
+            refuse_if_changed(plan, live)
+
+
+def test_a_candidate_that_is_gone_is_refused() -> None:
+    plan = plan_promotion(snapshot(version("m", 2)), "m", 2, Target("Production", "champion"))
+    with pytest.raises(Refused, match="m version 2 was deleted meanwhile"):
+        refuse_if_changed(plan, snapshot(version("m", 1)))
