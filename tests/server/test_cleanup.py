@@ -22,10 +22,10 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.tags import INTENT_TAG
+from support.promoting import promote
 from support.proxy import CountingProxy, drop_after, meanwhile, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
-from test_promotion import promote
 
 DELETE = "model-versions/delete"
 TARGET = Target("Production", "champion")

@@ -10,6 +10,8 @@ from builders import snapshot, version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.doctor import examine
+from jenkins_mlflow.promotion.intent import Intent
+from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -19,7 +21,6 @@ from jenkins_mlflow.tags import INTENT_TAG
 from support.proxy import CountingProxy
 from support.seeding import Spec, seed
 from support.servers import Server, Store
-from test_recovery import INTENT
 
 TARGET = Target("Production", "champion")
 ONE = version("m", 1, stage="Production", aliases=("champion",))
@@ -51,7 +52,16 @@ def test_an_exclusive_group_has_one_champion() -> None:
     assert "2 of its models are in production: m, n" in findings[0].message
 
 
-@pytest.mark.parametrize("tag", [INTENT.to_tag(), "nonsense"])
+BEGUN = Intent.of(
+    plan_promotion(snapshot(version("m", 1, stage="Production"), version("m", 2)), "m", 2, TARGET).table,
+    "promotion",
+    "2026-11-23T02:00:00+00:00",
+    "jenkins",
+    "",
+).tags()[INTENT_TAG]
+
+
+@pytest.mark.parametrize("tag", [BEGUN, "nonsense"])
 def test_an_unfinished_promotion_is_found(tag: str) -> None:
     model = replace(snapshot(ONE, TWO).models[0], tags={INTENT_TAG: tag})
     findings = examine(Snapshot((model,)), TARGET)

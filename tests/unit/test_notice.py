@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.methods.known_faults import looks_like_file_store
-from jenkins_mlflow.promotion.apply import Attempt, Outcome
 from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion.notice_steps import argument, ui_steps
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.writer import Attempt
 
 NASTY = "m`<script>alert(1)</script>\n$(reboot) 'q' 🫀"
 
@@ -29,7 +30,7 @@ def facts(name: str = "churn", **changes: object) -> Facts:
         ),
     )
     missing = (f"stage Production for {name} version 2", f"alias champion for {name} version 2")
-    outcome = Outcome("manual", "words", None, attempts, (plan.previous[0],), missing)
+    outcome = Outcome("manual", "words", None, attempts, (plan.previous[0],), plan.table, missing)
     given = Facts(plan, outcome, "http://mlflow:5000", "3.3.2", file_store=True)
     return replace(given, **changes)  # type: ignore[arg-type]
 
@@ -133,7 +134,7 @@ def group(stage: str | None = "Production", others: tuple[str, ...] = ("champion
         "alias champion for churn version 2",
         *(["stage Production for churn version 2"] if stage else []),
     )
-    outcome = Outcome("manual", "words", None, (), tuple(plan.others), missing)
+    outcome = Outcome("manual", "words", None, (), tuple(plan.others), plan.table, missing)
     return Facts(plan, outcome, "http://mlflow:5000", "3.17.2", file_store=False)
 
 

@@ -26,6 +26,7 @@ from jenkins_mlflow.commands import (
     doctor as doctor_command,
     list as list_command,
     promote as promote_command,
+    rollback as rollback_command,
     select as select_command,
     train as train_command,
 )
@@ -276,7 +277,7 @@ def rollback(
 ) -> None:
     """Return a model to the version that was in production before, or to any other."""
     session = _session({"promote.stage": stage, "promote.alias": alias}, options)
-    _finish(promote_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
+    _finish(rollback_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
 @cli.command()

@@ -7,7 +7,7 @@ import time
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
-from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.commands.session import Document, Purpose, Session
 from jenkins_mlflow.errors import Refused, error_document
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.text import plural, printable
@@ -27,7 +27,7 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     """
     registry, rules = session.registry(), session.config.cleanup
     patterns = [model] if model else session.config.models
-    snapshot = session.settled(registry, patterns, "look" if plan_only else "change")
+    snapshot = session.settled(registry, patterns, Purpose.LOOK if plan_only else Purpose.CHANGE)
     group = Snapshot((snapshot.require(model),)) if model else snapshot
     plan = plan_cleanup(group, rules, session.target, now=time.time())
     document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}

@@ -10,12 +10,12 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.methods.known_faults import keeps_files
-from jenkins_mlflow.promotion.intent import Intent
+from jenkins_mlflow.promotion.intent import is_unfinished, read_intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
-from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, INTENT_TAG, PENDING, TAG_PREFIX
+from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
 from jenkins_mlflow.text import plural, redact
 
 
@@ -90,10 +90,10 @@ def examine(snapshot: Snapshot, target: Target) -> list[Finding]:
 
 
 def _examine(model: Model, target: Target) -> Iterator[Finding]:
-    if INTENT_TAG in model.tags:
+    if is_unfinished(model):
         try:
-            intent = Intent.on(model)
-            text = intent.title(model.name) if intent else ""
+            intent = read_intent(model)
+            text = intent.title if intent else ""
             fix = f"jenkins-mlflow promote --recover --models {model.name}"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step

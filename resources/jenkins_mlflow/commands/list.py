@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.commands.session import Document, Purpose, Session
 from jenkins_mlflow.text import plural, redact
 
 
 def show_registry(session: Session) -> Document:
     """`list`: the group's models and versions with stage, aliases and the configured metric."""
     metric = session.config.select.metric
-    snapshot = session.settled(session.registry(), session.config.models, "read", with_runs=True)
+    snapshot = session.settled(session.registry(), session.patterns, Purpose.LOOK, with_runs=True)
     target = session.target
     models = [
         {

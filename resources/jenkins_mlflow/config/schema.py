@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from jenkins_mlflow.config.loading import read_layers, validate
 from jenkins_mlflow.config.matrix import Candidate, expand
 from jenkins_mlflow.config.values import (
+    COPY,
     DEFAULT_METHODS as DEFAULT_METHODS,
     METHOD_NAMES as METHOD_NAMES,
     Alias,
@@ -232,7 +233,21 @@ class Promote(_Section):
     def _some_mark(self) -> Promote:
         if self.stage is None and self.alias is None:
             raise broken_rule("expected a stage or an alias (or both), but both are null", "alias", "stage")
+        if self.copies and len(self.methods) > 1:
+            raise broken_rule(
+                "expected no other method beside copy, which puts production into another model", "methods"
+            )
+        if self.copies and (self.copy_to is None or self.alias is None):
+            lacks = (
+                "copy_to (the production model)" if self.copy_to is None else "an alias, which marks the copy"
+            )
+            raise broken_rule(f"expected {lacks} for the method copy", "methods")
         return self
+
+    @property
+    def copies(self) -> bool:
+        """Whether promotions copy into a production model."""
+        return COPY in self.methods
 
 
 class Protect(_Section):

@@ -19,7 +19,8 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
-METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, "copy")
+COPY = "copy"
+METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, COPY)
 PROMOTION_STAGES = ("Production", "Staging")
 STAGES = (*PROMOTION_STAGES, "Archived", "None")
 MAX_ALIAS_LENGTH = 255  # MLflow's own limit

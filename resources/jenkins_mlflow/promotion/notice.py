@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.promotion.apply import Attempt
 from jenkins_mlflow.promotion.notice_steps import Facts as Facts, argument, ui_steps
 from jenkins_mlflow.registry.connection import is_affected
+from jenkins_mlflow.registry.writer import Attempt
 from jenkins_mlflow.text import markdown, printable
 
 _RULE = "=" * 78

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from jenkins_mlflow.promotion.apply import Outcome
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.connection import HTTP_SCHEMES, is_affected
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Version

@@ -118,6 +118,13 @@ class Registry:
         versions = self._versions(condition)
         return _model(model, [version for version in versions if version.name == name], {})
 
+    def find_model(self, name: str) -> Model | None:
+        """Read one model again, as ``model``; None if it is not there."""
+        try:
+            return self.model(name)
+        except NotFound:
+            return None
+
     def version(self, name: str, number: int) -> Version:
         """Read one version with its aliases: 1 request."""
         found = self._read(
