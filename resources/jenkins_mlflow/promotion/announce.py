@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from jenkins_mlflow.errors import JenkinsMlflowError
-from jenkins_mlflow.promotion.intent import Intent, parts_of
+from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.registry.writer import Writer
 
 
@@ -27,19 +27,19 @@ def announce(registry: Registry, writer: Writer, intent: Intent) -> None:
             raise raised from error
 
 
-def remove_intent(registry: Registry, writer: Writer, model: Model) -> str:
-    """Remove a model's intent; why it could not be, or empty.
+def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable[str]) -> str:
+    """Remove a model's intent, the tag that is looked for first; why it could not be, or empty.
 
     An account that may set a tag but not remove it leaves an empty one, which counts as none.
     """
     try:
-        for name in parts_of(model.tags):
+        for name in tags:
             try:
-                writer.run(functools.partial(registry.untag_model, model.name, name))
+                writer.run(functools.partial(registry.untag_model, model, name))
             except Exception as error:
                 if classify(error).status != 403:
                     raise
-                writer.run(functools.partial(registry.tag_model, model.name, name, ""))
+                writer.run(functools.partial(registry.tag_model, model, name, ""))
     except JenkinsMlflowError:
         raise
     except Exception as error:  # noqa: BLE001  the caller decides what it is worth

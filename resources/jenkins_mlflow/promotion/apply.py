@@ -29,7 +29,7 @@ from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
 from jenkins_mlflow.promotion.undo import Undo, Undone
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import METHOD
 
@@ -78,7 +78,8 @@ class Promotion:
         self._group = tuple(group)
         self._alias_fallback = alias_fallback
         self._undone = Undone()
-        self._live = Snapshot()
+        self._live = self._first = Snapshot()
+        self._intent_tags: tuple[str, ...] = ()
 
     def apply(self, tags: Mapping[str, str], begun: Begun = Begun()) -> Outcome:
         """Promote, and say ``promoted`` only if the last look at the registry shows it.
@@ -94,7 +95,7 @@ class Promotion:
             Interrupted: stopped by a signal; what was half done was undone first.
         """
         plan = self._plan
-        live = self._live = self._read(with_candidate=plan.copies)
+        live = self._live = self._first = self._read(with_candidate=plan.copies)
         carrying = [
             model.name for model in live.models if model.name in plan.table.models and is_unfinished(model)
         ]
@@ -111,7 +112,7 @@ class Promotion:
             self._copy()
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         try:
-            announce(self._registry, self._writer, intent)
+            self._announce(intent)
             return self._carry_out(tags)
         except Interrupted as stop:
             self._stop(stop)
@@ -154,6 +155,10 @@ class Promotion:
                 next_step="mend that, then run the command again",
             )
         self._table = self._table.with_copy(copy)
+
+    def _announce(self, intent: Intent) -> None:
+        self._intent_tags = tuple(reversed(intent.tags()))
+        announce(self._registry, self._writer, intent)
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         try:
@@ -226,9 +231,13 @@ class Promotion:
         self._undone = self._undo().run(self._table)
         serving = in_scope(self._table, self._read(), plan.target)
         there = ", ".join(version.label for version in serving) or "NOTHING"
+        swept = "".join(
+            f"; {label} was archived at that moment: promote it again if it is wanted"
+            for label in self._swept()
+        )
         message = (
             f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
-            f"in production now: {there}"
+            f"in production now: {there}{swept}"
         )
         outcome = self._told("overtaken", message, None, serving)
         if self._undone.failed:
@@ -345,9 +354,26 @@ class Promotion:
         self._live = self._read()
         seen = states(self._table, self._live)
         moved = any(how == "foreign" and not change.leaves for change, how in seen.items())
-        if moved or strangers(self._table, self._live, self._plan.target):
+        if moved or strangers(self._table, self._live, self._plan.target) or self._swept():
             raise _Overtaken("someone else changed production at the same time")
         return seen
+
+    def _swept(self) -> list[str]:
+        """The versions that MLflow archived though no row says so: someone put them into production at the last moment.
+
+        Archiving in one request takes all that is in the stage (method ``stage-archive``).
+        """
+        rows = {(change.model, change.mark) for change in self._table.changes}
+        own = self._live.model(self._table.model)
+        before = self._first.model(self._table.model)
+        known = {v.identity for v in before.versions if v.stage == ARCHIVED} if before else set()
+        return [
+            version.label
+            for version in (own.versions if own else ())
+            if version.stage == ARCHIVED
+            and (version.model, version.number) not in rows
+            and version.identity not in known
+        ]
 
     def _undo(self) -> Undo:
         return Undo(self._registry, self._methods, self._writer, self._plan.target, self._read)
@@ -393,8 +419,7 @@ class Promotion:
         return replace(outcome, warnings=(*outcome.warnings, warning))
 
     def _remove_intent(self) -> str:
-        model = self._registry.find_model(self._table.model)
-        return remove_intent(self._registry, self._writer, model) if model else ""
+        return remove_intent(self._registry, self._writer, self._table.model, self._intent_tags)
 
     def take_back(self, begun: Begun, table: Table) -> Undone:
         """Undo a promotion that is complete: its check failed.
@@ -411,7 +436,7 @@ class Promotion:
         self._table = table
         if not is_done(table, self._read(), self._plan.target):
             return Undone(kept="someone else has changed what is in production")
-        announce(self._registry, self._writer, Intent.of(self._table, begun.work, "", begun.by, begun.url))
+        self._announce(Intent.of(self._table, begun.work, "", begun.by, begun.url))
         undone = self._undo().run(self._table)
         if not undone.failed:
             self._remove_intent()

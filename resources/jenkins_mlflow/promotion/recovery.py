@@ -17,7 +17,7 @@ from jenkins_mlflow.methods.alias import NAME as ALIAS, point
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Change, Table, in_scope, is_done, states, strangers
-from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
+from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
 from jenkins_mlflow.promotion.record import given, is_recorded, now, tags_over
 from jenkins_mlflow.promotion.undo import Undo, changes_back, restores
 from jenkins_mlflow.registry.client import Registry
@@ -238,7 +238,7 @@ class Recovery:
         return "; its check has not run: promote the version again for that" if pending else ""
 
     def _close(self, name: str, intent: Intent, outcome: Outcome, message: str) -> Recovered:
-        why = remove_intent(self._registry, self._writer, self._registry.model(name))
+        why = remove_intent(self._registry, self._writer, name, parts_of(self._registry.model(name).tags))
         if why:
             raise RegistryError(
                 f"{intent.title} {message}, but its intent could not be removed: {why}",
