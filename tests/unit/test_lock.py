@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import requests
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.errors import Busy, LockLost, NotFound, RegistryError
+from jenkins_mlflow.errors import Busy, Interrupted, LockLost, NotFound, RegistryError
+from jenkins_mlflow.registry.clock import steady
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lease import Lease
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -341,3 +344,25 @@ def test_a_write_whose_time_is_over_keeps_nothing(open_for: float, flags: Flags,
         lock.outlast(flags.clock())
         flags.pass_by(30)
     assert flags.flags == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Interrupted("stopped", signal_number=15), True),
+        (requests.exceptions.ReadTimeout("no answer"), True),
+        (requests.exceptions.ConnectionError("connection refused"), False),
+        (MlflowException("no"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_a_writer_tells_of_writes_without_an_answer(error: BaseException, told: bool) -> None:
+    sent: list[float] = []
+
+    def write() -> None:
+        raise error
+
+    before = steady()
+    with pytest.raises(type(error)):
+        Writer(RetryPolicy(attempts=1), unanswered=sent.append).run(write)
+    assert [before <= moment <= steady() for moment in sent] == [True] * told
