@@ -98,3 +98,17 @@ def test_a_lock_is_shown_with_its_holder(make_server: MakeServer, run_cli: RunCl
         done = run_cli("doctor", "--models", "held", "--tracking-uri", server.url)
     assert "held is being worked on: promote of held by build http://ci/7/ (ann on" in done.stdout
     assert done.code == 0
+
+
+def test_a_flag_that_cannot_be_read_is_named(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Anybody who may create a model can make one."""
+    server = make_server()
+    registry = Registry(connect(server.url))
+    name = "jenkins-mlflow.lock.unreadable"
+    registry.raise_flag(name, {"jenkins_mlflow.lock": '{"lease": 1e300}'}, "")
+    done = run_cli("doctor", "--tracking-uri", server.url)
+    registry.lower_flag(name)
+    assert f"the flag {name} cannot be read: it holds up every command for 10 s" in " ".join(
+        done.stdout.split()
+    )
+    assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import subprocess
 import sys
 import threading
@@ -21,8 +22,9 @@ from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.tags import HOLDER_TAG
-from support.proxy import CountingProxy, drop_after, drop_before, respond
-from support.servers import Server, Store
+from support.proxy import CountingProxy, drop_after, drop_before, meanwhile, respond
+from support.seeding import Spec, seed
+from support.servers import Server, Store, clean_environ
 
 QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
@@ -223,3 +225,42 @@ def test_eight_processes_are_never_in_together(
     for process in processes:
         process.join(100)
     assert [process.exitcode for process in processes] == [0] * 8
+
+
+def test_an_abort_keeps_the_lock_while_a_request_is_under_way(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """SIGTERM while the stage is being set: nobody gets in before the request's time-out has passed, though the
+    process is gone from this host; then somebody does."""
+    server, name = make_server(), "aborted"
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    under_way, goes_on = threading.Event(), threading.Event()
+
+    def hold_up() -> None:
+        under_way.set()
+        goes_on.wait(30)
+
+    proxy.inject(meanwhile(hold_up), path="transition-stage", times=1)
+    command = ["promote", f"--model={name}", "--version=1", f"--tracking-uri={proxy.url}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jenkins_mlflow", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environ(MLFLOW_HTTP_REQUEST_TIMEOUT="6"),
+        text=True,
+    )
+    assert under_way.wait(60)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (
+        f"a request that got no answer may still take effect: the lock for {name} ends by itself in" in said
+    )
+    registry = Registry(connect(server.url), QUICK)
+    me = replace(ME, scope=(name,), writes=(name,))
+    with pytest.raises(Busy), lock(registry, me, wait=0):
+        pytest.fail("entered")
+    goes_on.set()
+    with lock(registry, me, wait=30):
+        assert registry.version(name, 1).stage == "Production"
