@@ -108,3 +108,21 @@ def test_a_lock_is_shown_with_its_holder(make_server: MakeServer, run_cli: RunCl
         done = run_cli("doctor", "--models", "held", "--tracking-uri", server.url)
     assert "held is being worked on: promote of held by build http://ci/7/ (ann on" in done.stdout
     assert done.code == 0
+
+
+def test_a_flag_that_cannot_be_read_is_named(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Anybody who may create a model can make one."""
+    server = make_server()
+    registry = Registry(connect(server.url))
+    name = "jenkins-mlflow.lock.unreadable"
+    registry.raise_flag(name, {"jenkins_mlflow.lock": '{"lease": 1e300}'}, "")
+    done = run_cli("doctor", "--output=json", "--tracking-uri", server.url)
+    registry.lower_flag(name)
+    locks = [finding for finding in done.doc["findings"] if finding["what"] == "lock"]
+    assert [(finding["status"], finding["message"], finding["fix"]) for finding in locks] == [
+        (
+            "note",
+            f"the flag {name} cannot be read: it holds up every command for 10 s",
+            f"if it comes back, find out which account makes it; if it stays, delete the registered model {name}",
+        )
+    ]

@@ -13,7 +13,7 @@ from jenkins_mlflow.methods.known_faults import keeps_files
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
-from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
 from jenkins_mlflow.text import plural, redact
@@ -68,13 +68,22 @@ def _server(registry: Registry) -> Finding:
 
 
 def _locks(registry: Registry) -> Iterator[Finding]:
-    for _, _, tags in registry.flags():
+    for name, _, tags in registry.flags():
         holder = Holder.from_tag(tags.get(HOLDER_TAG, ""))
+        if not holder.readable:
+            yield Finding(
+                "lock",
+                "note",
+                f"the flag {name} cannot be read: it holds up every command for {holder.lease:g} s",
+                f"if it comes back, find out which account makes it; if it stays, delete the registered model {name}",
+            )
+            continue
         yield Finding(
             "lock",
             "note",
             f"{holder.what} is being worked on: {holder.words}",
-            f"nothing; if that has ended, the next command takes over, at the latest {holder.lease:g} s after it ended",
+            f"nothing; if that has ended, the next command goes on without it, at the latest "
+            f"{min(holder.lease, LONGEST_LEASE):g} s after it ended, and removes the registered model {name} if it may",
         )
 
 

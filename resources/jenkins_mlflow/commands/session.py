@@ -128,7 +128,7 @@ class Session:
             took = f" after {attempt.seconds:.2f} s" if attempt.seconds else ""
             self.terminal.say(printable(f"  {attempt.method}{tries}: {attempt.outcome}{took}{detail}"))
 
-        return Writer(self.retry, guard=lock.check, show=show)
+        return Writer(self.retry, guard=lock.check, unanswered=lock.outlast, show=show)
 
     def warn(self, text: str) -> None:
         """Say something that must be seen, and keep it for the result."""

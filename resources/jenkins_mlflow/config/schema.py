@@ -149,7 +149,8 @@ class LockRules(_Section):
     lease: Duration = Field(
         default=60.0,
         ge=1,
-        description="Time after which a command that has stopped renewing its lock counts as gone.",
+        le=3600,  # nobody waits longer for another's, see registry/holder.py
+        description="Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
         json_schema_extra={"default": "60s"},
     )
 

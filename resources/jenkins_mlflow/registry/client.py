@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.registry.clock import StoreClock, store_clock
 from jenkins_mlflow.registry.connection import Connection, local_path
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
@@ -58,7 +59,7 @@ def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
     return f"name = '{prefix}'" if only_itself else f"name LIKE '{prefix}%'"
 
 
-def matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Collection[str]) -> bool:
     """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
 
@@ -86,6 +87,21 @@ class Registry:
         # below does not (MLflow 3.17.2). No command offers prompts: the searches leave them out.
         self._writer: Any = getattr(connection.client, "_get_registry_client", lambda: connection.client)()
         self._retry = retry or RetryPolicy()
+
+    @functools.cached_property
+    def _clock(self) -> StoreClock:
+        return store_clock(self.connection, getattr(self._writer, "store", None))
+
+    def now(self) -> float:
+        """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
+        return self._read("the registry's time", self._clock.now)
+
+    @property
+    def answer_time(self) -> float:
+        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
+
+        return float(MLFLOW_HTTP_REQUEST_TIMEOUT.get()) if self.connection.over_http else 0.0
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool = False) -> Snapshot:
         """Read the group: 1 request per page of models, of versions, of experiments and of 1,000 runs.
@@ -190,12 +206,15 @@ class Registry:
                 raise
 
     def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
-        """Create a flag of lock.py; the time the registry gives it, in milliseconds of the registry's clock."""
-        return int(self._writer.create_registered_model(name, dict(tags), description).creation_timestamp)
+        """Create a flag of lock.py; the time the store gives it, in milliseconds of the store's clock."""
+        created = self._writer.create_registered_model(name, dict(tags), description)
+        if self.connection.over_http:
+            return int(created.creation_timestamp)
+        return self.renew_flag(name, description)
 
-    def renew_flag(self, name: str, description: str) -> None:
-        """Let the registry write its present time into a flag."""
-        self._writer.update_registered_model(name, description)
+    def renew_flag(self, name: str, description: str) -> int:
+        """Write the store's present time into a flag; that time in milliseconds."""
+        return self._clock.stamp(name, description)
 
     def lower_flag(self, name: str) -> None:
         """Remove a flag; one that is gone already is no error."""
@@ -206,7 +225,7 @@ class Registry:
                 raise
 
     def flags(self) -> list[tuple[str, int, Mapping[str, str]]]:
-        """Every flag: name, when it was last renewed (milliseconds of the registry's clock), tags. 1 request."""
+        """Every flag: name, when it was last renewed (milliseconds of the store's clock), tags. 1 request."""
         return [
             (model.name, int(model.last_updated_timestamp or model.creation_timestamp or 0), dict(model.tags))
             for model in self._models(f"name LIKE '{FLAG_PREFIX}%'")
