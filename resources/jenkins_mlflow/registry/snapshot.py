@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.text import printable
 
 PRODUCTION = "Production"
@@ -64,9 +64,9 @@ class Version:
         return {"model": self.model, "version": self.number}
 
     def metric(self, name: str) -> float | None:
-        """The metric's value; None when it is missing or not a finite number."""
+        """The metric's value; None when it is missing or cannot be compared."""
         value = self.run.metrics.get(name) if self.run else None
-        return value if value is not None and math.isfinite(value) else None
+        return value if value is not None and comparable(value) else None
 
     def in_production(self, target: Target) -> bool:
         """Whether it serves production: it has the stage or the alias that means it. The only definition there is."""
@@ -92,6 +92,16 @@ class Model:
     def production(self, target: Target) -> tuple[Version, ...]:
         """The versions that serve production, newest first; more than one only where a foreign hand was at work."""
         return tuple(version for version in self.versions if version.in_production(target))
+
+    def disagreement(self, target: Target) -> tuple[Version, Version] | None:
+        """The version in the stage and the one with the alias, where stage and alias contradict each other.
+
+        Returns:
+            None when one of the marks is absent or not meant, or when one version has both.
+        """
+        staged = self.staged(target.stage)
+        holder = next((version for version in self.versions if target.alias in version.aliases), None)
+        return (staged[0], holder) if staged and holder and holder not in staged else None
 
 
 @dataclass(frozen=True)

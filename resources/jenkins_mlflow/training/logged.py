@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from jenkins_mlflow.metrics import comparable
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class LoggedRun:
         return self.seconds is None
 
     def document(self) -> dict[str, Any]:
-        """The run as the JSON document shows it; a metric that is no finite number is null."""
+        """The run as the JSON document shows it; a metric that cannot be compared is null."""
         return {
             "run_id": self.run_id,
             "name": self.name,
             "candidate": self.candidate,
-            "metrics": {key: value if math.isfinite(value) else None for key, value in self.metrics.items()},
+            "metrics": {key: value if comparable(value) else None for key, value in self.metrics.items()},
             "seconds": self.seconds,
             "versions": [vars(version) for version in self.versions],
         }
