@@ -82,7 +82,7 @@ def test_promote_selects_and_promotes(
     assert doc["production"] == [{"model": name, "version": 2}]
     assert [c["version"] for c in doc["selection"]["candidates"]] == [2, 3, 1]
     assert doc["notice"] is None
-    assert f"selected {name} version 2" in done.stderr
+    assert f"Selected {name} v2 (0.9)" in done.stderr
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     tags = client(uri).get_model_version(name, "2").tags
     assert tags["jenkins_mlflow.promoted_by"] == "Ann"

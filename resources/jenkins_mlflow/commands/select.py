@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jenkins_mlflow import errors
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot
@@ -24,5 +23,4 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
 
 
 def selection_document(selection: Selection) -> Document:
-    code = errors.NO_CANDIDATE if selection.status == "no_candidate" else errors.DONE
-    return {"command": "select", "exit_code": code, **selection.document()}
+    return {"command": "select", "exit_code": selection.exit_code, **selection.document()}

@@ -104,6 +104,13 @@ class Train(_Section):
         return expand(self.candidates, self.max_candidates)
 
 
+class Include(_Section):
+    """Versions that are candidates although they have a stage or an alias besides those of promote."""
+
+    stages: Stages = Field(default=(), description="Stages to choose from; all: Production and Staging.")
+    aliases: Aliases = Field(default=(), description="Aliases that a candidate may have; all: any alias.")
+
+
 class Select(_Section):
     """How the best candidate is chosen."""
 
@@ -120,6 +127,14 @@ class Select(_Section):
     scope: Literal["build", "group"] = Field(
         default="group",
         description="Candidates: the versions that this build made, or every version of the group.",
+    )
+    unmeasured_champion: Literal["keep", "replace"] = Field(
+        default="keep",
+        description="What becomes of a champion that lacks the metric: keep it (exit code 3), or replace it by the "
+        "best candidate.",
+    )
+    include: Include = Field(
+        default_factory=Include, description="Candidates among the versions that have another stage or alias."
     )
 
 
