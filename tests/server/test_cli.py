@@ -139,6 +139,19 @@ def test_promote_ends_by_what_is_to_do_next(
     assert (done.code, done.doc["exit_code"], done.doc["status"]) == (code, code, status)
 
 
+@pytest.mark.parametrize("command", ["select", "list"])
+def test_a_pattern_that_matches_nothing_names_the_nearest(
+    command: str, uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """A mistyped name is no empty group."""
+    name = fresh(Spec(metrics={"roc_auc": 0.9}))
+    done = run_cli(
+        command, f"--models={name}", f"--models={name}-x*", f"--tracking-uri={uri}", "--output=json"
+    )
+    assert (done.code, done.doc["status"]) == (2, "error")
+    assert done.doc["message"] == f'"{name}-x*" matches no registered model; the nearest name is "{name}"'
+
+
 def test_gates_come_from_the_config(
     uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
 ) -> None:
