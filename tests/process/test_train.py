@@ -21,6 +21,7 @@ from jenkins_mlflow.training.plan import TrainPlan, plan_training
 from jenkins_mlflow.training.run import TrainResult, gather, train
 
 VERSION = (RegisteredVersion("heart", 1),)
+MADE = "2 runs logged, 2 versions registered"
 BUILD = BuildContext(id="b-1", url="https://ci/1", job="heart", user="ada", git_commit="c0ffee")
 
 
@@ -511,8 +512,7 @@ def test_a_candidate_that_is_trained_is_not_trained_twice(
             "failed",
             "stop",
             "failed",
-            "1 of 2 candidates trained: svm failed (its log is where it was trained); "
-            "2 runs logged, 2 versions registered",
+            f"1 of 2 candidates trained: svm failed (its log is where it was trained); {MADE}",
         ),
         (
             "lost",

@@ -84,6 +84,11 @@ class Train(_Section):
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="Whether a failed candidate stops the others (stop) or not (continue)."
     )
+    may_promote: bool = Field(
+        default=False,
+        description="Whether a training script may put versions into production itself; else they are taken out again "
+        "and what was in production before is put back.",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_train(self) -> Train:

@@ -41,6 +41,13 @@ class Change:
     found: str | int | None
     wanted: str | int | None
 
+    def value(self, model: Model) -> str | int | None:
+        """What the mark is now; None when the version or the alias does not exist."""
+        if isinstance(self.mark, str):
+            return model.aliases.get(self.mark)
+        version = model.version(self.mark)
+        return version.stage if version else None
+
 
 @dataclass(frozen=True)
 class SelfPromotion:
