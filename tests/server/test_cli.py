@@ -168,10 +168,13 @@ def test_gates_come_from_the_config(
     ]
 
 
-def test_a_flag_beats_the_environment_beats_the_file(uri: str, run_cli: RunCli, tmp_path: Path) -> None:
+def test_a_flag_beats_the_environment_beats_the_file(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
     """The order of the layers, seen in the metric that a select reports."""
+    name = fresh(Spec())
     (tmp_path / "mlops.yaml").write_text(
-        f"tracking_uri: {uri}\nmodels: none-here\nselect: {{metric: from_file}}\n"
+        f"tracking_uri: {uri}\nmodels: {name}\nselect: {{metric: from_file}}\n"
     )
     env = {"MLOPS__SELECT__METRIC": "from_env"}
     assert run_cli("select", "--output=json").doc["metric"] == "from_file"
