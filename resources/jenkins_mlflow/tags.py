@@ -4,10 +4,12 @@ from __future__ import annotations
 
 TAG_PREFIX = "jenkins_mlflow."
 
-# Of a run: the build that made it, the candidate it belongs to, and how that candidate's command ended.
+# Of a run: the build that made it, the candidate it belongs to, how that candidate's command ended, and what was in
+# production when the command began.
 BUILD_TAG = TAG_PREFIX + "build"
 CANDIDATE_TAG = TAG_PREFIX + "candidate"
 OUTCOME_TAG = TAG_PREFIX + "outcome"
+PRODUCTION_BEFORE = TAG_PREFIX + "production_before"
 LOST = "lost"  # the outcome of runs whose command went away with its agent, before it could end
 
 # Of a version: its promotion record. A version without PROMOTED_AT was never promoted by this tool.

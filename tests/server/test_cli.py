@@ -82,7 +82,7 @@ def test_promote_selects_and_promotes(
     assert doc["production"] == [{"model": name, "version": 2}]
     assert [c["version"] for c in doc["selection"]["candidates"]] == [2, 3, 1]
     assert doc["notice"] is None
-    assert f"selected {name} version 2" in done.stderr
+    assert f"Selected {name} v2 (0.9)" in done.stderr
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     tags = client(uri).get_model_version(name, "2").tags
     assert tags["jenkins_mlflow.promoted_by"] == "Ann"
@@ -139,6 +139,19 @@ def test_promote_ends_by_what_is_to_do_next(
     assert (done.code, done.doc["exit_code"], done.doc["status"]) == (code, code, status)
 
 
+@pytest.mark.parametrize("command", ["select", "list"])
+def test_a_pattern_that_matches_nothing_names_the_nearest(
+    command: str, uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """A mistyped name is no empty group."""
+    name = fresh(Spec(metrics={"roc_auc": 0.9}))
+    done = run_cli(
+        command, f"--models={name}", f"--models={name}-x*", f"--tracking-uri={uri}", "--output=json"
+    )
+    assert (done.code, done.doc["status"]) == (2, "error")
+    assert done.doc["message"] == f'"{name}-x*" matches no registered model; the nearest name is "{name}"'
+
+
 def test_gates_come_from_the_config(
     uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
 ) -> None:
@@ -155,10 +168,13 @@ def test_gates_come_from_the_config(
     ]
 
 
-def test_a_flag_beats_the_environment_beats_the_file(uri: str, run_cli: RunCli, tmp_path: Path) -> None:
+def test_a_flag_beats_the_environment_beats_the_file(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
     """The order of the layers, seen in the metric that a select reports."""
+    name = fresh(Spec())
     (tmp_path / "mlops.yaml").write_text(
-        f"tracking_uri: {uri}\nmodels: none-here\nselect: {{metric: from_file}}\n"
+        f"tracking_uri: {uri}\nmodels: {name}\nselect: {{metric: from_file}}\n"
     )
     env = {"MLOPS__SELECT__METRIC": "from_env"}
     assert run_cli("select", "--output=json").doc["metric"] == "from_file"

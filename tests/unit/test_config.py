@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, strategies as st
 from jenkins_mlflow.config.schema import DEFAULT_METHODS, Config, Gate, Train, json_schema, load
-from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
+from jenkins_mlflow.config.values import OPERATORS, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -519,3 +520,21 @@ def test_a_matrix_expands_to_candidates() -> None:
     }
     many = {"g": {"command": "fit {seed}", "matrix": {"seed": list(range(200))}}}
     assert len(Train(experiment="e", candidates=many).commands) == 200
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_an_operator_of_a_gate_is_one_line(op: str) -> None:
+    """What the table of operators holds is parsed, accepted by the published schema, and compared."""
+    gate = Config(select={"gates": {"auc": f"{op} 0.8"}}).select.gates["auc"]  # type: ignore[arg-type]
+    assert gate == Gate(op, 0.8)
+    assert gate.holds(0.8) is OPERATORS[op](0.8, 0.8)
+    pattern = json_schema()["$defs"]["Select"]["properties"]["gates"]["additionalProperties"]["pattern"]
+    assert re.fullmatch(pattern, f"{op} 0.8")
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, math.nan, 1.7976931348623157e308, -1.7976931348623157e308]
+)
+def test_no_gate_holds_for_what_is_no_number(value: float) -> None:
+    """MLflow's SQL stores keep an infinity as the largest float there is."""
+    assert not Gate("!=", 0.5).holds(value)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.commands.session import Document, Purpose, Session
+from jenkins_mlflow.commands.select import read_group
+from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.text import plural, redact
 
 
 def show_registry(session: Session) -> Document:
     """`list`: the group's models and versions with stage, aliases and the configured metric."""
     metric = session.config.select.metric
-    snapshot = session.settled(session.registry(), session.patterns, Purpose.LOOK, with_runs=True)
+    snapshot = read_group(session)
     target = session.target
     models = [
         {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.group import require_models
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Busy, JenkinsMlflowError
 from jenkins_mlflow.methods.alias import NAME as ALIAS
@@ -144,8 +145,12 @@ class Session:
             patterns: The group.
             purpose: Why.
             with_runs: As for ``Registry.snapshot``.
+
+        Raises:
+            UsageError: one of the config's patterns matches no registered model.
         """
         snapshot = registry.snapshot(patterns, with_runs=with_runs)
+        require_models(registry, snapshot, [pattern for pattern in patterns if pattern in self.config.models])
         unfinished = [model for model in snapshot.models if is_unfinished(model)]
         if purpose is Purpose.LOOK:
             for model in unfinished:

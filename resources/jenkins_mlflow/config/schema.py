@@ -85,6 +85,11 @@ class Train(_Section):
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="Whether a failed candidate stops the others (stop) or not (continue)."
     )
+    may_promote: bool = Field(
+        default=False,
+        description="Whether a training script may put versions into production itself; else they are taken out again "
+        "and what was in production before is put back.",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_train(self) -> Train:
@@ -105,6 +110,13 @@ class Train(_Section):
         return expand(self.candidates, self.max_candidates)
 
 
+class Include(_Section):
+    """Versions that are candidates although they have a stage or an alias besides those of promote."""
+
+    stages: Stages = Field(default=(), description="Stages to choose from; all: Production and Staging.")
+    aliases: Aliases = Field(default=(), description="Aliases that a candidate may have; all: any alias.")
+
+
 class Select(_Section):
     """How the best candidate is chosen."""
 
@@ -121,6 +133,14 @@ class Select(_Section):
     scope: Literal["build", "group"] = Field(
         default="group",
         description="Candidates: the versions that this build made, or every version of the group.",
+    )
+    unmeasured_champion: Literal["keep", "replace"] = Field(
+        default="keep",
+        description="What becomes of a champion that lacks the metric: keep it (exit code 3), or replace it by the "
+        "best candidate.",
+    )
+    include: Include = Field(
+        default_factory=Include, description="Candidates among the versions that have another stage or alias."
     )
 
 

@@ -18,6 +18,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from jenkins_mlflow.metrics import comparable
+
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
 COPY = "copy"
 METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, COPY)
@@ -36,9 +38,17 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_GATE = re.compile(rf"\s*(>=|<=|==|!=|>|<)\s*({_NUMBER})\s*", re.ASCII)
+
+
+def _one_word_of(words: Iterable[str]) -> str:
+    """A regular expression for one of the words; a longer one is tried before its own beginning."""
+    return f"({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})"
+
+
+_GATE = re.compile(rf"\s*{_one_word_of(OPERATORS)}\s*({_NUMBER})\s*", re.ASCII)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 _SLIPS = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "<>": "!="}
+_SLIP = re.compile(rf"\s*{_one_word_of(_SLIPS)}\s*({_NUMBER})\s*")
 
 
 def expected(what: str, hint: str = "", *, item: tuple[int, Any] | None = None) -> PydanticCustomError:
@@ -76,8 +86,8 @@ class Gate:
             raise ValueError(f"no comparison: {self.op} {self.limit}")
 
     def holds(self, value: float) -> bool:
-        """Whether a metric's value passes; NaN and the infinities never do."""
-        return math.isfinite(value) and OPERATORS[self.op](value, self.limit)
+        """Whether a metric's value passes; one that cannot be compared never does."""
+        return comparable(value) and OPERATORS[self.op](value, self.limit)
 
     def __str__(self) -> str:
         return f"{self.op} {repr(float(self.limit)).removesuffix('.0')}"
@@ -93,7 +103,7 @@ def parse_gate(value: Any) -> Gate:
     match = _GATE.fullmatch(value) if isinstance(value, str) else None
     if match and math.isfinite(float(match[2])):
         return Gate(match[1], float(match[2]))
-    slip = re.fullmatch(rf"\s*(=>|=<|=|≥|≤|<>)\s*({_NUMBER})\s*", value) if isinstance(value, str) else None
+    slip = _SLIP.fullmatch(value) if isinstance(value, str) else None
     raise expected(what, f'; did you mean "{_SLIPS[slip[1]]} {slip[2]}"?' if slip else "")
 
 
@@ -283,7 +293,7 @@ _ALIAS: dict[str, Any] = {"type": "string", "pattern": rf"^[\w-]{{1,{MAX_ALIAS_L
 GateValue = Annotated[
     Gate,
     BeforeValidator(parse_gate),
-    schema({"type": "string", "pattern": rf"^\s*(>=|<=|==|!=|>|<)\s*{_NUMBER}\s*$"}),
+    schema({"type": "string", "pattern": rf"^\s*{_one_word_of(OPERATORS)}\s*{_NUMBER}\s*$"}),
 ]
 Duration = Annotated[
     float,

@@ -126,6 +126,10 @@ class Registry:
         )
         return Snapshot(tuple(_model(models[name], versions[name].values(), runs) for name in sorted(models)))
 
+    def names(self) -> list[str]:
+        """Every registered model's name, sorted: 1 request per 1,000 models."""
+        return sorted(model.name for model in self._models("") if not model.name.startswith(FLAG_PREFIX))
+
     def model(self, name: str) -> Model:
         """Read one model again: 2 requests, however many versions it has."""
         model = self._read(f"model {name}", lambda: self._client.get_registered_model(name))

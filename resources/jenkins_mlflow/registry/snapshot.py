@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.text import printable
 
@@ -116,6 +117,8 @@ class Model:
         Returns:
             None when one of the marks is absent or not meant, or when one version has both.
         """
+        if not self.production(target):
+            return None
         staged = self.staged(target.stage)
         holder = next((version for version in self.versions if target.alias in version.aliases), None)
         return (staged[0], holder) if staged and holder and holder not in staged else None
@@ -152,3 +155,20 @@ class Snapshot:
     def production(self, target: Target) -> tuple[Version, ...]:
         """Every version of the group that serves production."""
         return tuple(version for version in self.versions() if version.in_production(target))
+
+    def require_agreement(self, target: Target) -> None:
+        """Make sure that each model's stage and alias mean the same version.
+
+        Raises:
+            Refused: those of a model do not; it names both versions and the two commands that settle it.
+        """
+        for model in self.models:
+            if found := model.disagreement(target):
+                staged, holder = found
+                command = f"jenkins-mlflow promote --model {printable(shlex.quote(model.name))} --version"
+                raise Refused(
+                    f"{printable(staged.label)} is in {target.stage}, but the alias {target.alias} is on "
+                    f"version {holder.number}: which of them is in production?",
+                    state="nothing was changed",
+                    next_step=f"choose: `{command} {staged.number}` or `{command} {holder.number}`",
+                )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from jenkins_mlflow.selection.plan import Selection, Verdict
+from jenkins_mlflow.selection.candidates import Verdict
+from jenkins_mlflow.selection.plan import Selection
 from jenkins_mlflow.text import number, printable
 
 FILE = "gates.xml"
