@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TextIO
@@ -253,10 +252,3 @@ def _day(milliseconds: int) -> str:
         if milliseconds
         else ""
     )
-
-
-def prepare_streams() -> None:
-    """Make icons and foreign names printable on an agent whose locale has no UTF-8."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

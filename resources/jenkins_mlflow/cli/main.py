@@ -32,9 +32,9 @@ from jenkins_mlflow.commands import (
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.config import schema as config
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
-from jenkins_mlflow.render import FORMATS, prepare_streams, render
+from jenkins_mlflow.render import FORMATS, render
 from jenkins_mlflow.selection.gates_report import write_gates_report
-from jenkins_mlflow.terminal import Terminal
+from jenkins_mlflow.terminal import Terminal, prepare_streams
 from jenkins_mlflow.text import redact
 
 F = TypeVar("F", bound=Callable[..., Any])
