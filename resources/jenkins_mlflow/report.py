@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def probe(folder: Path) -> None:
     Raises:
         Refused: that is not possible; nothing else was done.
     """
-    trial = folder / f".trial-{secrets.token_hex(4)}"
+    trial = folder / f".trial-{os.urandom(4).hex()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -45,7 +45,7 @@ def write_report(folder: Path, name: str, text: str) -> str:
     Returns:
         A warning if it could not be written, else nothing.
     """
-    path, fresh = folder / name, folder / f".{name}-{secrets.token_hex(4)}"
+    path, fresh = folder / name, folder / f".{name}-{os.urandom(4).hex()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
