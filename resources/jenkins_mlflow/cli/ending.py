@@ -32,7 +32,7 @@ def open_session(
     Args:
         values: Configuration values by dotted key, from the command's own options.
         options: The options that all commands share.
-        writes_report: Whether the command needs the report folder even if none was named.
+        writes_report: Whether the command trains, and so needs the report folder even if none was named.
 
     Raises:
         UsageError: There is no tracking URI, or the configuration is wrong.
@@ -54,7 +54,7 @@ def open_session(
             "(or give --tracking-uri, or put tracking_uri into mlops.yaml)",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
-    if options["report"] or writes_report:
+    if options["report"] or (writes_report and loaded.train):
         probe(report)
     session = Session(
         config=loaded,
