@@ -63,7 +63,7 @@ def test_it_knows_what_was_promoted(make_server: MakeServer, run_cli: RunCli, tm
             "it ended with exit code 3: it answers nonsense",
         ),
         (["sleep", "60"], "it was not done after 2 s"),
-        (["no-such-program"], "no-such-program cannot be started: No such file or directory"),
+        (["no-such-program"], "command not found: no-such-program"),
     ],
 )
 def test_a_failed_check_rolls_back(

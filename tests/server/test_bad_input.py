@@ -57,7 +57,7 @@ CASES = [
         words="'$(reboot)' is not a valid integer",
     ),
     usage("output nobody knows", "list", "--output=xml", words="'xml' is not one of"),
-    usage("stray argument", "list", "m", words="unexpected extra argument"),
+    usage("stray argument", "select", "m", words="unexpected extra argument"),
     usage("no keep", "cleanup", "--keep-last=few", words='--keep-last: expected a whole number, got "few"'),
     usage("negative keep", "cleanup", "--keep-last=-1", words="--keep-last"),
     usage("half a version", "cleanup", "--keep-last=1.5", words="--keep-last"),
@@ -297,7 +297,7 @@ def test_the_script_refuses_what_makes_no_sense(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--list"], ["list"]),
+        (["--list"], ["list", "--brief"]),
         (["--auto", "--metric", "f1"], ["promote", "--metric=f1"]),
         (["--cleanup"], ["cleanup", "--ask"]),
         (["--cleanup", "m"], ["cleanup", "--model=m", "--yes"]),

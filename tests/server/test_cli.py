@@ -239,7 +239,7 @@ def test_every_form_has_every_version(
     assert len(lines) == expected[output]
     if output == "text":
         assert lines[0] == f"📦 {name}"
-        assert lines[1].startswith("   🏆 v2    Production  @champion")
+        assert lines[1].startswith("   🏆 Version 2 - Stage: Production  @champion  ")
 
 
 def test_cleanup_without_a_terminal_needs_yes(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
@@ -291,10 +291,18 @@ def test_cleanup_asks_at_a_terminal(answer: str, left: int, uri: str, fresh: Cal
 
 def test_the_script_lists(uri: str, fresh: Callable[..., str]) -> None:
     """promote-model.py --list shows the tree of all models."""
-    name = fresh(Spec(stage="Production"))
+    name = fresh(Spec(), Spec(stage="Production"), Spec(stage="Archived"))
     done = script("--list", uri=uri)
     assert done.returncode == 0
-    assert f"📦 {name}\n   🏆 v1    Production" in done.stdout
+    tree = f"📦 {name}\n   📌 Version 3 - Stage: Archived\n   🏆 Version 2 - Stage: Production\n"
+    assert f"{tree}   📌 Version 1 - Stage: None\n" in done.stdout
+
+
+def test_list_takes_models(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
+    """`list MODEL...` is `list --models MODEL ...`."""
+    one, two = fresh(Spec()), fresh(Spec())
+    done = run_cli("list", one, two, f"--tracking-uri={uri}", "--output=json")
+    assert [model["name"] for model in done.doc["models"]] == sorted([one, two])
 
 
 def test_the_script_cleans_up_one_model(uri: str, fresh: Callable[..., str]) -> None:
@@ -442,4 +450,6 @@ def test_every_command_and_option_has_help() -> None:
     """Nothing undocumented gets in."""
     for name, command in cli.commands.items():
         assert command.help, name
-        assert not [p.name for p in command.params if not getattr(p, "help", "")], name
+        assert not [
+            p.name for p in command.params if p.param_type_name == "option" and not getattr(p, "help", "")
+        ], name

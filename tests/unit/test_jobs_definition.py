@@ -102,7 +102,7 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
         ),
         (
             "repository: {url: 'https://me:secret@git/r'}\njobs: {a: {}}\n",
-            'repository.url: expected an address without a password, got "https://me:***@git/r"',
+            'repository.url: expected an address without a password, got "https://***@git/r"',
         ),
         (f"{HEAD}jobs: !!python/object:os.system {{}}\n", "expected plain YAML values, got the tag"),
     ],

@@ -16,7 +16,7 @@ from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
-from jenkins_mlflow.text import plural, redact
+from jenkins_mlflow.text import argument, plural, redact
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
         try:
             intent = read_intent(model)
             text = intent.title if intent else ""
-            fix = f"jenkins-mlflow promote --recover --models {model.name}"
+            fix = f"jenkins-mlflow promote --recover --models {argument(model.name)}"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
         yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
@@ -116,7 +116,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             "two in production",
             "problem",
             f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
-            f"jenkins-mlflow promote --model {model.name} --version {serving[0].number}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
         )
     for version in model.production(target):
         if version.tags.get(CHECK_TAG) == PENDING:
@@ -127,7 +127,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
                 "check not ended",
                 "problem",
                 f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
-                f"if nothing runs it any more: jenkins-mlflow promote --model {model.name} --version {version.number}",
+                f"if nothing runs it any more: jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
             )
     holder = model.aliases.get(alias) if alias else None
     if len(serving) == 1 and holder is not None and holder != serving[0].number:
@@ -135,7 +135,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             "stage and alias differ",
             "problem",
             f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
-            f"jenkins-mlflow promote --model {model.name} --version {serving[0].number}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
         )
 
 
@@ -146,7 +146,7 @@ def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
             "several champions",
             "problem",
             f"the group is exclusive, but {len(serving)} of its models are in production: {', '.join(serving)}",
-            f"jenkins-mlflow promote --model {serving[0]} (or the one that is to stay)",
+            f"jenkins-mlflow promote --model {argument(serving[0])} (or the one that is to stay)",
         )
 
 

@@ -18,6 +18,7 @@ from jenkins_mlflow.config.values import (
     COPY,
     DEFAULT_METHODS as DEFAULT_METHODS,
     METHOD_NAMES as METHOD_NAMES,
+    Age,
     Alias,
     Aliases,
     CandidateName,
@@ -289,7 +290,7 @@ class Cleanup(_Section):
     keep_last: int = Field(
         default=3, ge=0, description="How many of each model's newest versions outside production are kept."
     )
-    min_age: Duration = Field(default=0.0, description="Age below which no version is deleted, e.g. 7d.")
+    min_age: Age = Field(default=0.0, description="Age below which no version is deleted, e.g. 7d.")
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
     max_deletions: int = Field(
         default=500, ge=1, description="Most versions that one run deletes, oldest first."

@@ -6,6 +6,7 @@ Every parser takes what YAML gave and returns the typed value, or raises the one
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import operator
 import re
@@ -107,8 +108,13 @@ def parse_gate(value: Any) -> Gate:
     raise expected(what, f'; did you mean "{_SLIPS[slip[1]]} {slip[2]}"?' if slip else "")
 
 
-def parse_duration(value: Any) -> float:
-    """Read a duration such as ``90s`` as seconds. Only zero may go without its unit."""
+def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
+    """Read a duration such as ``90s`` as seconds. Only zero may go without its unit.
+
+    Args:
+        value: What was written.
+        likely_unit: The unit to suggest when it is missing.
+    """
     if type(value) in (int, float) and value == 0:
         return 0.0
     if isinstance(value, str):
@@ -121,7 +127,7 @@ def parse_duration(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     raise expected(
         f"a duration: a number and its unit ({units})",
-        f'; did you mean "{value}s"?' if number and value > 0 else "",
+        f'; did you mean "{value}{likely_unit}"?' if number and value > 0 else "",
     )
 
 
@@ -295,11 +301,11 @@ GateValue = Annotated[
     BeforeValidator(parse_gate),
     schema({"type": "string", "pattern": rf"^\s*{_one_word_of(OPERATORS)}\s*{_NUMBER}\s*$"}),
 ]
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    schema({"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}),
-]
+_DURATION_SCHEMA = schema(
+    {"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}
+)
+Duration = Annotated[float, BeforeValidator(parse_duration), _DURATION_SCHEMA]
+Age = Annotated[float, BeforeValidator(functools.partial(parse_duration, likely_unit="d")), _DURATION_SCHEMA]
 Line = Annotated[str, BeforeValidator(parse_line), schema(_TEXT)]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(one_or_list(_TEXT, minItems=1))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +28,8 @@ from jenkins_mlflow.text import plural, printable
 
 if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.plan import Plan
+
+_DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.group()
@@ -247,12 +248,10 @@ def show_log(
 
 
 def _show(plan: Plan, terminal: Terminal) -> None:
-    """The differences, coloured at a terminal."""
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    colours = {"+": "green", "-": "red", "@": "cyan"} if coloured else {}
+    """The differences, colored at a terminal."""
     for item in plan.items:
         for line in item.diff.splitlines():
-            terminal.insist(click.style(line, fg=colours.get(line[:1])) if coloured else line)
+            terminal.insist(line, _DIFF_COLORS.get(line[:1], ""))
 
 
 def _agreed(terminal: Terminal, changes: str, url: str) -> bool:

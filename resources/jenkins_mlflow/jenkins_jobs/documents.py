@@ -33,17 +33,11 @@ def plan_items(plan: Plan, outcomes: Mapping[str, str]) -> list[Document]:
 
 def failure(error: JenkinsMlflowError, message: str) -> Document:
     """What a document says when an error stopped the work in the middle."""
-    details = {
-        "type": type(error).__name__,
-        "message": error.message,
-        "state": error.state,
-        "next_step": error.next_step,
-    }
     return {
         "status": "error",
         "message": f"{message}: {error.message}",
         "exit_code": error.exit_code,
-        "error": details,
+        "error": errors.error_document(error),
     }
 
 

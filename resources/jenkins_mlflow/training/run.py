@@ -66,6 +66,8 @@ def train(
         grace=grace,
     )
     ended = {candidate.name: candidate for candidate in processes.run()} if commands else {}
+    for warning in processes.warnings:
+        say(f"warning: {warning}")
     candidates = tuple(
         ended.get(command.name) or Ended(command.name, "ok", None, 0.0, command.log)
         for command in plan.commands
