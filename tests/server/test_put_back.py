@@ -167,9 +167,12 @@ def test_production_is_not_emptied_where_it_cannot_be_put_back(
 
 
 SCRIPT = """\
+import os
+
 import mlflow
 from mlflow import MlflowClient
 
+assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ, "the runner's own settings are no business of a script"
 client = MlflowClient()
 with mlflow.start_run() as run:
     mlflow.log_metric("roc_auc", 0.5)

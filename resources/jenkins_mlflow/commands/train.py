@@ -48,10 +48,11 @@ def train(session: Session, only: Sequence[str], *, way: TrainWay = "run") -> Do
             next_step="give --build ID, or run inside a Jenkins build (BUILD_TAG)",
         )
     build = session.build.for_training(Path.cwd())
+    environ = dict(os.environ)  # the scripts' own: connecting sets MLflow's variables for this process
 
     def planned(production_before: str = "") -> TrainPlan:
         logs = session.report / "logs"
-        return plan_training(rules, build, session.uri, dict(os.environ), logs, only, production_before)
+        return plan_training(rules, build, session.uri, environ, logs, only, production_before)
 
     if way == "plan":
         return _planned(planned())
