@@ -63,7 +63,7 @@ def test_a_gate_on_another_metric_rejects_the_best() -> None:
         ({"auc": 1.0}, "roc_auc was not logged (logged: auc)"),
         ({"roc_auc": math.nan}, "roc_auc is nan, no number to compare"),
         ({"roc_auc": math.inf}, "roc_auc is inf, no number to compare"),
-        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.79769e+308, no number to compare"),
+        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, no number to compare"),
         (None, "roc_auc unknown: the version has no run"),
     ],
 )

@@ -17,6 +17,7 @@ from jenkins_mlflow.promotion.record import given
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.report import write_report
 from jenkins_mlflow.tags import BUILD_URL, ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_FROM
 from jenkins_mlflow.text import printable
 
@@ -97,7 +98,7 @@ def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) 
     text = text_notice(facts)
     session.terminal.insist(text)
     files = {"notice.txt": text, "notice.md": markdown_notice(facts)}
-    session.report.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (session.report / name).write_text(content, encoding="utf-8")
+        if warning := write_report(session.report, name, content):
+            session.warn(warning)
     return {"text": text, "files": [str(session.report / name) for name in files]}

@@ -34,6 +34,8 @@ class Verdict:
 
 def not_a_candidate(version: Version, rules: Select, target: Target, build: str | None) -> str:
     """Why a version that is not in production is no candidate; empty when it is one."""
+    if version.model == target.copy_to:
+        return "a version of the production model: promote it by name to bring it back"
     if version.status != READY:
         return f"its status is {version.status}, not READY"
     if elsewhere := _serves_elsewhere(version, rules, target):
