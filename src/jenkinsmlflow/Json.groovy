@@ -9,6 +9,28 @@ class Json implements Serializable {
 
     private static final long serialVersionUID = 1L
 
+    /** Far more than any result has; what is parsed here takes the controller's memory and stack. */
+    private static final int LONGEST = 16000000
+    private static final int DEEPEST = 50
+
+    /**
+     * The runner's answer in what a script printed: the last line that begins with the request's nonce. Anything
+     * else may come from a program that the runner has started. Null if there is no such line.
+     */
+    @NonCPS
+    static Map answer(String printed, String nonce) {
+        int start = "\n${printed}".lastIndexOf("\n${nonce} ")
+        if (start < 0) {
+            return null
+        }
+        String rest = printed.substring(start + nonce.length() + 1)
+        String line = rest.contains('\n') ? rest.substring(0, rest.indexOf('\n')) : rest
+        if (line.length() > LONGEST || isDeep(line)) {
+            return [exit_code: 1, message: "the runner's result is too large to be read on the controller"]
+        }
+        return parse(line)
+    }
+
     /** An object's text as LinkedHashMap and ArrayList, which survive a restart; null if it is no object. */
     @NonCPS
     static Map parse(String text) {
@@ -19,6 +41,16 @@ class Json implements Serializable {
     @NonCPS
     static String write(Map value) {
         return JsonOutput.toJson(value).replace('$', '\\u0024')
+    }
+
+    /** Whether brackets are nested deeper than any result's: removes the innermost ones again and again. */
+    @NonCPS
+    private static boolean isDeep(String text) {
+        String brackets = text.replaceAll('(?s)"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?$)', '').replaceAll('[^\\[\\]{}]', '')
+        for (int level = 0; level < DEEPEST && brackets; level++) {
+            brackets = brackets.replace('[]', '').replace('{}', '')
+        }
+        return brackets.length() > 0
     }
 
     /** JsonSlurper answers with a LazyMap, which cannot be serialized. */
