@@ -102,15 +102,29 @@ def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
             "no tracking URI: which MLflow server or store is meant?",
             next_step="set MLFLOW_TRACKING_URI, give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
+    report = options["report"] or Path(DEFAULT_REPORT)
+    _refuse_links(report)
     session = Session(
         config=loaded,
         uri=uri,
         terminal=Terminal(options["quiet"]),
-        report=options["report"] or Path(DEFAULT_REPORT),
+        report=report,
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
     )
     click.get_current_context().find_root().obj.append(session)  # for a failure's document
     return session
+
+
+def _refuse_links(report: Path) -> None:
+    """A checkout may bring the report folder, and in it links to files of the user who runs this."""
+    ways = [report] if report.is_absolute() else [report, *report.parents]
+    for path in (*ways, *report.rglob("*")):
+        if path.is_symlink():
+            raise UsageError(
+                f"{path} is a symbolic link; the report is not written through it",
+                state="nothing was written",
+                next_step="remove it, or name another folder with --report",
+            )
 
 
 def _beside(session: Session) -> Document:
