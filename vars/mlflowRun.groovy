@@ -53,7 +53,8 @@ private Map conclude(String command, Map options, Map result) {
     }
     if (result.exit_code in [3, 4]) {
         if (result.exit_code == 4) {
-            archiveArtifacts(artifacts: "${options.report}/**", allowEmptyArchive: true, followSymlinks: false)
+            String report = "${options.report}/**"
+            archiveArtifacts(artifacts: report, allowEmptyArchive: true, followSymlinks: false)
         }
         unstable("mlflow ${command}: ${result.message}")
     } else if (result.exit_code != 0) {

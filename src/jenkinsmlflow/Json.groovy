@@ -9,13 +9,10 @@ class Json implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** Far more than any result has; what is parsed here takes the controller's memory and stack. */
-    private static final int LONGEST = 16000000
-    private static final int DEEPEST = 50
-
     /**
-     * The runner's answer in what a script printed: the last line that begins with the request's nonce. Anything
-     * else may come from a program that the runner has started. Null if there is no such line.
+     * The runner's answer in what a script printed: the last line that begins with the request's nonce. What
+     * else is there, another program may have printed. Null if there is no such line. Parsing takes the
+     * controller's memory and stack, hence the limits, far above any result.
      */
     @NonCPS
     static Map answer(String printed, String nonce) {
@@ -25,7 +22,7 @@ class Json implements Serializable {
         }
         String rest = printed.substring(start + nonce.length() + 1)
         String line = rest.contains('\n') ? rest.substring(0, rest.indexOf('\n')) : rest
-        if (line.length() > LONGEST || isDeep(line)) {
+        if (line.length() > 16000000 || isDeeper(line, 50)) {
             return [exit_code: 1, message: "the runner's result is too large to be read on the controller"]
         }
         return parse(line)
@@ -43,11 +40,12 @@ class Json implements Serializable {
         return JsonOutput.toJson(value).replace('$', '\\u0024')
     }
 
-    /** Whether brackets are nested deeper than any result's: removes the innermost ones again and again. */
+    /** Whether brackets are nested deeper than this: removes the innermost ones again and again. */
     @NonCPS
-    private static boolean isDeep(String text) {
-        String brackets = text.replaceAll('(?s)"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?$)', '').replaceAll('[^\\[\\]{}]', '')
-        for (int level = 0; level < DEEPEST && brackets; level++) {
+    private static boolean isDeeper(String text, int most) {
+        String outsideOfTexts = text.replaceAll('(?s)"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?$)', '')
+        String brackets = outsideOfTexts.replaceAll('[^\\[\\]{}]', '')
+        for (int level = 0; level < most && brackets; level++) {
             brackets = brackets.replace('[]', '').replace('{}', '')
         }
         return brackets.length() > 0

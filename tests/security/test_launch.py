@@ -24,6 +24,10 @@ MODULES = (
     "sitecustomize",
     "usercustomize",
 )
+SAY_WHERE = """import json, os, sys
+def main(files, home, uv):
+    print(os.environ["JENKINS_MLFLOW_NONCE"], json.dumps({"message": sys.executable}))
+"""
 needs_uv = pytest.mark.skipif(uv() == "no", reason="there is no uv here")
 
 
@@ -94,9 +98,13 @@ def test_a_workspace_full_of_traps_does_not_change_what_pip_installs(trapped: Ag
 
 def test_a_program_of_the_workspace_is_not_taken_for_python3(trapped: Agent) -> None:
     """`python3` is looked for on the PATH, where a relative entry leads to the workspace."""
-    trapped.env |= {"JENKINS_MLFLOW_PYTHON": "", "JENKINS_MLFLOW_UV": "", "JENKINS_MLFLOW_RUNNER_PYTHON": ""}
+    trapped.env |= {"JENKINS_MLFLOW_PYTHON": "", "JENKINS_MLFLOW_UV": ""}
+    trapped.files["agent/bootstrap.py"] = SAY_WHERE
     trapped.send_bundle()
-    assert "hijacked" not in trapped.launch().log
+    launched = trapped.launch()
+    assert launched.message.startswith("/"), launched.log
+    assert not launched.message.startswith(str(trapped.folder))
+    assert "hijacked" not in launched.log
 
 
 def test_a_runner_that_cannot_be_imported_is_not_ready(agent: Agent) -> None:

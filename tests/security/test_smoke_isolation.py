@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import MakeServer
+from hypothesis import given, strategies as st
 from jenkins_mlflow.config import schema
 from jenkins_mlflow.config.schema import SmokeTest
 from jenkins_mlflow.errors import ConfigError
 from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.promotion.model_code import code_in
 from jenkins_mlflow.promotion.smoke_runner import foreign_host
-from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, read_answer, smoke_test
+from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answer, smoke_test
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Version
@@ -173,6 +175,11 @@ def test_the_login_goes_to_the_tracking_server_alone(where: str, host: str) -> N
     assert foreign_host(where, "http://ada:pw@mlflow.example:5000") == host
 
 
+KEYS = st.text() | st.sampled_from(
+    ["flavors", "python_function", "loader_module", "code", "error", "model", "values", "rows_in", "least"]
+)
+
+
 class Trap:
     """What a model may leave where its result is expected."""
 
@@ -216,6 +223,28 @@ def test_a_result_of_another_form_is_not_believed(text: str, tmp_path: Path) -> 
     """It is what the model's process wrote: no type of it is taken for granted, nor its size."""
     (tmp_path / "result.json").write_text(text)
     assert read_answer(tmp_path / "result.json") == {"error": "it left a result that cannot be read"}
+
+
+ANYTHING: Any = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
+
+
+@given(ANYTHING)
+def test_any_description_of_a_model_is_judged(described: object) -> None:
+    """Nothing passes as data only but what names one of four flavors."""
+    assert code_in(described) or "loader_module" in repr(described)
+
+
+@given(ANYTHING.map(json.dumps) | st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_any_result_is_read_or_refused(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "result.json")
+        path.write_text(text, encoding="utf-8")
+        answer = read_answer(path)
+    assert "error" in answer or "model" in answer or "values" in answer
+    assert isinstance(judge(SmokeTest(), answer), str)
 
 
 def test_no_result_is_no_answer(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
         from mlflow.artifacts import download_artifacts
     except ImportError as error:
         return {"error": f"{sys.executable} has no MLflow: {error}"}
+    Path(folder).mkdir()
     try:
         host = foreign_host(MlflowClient().get_model_version_download_uri(name, number), get_tracking_uri())
         if host:
