@@ -50,10 +50,11 @@ test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 	mvn --batch-mode --quiet --file tests/groovy/pom.xml test $(ARGS)
 
 .PHONY: lint
-lint: setup-dev ## check format, style, types, the runner's manifest and the Groovy sources
+lint: setup-dev ## check format, style, types, shell files, the runner's manifest and the Groovy sources
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
+	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
 	$(RUN) scripts/manifest.py --check
 	$(RUN) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh

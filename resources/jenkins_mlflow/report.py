@@ -6,10 +6,26 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.text import printable
 
 _TRIAL_BYTES = 4096
+
+
+def refuse_links(folder: Path) -> None:
+    """Make sure that nothing is written through a link: a checkout may bring the folder, and in it links to other files.
+
+    Raises:
+        UsageError: the folder, one above it, or something in it is a symbolic link.
+    """
+    ways = [folder] if folder.is_absolute() else [folder, *folder.parents]
+    for path in (*ways, *folder.rglob("*")):
+        if path.is_symlink():
+            raise UsageError(
+                f"{path} is a symbolic link; the report is not written through it",
+                state="nothing was written",
+                next_step="remove it, or name another folder with --report",
+            )
 
 
 def probe(folder: Path) -> None:

@@ -16,7 +16,7 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.cli.options import DEFAULT_REPORT
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
-from jenkins_mlflow.report import probe, write_report
+from jenkins_mlflow.report import probe, refuse_links, write_report
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import redact
 
@@ -54,6 +54,7 @@ def open_session(
             "(or give --tracking-uri, or put tracking_uri into mlops.yaml)",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
+    refuse_links(report)
     if options["report"] or (writes_report and loaded.train):
         probe(report)
     session = Session(

@@ -187,7 +187,7 @@ class SmokeTest(_Section):
     timeout: Duration = Field(
         default=120.0,
         gt=0,
-        description="Longest time for loading and predicting.",
+        description="Longest time for the download of the model, and again for loading and predicting.",
         json_schema_extra={"default": "2m"},
     )
     python: Line = Field(
@@ -199,6 +199,27 @@ class SmokeTest(_Section):
         description="What MLflow makes the environment with that the model was logged with, for this one prediction; "
         "absent or null: none, `python` itself predicts.",
     )
+    pass_env: tuple[Line, ...] = Field(
+        default=(),
+        strict=False,
+        description="Environment variables that the prediction gets besides PATH, HOME, TMPDIR, PYTHONPATH, "
+        "LD_LIBRARY_PATH, the locale and the place of certificates. It gets no others, so no secret is among them.",
+    )
+    refuse_code: bool = Field(
+        default=False,
+        description="Whether a model fails if loading it runs code that it brings along, such as a pickle; "
+        "what is left are the flavors onnx, xgboost, lightgbm (Booster) and catboost.",
+    )
+
+    @model_validator(mode="after")
+    def _no_code_at_all(self) -> SmokeTest:
+        if self.refuse_code and self.env_manager:
+            raise broken_rule(
+                "expected either refuse_code or env_manager: installing a model's packages runs code",
+                "env_manager",
+                "refuse_code",
+            )
+        return self
 
 
 class Check(_Section):
