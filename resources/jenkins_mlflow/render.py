@@ -88,7 +88,7 @@ def _cleanup_table(document: Document) -> tuple[list[str], list[Row]]:
             ", ".join(i["aliases"]),
             i["action"],
             i["reason"],
-            i["outcome"] or i["error"],
+            ": ".join(filter(None, (i["outcome"], i["error"]))),
         ]
         for i in document.get("items", ())
     ]

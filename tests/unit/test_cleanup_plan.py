@@ -14,7 +14,7 @@ TARGET = Target("Production", "champion")
 
 
 def plan(group: Snapshot, **rules: object) -> CleanupPlan:
-    return plan_cleanup(group, Cleanup(**rules), TARGET, now=NOW)  # type: ignore[arg-type]
+    return plan_cleanup(group, group, Cleanup(**rules), TARGET, now=NOW)  # type: ignore[arg-type]
 
 
 def deleted(result: CleanupPlan) -> list[int]:

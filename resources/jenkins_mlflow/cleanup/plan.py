@@ -1,4 +1,4 @@
-"""The retention policy: a pure plan that gives a reason for every version. cleanup_apply.py carries it out."""
+"""The retention policy: a pure plan that gives a reason for every version. apply.py carries it out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jenkins_mlflow.config.schema import Cleanup, Protect
+from jenkins_mlflow.cleanup.protection import Protection, has_record, unfinished
+from jenkins_mlflow.config.schema import Cleanup
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
-from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target, Version
-from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.text import plural
 
-ACTIVE_STAGES = (PRODUCTION, STAGING)
 _UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 
 
@@ -34,9 +33,10 @@ class Item:
 
 @dataclass(frozen=True)
 class CleanupPlan:
-    """Every version of the group with its fate, model by model, newest first."""
+    """Every version of the group with its fate, model by model, newest first; and what protects versions anyway."""
 
     items: tuple[Item, ...]
+    protection: Protection
 
     @property
     def deletions(self) -> tuple[Item, ...]:
@@ -74,68 +74,46 @@ class CleanupResult:
         }
 
 
-def plan_cleanup(snapshot: Snapshot, rules: Cleanup, target: Target, *, now: float) -> CleanupPlan:
+def plan_cleanup(
+    group: Snapshot, world: Snapshot, rules: Cleanup, target: Target, *, now: float
+) -> CleanupPlan:
     """Apply the retention policy to a snapshot. Pure.
 
     ``keep_last`` counts, for each model, the newest versions that are not in production; a protected version is kept
     whether or not it is among them.
 
     Args:
-        snapshot: The group; read without runs.
+        group: What is cleaned; read without runs.
+        world: The whole registry: any part of it may need a version of the group.
         rules: The config's ``cleanup`` section.
         target: What marks production.
-        now: Seconds since the epoch, for ``min_age``.
+        now: Seconds since the epoch by the store's clock, for ``min_age``.
     """
-    rollback = _rollback_targets(snapshot, target)
+    protection = Protection(rules.protect, target, rules.rollback_depth)
+    naming = protection.rollback_targets(version for version in world.versions() if has_record(version))
+    at_work = unfinished({model.name: model.tags for model in (*world.models, *group.models)})
     items: list[Item] = []
-    for model in snapshot.models:
-        items += _plan_model(model, rules, target, rollback, now)
-    return CleanupPlan(tuple(_defer(items, rules.max_deletions)))
+    for model in group.models:
+        newest = 0
+        for version in model.versions:
+            newest += not version.in_production(target)
+            reason = protection.reason(
+                version, naming.get((version.model, version.number), ()), at_work
+            ) or _kept(version, rules, newest, now)
+            if reason:
+                items.append(Item(version, "keep", reason))
+            else:
+                age = _age(now - version.created / 1000)
+                items.append(Item(version, "delete", f"not among the {rules.keep_last} newest, {age} old"))
+    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection)
 
 
-def _plan_model(
-    model: Model, rules: Cleanup, target: Target, rollback: set[tuple[str, int]], now: float
-) -> Iterable[Item]:
-    newest = 0
-    unfinished = "an unfinished promotion of this model" if INTENT_TAG in model.tags else ""
-    for version in model.versions:
-        production = version.in_production(target)
-        newest += not production
-        reason = protection(version, rules.protect, target) or unfinished
-        if not reason and (version.model, version.number) in rollback:
-            reason = "rollback target of the version in production"
-        if not reason and newest <= rules.keep_last:
-            reason = f"among the {rules.keep_last} newest not in production"
-        age = now - version.created / 1000
-        if not reason and age < rules.min_age:
-            reason = f"only {_age(age)} old (min_age {_age(rules.min_age)})"
-        if reason:
-            yield Item(version, "keep", reason)
-        else:
-            yield Item(version, "delete", f"not among the {rules.keep_last} newest, {_age(age)} old")
-
-
-def protection(version: Version, protect: Protect, target: Target) -> str:
-    """Why the version may never be deleted, from what it carries itself; empty when it may."""
-    if version.in_production(target):
-        return "in production"
-    if version.stage in (ACTIVE_STAGES if protect.stages == "all" else protect.stages):
-        return f"stage {version.stage}"
-    aliases = [alias for alias in version.aliases if protect.aliases == "all" or alias in protect.aliases]
-    if aliases:
-        return f"alias {', '.join(aliases)}"
-    tag = next((key for key, value in protect.tags.items() if version.tags.get(key) == value), None)
-    return f"tag {tag}={protect.tags[tag]}" if tag else ""
-
-
-def _rollback_targets(snapshot: Snapshot, target: Target) -> set[tuple[str, int]]:
-    """The versions that were in production before the present ones, as promotion recorded them."""
-    found = set()
-    for version in snapshot.versions():
-        number = version.tags.get(PREVIOUS_VERSION, "")
-        if version.in_production(target) and number.isdecimal():
-            found.add((version.tags.get(PREVIOUS_MODEL, version.model), int(number)))
-    return found
+def _kept(version: Version, rules: Cleanup, newest: int, now: float) -> str:
+    """The rule that keeps a version; empty when none does."""
+    if newest <= rules.keep_last:
+        return f"among the {rules.keep_last} newest not in production"
+    age = now - version.created / 1000
+    return f"only {_age(age)} old (min_age {_age(rules.min_age)})" if age < rules.min_age else ""
 
 
 def _defer(items: Iterable[Item], limit: int) -> list[Item]:

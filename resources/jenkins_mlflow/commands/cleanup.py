@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.errors import Refused, error_document
+from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.text import plural, printable
+
+
+def store_time(registry: Registry) -> float:
+    """The store's present time in seconds since the epoch: ages must not follow the agent's clock."""
+    clock: Callable[[], float] = getattr(registry, "now", time.time)
+    return clock()
 
 
 def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool, ask: bool) -> Document:
@@ -29,7 +37,8 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
     patterns = [model] if model else session.config.models
     snapshot = session.settled(registry, patterns, "look" if plan_only else "change")
     group = Snapshot((snapshot.require(model),)) if model else snapshot
-    plan = plan_cleanup(group, rules, session.target, now=time.time())
+    world = snapshot if "*" in patterns else registry.snapshot(["*"])
+    plan = plan_cleanup(group, world, rules, session.target, now=store_time(registry))
     document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}
     if plan_only or not plan.deletions:
         return document

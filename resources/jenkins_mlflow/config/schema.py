@@ -241,7 +241,9 @@ class Protect(_Section):
     stages: Stages = Field(
         default="all", description="Stages whose versions are kept; all: Production and Staging."
     )
-    aliases: Aliases = Field(default="all", description="Aliases whose versions are kept; all: any alias.")
+    aliases: Aliases = Field(
+        default="all", description="Aliases or patterns whose versions are kept; all: any alias."
+    )
     tags: dict[Line, str] = Field(
         default={}, description="Version tags, with their value, that keep a version."
     )
@@ -255,6 +257,11 @@ class Cleanup(_Section):
     )
     min_age: Duration = Field(default=0.0, description="Age below which no version is deleted, e.g. 7d.")
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
+    rollback_depth: int = Field(
+        default=1,
+        ge=1,
+        description="How many promotions back a rollback may go: those versions are never deleted.",
+    )
     max_deletions: int = Field(
         default=500, ge=1, description="Most versions that one run deletes, oldest first."
     )

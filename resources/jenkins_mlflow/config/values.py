@@ -229,9 +229,15 @@ def parse_alias(value: Any) -> str:
     return value
 
 
+def parse_alias_pattern(value: Any) -> str:
+    """An alias, or a pattern of aliases: `deployed-*`."""
+    pattern = isinstance(value, str) and any(char in value for char in "*?[")
+    return parse_line(value) if pattern else parse_alias(value)
+
+
 def parse_aliases(value: Any) -> tuple[str, ...] | Literal["all"]:
-    """Alias names, or ``all``."""
-    return "all" if value == "all" else _each(parse_lines(value), parse_alias)
+    """Alias names or patterns, or ``all``."""
+    return "all" if value == "all" else _each(parse_lines(value), parse_alias_pattern)
 
 
 def parse_method(value: Any) -> str:
@@ -304,7 +310,9 @@ Stages = Annotated[
 ]
 Alias = Annotated[str, BeforeValidator(parse_alias), schema(_ALIAS)]
 Aliases = Annotated[
-    tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), schema(one_or_list(_ALIAS))
+    tuple[str, ...] | Literal["all"],
+    BeforeValidator(parse_aliases),
+    schema(one_or_list({"type": "string", "pattern": r"^([\w-]+|.*[*?\[].*)$"})),
 ]
 _METHOD: dict[str, Any] = {"type": "string", "enum": list(METHOD_NAMES)}
 Methods = Annotated[

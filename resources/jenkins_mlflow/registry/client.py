@@ -125,6 +125,14 @@ class Registry:
         )
         return _version(found, tuple(sorted(found.aliases)), {})
 
+    def versions_with_tag(self, key: str) -> list[Version]:
+        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        return [_version(found, (), {}) for found in self._versions(f"tags.`{key}` LIKE '%'")]
+
+    def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
+        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
+
     def storage_uri(self, name: str, number: int) -> str:
         """Where the version's files lie, as the registry knows it."""
         return self._read(
