@@ -37,6 +37,8 @@ def render(document: Document, form: str, stream: TextIO) -> None:
         stream.write(_markdown(*table(document)))
     elif document["command"] == "list":
         stream.write(tree(document))
+    elif document["command"] == "cleanup":
+        stream.write(retention(document))
     else:
         _text(document, stream)
 
@@ -187,6 +189,37 @@ def tree(document: Document) -> str:
     return "\n".join(lines) + "\n"
 
 
+def retention(document: Document) -> str:
+    """A cleanup: the policy in words, then model by model what stays by which rule, and what goes."""
+    lines: list[str] = []
+    for policy in document["policy"] if document["items"] else ():
+        whose = "each model" if policy["models"] is None else f"models {printable(policy['models'])}"
+        lines.append(f"Keep of {whose}: {', '.join(policy['keep']) or 'nothing'}.")
+    for model in dict.fromkeys(item["model"] for item in document["items"]):
+        lines.append(f"📦 {printable(model)}")
+        for item in document["items"]:
+            if item["model"] == model:
+                word = _FATES[item["outcome"] or item["action"]]
+                marks = [item["stage"]] if item["stage"] != "None" else []
+                marks += [f"@{alias}" for alias in item["aliases"]]
+                told = [_day(item["created"]), *marks, item["error"] or item["reason"]]
+                lines.append(printable(f"   {word:<12} v{item['version']:<4} {'  '.join(told)}"))
+    return "\n".join([*lines, printable(document["message"])]) + "\n"
+
+
+_FATES = {
+    "keep": "keep",
+    "delete": "🗑️  delete",
+    "defer": "later",
+    "deleted": "🗑️  deleted",
+    "already gone": "🗑️  gone",
+    "kept: changed meanwhile": "kept",
+    "kept: in use": "kept",
+    "failed": "FAILED",
+    "not reached": "not reached",
+}
+
+
 def _text(document: Document, stream: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -194,7 +227,7 @@ def _text(document: Document, stream: TextIO) -> None:
 
     columns, rows = table(document)
     # A promotion's attempts were shown as they happened.
-    listed = document["command"] in ("train", "select", "cleanup", "doctor") or "items" in document
+    listed = document["command"] in ("train", "select", "doctor") or "items" in document
     if rows and listed:
         width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
         grid = Table(box=None, pad_edge=False, header_style="bold")

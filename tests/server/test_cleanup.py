@@ -8,16 +8,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import version
-from conftest import MakeServer
+from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
 from jenkins_mlflow.commands.cleanup import clean_up
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.config.schema import Cleanup, Config
+from jenkins_mlflow.config.schema import Cleanup, Config, Select
 from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -59,6 +60,13 @@ def planned(registry: Registry, name: str, **rules: object) -> CleanupPlan:
 def clean(uri: str, name: str, **rules: object) -> CleanupResult:
     registry = Registry(connect(uri), QUICK)
     return apply_cleanup(registry, planned(registry, name, **rules), locks(registry))
+
+
+def command(server: Server, folder: Path, model: str | None, **rules: object) -> dict[str, Any]:
+    """The command `cleanup --yes`."""
+    config = Config(cleanup=Cleanup(**rules))  # type: ignore[arg-type]
+    session = Session(config, server.url, Terminal(quiet=True), folder, BuildContext())
+    return clean_up(session, model=model, plan_only=False, yes=True, ask=False)
 
 
 def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
@@ -279,9 +287,7 @@ def test_a_rollback_target_of_another_model_stays(make_server: MakeServer, tmp_p
     server, a, b = make_server(), fresh_name(), fresh_name()
     champion = Spec(stage="Production", tags={PREVIOUS_MODEL: a, PREVIOUS_VERSION: "1"})
     seed(server.store_uri, {a: [Spec(), Spec(), Spec()], b: [champion]})
-    config = Config(cleanup=Cleanup(keep_last=1))
-    session = Session(config, server.url, Terminal(quiet=True), tmp_path, BuildContext())
-    document = clean_up(session, model=a, plan_only=False, yes=True, ask=False)
+    document = command(server, tmp_path, a, keep_last=1)
     assert left(server, a) == [3, 1]
     assert document["items"][2]["reason"] == f"rollback target of {b} version 1"
 
@@ -350,3 +356,37 @@ def test_a_version_made_again_under_the_same_number_is_another_one(make_server: 
     result = apply_cleanup(registry, plan, locks(registry))
     assert result.items[0].error == "it was deleted and made again under the same number"
     assert left(server, name) == [1]
+
+
+def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None:
+    """Read with their runs: version 3 breaks the gate, so 2 and 1 are the last two."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(metrics={"auc": value}) for value in (0.9, 0.8, 0.1)]})
+    group = Registry(connect(server.url), QUICK).snapshot([name], with_runs=True)
+    select = Select(gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
+    plan = plan_cleanup(group, group, Cleanup(keep_last=2), TARGET, now=10**10, select=select)
+    assert [(i.version.number, i.reason.partition(",")[0]) for i in plan.items] == [
+        (3, "no rule keeps it"),
+        (2, "last 1 of 2"),
+        (1, "last 2 of 2"),
+    ]
+
+
+def test_a_model_is_never_emptied_by_the_way(
+    make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """keep_last 0 is refused with the plan and the way out; by name and with the option it is carried out."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    base = ("cleanup", "--keep-last=0", "--yes", f"--tracking-uri={server.url}", "--output=json")
+    refused = run_cli(*base, f"--models={name}")
+    assert (refused.code, refused.doc["status"], len(refused.doc["items"])) == (1, "refused", 2)
+    assert refused.stderr == (
+        f"error: no rule keeps any version of {name}: the policy is empty\nstate: nothing was deleted\n"
+        "next:  add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        "give --allow-remove-all with --model and the model's name\n"
+    )
+    assert left(server, name) == [2, 1]
+    assert run_cli(*base, f"--models={name}", "--allow-remove-all").code == 2
+    assert run_cli(*base, f"--model={name}", "--allow-remove-all").code == 0
+    assert left(server, name) == []

@@ -6,10 +6,11 @@ import json
 
 import pytest
 from builders import version
+from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.protection import Protection, unfinished
 from jenkins_mlflow.config.schema import Protect
 from jenkins_mlflow.registry.snapshot import Target
-from jenkins_mlflow.tags import BEFORE, INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 
 TARGET = Target("Production", "champion")
 
@@ -92,3 +93,20 @@ def test_a_promotion_at_work_keeps_every_model_it_mentions(tags: dict[str, str],
     protection = Protection(Protect(), TARGET)
     names = [name for name in ("a", "b", "c-1") if protection.reason(version(name, 1), (), at_work)]
     assert " ".join(names) == kept
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({KEEP_TAG: ""}, "tag jenkins_mlflow.keep"),
+        ({KEEP_TAG: "false"}, "tag jenkins_mlflow.keep"),
+        (dict([lease_tag("eu", 86_400)]), "lease eu until 1970-01-02 00:00 UTC"),
+        (dict([lease_tag("eu", 86_399)]), ""),
+        (dict([lease_tag("a", 0), lease_tag("b", 90_000)]), "lease b until 1970-01-02 01:00 UTC"),
+        ({LEASE_TAG + "eu": "soon"}, "lease eu for ever: its end cannot be read"),
+        ({LEASE_TAG + "eu": "2026-01-01"}, "lease eu for ever: its end cannot be read"),
+    ],
+)
+def test_tags_that_keep_a_version(tags: dict[str, str], reason: str) -> None:
+    """The tag with the fixed name needs no config and no value; a lease keeps its version until its end."""
+    assert Protection(Protect(), TARGET, now=86_399.5).reason(version("m", 1, tags=tags)) == reason

@@ -68,7 +68,8 @@ def apply_cleanup(
         if stopped:
             break
     _leave(plan.deletions, outcomes, "not reached")
-    return _result(tuple(outcomes.get(_key(item), item) for item in plan.items), stopped)
+    result = _result(tuple(outcomes.get(_key(item), item) for item in plan.items), stopped)
+    return replace(result, policy=plan.policy)
 
 
 def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -195,7 +196,7 @@ def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted |
     models = plural(len({item.version.model for item in items}), "model")
     if stopped:
         message = f"stopped after {gone} of {plural(len(doomed), 'deletion')}: {stopped.message}"
-        return CleanupResult("stopped", message, items, stopped)
+        return CleanupResult("stopped", message, items, stopped=stopped)
     changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
     in_use = [item for item in doomed if item.outcome == "kept: in use"]
     message = f"deleted {plural(gone, 'version')} of {models}"

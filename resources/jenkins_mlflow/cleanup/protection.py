@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.schema import Protect
 from jenkins_mlflow.registry.client import matches
 from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Target, Version
-from jenkins_mlflow.tags import BEFORE, INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 
 ACTIVE_STAGES = (PRODUCTION, STAGING)
 RECORD_TAGS = (PREVIOUS_VERSION, BEFORE)
@@ -32,11 +33,13 @@ class Protection:
         rules: The config's ``cleanup.protect``.
         target: What marks production here.
         rollback_depth: How many promotions back a rollback may go.
+        now: Seconds since the epoch by the store's clock, for leases.
     """
 
     rules: Protect
     target: Target
     rollback_depth: int = 1
+    now: float = 0.0
 
     def reason(
         self, version: Version, naming: Iterable[Version] = (), unfinished: Collection[str] = ()
@@ -48,22 +51,29 @@ class Protection:
             naming: The versions that have it as a rollback target, see ``rollback_targets``.
             unfinished: What promotions are at work on, see ``unfinished``.
         """
-        if version.in_production(self.target):
-            return "in production"
-        rules = self.rules
-        if version.stage in (ACTIVE_STAGES if rules.stages == "all" else rules.stages):
-            return f"stage {version.stage}"
-        patterns = ("*",) if rules.aliases == "all" else rules.aliases
-        aliases = [alias for alias in version.aliases if any(fnmatchcase(alias, p) for p in patterns)]
-        if aliases:
-            return f"alias {', '.join(aliases)}"
-        tag = next((key for key, value in rules.tags.items() if version.tags.get(key) == value), None)
-        if tag:
-            return f"tag {tag}={rules.tags[tag]}"
+        carried = self._carried(version)
+        if carried:
+            return carried
         if matches(version.model, tuple(unfinished)):
             return "an unfinished promotion works on this model"
         serving = next((other for other in naming if self._serves(other)), None)
         return f"rollback target of {serving.label}" if serving else ""
+
+    def _carried(self, version: Version) -> str:
+        """The first of the version's own marks that protects it: stage, alias, tag."""
+        rules = self.rules
+        stages = ACTIVE_STAGES if rules.stages == "all" else rules.stages
+        patterns = ("*",) if rules.aliases == "all" else rules.aliases
+        aliases = [alias for alias in version.aliases if any(fnmatchcase(alias, p) for p in patterns)]
+        marks = [
+            "in production" if version.in_production(self.target) else "",
+            f"stage {version.stage}" if version.stage in stages else "",
+            f"alias {', '.join(aliases)}" if aliases else "",
+            f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
+            *(lease.words for lease in leases(version.tags) if lease.runs(self.now)),
+            *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
+        ]
+        return next(filter(None, marks), "")
 
     def rollback_targets(self, recorded: Iterable[Version]) -> Mapping[Key, tuple[Version, ...]]:
         """For each version that a rollback may return to, the promoted versions that it would return from.

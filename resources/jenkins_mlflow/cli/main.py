@@ -282,8 +282,13 @@ def rollback(
 @cli.command()
 @click.option("--model", help="Clean up only this registered model.")
 @click.option("--keep-last", metavar="N", help="Newest versions, not in production, that stay [3].")
-@click.option("--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
+@click.option("--keep-within", "--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
 @click.option("--max-deletions", metavar="N", help="Most deletions in one run [500].")
+@click.option(
+    "--allow-remove-all",
+    is_flag=True,
+    help="Carry out an empty policy, and let the named model lose every version that is not protected.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -293,21 +298,24 @@ def rollback(
 def cleanup(
     model: str | None,
     keep_last: str | None,
-    min_age: str | None,
+    keep_within: str | None,
     max_deletions: str | None,
+    allow_remove_all: bool,
     dry_run: bool,
     yes: bool,
     ask: bool,
     **options: Any,
 ) -> None:
-    """Delete old versions by the retention policy: plan, ask (or --yes), delete."""
+    """Delete the versions that no rule of the retention policy keeps: plan, ask (or --yes), delete."""
     flags = {
         "cleanup.keep_last": keep_last,
-        "cleanup.min_age": min_age,
+        "cleanup.keep_within": keep_within,
         "cleanup.max_deletions": max_deletions,
     }
     session = _session(flags, options)
-    document = cleanup_command.clean_up(session, model=model, plan_only=dry_run, yes=yes, ask=ask)
+    document = cleanup_command.clean_up(
+        session, model=model, plan_only=dry_run, yes=yes, ask=ask, allow_remove_all=allow_remove_all
+    )
     _finish(document, options, session)
 
 

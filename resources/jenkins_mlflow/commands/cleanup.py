@@ -9,8 +9,8 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.errors import Refused, error_document
-from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError, error_document
+from jenkins_mlflow.registry.client import Registry, matches
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.text import plural, printable
 
@@ -21,7 +21,15 @@ def store_time(registry: Registry) -> float:
     return clock()
 
 
-def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool, ask: bool) -> Document:
+def clean_up(
+    session: Session,
+    *,
+    model: str | None,
+    plan_only: bool,
+    yes: bool,
+    ask: bool,
+    allow_remove_all: bool = False,
+) -> Document:
     """`cleanup`: plan, show, ask, delete.
 
     Args:
@@ -29,17 +37,17 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
         plan_only: Change nothing.
         yes: Do not ask.
         ask: Ask even where there is no terminal: the answer may be piped in.
+        allow_remove_all: Carry out an empty policy, and one that leaves nothing of the named model.
 
     Raises:
-        Refused: a person would have to be asked, and there is none.
+        UsageError: ``allow_remove_all`` without a model.
+        Refused: a person would have to be asked, and there is none; or the named model is left out of cleanups.
     """
-    registry, rules = session.registry(), session.config.cleanup
-    patterns = [model] if model else session.config.models
-    snapshot = session.settled(registry, patterns, "look" if plan_only else "change")
-    group = Snapshot((snapshot.require(model),)) if model else snapshot
-    world = snapshot if "*" in patterns else registry.snapshot(["*"])
-    plan = plan_cleanup(group, world, rules, session.target, now=store_time(registry))
+    registry = session.registry()
+    plan = _plan(session, registry, model, plan_only=plan_only, allow_remove_all=allow_remove_all)
     document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}
+    if plan.refusals:
+        return document | _ended(session, _refusal(plan, model))
     if plan_only or not plan.deletions:
         return document
     if not yes and not _agreed(session, plan, model, ask=ask):
@@ -52,13 +60,57 @@ def clean_up(session: Session, *, model: str | None, plan_only: bool, yes: bool,
             progress=advance,
         )
     document |= result.document()
-    if result.stopped:
-        error = result.stopped
-        session.terminal.insist(
-            f"error: {result.message}\nnext:  {error.next_step or 'run the command again'}"
+    return document | _ended(session, result.stopped, result.message) if result.stopped else document
+
+
+def _plan(
+    session: Session, registry: Registry, model: str | None, *, plan_only: bool, allow_remove_all: bool
+) -> CleanupPlan:
+    rules = session.config.cleanup
+    if allow_remove_all and model is None:
+        raise UsageError(
+            "--allow-remove-all needs --model", next_step="name the model that may lose every version"
         )
-        document |= {"exit_code": error.exit_code, "error": error_document(error)}
-    return document
+    if model and (not matches(model, rules.include) or matches(model, rules.exclude)):
+        raise Refused(
+            f"{printable(model)} is left out of cleanups by cleanup.include or cleanup.exclude",
+            state="nothing was deleted",
+            next_step="change the config, or name another model",
+        )
+    if rules.min_age:
+        session.warn("cleanup.min_age has a new name: write keep_within instead")
+    patterns = [model] if model else session.config.models
+    snapshot = session.settled(registry, patterns, "look" if plan_only else "change", with_runs=True)
+    return plan_cleanup(
+        Snapshot((snapshot.require(model),)) if model else snapshot,
+        snapshot if "*" in patterns else registry.snapshot(["*"]),
+        rules,
+        session.target,
+        now=store_time(registry),
+        select=session.config.select,
+        allow_remove_all=allow_remove_all,
+    )
+
+
+def _refusal(plan: CleanupPlan, model: str | None) -> Refused:
+    named = f"--model {model}" if model else "--model and the model's name"
+    return Refused(
+        "; ".join(plan.refusals),
+        state="nothing was deleted",
+        next_step="add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        f"give --allow-remove-all with {named}",
+    )
+
+
+def _ended(session: Session, error: JenkinsMlflowError | Interrupted, message: str = "") -> Document:
+    """Say what stopped a cleanup; the document's part about it."""
+    lines = [
+        f"error: {message or error.message}",
+        f"state: {error.state}" if error.state else "",
+        f"next:  {error.next_step or 'run the command again'}",
+    ]
+    session.terminal.insist("\n".join(printable(line) for line in lines if line))
+    return {"exit_code": error.exit_code, "error": error_document(error)}
 
 
 def _agreed(session: Session, plan: CleanupPlan, model: str | None, *, ask: bool) -> bool:

@@ -296,6 +296,7 @@ Duration = Annotated[
     schema({"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}),
 ]
 Line = Annotated[str, BeforeValidator(parse_line), schema(_TEXT)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(parse_lines), schema(one_or_list(_TEXT))]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(one_or_list(_TEXT, minItems=1))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]

@@ -311,7 +311,12 @@ class Registry:
             )
             runs = self._read("the runs of the versions", read_runs)
             for run in runs:
-                found[run.info.run_id] = Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags))
+                found[run.info.run_id] = Run(
+                    run.info.run_id,
+                    dict(run.data.metrics),
+                    dict(run.data.tags),
+                    int(run.info.start_time or 0),
+                )
         return found
 
 
