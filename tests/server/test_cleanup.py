@@ -16,10 +16,10 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
-from jenkins_mlflow.commands.cleanup import clean_up
+from jenkins_mlflow.commands.cleanup import Wish, clean_up
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Cleanup, Config, Select
-from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError
+from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
@@ -66,7 +66,7 @@ def command(server: Server, folder: Path, model: str | None, **rules: object) ->
     """The command `cleanup --yes`."""
     config = Config(cleanup=Cleanup(**rules))  # type: ignore[arg-type]
     session = Session(config, server.url, Terminal(quiet=True), folder, BuildContext())
-    return clean_up(session, model=model, plan_only=False, yes=True, ask=False)
+    return clean_up(session, Wish(model=model, yes=True))
 
 
 def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
@@ -372,9 +372,7 @@ def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None
     ]
 
 
-def test_a_model_is_never_emptied_by_the_way(
-    make_server: MakeServer, run_cli: RunCli
-) -> None:
+def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: RunCli) -> None:
     """keep_last 0 is refused with the plan and the way out; by name and with the option it is carried out."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec()]})
@@ -390,3 +388,47 @@ def test_a_model_is_never_emptied_by_the_way(
     assert run_cli(*base, f"--models={name}", "--allow-remove-all").code == 2
     assert run_cli(*base, f"--model={name}", "--allow-remove-all").code == 0
     assert left(server, name) == []
+
+
+def test_a_plan_file_is_carried_out_as_it_stands(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Written, looked at, carried out: what became protected since is skipped and said; nothing else goes."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    base = ("cleanup", f"--tracking-uri={server.url}", "--output=json")
+    path = str(tmp_path / "plan.json")
+    written = run_cli(*base, f"--model={name}", "--keep-last=1", f"--plan={path}", "--at=2099-01-01")
+    assert (written.code, written.doc["status"]) == (0, "planned")
+    assert left(server, name) == [3, 2, 1]
+    seed(server.store_uri, {name: [Spec()]})
+    client(server.url).set_registered_model_alias(name, "canary", "1")
+    done = run_cli(*base, f"--apply={path}", "--yes", "--keep-last=0")
+    assert (done.code, done.doc["status"]) == (0, "deleted")
+    assert [(i["version"], i["outcome"], i["error"]) for i in done.doc["items"]] == [
+        (3, "", ""),
+        (2, "deleted", ""),
+        (1, "kept: changed meanwhile", "alias canary"),
+    ]
+    assert done.doc["warnings"] == [
+        "the config has changed since the plan was made; the plan is carried out as it stands"
+    ]
+    assert left(server, name) == [4, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (Wish(allow_remove_all=True), "--allow-remove-all needs --model"),
+        (Wish(at=1.0), "--at needs --dry-run or --plan"),
+        (
+            Wish(read=Path("p"), model="m"),
+            "--apply goes with none of --model, --plan and --at: the plan is carried out as it stands",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_together(wish: Wish, message: str) -> None:
+    """Said before anything is read."""
+    with pytest.raises(UsageError) as error:
+        wish.check()
+    assert error.value.message == message

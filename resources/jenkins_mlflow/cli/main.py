@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -290,6 +291,21 @@ def rollback(
     help="Carry out an empty policy, and let the named model lose every version that is not protected.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
+@click.option(
+    "--plan", "write", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan, change nothing."
+)
+@click.option(
+    "--apply",
+    "read",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Carry out this plan as it stands.",
+)
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Count ages from this time (UTC) instead of now; with --dry-run or --plan.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
@@ -302,6 +318,9 @@ def cleanup(
     max_deletions: str | None,
     allow_remove_all: bool,
     dry_run: bool,
+    write: Path | None,
+    read: Path | None,
+    at: datetime | None,
     yes: bool,
     ask: bool,
     **options: Any,
@@ -313,10 +332,17 @@ def cleanup(
         "cleanup.max_deletions": max_deletions,
     }
     session = _session(flags, options)
-    document = cleanup_command.clean_up(
-        session, model=model, plan_only=dry_run, yes=yes, ask=ask, allow_remove_all=allow_remove_all
+    wish = cleanup_command.Wish(
+        model=model,
+        plan_only=dry_run,
+        yes=yes,
+        ask=ask,
+        allow_remove_all=allow_remove_all,
+        write=write,
+        read=read,
+        at=at.replace(tzinfo=timezone.utc).timestamp() if at else None,
     )
-    _finish(document, options, session)
+    _finish(cleanup_command.clean_up(session, wish), options, session)
 
 
 @cli.command("list")

@@ -301,6 +301,11 @@ class Cleanup(KeepRules):
         le=100,
         description="Percentage of a model's versions; a cleanup that would delete more is refused.",
     )
+    plan_expires: Duration = Field(
+        default=86_400.0,
+        description="Age from which a plan file is not carried out any more.",
+        json_schema_extra={"default": "24h"},
+    )
     reclaim: Literal["none"] = Field(default="none", description="What else goes with a version: nothing.")
 
     @property
