@@ -97,6 +97,14 @@ def _cleanup_table(document: Document) -> tuple[list[str], list[Row]]:
     return ["model", "version", "stage", "aliases", "action", "reason", "outcome"], rows
 
 
+def _lease_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [e["model"], e["version"], e["holder"], e["until"] or "for ever", "runs" if e["runs"] else "ended"]
+        for e in document.get("leases", ())
+    ]
+    return ["model", "version", "holder", "until", "state"], rows
+
+
 def _list_table(document: Document) -> tuple[list[str], list[Row]]:
     metric = str(document.get("metric", "metric"))
     rows: list[Row] = [
@@ -166,6 +174,7 @@ _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "rollback": _promote_table,
     "doctor": _doctor_table,
     "cleanup": _cleanup_table,
+    "lease": _lease_table,
     "list": _list_table,
     "jobs": _jobs_table,
 }
@@ -227,7 +236,7 @@ def _text(document: Document, stream: TextIO) -> None:
 
     columns, rows = table(document)
     # A promotion's attempts were shown as they happened.
-    listed = document["command"] in ("train", "select", "doctor") or "items" in document
+    listed = document["command"] in ("train", "select", "doctor", "lease") or "items" in document
     if rows and listed:
         width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
         grid = Table(box=None, pad_edge=False, header_style="bold")

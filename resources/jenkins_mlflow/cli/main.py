@@ -19,12 +19,14 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
 import click
+from pydantic_core import PydanticCustomError
 
 from jenkins_mlflow import VERSION, errors
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands import (
     cleanup as cleanup_command,
     doctor as doctor_command,
+    lease as lease_command,
     list as list_command,
     promote as promote_command,
     select as select_command,
@@ -32,6 +34,7 @@ from jenkins_mlflow.commands import (
 )
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.config import schema as config
+from jenkins_mlflow.config.values import parse_duration
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import FORMATS, prepare_streams, render
 from jenkins_mlflow.selection.gates_report import write_gates_report
@@ -343,6 +346,46 @@ def cleanup(
         at=at.replace(tzinfo=timezone.utc).timestamp() if at else None,
     )
     _finish(cleanup_command.clean_up(session, wish), options, session)
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A duration such as `30d`, read as the config does."""
+    try:
+        return None if value is None else parse_duration(value)
+    except PydanticCustomError as error:
+        raise click.BadParameter(f"expected {error}", context, parameter) from error
+
+
+@cli.command()
+@click.option("--model", help="Registered model; without it, the leases of the group are listed.")
+@click.option("--version", type=click.IntRange(min=1), help="Its version.")
+@click.option("--holder", help="Who runs the version, such as a cluster.")
+@click.option(
+    "--for", "seconds", callback=_seconds, metavar="DURATION", help="How long from now on, e.g. 30d."
+)
+@click.option("--release", is_flag=True, help="End the lease.")
+@_common
+def lease(
+    model: str | None,
+    version: int | None,
+    holder: str | None,
+    seconds: float | None,
+    release: bool,
+    **options: Any,
+) -> None:
+    """Say who runs a version: no cleanup deletes it until the lease ends or is released."""
+    session = _session({}, options)
+    given = [option is not None for option in (model, version, holder)]
+    if not any(given) and seconds is None and not release:
+        _finish(lease_command.list_leases(session), options, session)
+    if model is None or version is None or holder is None or (seconds is None) != release:
+        raise UsageError(
+            "a lease needs --model, --version and --holder, and either --for or --release",
+            next_step="leave all of them out to list the leases",
+        )
+    if seconds is None:
+        _finish(lease_command.release_lease(session, model, version, holder), options, session)
+    _finish(lease_command.take_lease(session, model, version, holder, seconds), options, session)
 
 
 @cli.command("list")

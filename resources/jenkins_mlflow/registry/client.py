@@ -177,6 +177,14 @@ class Registry:
         for key, value in tags.items():
             self._writer.set_model_version_tag(name, str(number), key, value[:5000])
 
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Remove a tag from a version; one that is gone already is no error."""
+        try:
+            self._writer.delete_model_version_tag(name, str(number), key)
+        except Exception as error:
+            if not classify(error).not_found:
+                raise
+
     def tag_model(self, name: str, key: str, value: str) -> None:
         """Set a tag on a registered model; an upsert, safe to repeat."""
         self._writer.set_registered_model_tag(name, key, value)
