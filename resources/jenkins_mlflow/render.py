@@ -105,6 +105,22 @@ def _lease_table(document: Document) -> tuple[list[str], list[Row]]:
     return ["model", "version", "holder", "until", "state"], rows
 
 
+def _restore_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [
+            i["model"],
+            i["version"],
+            _day(int(i["deleted"] * 1000)),
+            i["outcome"],
+            i["number"],
+            i["note"],
+            i["build"],
+        ]
+        for i in document.get("items", ())
+    ]
+    return ["model", "version", "deleted", "outcome", "now", "note", "build"], rows
+
+
 def _list_table(document: Document) -> tuple[list[str], list[Row]]:
     metric = str(document.get("metric", "metric"))
     rows: list[Row] = [
@@ -176,6 +192,7 @@ _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "cleanup": _cleanup_table,
     "lease": _lease_table,
     "list": _list_table,
+    "restore": _restore_table,
     "jobs": _jobs_table,
 }
 

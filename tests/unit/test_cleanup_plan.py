@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -10,7 +11,7 @@ from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
-from jenkins_mlflow.config.schema import Cleanup, KeepBest, KeepRules, Protect, Select
+from jenkins_mlflow.config.schema import Cleanup, KeepBest, KeepRules, Protect, Select, load
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Target, Version
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 
@@ -226,6 +227,19 @@ def test_what_is_too_much_is_refused(rules: dict[str, object], allowed: bool, re
     group = snapshot(*(version("m", n) for n in range(1, 5)))
     result = plan_cleanup(group, group, Cleanup(**rules), TARGET, now=NOW, allow_remove_all=allowed)  # type: ignore[arg-type]
     assert list(result.refusals) == refusals
+
+
+def test_the_config_in_the_docs_is_one(tmp_path: Path) -> None:
+    """The page's example loads, and its override counts for its model alone."""
+    page = Path(__file__).parents[2] / "docs/retention.md"
+    path = tmp_path / "mlops.yaml"
+    path.write_text(
+        page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0], encoding="utf-8"
+    )
+    cleanup = load(path, {}, {}).cleanup
+    experimental, other = (cleanup.rules_for(f"heart-disease-{name}") for name in ("experimental", "svm"))
+    assert (experimental.keep_last, experimental.keep_daily, experimental.keep_weekly) == (1, 0, 4)
+    assert (other.keep_last, other.keep_daily) == (3, 7)
 
 
 MARKS = st.fixed_dictionaries(

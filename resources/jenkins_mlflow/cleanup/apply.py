@@ -5,6 +5,7 @@ Deleting a version removes its record; its run, logged model and files stay (MLf
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOu
 from jenkins_mlflow.cleanup.protection import INTENT_TAGS, RECORD_TAGS, Key, Protection, unfinished
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError, NotFound
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Version
 from jenkins_mlflow.text import plural
 
@@ -37,6 +39,7 @@ def apply_cleanup(
     plan: CleanupPlan,
     locked: Callable[[Sequence[str]], AbstractContextManager[Held]],
     *,
+    journal: Journal | None = None,
     progress: Callable[[], None] = lambda: None,
     workers: int = WORKERS,
 ) -> CleanupResult:
@@ -51,16 +54,25 @@ def apply_cleanup(
 
     Args:
         locked: Gives the lock for some models.
+        journal: Where each version is written down before it is deleted; None for the registry's.
         progress: Called after each version.
         workers: Deletions at once.
     """
+    journal = journal or Journal(registry)
     outcomes: dict[Key, Item] = {}
     stopped: JenkinsMlflowError | Interrupted | None = None
     for batch in batches(plan.deletions):
         try:
             with locked(sorted({item.version.model for item in batch})) as lock:
                 deletion = _Deletion(registry, plan.protection, lock)
+                lock.check()
+                runs = [journal.write(model, versions) for model, versions in _of_models(batch).items()]
                 stopped = _delete_all(deletion, batch, outcomes, progress, workers)
+                for run in runs:
+                    with contextlib.suppress(
+                        JenkinsMlflowError
+                    ):  # it is written; that it looks open does no harm
+                        journal.close(run)
         except Busy as busy:
             _leave(batch, outcomes, "kept: in use", busy.message)
         except (JenkinsMlflowError, Interrupted) as error:
@@ -87,6 +99,14 @@ def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         names += len(name)
     if batch:
         yield batch
+
+
+def _of_models(items: Sequence[Item]) -> dict[str, list[Version]]:
+    """The versions by model."""
+    found: dict[str, list[Version]] = defaultdict(list)
+    for item in items:
+        found[item.version.model].append(item.version)
+    return found
 
 
 class _Deletion:

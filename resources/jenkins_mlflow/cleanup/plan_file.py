@@ -118,6 +118,7 @@ def _entry(item: Item) -> dict[str, Any]:
         "stage": version.stage,
         "aliases": list(version.aliases),
         "tags": dict(version.tags),
+        "description": version.description,
         "action": item.action,
         "reason": item.reason,
         "rule": item.rule,
@@ -136,5 +137,6 @@ def _item(entry: dict[str, Any]) -> Item:
         run_id=entry["run_id"],
         source=entry["source"],
         tags=entry["tags"],
+        description=entry["description"],
     )
     return Item(version, entry["action"], entry["reason"], entry["rule"], entry["rank"])

@@ -29,6 +29,7 @@ from jenkins_mlflow.commands import (
     lease as lease_command,
     list as list_command,
     promote as promote_command,
+    restore as restore_command,
     select as select_command,
     train as train_command,
 )
@@ -52,7 +53,8 @@ def cli() -> None:
 
     Settings come from flags, then MLOPS__SECTION__KEY environment variables, then the config file, then defaults.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
-    the gates, 4 a person must promote by hand (a notice says how).
+    the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
+    stopped after its first deletion.
     """
 
 
@@ -343,7 +345,7 @@ def cleanup(
         allow_remove_all=allow_remove_all,
         write=write,
         read=read,
-        at=at.replace(tzinfo=timezone.utc).timestamp() if at else None,
+        at=_epoch(at),
     )
     _finish(cleanup_command.clean_up(session, wish), options, session)
 
@@ -386,6 +388,36 @@ def lease(
     if seconds is None:
         _finish(lease_command.release_lease(session, model, version, holder), options, session)
     _finish(lease_command.take_lease(session, model, version, holder, seconds), options, session)
+
+
+@cli.command()
+@click.option("--model", required=True, help="Registered model.")
+@click.option("--version", type=click.IntRange(min=1), help="Only the version that had this number.")
+@click.option("--build", "build_url", metavar="URL", help="Only what this build deleted.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Only what was deleted at this time (UTC) or later.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be restored, change nothing.")
+@_common
+def restore(
+    model: str,
+    version: int | None,
+    build_url: str | None,
+    since: datetime | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Register versions again that a cleanup deleted: with new numbers, and no mark of a living version."""
+    session = _session({}, options)
+    choice = restore_command.Choice(version, build_url, _epoch(since))
+    _finish(restore_command.restore_versions(session, model, choice, plan_only=dry_run), options, session)
+
+
+def _epoch(moment: datetime | None) -> float | None:
+    """A time that was given in UTC, as seconds since the epoch."""
+    return moment.replace(tzinfo=timezone.utc).timestamp() if moment else None
 
 
 @cli.command("list")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
-from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
+from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, dry_run, plan_cleanup
 from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_plan
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError, error_document
 from jenkins_mlflow.registry.client import Registry, matches
+from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.text import plural, printable, redact
 
@@ -111,10 +112,23 @@ def clean_up(session: Session, wish: Wish) -> Document:
             registry,
             plan,
             lambda models: session.lock(registry, "cleanup", models, models),
+            journal=Journal(registry, session.build.url, now),
             progress=advance,
         )
-    document |= result.document()
-    return document | _ended(session, result.stopped, result.message) if result.stopped else document
+    document |= {**result.document(), "exit_code": exit_code(result)}
+    if result.stopped:
+        document |= {**_ended(session, result.stopped, result.message), "exit_code": exit_code(result)}
+    return document
+
+
+def exit_code(result: CleanupResult) -> int:
+    """What a pipeline must know: BUSY if others hold every model, PARTLY if an error came after the first deletion."""
+    outcomes = [item.outcome for item in result.items if item.action == "delete"]
+    if isinstance(result.stopped, Interrupted) or (result.stopped and "deleted" not in outcomes):
+        return result.stopped.exit_code
+    if result.stopped:
+        return errors.PARTLY
+    return errors.BUSY if outcomes and set(outcomes) == {"kept: in use"} else errors.DONE
 
 
 def _plan(session: Session, registry: Registry, wish: Wish, now: float) -> CleanupPlan:

@@ -222,6 +222,20 @@ class Registry:
             if model.name.startswith(FLAG_PREFIX)
         ]
 
+    def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
+        """Register a version with another one's source, run and description; its number. Not safe to repeat."""
+        # A server takes a logged model as source only with its id, which it does not give back (MLflow 3.17.2).
+        logged = re.fullmatch(r"models:/(m-[0-9a-f]+)/?", like.source)
+        made = self._client.create_model_version(
+            like.model,
+            like.source,
+            like.run_id,
+            tags=dict(tags),
+            description=like.description or None,
+            model_id=logged.group(1) if logged else None,
+        )
+        return int(made.version)
+
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version: its record only, run and artifacts stay."""
         self._writer.delete_model_version(name, str(number))
@@ -350,4 +364,5 @@ def _version(found: ModelVersion, aliases: tuple[str, ...], runs: Mapping[str, R
         source=found.source or "",
         tags=dict(found.tags or {}),
         run=runs.get(found.run_id or ""),
+        description=found.description or "",
     )

@@ -53,6 +53,7 @@ class Version:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
+    description: str = ""
 
     @property
     def label(self) -> str:
