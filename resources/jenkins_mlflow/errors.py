@@ -9,10 +9,11 @@
     ├── JenkinsError            1   Jenkins answered with an error
     │   └── JobNotFound         1   the job or build does not exist
     └── Refused                 1   the action would be unsafe, so nothing was written
+        └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Two outcomes are no errors and have other codes: NO_CANDIDATE (no candidate passes the gates) and
-BY_HAND (every promotion method failed, a person must promote).
+Three outcomes have codes of their own: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
+failed, a person must promote) and PARTLY (an error stopped a cleanup after its first deletion).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ FAILED = 1
 USAGE = 2
 NO_CANDIDATE = 3
 BY_HAND = 4
+BUSY = 5
+PARTLY = 6
 
 
 class _Reported(BaseException):
@@ -84,6 +87,8 @@ class Refused(JenkinsMlflowError):
 
 class Busy(Refused):
     """Another process holds the lock; nothing was written."""
+
+    exit_code = BUSY
 
 
 class LockLost(JenkinsMlflowError):

@@ -41,6 +41,8 @@ def render(document: Document, form: str, stream: TextIO) -> None:
         stream.write(_markdown(*table(document)))
     elif document["command"] == "list":
         stream.write(tree(document))
+    elif document["command"] == "cleanup":
+        stream.write(retention(document))
     else:
         if document["command"] in _LISTED or "items" in document:
             _write_table(*table(document), stream)
@@ -103,6 +105,30 @@ def _cleanup_table(document: Document) -> tuple[list[str], list[Row]]:
         for i in document.get("items", ())
     ]
     return ["model", "version", "stage", "aliases", "action", "reason", "outcome"], rows
+
+
+def _lease_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [e["model"], e["version"], e["holder"], e["until"] or "for ever", "runs" if e["runs"] else "ended"]
+        for e in document.get("leases", ())
+    ]
+    return ["model", "version", "holder", "until", "state"], rows
+
+
+def _restore_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [
+            i["model"],
+            i["version"],
+            _day(int(i["deleted"] * 1000)),
+            i["outcome"],
+            i["number"],
+            i["note"],
+            i["build"],
+        ]
+        for i in document.get("items", ())
+    ]
+    return ["model", "version", "deleted", "outcome", "now", "note", "build"], rows
 
 
 def _list_table(document: Document) -> tuple[list[str], list[Row]]:
@@ -174,7 +200,9 @@ _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "rollback": _promote_table,
     "doctor": _doctor_table,
     "cleanup": _cleanup_table,
+    "lease": _lease_table,
     "list": _list_table,
+    "restore": _restore_table,
     "jobs": _jobs_table,
 }
 
@@ -249,6 +277,37 @@ def _width(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def retention(document: Document) -> str:
+    """A cleanup: the policy in words, then model by model what stays by which rule, and what goes."""
+    lines: list[str] = []
+    for policy in document["policy"] if document["items"] else ():
+        whose = "each model" if policy["models"] is None else f"models {printable(policy['models'])}"
+        lines.append(f"Keep of {whose}: {', '.join(policy['keep']) or 'nothing'}.")
+    for model in dict.fromkeys(item["model"] for item in document["items"]):
+        lines.append(f"📦 {printable(model)}")
+        for item in document["items"]:
+            if item["model"] == model:
+                word = _FATES[item["outcome"] or item["action"]]
+                marks = [item["stage"]] if item["stage"] != "None" else []
+                marks += [f"@{alias}" for alias in item["aliases"]]
+                told = [_day(item["created"]), *marks, item["error"] or item["reason"]]
+                lines.append(printable(f"   {word:<12} v{item['version']:<4} {'  '.join(told)}"))
+    return "\n".join([*lines, printable(document["message"])]) + "\n"
+
+
+_FATES = {
+    "keep": "keep",
+    "delete": "🗑️  delete",
+    "defer": "later",
+    "deleted": "🗑️  deleted",
+    "already gone": "🗑️  gone",
+    "kept: changed meanwhile": "kept",
+    "kept: in use": "kept",
+    "failed": "FAILED",
+    "not reached": "not reached",
+}
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:

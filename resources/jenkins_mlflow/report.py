@@ -13,7 +13,7 @@ _TRIAL_BYTES = 4096
 
 
 def refuse_links(folder: Path) -> None:
-    """Make sure that nothing is written through a link: a checkout may bring the folder, and in it links to other files.
+    """Make sure that nothing is written through a link, which a checkout may bring in the folder's place.
 
     Raises:
         UsageError: the folder, one above it, or something in it is a symbolic link.

@@ -30,6 +30,18 @@ ROLLED_BACK_FROM = TAG_PREFIX + "rolled_back_from"
 CHECK_TAG = TAG_PREFIX + "check"
 PENDING, PASSED, FAILED = "pending", "passed", "failed"
 
+# Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when, a tag a holder.
+KEEP_TAG = TAG_PREFIX + "keep"
+LEASE_TAG = TAG_PREFIX + "lease."
+
+# Of a version: which deleted version it was registered again from, as NUMBER@CREATED.
+RESTORED_FROM = TAG_PREFIX + "restored_from"
+
+# Of a run: the journal of deletions.
+JOURNAL_MODEL = TAG_PREFIX + "journal.model"
+JOURNAL_BUILD = TAG_PREFIX + "journal.build"
+JOURNAL_PART = TAG_PREFIX + "journal.part."
+
 # Of a registered model: a promotion that has begun and not ended; of a lock's flag: who holds it.
 INTENT_TAG = TAG_PREFIX + "intent"
 HOLDER_TAG = TAG_PREFIX + "lock"

@@ -265,7 +265,7 @@ class Enumeration:
         """What is wrong right after the command, before any other: what it said must be so."""
         if "this is a bug" in ended.stderr or "Traceback" in ended.stderr:
             return "a traceback"
-        if ended.code not in (0, 1, 4, -9):
+        if ended.code not in (0, 1, 4, 5, 6, -9):
             return f"exit code {ended.code}"
         if ended.code == 0 and (wrong := self._scenario.done(self._serving(name))):
             return f"said {ended.doc.get('status')!r}, but {wrong}"

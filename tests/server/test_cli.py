@@ -359,6 +359,7 @@ def test_an_abort_during_cleanup_says_what_was_done(
             "cleanup",
             f"--model={name}",
             "--keep-last=0",
+            "--allow-remove-all",
             "--yes",
             "--output=json",
             f"--tracking-uri={proxy.url}",

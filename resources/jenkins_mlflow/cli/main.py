@@ -26,6 +26,7 @@ from jenkins_mlflow.cli.options import (
     select_flags,
     selecting,
 )
+from jenkins_mlflow.cli.retention import cleanup, lease, restore
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.terminal import Terminal, prepare_streams
 
@@ -184,40 +185,6 @@ def rollback(
     finish(run_rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
-@cli.command()
-@click.option("--model", help="Clean up only this registered model.")
-@click.option("--keep-last", metavar="N", help="Newest versions, not in production, that stay [3].")
-@click.option("--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
-@click.option("--max-deletions", metavar="N", help="Most deletions in one run [500].")
-@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
-)
-@common
-def cleanup(
-    model: str | None,
-    keep_last: str | None,
-    min_age: str | None,
-    max_deletions: str | None,
-    dry_run: bool,
-    yes: bool,
-    ask: bool,
-    **options: Any,
-) -> None:
-    """Delete old versions by the retention policy: plan, ask (or --yes), delete."""
-    from jenkins_mlflow.commands.cleanup import clean_up
-
-    flags = {
-        "cleanup.keep_last": keep_last,
-        "cleanup.min_age": min_age,
-        "cleanup.max_deletions": max_deletions,
-    }
-    session = open_session(flags, options)
-    document = clean_up(session, model=model, plan_only=dry_run, yes=yes, ask=ask)
-    finish(document, options, session)
-
-
 @cli.command("list")
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--metric", help="Metric shown beside each version [roc_auc].")
@@ -250,6 +217,9 @@ def schema() -> None:
 
     click.echo(json.dumps(json_schema(), indent=2))
 
+
+for command in (cleanup, lease, restore):
+    cli.add_command(command)
 
 try:
     from jenkins_mlflow.jenkins_jobs.commands import jobs

@@ -28,6 +28,7 @@ _EXPECTED = {
     "model_type": "a mapping of keys and values",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 

@@ -246,9 +246,15 @@ def parse_alias(value: Any) -> str:
     return value
 
 
+def parse_alias_pattern(value: Any) -> str:
+    """An alias, or a pattern of aliases: `deployed-*`."""
+    pattern = isinstance(value, str) and any(char in value for char in "*?[")
+    return parse_line(value) if pattern else parse_alias(value)
+
+
 def parse_aliases(value: Any) -> tuple[str, ...] | Literal["all"]:
-    """Alias names, or ``all``."""
-    return "all" if value == "all" else _each(parse_lines(value), parse_alias)
+    """Alias names or patterns, or ``all``."""
+    return "all" if value == "all" else _each(parse_lines(value), parse_alias_pattern)
 
 
 def parse_method(value: Any) -> str:
@@ -307,6 +313,7 @@ _DURATION_SCHEMA = schema(
 Duration = Annotated[float, BeforeValidator(parse_duration), _DURATION_SCHEMA]
 Age = Annotated[float, BeforeValidator(functools.partial(parse_duration, likely_unit="d")), _DURATION_SCHEMA]
 Line = Annotated[str, BeforeValidator(parse_line), schema(_TEXT)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(parse_lines), schema(one_or_list(_TEXT))]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(one_or_list(_TEXT, minItems=1))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]
@@ -321,7 +328,9 @@ Stages = Annotated[
 ]
 Alias = Annotated[str, BeforeValidator(parse_alias), schema(_ALIAS)]
 Aliases = Annotated[
-    tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), schema(one_or_list(_ALIAS))
+    tuple[str, ...] | Literal["all"],
+    BeforeValidator(parse_aliases),
+    schema(one_or_list({"type": "string", "pattern": r"^([\w-]+|.*[*?\[].*)$"})),
 ]
 _METHOD: dict[str, Any] = {"type": "string", "enum": list(METHOD_NAMES)}
 Methods = Annotated[

@@ -152,6 +152,14 @@ class Registry:
         )
         return _version(found, tuple(sorted(found.aliases)), {})
 
+    def versions_with_tag(self, key: str) -> list[Version]:
+        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        return [_version(found, (), {}) for found in self._versions(f"tags.`{key}` LIKE '%'")]
+
+    def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
+        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
+
     def storage_uri(self, name: str, number: int) -> str:
         """Where the version's files lie, as the registry knows it."""
         return self._read(
@@ -196,6 +204,14 @@ class Registry:
         for key, value in tags.items():
             self._writer.set_model_version_tag(name, str(number), key, value[:5000])
 
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Remove a tag from a version; one that is gone already is no error."""
+        try:
+            self._writer.delete_model_version_tag(name, str(number), key)
+        except Exception as error:
+            if not classify(error).not_found:
+                raise
+
     def tag_model(self, name: str, key: str, value: str) -> None:
         """Set a tag on a registered model; an upsert, safe to repeat."""
         self._writer.set_registered_model_tag(name, key, value)
@@ -235,6 +251,20 @@ class Registry:
             for model in self._models(f"name LIKE '{FLAG_PREFIX}%'")
             if model.name.startswith(FLAG_PREFIX)
         ]
+
+    def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
+        """Register a version with another one's source, run and description; its number. Not safe to repeat."""
+        # A server takes a logged model as source only with its id, which it does not give back (MLflow 3.17.2).
+        logged = re.fullmatch(r"models:/(m-[0-9a-f]+)/?", like.source)
+        made = self._client.create_model_version(
+            like.model,
+            like.source,
+            like.run_id,
+            tags=dict(tags),
+            description=like.description or None,
+            model_id=logged.group(1) if logged else None,
+        )
+        return int(made.version)
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version: its record only, run and artifacts stay."""
@@ -333,7 +363,12 @@ class Registry:
             )
             runs = self._read("the runs of the versions", read_runs)
             for run in runs:
-                found[run.info.run_id] = Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags))
+                found[run.info.run_id] = Run(
+                    run.info.run_id,
+                    dict(run.data.metrics),
+                    dict(run.data.tags),
+                    int(run.info.start_time or 0),
+                )
         return found
 
 
@@ -359,4 +394,5 @@ def _version(found: ModelVersion, aliases: tuple[str, ...], runs: Mapping[str, R
         source=found.source or "",
         tags=dict(found.tags or {}),
         run=runs.get(found.run_id or ""),
+        description=found.description or "",
     )

@@ -35,11 +35,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Run:
-    """The training run behind a version: its metrics (last logged value each) and tags."""
+    """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds."""
 
     run_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    started: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Version:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
+    description: str = ""
 
     @property
     def label(self) -> str:

@@ -34,8 +34,6 @@ class Verdict:
 
 def not_a_candidate(version: Version, rules: Select, target: Target, build: str | None) -> str:
     """Why a version that is not in production is no candidate; empty when it is one."""
-    if version.model == target.copy_to:
-        return "a version of the production model: promote it by name to bring it back"
     if version.status != READY:
         return f"its status is {version.status}, not READY"
     if elsewhere := _serves_elsewhere(version, rules, target):
@@ -51,6 +49,8 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
 
 def _serves_elsewhere(version: Version, rules: Select, target: Target) -> str:
     """Whether somebody gave the version a place already, which a promotion would take from them."""
+    if version.model == target.copy_to:
+        return "a version of the production model: promote it by name to bring it back"
     stages, aliases = rules.include.stages, rules.include.aliases
     named = (PRODUCTION, STAGING) if stages == "all" else stages
     if version.stage != NO_STAGE and version.stage not in named:
