@@ -14,15 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsError
+from jenkins_mlflow.jenkins_jobs.log import Lines
 from jenkins_mlflow.jenkins_jobs.server import pause
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import one_line, printable
 
 T = TypeVar("T")
-
-# Jenkins hides its notes on a line (links, colours) in the log between "conceal" and "reset" (ConsoleNote, core 2.528).
-_NOTES = re.compile(r"\x1b\[8mha:.*?\x1b\[0m")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
 
 
 class Builds(Protocol):
@@ -99,21 +96,20 @@ class Follower:
             Interrupted: The person left.
         """
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        position, rest = 0, ""
+        position, lines = 0, Lines()
 
         def look() -> dict[str, Any] | None:
-            nonlocal position, rest
+            nonlocal position
             chunk, position, more = self.server.log(self.job, number, position)
-            *lines, rest = (rest + decode(chunk)).split("\n")
-            for line in lines:
-                self.write(clean(line))
+            for line in lines.feed(decode(chunk)):
+                self.write(line)
             if more:
                 return None
             build = self.server.build(self.job, number)
             if build.get("building") or not build.get("result"):
                 return None
-            if rest:
-                self.write(clean(rest))
+            for line in lines.rest():
+                self.write(line)
             return build
 
         what, where = f"{self.job} {number}", self.server.page(self.job, number)
@@ -163,12 +159,6 @@ class Follower:
         interruption.state = f"{printable(what)} goes on in Jenkins: {where}"
         interruption.next_step = follow
         raise interruption
-
-
-def clean(line: str) -> str:
-    """A log's line without Jenkins' hidden notes, colours and whatever else could steer a terminal; tabs stay."""
-    plain = _ESCAPES.sub("", _NOTES.sub("", line).rstrip("\r").rpartition("\r")[2])
-    return "\t".join(printable(part) for part in plain.split("\t"))
 
 
 def _without_numbers(text: str) -> str:
