@@ -17,7 +17,7 @@ import requests
 
 from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
 from jenkins_mlflow.jenkins_jobs.access import Access
-from jenkins_mlflow.jenkins_jobs.failures import explained, response_of
+from jenkins_mlflow.jenkins_jobs.failures import MISSHAPEN, explained, response_of
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries
 
 T = TypeVar("T")
@@ -48,7 +48,9 @@ class Server:
         self, access: Access, policy: RetryPolicy = RETRIES, sleep: Callable[[float], None] = pause
     ) -> None:
         try:
-            import jenkins
+            from jenkins import JenkinsException
+
+            from jenkins_mlflow.jenkins_jobs.client import Client
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"{error.name} is not installed: `jenkins-mlflow jobs` talks with Jenkins by python-jenkins",
@@ -56,8 +58,8 @@ class Server:
             ) from error
         self.url = access.url
         self._access = access
-        self._library = jenkins
-        self._client = jenkins.Jenkins(access.url, access.user, access.token, timeout=SECONDS)
+        self._library_error = JenkinsException
+        self._client = Client(access, SECONDS)
         self._policy = policy
         self._sleep = sleep
 
@@ -174,7 +176,7 @@ class Server:
         def attempt() -> T:
             try:
                 return call()
-            except self._library.JenkinsException as error:
+            except self._library_error as error:
                 response = response_of(error)
                 if response is None or response.status_code != 403 or "crumb" not in response.text:
                     raise
@@ -183,5 +185,5 @@ class Server:
 
         try:
             return call_with_retries(attempt, policy or self._policy, sleep=self._sleep)
-        except (self._library.JenkinsException, requests.RequestException, ValueError) as error:
+        except (self._library_error, requests.RequestException, *MISSHAPEN) as error:
             raise explained(what, error, self._access, sent_once=policy is _ONCE) from error
