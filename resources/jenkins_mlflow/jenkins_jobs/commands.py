@@ -232,7 +232,7 @@ def show_log(
 
     name, limit = resolve(job, file), seconds(timeout)
     server = connect(url, by_netrc=netrc)
-    build = number or int(server.build(name, "lastBuild")["number"])
+    build = number or server.build(name, "lastBuild")["number"]
     if follow:
         finish(
             {

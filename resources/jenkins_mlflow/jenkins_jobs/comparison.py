@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from jenkins_mlflow.errors import JenkinsError
+from jenkins_mlflow.jenkins_jobs.failures import SAVE_ANEW
 from jenkins_mlflow.jenkins_jobs.job_xml import LISTS, NOT_CONCURRENT, PARAMETERS, TRIGGERS
 from jenkins_mlflow.text import one_line, printable, redact
 
@@ -38,7 +39,7 @@ def parse(name: str, text: str) -> ET.Element:
     except ET.ParseError as error:
         raise JenkinsError(
             f"the config.xml of {printable(name)} cannot be read: {one_line(str(error))}",
-            next_step="look at the job's page; saving it there writes its config.xml anew",
+            next_step=SAVE_ANEW,
         ) from error
 
 

@@ -17,6 +17,7 @@ _ACCOUNT = (
 )
 _PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, Create and Configure"
 _UNKNOWN = "whether Jenkins did it is not known"
+SAVE_ANEW = "look at the job's page; saving it there writes its config.xml anew"
 # What an answer of another shape ends in, in python-jenkins or in the package that reads it.
 MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = "check the name, folders included; `jobs apply` makes the jobs of jobs.yaml"

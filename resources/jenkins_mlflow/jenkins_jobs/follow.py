@@ -11,9 +11,10 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsError
+from jenkins_mlflow.jenkins_jobs.answers import Build, QueueItem
 from jenkins_mlflow.jenkins_jobs.log import Lines
 from jenkins_mlflow.jenkins_jobs.server import pause
 from jenkins_mlflow.terminal import Terminal
@@ -26,8 +27,8 @@ class Builds(Protocol):
     """The part of Jenkins that runs builds."""
 
     def page(self, name: str, number: int | str = "") -> str: ...
-    def build(self, name: str, number: int | str) -> dict[str, Any]: ...
-    def queue_item(self, number: int) -> dict[str, Any]: ...
+    def build(self, name: str, number: int | str) -> Build: ...
+    def queue_item(self, number: int) -> QueueItem: ...
     def cancel(self, number: int) -> None: ...
     def stop(self, name: str, number: int) -> None: ...
     def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]: ...
@@ -78,8 +79,8 @@ class Follower:
             if state.get("cancelled"):
                 return (None,)
             if executable := state.get("executable"):
-                return (int(executable["number"]),)
-            why = one_line(str(state.get("why") or ""))
+                return (executable["number"],)
+            why = one_line(state.get("why") or "")
             if why and _without_numbers(why) != _without_numbers(said):
                 self.terminal.say(f"in the queue: {why}")
                 said = why
@@ -88,7 +89,7 @@ class Follower:
         what, where = f"queue item {item} of {self.job}", self.server.page(self.job)
         return self._until(look, what, where, lambda: self.server.cancel(item))[0]
 
-    def to_the_end(self, number: int) -> dict[str, Any]:
+    def to_the_end(self, number: int) -> Build:
         """Write the log as it grows until the build has a result; the build.
 
         Raises:
@@ -98,7 +99,7 @@ class Follower:
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         position, lines = 0, Lines()
 
-        def look() -> dict[str, Any] | None:
+        def look() -> Build | None:
             nonlocal position
             chunk, position, more = self.server.log(self.job, number, position)
             for line in lines.feed(decode(chunk)):
