@@ -229,11 +229,11 @@ def show_log(
 ) -> None:
     """Print the log of a build: of this NUMBER, else of the last."""
     from jenkins_mlflow.jenkins_jobs.documents import watch
-    from jenkins_mlflow.jenkins_jobs.follow import clean
+    from jenkins_mlflow.jenkins_jobs.log import Lines
 
     name, limit = resolve(job, file), seconds(timeout)
     server = connect(url, by_netrc=netrc)
-    build = number or int(server.build(name, "lastBuild")["number"])
+    build = number or server.build(name, "lastBuild")["number"]
     if follow:
         finish(
             {
@@ -243,8 +243,9 @@ def show_log(
             }
         )
     text, _, _ = server.log(name, build, 0)
-    for line in text.decode("utf-8", "replace").splitlines():
-        click.echo(clean(line))
+    lines = Lines()
+    for line in lines.feed(text.decode("utf-8", "replace")) + lines.rest():
+        click.echo(line)
 
 
 def _show(plan: Plan, terminal: Terminal) -> None:

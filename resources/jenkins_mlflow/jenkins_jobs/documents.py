@@ -7,6 +7,7 @@ from typing import Any
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.jenkins_jobs.answers import Build
 from jenkins_mlflow.jenkins_jobs.follow import Follower, OutOfTime
 from jenkins_mlflow.jenkins_jobs.outcome import exit_code, read_outcome
 from jenkins_mlflow.jenkins_jobs.plan import Plan
@@ -79,8 +80,8 @@ def watch(
     return _ended(server, name, ended)
 
 
-def _ended(server: Server, name: str, build: Document) -> Document:
-    outcome, result = read_outcome(server, name, build), str(build["result"])
+def _ended(server: Server, name: str, build: Build) -> Document:
+    outcome, result = read_outcome(server, name, build), str(build.get("result"))
     message = f"{name} {build['number']}: {result} after {build['duration'] / 1000:.0f} s"
     if outcome and outcome["message"]:
         message += f"; {outcome['command'] or 'described as'}: {outcome['message']}"
