@@ -51,6 +51,7 @@ def promotion(session: Session, registry: Registry, plan: Plan, lock: Lock) -> P
         session.writer(lock),
         group=session.config.models,
         alias_fallback=session.alias_fallback,
+        confirm=lock.confirm,
     )
 
 

@@ -196,6 +196,7 @@ class Session:
                     by=self.build.user,
                     url=self.build.url,
                     checked=rules.check is not None,
+                    confirm=lock.confirm,
                 ).run(model.name)
         except Busy as busy:
             self.warn(f"{busy.message}; what it has not finished may show")

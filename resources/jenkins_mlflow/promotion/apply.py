@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, RegistryError
-from jenkins_mlflow.methods.alias import NAME as ALIAS, point
-from jenkins_mlflow.methods.base import Method, Transition
-from jenkins_mlflow.methods.copy import NAME as COPY, find_copy, make_copy
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
+from jenkins_mlflow.methods.alias import NAME as ALIAS
+from jenkins_mlflow.methods.base import Method
+from jenkins_mlflow.methods.copy import NAME as COPY
 from jenkins_mlflow.promotion.announce import announce, remove_intent
-from jenkins_mlflow.promotion.changes import (
-    NEW,
-    Change,
-    State,
-    Table,
-    in_scope,
-    is_done,
-    is_settled,
-    states,
-    strangers,
-)
+from jenkins_mlflow.promotion.changes import NEW, Change, Table, in_scope, is_done
+from jenkins_mlflow.promotion.copying import with_the_copy
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
 from jenkins_mlflow.promotion.outcome import Outcome, Status, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
-from jenkins_mlflow.promotion.undo import Undo, Undone
+from jenkins_mlflow.promotion.steps import Overtaken, Steps
+from jenkins_mlflow.promotion.undo import Undone
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Version
-from jenkins_mlflow.registry.writer import Attempt, Writer
+from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import METHOD
 
 
@@ -44,10 +35,6 @@ class Begun:
     url: str = ""
 
 
-class _Overtaken(Exception):
-    """Someone else has changed what this promotion changes, too."""
-
-
 class Promotion:
     """Carries out one plan against the live registry; its caller holds the lock.
 
@@ -58,6 +45,7 @@ class Promotion:
         writer: Guards, retries and records every write.
         group: The patterns of the group, for an exclusive one.
         alias_fallback: Whether the alias alone may be set when no method can set the stage.
+        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
     """
 
     def __init__(
@@ -69,6 +57,7 @@ class Promotion:
         *,
         group: Sequence[str] = (),
         alias_fallback: bool = True,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._plan = plan
@@ -77,8 +66,8 @@ class Promotion:
         self._writer = writer
         self._group = tuple(group)
         self._alias_fallback = alias_fallback
-        self._undone = Undone()
-        self._live = self._first = Snapshot()
+        self._confirm = confirm
+        self._steps = self._steps_of(plan.table, Snapshot())
         self._intent_tags: tuple[str, ...] = ()
 
     def apply(self, tags: Mapping[str, str], begun: Begun = Begun()) -> Outcome:
@@ -95,7 +84,7 @@ class Promotion:
             Interrupted: stopped by a signal; what was half done was undone first.
         """
         plan = self._plan
-        live = self._live = self._first = self._read(with_candidate=plan.copies)
+        live = self._read(with_candidate=plan.copies)
         carrying = [
             model.name for model in live.models if model.name in plan.table.models and is_unfinished(model)
         ]
@@ -108,8 +97,10 @@ class Promotion:
         refuse_if_changed(plan, live)
         if is_done(plan.table, live, plan.target):
             return already(plan)
+        self._confirm()
         if self._table.number == NEW:
-            self._copy()
+            self._table = with_the_copy(self._registry, self._writer, plan)
+        self._steps = self._steps_of(self._table, live)
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         try:
             self._announce(intent)
@@ -132,41 +123,22 @@ class Promotion:
             return self._registry.snapshot([*names, *self._group])
         return Snapshot(tuple(model for name in names if (model := self._registry.find_model(name))))
 
-    def _copy(self) -> None:
-        """Make the copy that goes into production; it changes nothing yet, so nothing has to be undone."""
-        candidate, name = self._plan.candidate, self._table.model
-
-        def find() -> Version | None:
-            model = self._registry.find_model(name) or Model(name)
-            number = find_copy(model, candidate)
-            return model.version(number) if number else None
-
-        self._writer.write(
-            COPY,
-            lambda: make_copy(self._registry, candidate, name),
-            lambda: find() is not None,
-        )
-        copy = find()
-        if copy is None:
-            why = self._writer.attempts[-1].error if self._writer.attempts else "no answer"
-            raise RegistryError(
-                f"{candidate.label} could not be copied to {name}: {why}",
-                state="nothing in production was changed",
-                next_step="mend that, then run the command again",
-            )
-        self._table = self._table.with_copy(copy)
+    def _steps_of(self, table: Table, first: Snapshot) -> Steps:
+        target = self._plan.target
+        return Steps(self._registry, table, target, self._methods, self._writer, self._read, first)
 
     def _announce(self, intent: Intent) -> None:
         self._intent_tags = tuple(reversed(intent.tags()))
         announce(self._registry, self._writer, intent)
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
+        steps = self._steps
         try:
-            method = self._set_stage()
-            staged = method is not None or not self._stage_changes()
-            aliased = (staged or self._alias_fallback) and self._set_own_alias()
-            retired = staged and aliased and self._retire_others()
-        except _Overtaken:
+            method = steps.set_stage()
+            staged = method is not None or not steps.stage_changes()
+            aliased = (staged or self._alias_fallback) and steps.set_own_alias()
+            retired = staged and aliased and steps.retire_others()
+        except Overtaken:
             return self._overtaken()
         if staged and aliased and retired:
             return self._finish(tags, method or self._other_method())
@@ -205,181 +177,56 @@ class Promotion:
         live = self._read()
         serving = in_scope(self._table, live, plan.target)
         outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
-        return outcome if self._undone.failed else self._close(outcome)
+        return outcome if self._steps.undone.failed else self._close(outcome)
 
     def _by_hand(self) -> Outcome:
         """Nothing was promoted: everything goes back, and a person is asked."""
         plan = self._plan
         live = self._read()
-        missing = tuple(self._missing(change) for change in self._pending(live) if self._for_a_person(change))
-        self._undone = self._undo().run(self._table)
+        missing = tuple(
+            self._missing(change) for change in self._steps.pending(live) if self._for_a_person(change)
+        )
+        self._steps.undo()
         serving = in_scope(self._table, self._read(), plan.target)
         message = f"{plan.candidate.label} could not be promoted: every method failed; a person must promote it by hand"
-        if not any(change.is_stage for change in self._pending(live)):
+        if not any(change.is_stage for change in self._steps.pending(live)):
             message = (
                 f"{plan.candidate.label} could not be promoted: {missing[0]} could not be set; all was undone"
             )
         outcome = self._told("manual", message, None, serving, missing)
-        if self._undone.failed or self._undone.kept:
-            left = "; ".join(self._undone.failed) or self._undone.kept
+        if self._steps.undone.failed or self._steps.undone.kept:
+            left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
             return replace(outcome, warnings=(f"not everything could be undone: {left}",))
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _overtaken(self) -> Outcome:
         """Someone else changed production in the middle: what this promotion did is undone, theirs stays."""
         plan = self._plan
-        self._undone = self._undo().run(self._table)
+        self._steps.undo()
         serving = in_scope(self._table, self._read(), plan.target)
         there = ", ".join(version.label for version in serving) or "NOTHING"
         swept = "".join(
             f"; {label} was archived at that moment: promote it again if it is wanted"
-            for label in self._swept()
+            for label in self._steps.swept()
         )
         message = (
             f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
             f"in production now: {there}{swept}"
         )
         outcome = self._told("overtaken", message, None, serving)
-        if self._undone.failed:
-            left = "; ".join(self._undone.failed)
+        if self._steps.undone.failed:
+            left = "; ".join(self._steps.undone.failed)
             return replace(outcome, warnings=(f"not everything could be undone: {left}",))
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _stop(self, stop: Interrupted) -> None:
         """A signal arrived: undo, and remove the intent if nothing can be half done any more."""
-        self._undone = self._undo().run(self._table)
-        if self._undone.failed or self._undone.kept or self._writer.open_ended:
+        self._steps.undo()
+        if self._steps.undone.failed or self._steps.undone.kept or self._writer.open_ended:
             return
         unremoved = self._remove_intent()
         if not unremoved:
             stop.state = stop.state or f"{self._table.model} is as it was before the promotion"
-
-    # --- the steps
-
-    def _stage_changes(self) -> list[Change]:
-        own = self._table.of(self._table.model)
-        return [change for change in own.pending if change.is_stage]
-
-    def _set_stage(self) -> str | None:
-        """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
-        changes = self._stage_changes()
-        if not changes:
-            return None
-        for method in self._methods:
-            obstacle = self._obstacle(method, self._transitions(changes))
-            if obstacle:
-                self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
-                continue
-            if self._try(method.name, functools.partial(self._move, method, changes), changes):
-                return method.name
-            self._undone = self._undo().run(replace(self._table, changes=tuple(changes)))
-            if self._undone.failed:
-                break
-            self._look()
-        return None
-
-    def _obstacle(self, method: Method, transitions: Sequence[Transition]) -> str:
-        """Why a method is not tried; that it cannot find out is a reason too."""
-        try:
-            return method.obstacle(transitions)
-        except RegistryError as error:
-            return error.message
-
-    def _set_own_alias(self) -> bool:
-        own = self._table.of(self._table.model)
-        return all(self._move_alias(change) for change in own.pending if not change.is_stage)
-
-    def _retire_others(self) -> bool:
-        """Take the other models of an exclusive group out of production."""
-        for change in self._table.pending:
-            if change.model == self._table.model or is_settled(
-                change, states(self._table, self._live)[change]
-            ):
-                continue
-            if not (self._retire(change) if change.is_stage else self._move_alias(change)):
-                return False
-        return True
-
-    def _retire(self, change: Change) -> bool:
-        return any(
-            self._try(
-                f"{method.name}: {change.model}", functools.partial(self._move, method, [change]), [change]
-            )
-            for method in self._methods
-            if not self._obstacle(method, self._transitions([change]))
-        )
-
-    def _move(self, method: Method, changes: Sequence[Change]) -> None:
-        """Make stage changes; what somebody else has moved since the last look stays where it is."""
-        transitions = self._transitions(changes)
-        if transitions:
-            method.carry_out(transitions)
-
-    def _transitions(self, changes: Sequence[Change]) -> list[Transition]:
-        """The stage changes that are still to be made, with the versions as they were at the last look."""
-        seen = states(self._table, self._live)
-        found = [
-            (self._live.require(change.model).version(int(change.mark)), str(change.wanted))
-            for change in changes
-            if not is_settled(change, seen[change])
-        ]
-        return [Transition(version, stage) for version, stage in found if version is not None]
-
-    def _move_alias(self, change: Change) -> bool:
-        alias, number = str(change.mark), change.wanted if isinstance(change.wanted, int) else None
-        return self._try(ALIAS, lambda: point(self._registry, change.model, alias, number), [change])
-
-    def _try(self, label: str, call: Callable[[], None], changes: Sequence[Change]) -> bool:
-        """One write with retries; what counts afterwards is the registry, not the answer."""
-
-        def took_effect() -> bool:
-            seen = self._look()
-            return all(is_settled(change, seen[change]) for change in changes)
-
-        accepted = self._writer.write(label, call, took_effect)
-        shown = took_effect()
-        if accepted and not shown:
-            note = "reported success, but the registry does not show it"
-            self._writer.record(Attempt(label, 0, "not verified", error=note))
-        elif shown and not accepted:
-            self._writer.record(Attempt(label, 0, "done", error="took effect although its answer was lost"))
-        return shown
-
-    def _look(self) -> dict[Change, State]:
-        """Read again: how the table compares with what is there now.
-
-        Raises:
-            _Overtaken: the promoted version or its alias was moved, or something else is in production.
-        """
-        self._live = self._read()
-        seen = states(self._table, self._live)
-        moved = any(how == "foreign" and not change.leaves for change, how in seen.items())
-        if moved or strangers(self._table, self._live, self._plan.target) or self._swept():
-            raise _Overtaken("someone else changed production at the same time")
-        return seen
-
-    def _swept(self) -> list[str]:
-        """The versions that MLflow archived though no row says so: someone put them into production at the last moment.
-
-        Archiving in one request takes all that is in the stage (method ``stage-archive``).
-        """
-        rows = {(change.model, change.mark) for change in self._table.changes}
-        own = self._live.model(self._table.model)
-        before = self._first.model(self._table.model)
-        known = {v.identity for v in before.versions if v.stage == ARCHIVED} if before else set()
-        return [
-            version.label
-            for version in (own.versions if own else ())
-            if version.stage == ARCHIVED
-            and (version.model, version.number) not in rows
-            and version.identity not in known
-        ]
-
-    def _undo(self) -> Undo:
-        return Undo(self._registry, self._methods, self._writer, self._plan.target, self._read)
-
-    def _pending(self, live: Snapshot) -> list[Change]:
-        return [change for change, seen in states(self._table, live).items() if not is_settled(change, seen)]
 
     def _for_a_person(self, change: Change) -> bool:
         """Whether a person has to make this change: archiving the model's own old version comes with the promotion."""
@@ -434,10 +281,13 @@ class Promotion:
             What could not be undone; all of it is left where someone else changed production since.
         """
         self._table = table
-        if not is_done(table, self._read(), self._plan.target):
+        live = self._read()
+        if not is_done(table, live, self._plan.target):
             return Undone(kept="someone else has changed what is in production")
+        self._confirm()
+        self._steps = self._steps_of(table, live)
         self._announce(Intent.of(self._table, begun.work, "", begun.by, begun.url))
-        undone = self._undo().run(self._table)
+        undone = self._steps.undo()
         if not undone.failed:
             self._remove_intent()
         return undone

@@ -108,6 +108,7 @@ class Recovery:
         group: The patterns of the reader's own group.
         by, url: Who recovers, in which build: for the record of what is finished.
         checked: Whether the config has a check after a promotion; what is finished here did not have it.
+        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Recovery:
         by: str = "",
         url: str = "",
         checked: bool = False,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._methods = methods
@@ -130,6 +132,7 @@ class Recovery:
         self._by = by
         self._url = url
         self._checked = checked
+        self._confirm = confirm
 
     def run(self, name: str) -> Recovered | None:
         """Finish or undo the model's unfinished promotion; None if there is none (any more).
@@ -152,6 +155,7 @@ class Recovery:
                 next_step="run `jenkins-mlflow promote --recover` with the config that it was begun with, or look at "
                 f"the tag jenkins_mlflow.intent of {name} in MLflow and remove it",
             )
+        self._confirm()
         decision = decide(intent, live, self._target)
         if decision.kind == "finish" and self._repair(decision.repair, live):
             note = self._record(intent, live.require(name).version(intent.number), live)
