@@ -8,8 +8,10 @@ import json
 import os
 import sys
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import mlflow
 import pandas as pd
@@ -178,6 +180,43 @@ def test_the_login_goes_to_the_tracking_server_alone(where: str, host: str) -> N
 KEYS = st.text() | st.sampled_from(
     ["flavors", "python_function", "loader_module", "code", "error", "model", "values", "rows_in", "least"]
 )
+
+
+class Listener(BaseHTTPRequestHandler):
+    """A host that somebody wants the login sent to."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.heard.append(f"{self.path} {self.headers.get('Authorization')}")
+        self.send_error(404)
+
+    def log_message(self, *args: object) -> None:
+        """Keep quiet."""
+
+
+@pytest.mark.parametrize("scheme", ["mlflow-artifacts", "http"])
+def test_no_login_is_sent_where_a_source_points(
+    scheme: str, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may register a version may name any host as its source."""
+    server, name = make_server(), f"spy-{next(numbers)}"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "promoter")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    with HTTPServer(("127.0.0.1", 0), Listener) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{other.server_port}"
+        client = mlflow.MlflowClient(server.store_uri, server.store_uri)  # 3.17 refuses it, 2.22 does not
+        client.create_registered_model(name)
+        client.create_model_version(name, source=f"{scheme}://{host}/1/a/artifacts/model")
+        version = Registry(connect(server.url)).version(name, 1)
+        checked = smoke_test(SmokeTest(python=sys.executable), version, server.url, tmp_path)
+        other.shutdown()
+    assert Listener.heard == []
+    assert (checked.passed, checked.reason) == (
+        False,
+        f"its files are on another host than the tracking server, {host}: not fetched",
+    )
 
 
 class Trap:
