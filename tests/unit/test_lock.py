@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -194,6 +195,13 @@ def test_a_registry_slower_than_the_lease_is_an_error(flags: Flags, make: Make) 
         "its flag was removed, or could not be renewed within its lease of 60 s"
     )
     assert flags.flags == {}
+
+
+def test_the_steady_clock_goes_on_in_suspend() -> None:
+    """Linux' clock since boot does; time.monotonic does not."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        assert before <= steady() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def lease(flags: Flags, renew: Callable[[], object]) -> Lease:

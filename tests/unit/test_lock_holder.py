@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.registry.flags import Flag, why_gone
 from jenkins_mlflow.registry.holder import Holder
-from jenkins_mlflow.registry.lock import Flag, why_gone
 
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
 OTHER = replace(ME, host="elsewhere", build="b-2", by="other")

@@ -75,7 +75,7 @@ class _Server:
             ) from error
 
     def stamp(self, name: str, description: str) -> int:
-        return int(self._store.update_registered_model(name, description).last_updated_timestamp)
+        return int(self._store.update_registered_model(name, description).last_updated_timestamp or 0)
 
 
 class _Database:

@@ -18,7 +18,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
@@ -26,7 +26,8 @@ from jenkins_mlflow.errors import Busy, LockLost
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.clock import steady
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
-from jenkins_mlflow.registry.holder import DEFAULT_LEASE, LONGEST_LEASE, Holder, is_running
+from jenkins_mlflow.registry.flags import Flag, Flags
+from jenkins_mlflow.registry.holder import DEFAULT_LEASE, Holder
 from jenkins_mlflow.registry.lease import Lease
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
 from jenkins_mlflow.text import printable
@@ -41,34 +42,6 @@ _HALF_SEEN = 1.0
 _INSISTS = 1.0
 _STEPS_BACK = 3 * _INSISTS
 _LAPSES = 4
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One raised flag; ``renewed`` is in milliseconds of the store's clock."""
-
-    name: str
-    renewed: int
-    holder: Holder
-
-
-def why_gone(flag: Flag, me: Holder, now: float, running: Callable[[int, str], bool] = is_running) -> str:
-    """Why the holder of a flag cannot be at work any more; empty if it may be. Pure but for ``running``.
-
-    Args:
-        flag: Another's flag.
-        me: Who asks.
-        now: The store's time in milliseconds, before the flags were asked for.
-        running: Whether a process of this host, known by number and start, still runs.
-    """
-    other = flag.holder
-    here = other.host == me.host and other.machine == me.machine
-    if here and other.pid and not running(other.pid, other.started):
-        return f"process {other.pid} on this host has ended"
-    if other.build and other.build == me.build and not here:
-        return "it is this same build, which has started again"
-    age, lease = (now - flag.renewed) / 1000, min(other.lease, LONGEST_LEASE)
-    return f"it was last renewed {age:.0f} s ago, its lease is {lease:g} s" if age > lease else ""
 
 
 class Lock:
@@ -107,10 +80,7 @@ class Lock:
         self._sleep = sleep
         self._clock = clock
         self._lease: Lease | None = None
-        self._store_time: tuple[int, float] | None = (
-            None  # in ms, and the moment of the clock when it was that
-        )
-        self._left_alone: set[str] = set()
+        self._flags = Flags(registry, holder, say, clock)
         self._open_until = 0.0
 
     def __enter__(self) -> Lock:  # noqa: PYI034  no subclass is meant
@@ -229,7 +199,7 @@ class Lock:
     def _refuse_wrong_clocks(self, rivals: list[Flag]) -> None:
         """Nobody knows how long to wait for a flag that was stamped in the future."""
         for rival in rivals:
-            ahead = (rival.renewed - self._now()) / 1000
+            ahead = (rival.renewed - self._flags.now()) / 1000
             if ahead > max(rival.holder.lease, DEFAULT_LEASE):
                 raise Busy(
                     f"{printable(self._holder.what)} is being worked on by {rival.holder.words}, "
@@ -252,47 +222,15 @@ class Lock:
                 if not classify(error).exists:
                     raise
                 stamp = renew()  # an earlier try took effect: nobody else can have this name
-            self._store_time = self._store_time or (stamp, self._clock())
+            self._flags.stamped(stamp)
 
         self._lease = Lease(name, self._holder.lease, renew, self._clock)
         self._request(f"taking the lock for {self._holder.what}", create)
         self._lease.start()
 
     def _look(self) -> tuple[bool, list[Flag]]:
-        """Whether this one's flag is up, and the living flags in its way, by name; dead ones are removed."""
-        now = (
-            self._now()
-        )  # before the flags are read: a renewal that comes after it is seen, or is no renewal in time
-        flags = [
-            Flag(name, renewed, Holder.from_tag(tags.get(HOLDER_TAG, "")))
-            for name, renewed, tags in self._request("reading the locks", self._registry.flags)
-        ]
         mine = self._lease.name if self._lease else ""
-        others = sorted((flag for flag in flags if flag.name != mine), key=lambda flag: flag.name)
-        rivals = [
-            flag for flag in others if not self._gone(flag, now) and self._holder.conflicts(flag.holder)
-        ]
-        return any(flag.name == mine for flag in flags), rivals
-
-    def _gone(self, flag: Flag, now: float) -> bool:
-        """Whether the flag is of one who is gone; then it is removed, in this one's way or not: nobody else would."""
-        reason = why_gone(flag, self._holder, now)
-        if reason and flag.name not in self._left_alone:
-            try:
-                self._registry.lower_flag(flag.name)
-            except Exception:  # noqa: BLE001  another account's, perhaps: it counts no more, removed or not
-                self._left_alone.add(flag.name)
-            else:
-                if self._holder.conflicts(flag.holder):
-                    self._say(f"taking the lock over from {flag.holder.words}: {reason}")
-        return bool(reason)
-
-    def _now(self) -> float:
-        """The store's time in ms, rather too early than too late: ages only seem smaller."""
-        if self._store_time is None:
-            return 0.0
-        stamp, moment = self._store_time
-        return stamp + (self._clock() - moment) * 1000
+        return self._request("reading the locks", lambda: self._flags.look(mine))
 
     def _request(self, what: str, call: Callable[[], T]) -> T:
         try:
