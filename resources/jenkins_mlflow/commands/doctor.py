@@ -118,7 +118,8 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
                 "check not ended",
                 "problem",
                 f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
-                f"if nothing runs it any more: jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
+                "if nothing runs it any more: "
+                f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
             )
     holder = model.aliases.get(alias) if alias else None
     if len(serving) == 1 and holder is not None and holder != serving[0].number:
