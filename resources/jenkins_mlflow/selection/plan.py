@@ -163,7 +163,7 @@ def _judge(version: Version, rules: Select) -> Verdict:
     gates = tuple(_apply(name, gate, version) for name, gate in rules.gates.items())
     value = version.metric(rules.metric)
     failed = [
-        f"{gate.metric} {number(gate.value)} is not {gate.rule}"
+        f"{gate.metric} {number(gate.value, rules.gates[gate.metric].limit)} is not {gate.rule}"
         if gate.value is not None
         else f"gate {gate.metric} {gate.rule}: {_why_missing(version, gate.metric)}"
         for gate in gates
@@ -204,7 +204,7 @@ def _challenge(best: Version, champion: Version | None, rules: Select) -> tuple[
         return True, f"better than the champion {champion.label} ({number(old)}) by {number(gain)}"
     head = f"champion {champion.label} has {number(old)}"
     if gain > 0:
-        return False, f"{head}: a gain of {number(gain)} where at least {number(needed)} is needed"
+        return False, f"{head}: a gain of {number(gain, needed)} where at least {number(needed)} is needed"
     return (
         False,
         f"{head}, better by {number(-gain)}" if gain else f"{head} too, and a tie keeps the champion",
