@@ -74,8 +74,9 @@ class Processes:
         jobs: How many at once, at least 1.
         timeout: Seconds that each may take; None = no limit.
         stop_on_failure: Whether one failure cancels all others.
-        say: Told every line of output, prefixed by its command's name.
+        say: Called with every line of output, prefixed by its command's name.
         grace: Seconds between SIGTERM and SIGKILL.
+        on_end: Called when a command has ended.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Processes:
         stop_on_failure: bool,
         say: Callable[[str], None],
         grace: float = GRACE_SECONDS,
+        on_end: Callable[[Ended], None] = lambda ended: None,
     ) -> None:
         self._order = [command.name for command in commands]
         self._width = max((len(printable(name)) for name in self._order), default=0) + 2
@@ -98,6 +100,7 @@ class Processes:
         self._stop_on_failure = stop_on_failure
         self._say = say
         self._grace = grace
+        self._on_end = on_end
         self._signals: list[int] = []
         self.interrupted: Interrupted | None = None
         self.warnings: list[str] = []
@@ -227,7 +230,9 @@ class Processes:
         ended: float | None = None,
     ) -> None:
         seconds = round((ended or time.monotonic()) - started, 3)
-        self._ended[command.name] = Ended(command.name, status, code, seconds, command.log, error)
+        ended_command = Ended(command.name, status, code, seconds, command.log, error)
+        self._ended[command.name] = ended_command
+        self._on_end(ended_command)
         if status == "failed" and code is None and self._stop_on_failure:
             self._cancel()
 

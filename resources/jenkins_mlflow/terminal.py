@@ -46,6 +46,17 @@ def colored(stream: TextIO | io.TextIOBase) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def discard(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to the null device.
+
+    Python would try to write it once more at its end, and exit with 120 when it cannot.
+    """
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
 class _Messages(io.TextIOBase):
     """Standard error; what cannot be written is dropped."""
 
@@ -53,9 +64,11 @@ class _Messages(io.TextIOBase):
         self._stream = sys.stderr  # rich's progress bar replaces sys.stderr while it shows
 
     def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
+        try:
             self._stream.write(text)
             self._stream.flush()
+        except (OSError, ValueError):
+            discard(self._stream)
         return len(text)
 
     def isatty(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -230,7 +231,21 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": [sys.executable, "-c", script]})
     train(plan, Registry([run("svm")]), said.append)
 
-    assert said == ['[svm] heart {"jenkins_mlflow.build"']
+    assert said[:-1] == ['[svm] heart {"jenkins_mlflow.build"']
+
+
+def test_each_candidate_ends_with_a_line_and_its_time(tmp_path: Path) -> None:
+    """A failure names its log, what never started says so."""
+    said: list[str] = []
+    commands = {"good": "true", "bad": "false", "late": "true"}
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates=commands, jobs=1)
+    train(plan, Registry([run("good")]), said.append)
+
+    assert [re.sub(r"\d+\.\d s", "N s", line) for line in said] == [
+        "[good] ok after N s",
+        f"[bad] failed after N s: exit code 1; its log: {tmp_path}/logs/bad.log",
+        "[late] never started: another candidate failed",
+    ]
 
 
 @pytest.mark.parametrize(

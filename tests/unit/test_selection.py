@@ -56,6 +56,13 @@ def test_a_gate_on_another_metric_rejects_the_best() -> None:
     assert result.verdicts[0].reason == "brier 0.3 is not <= 0.2"
 
 
+def test_a_value_close_to_its_limit_shows_the_digits_that_tell_them_apart() -> None:
+    """Never "0.8 is not >= 0.8"."""
+    group = snapshot(version("a", 1, metrics={"roc_auc": 0.79999}))
+    (verdict,) = choose(group, gates={"roc_auc": Gate(op=">=", limit=0.8)}).verdicts
+    assert verdict.reason == "roc_auc 0.79999 is not >= 0.8"
+
+
 @pytest.mark.parametrize(
     ("metrics", "reason"),
     [

@@ -17,7 +17,7 @@ from jenkins_mlflow.cli.options import DEFAULT_REPORT
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
-from jenkins_mlflow.terminal import Terminal
+from jenkins_mlflow.terminal import Terminal, discard
 from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _print(document: Document, form: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _drop_output()
+        discard(sys.stdout)
         raise JenkinsMlflowError(
             f"the result could not be written to standard output: {error.strerror}",
             state=f"the command itself ended with exit code {document['exit_code']}: {document['message']}",
@@ -110,12 +110,8 @@ def _print(document: Document, form: str) -> None:
 
 def leave_quietly() -> int:
     """The reader of standard output has gone, as in `... | head`."""
-    _drop_output()
+    discard(sys.stdout)
     return errors.FAILED
-
-
-def _drop_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail(
@@ -154,5 +150,5 @@ def fail(
             render(document, "json", sys.stdout)
             sys.stdout.flush()
         except OSError:
-            _drop_output()
+            discard(sys.stdout)
     return error.exit_code

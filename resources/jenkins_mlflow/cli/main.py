@@ -1,4 +1,4 @@
-"""The command line: parses, loads the configuration, runs one command, prints its document; alone it sets exit codes.
+"""The command line: parses, loads the configuration, runs one command, prints its document, sets the exit code.
 
 Data goes to standard output, everything said to a person to standard error. A command's module is imported when the
 command runs, so that help and a usage error come at once.
@@ -52,15 +52,17 @@ def cli() -> None:
     "--only", multiple=True, metavar="CANDIDATE", help="Train only this candidate; may be repeated."
 )
 @click.option(
-    "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
+    "--on-failure", metavar="stop|continue", help="Whether a failed candidate stops the others [stop]."
 )
 @click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
-@click.option("--resume", "way", flag_value="resume", help="Leave alone what this build has trained already.")
+@click.option(
+    "--resume", "way", flag_value="resume", help="Skip the candidates that this build has trained already."
+)
 @click.option(
     "--gather",
     "way",
     flag_value="gather",
-    help="Train nothing: report what other commands of this build trained.",
+    help="Train nothing; report what other commands of this build have trained.",
 )
 @click.option("--dry-run", "way", flag_value="plan", help="Show the candidates, run nothing.")
 @build
@@ -117,7 +119,7 @@ def select(
 @click.option(
     "--over",
     metavar="MODEL/VERSION",
-    help="Refuse to replace anything else in production; `nothing` for a first promotion.",
+    help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
 )
 @click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
 @selecting
@@ -138,7 +140,7 @@ def promote(
     scope: str | None,
     **options: Any,
 ) -> None:
-    """Promote a named version, or the one that `select` chooses; print a notice if every method fails."""
+    """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
     from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
 
     if version is not None and model is None:
@@ -203,7 +205,7 @@ def list_models(names: tuple[str, ...], metric: str | None, brief: bool, **optio
 @marks
 @common
 def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
-    """Diagnose server, store, locks and models, and say what to do; changes nothing, ends with 1 on a problem."""
+    """Diagnose server, store, locks and models, and say what to do. Changes nothing; a problem is exit code 1."""
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
 
     session = open_session({"promote.stage": stage, "promote.alias": alias}, options)

@@ -22,7 +22,10 @@ def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 common = _options(
     click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="Config file [mlops.yaml, if there]."
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="Config file [mlops.yaml, if it exists].",
     ),
     click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else the config's]."),
     click.option(
@@ -31,12 +34,13 @@ common = _options(
     click.option(
         "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
     ),
-    click.option("--quiet", is_flag=True, help="Say nothing but errors, notices and questions."),
+    click.option("--quiet", is_flag=True, help="Show only errors, notices and questions."),
     click.option(
         "--report",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help=f"Folder for logs, notices and, if given, COMMAND.json and the gates as JUnit [{DEFAULT_REPORT}].",
+        help="Folder for logs and notices; if given, also for COMMAND.json and the gates as JUnit "
+        f"[{DEFAULT_REPORT}].",
     ),
 )
 build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")

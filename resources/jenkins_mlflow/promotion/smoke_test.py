@@ -180,9 +180,9 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
     if least is None and (rules.min is not None or rules.max is not None):
         yield "its values are no numbers, so they cannot be within the configured range"
     if least is not None and rules.min is not None and least < rules.min:
-        yield f"its least value {number(least)} is below {number(rules.min)}"
+        yield f"its least value {number(least, rules.min)} is below {number(rules.min)}"
     if most is not None and rules.max is not None and most > rules.max:
-        yield f"its greatest value {number(most)} is above {number(rules.max)}"
+        yield f"its greatest value {number(most, rules.max)} is above {number(rules.max)}"
 
 
 def _passed(answer: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ def judge(version: Version, rules: Select) -> Verdict:
     gates = tuple(_apply(name, gate, version) for name, gate in rules.gates.items())
     value = version.metric(rules.metric)
     failed = [
-        f"{gate.metric} {number(gate.value)} is not {gate.rule}"
+        f"{gate.metric} {number(gate.value, rules.gates[gate.metric].limit)} is not {gate.rule}"
         if gate.value is not None
         else f"gate {gate.metric} {gate.rule}: {why_missing(version, gate.metric)}"
         for gate in gates

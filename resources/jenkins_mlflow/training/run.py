@@ -64,6 +64,7 @@ def train(
         stop_on_failure=plan.on_failure == "stop",
         say=say,
         grace=grace,
+        on_end=lambda candidate: say(_ending(candidate)),
     )
     ended = {candidate.name: candidate for candidate in processes.run()} if commands else {}
     for warning in processes.warnings:
@@ -168,3 +169,11 @@ def _settle(registry: TrainingRegistry, candidates: Sequence[Ended], runs: Seque
         registry.mark([run for run in own if run.outcome != candidate.status], candidate.status)
         if candidate.status != "ok":
             registry.end([run for run in own if run.running])
+
+
+def _ending(candidate: Ended) -> str:
+    """One candidate's end with its time; a failure names the log."""
+    if candidate.status == "cancelled" and candidate.exit_code is None:
+        return f"[{candidate.name}] {candidate.error}"
+    took = f"[{candidate.name}] {candidate.status} after {candidate.seconds:.1f} s"
+    return took if candidate.status == "ok" else f"{took}: {candidate.error}; its log: {candidate.log}"
