@@ -32,6 +32,7 @@ from support.promoting import promote
 from support.proxy import (
     Answer,
     CountingProxy,
+    Dropped,
     Fault,
     Request,
     Send,
@@ -240,7 +241,7 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
 
     class Held:
         def check(self) -> None:
-            if next(asked) == 2:
+            if next(asked) == 3:  # for the journal, for the first deletion, for the second
                 raise LockLost("the lock was lost: another process took it over")
 
     result = apply_cleanup(
@@ -432,3 +433,25 @@ def test_options_that_make_no_sense_together(wish: Wish, message: str) -> None:
     with pytest.raises(UsageError) as error:
         wish.check()
     assert error.value.message == message
+
+
+def test_a_second_try_looks_at_the_version_again(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The first try took effect, its answer was lost, and somebody made the version again under its number."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+
+    def made_again(request: Request, send: Send) -> Answer:
+        send()
+        client(server.url).delete_registered_model(name)
+        seed(server.store_uri, {name: [Spec()]})
+        raise Dropped
+
+    proxy.inject(made_again, path=DELETE, times=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert left(server, name) == [1]

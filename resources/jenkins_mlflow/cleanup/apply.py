@@ -126,21 +126,21 @@ class _Deletion:
         )
 
     def delete(self, item: Item) -> Item:
-        """Delete one version if nothing speaks against it now."""
+        """Delete one version if nothing speaks against it now; each try looks again."""
         registry, planned = self._registry, item.version
 
-        def delete() -> None:
-            self._lock.check()
-            registry.delete_version(planned.model, planned.number)
+        def attempt() -> str:
+            reason = self._against(planned, registry.version(planned.model, planned.number))
+            if not reason:
+                self._lock.check()
+                registry.delete_version(planned.model, planned.number)
+            return reason
 
         try:
-            reason = self._against(planned, registry.version(planned.model, planned.number))
-            if reason:
-                return replace(item, outcome="kept: changed meanwhile", error=reason)
-            registry.retrying(f"deleting {planned.label}", delete)
+            reason = registry.retrying(f"deleting {planned.label}", attempt)
         except NotFound:
             return replace(item, outcome="already gone")
-        return replace(item, outcome="deleted")
+        return replace(item, outcome="kept: changed meanwhile" if reason else "deleted", error=reason)
 
     def _against(self, planned: Version, live: Version) -> str:
         """What speaks against deleting a planned version, as the registry is now; empty if nothing does."""
