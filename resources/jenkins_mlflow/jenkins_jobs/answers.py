@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
-_STRICT = with_config(ConfigDict(strict=True))
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-@_STRICT
 class Artifact(TypedDict):
     """An archived file."""
 
     relativePath: str
 
 
-@_STRICT
 class Build(TypedDict):
     """A build. ``result`` is None until it has ended; times are in milliseconds."""
 
@@ -35,7 +32,6 @@ class Build(TypedDict):
     artifacts: NotRequired[list[Artifact]]
 
 
-@_STRICT
 class ParameterDefinition(TypedDict):
     """A parameter of a job."""
 
@@ -44,14 +40,12 @@ class ParameterDefinition(TypedDict):
     choices: NotRequired[list[str]]
 
 
-@_STRICT
 class Property(TypedDict):
     """A property of a job, most of which have no parameters."""
 
     parameterDefinitions: NotRequired[list[ParameterDefinition]]
 
 
-@_STRICT
 class Job(TypedDict):
     """A job or a folder; which keys it has was said in the question."""
 
@@ -61,14 +55,12 @@ class Job(TypedDict):
     builds: NotRequired[list[Build]]
 
 
-@_STRICT
 class Executable(TypedDict):
     """The build that a queue item became."""
 
     number: Count
 
 
-@_STRICT
 class QueueItem(TypedDict):
     """A queue item: why it waits, whether it was cancelled, or what it became."""
 
@@ -77,7 +69,6 @@ class QueueItem(TypedDict):
     executable: NotRequired[Executable | None]
 
 
-@_STRICT
 class Outcome(TypedDict):
     """The part of a step's archived result that says what it did, and in which build."""
 

@@ -180,8 +180,12 @@ class Server:
         request = self._request("GET", address)
 
         reader = TypeAdapter(shape)
-        # Bytes: an archived file comes without its charset.
-        return self._ask(what, lambda: reader.validate_json(self._client.jenkins_request(request).content))
+
+        def read() -> T:
+            # Bytes: an archived file comes without its charset.
+            return reader.validate_json(self._client.jenkins_request(request).content, strict=True)
+
+        return self._ask(what, read)
 
     def _ask(self, what: str, call: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Make a request; every failure that a person can meet becomes one of the package's errors."""
