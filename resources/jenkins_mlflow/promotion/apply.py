@@ -110,6 +110,7 @@ class Promotion:
             return already(plan)
         if self._table.number == NEW:
             self._copy()
+            self._refuse_if_overtaken()
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         try:
             self._announce(intent)
@@ -156,21 +157,34 @@ class Promotion:
             )
         self._table = self._table.with_copy(copy)
 
+    def _refuse_if_overtaken(self) -> None:
+        """Look again after the copy was made: that takes a while, and nothing marks the model as being changed yet."""
+        try:
+            refuse_if_changed(self._plan, self._read(with_candidate=True))
+        except Refused as refused:
+            refused.state = (
+                f"nothing in production was changed; {self._table.label} was made and is used next time"
+            )
+            raise
+
     def _announce(self, intent: Intent) -> None:
         self._intent_tags = tuple(reversed(intent.tags()))
         announce(self._registry, self._writer, intent)
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         try:
-            method = self._set_stage()
+            by_alias = self._needs_no_stage()
+            aliased = by_alias and self._set_own_alias()
+            method = self._set_stage() if aliased or not by_alias else None
             staged = method is not None or not self._stage_changes()
-            aliased = (staged or self._alias_fallback) and self._set_own_alias()
+            if not by_alias:
+                aliased = (staged or self._alias_fallback) and self._set_own_alias()
             retired = staged and aliased and self._retire_others()
         except _Overtaken:
             return self._overtaken()
         if staged and aliased and retired:
             return self._finish(tags, method or self._other_method())
-        if not staged and aliased and self._plan.needs_alias:
+        if not staged and aliased and self._plan.needs_alias and not by_alias:
             return self._partly(tags)
         return self._by_hand()
 
@@ -260,6 +274,10 @@ class Promotion:
         own = self._table.of(self._table.model)
         return [change for change in own.pending if change.is_stage]
 
+    def _needs_no_stage(self) -> bool:
+        """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
+        return all(change.mark != self._table.number for change in self._stage_changes())
+
     def _set_stage(self) -> str | None:
         """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
         changes = self._stage_changes()
@@ -290,12 +308,13 @@ class Promotion:
         return all(self._move_alias(change) for change in own.pending if not change.is_stage)
 
     def _retire_others(self) -> bool:
-        """Take the other models of an exclusive group out of production."""
+        """Take the other models of an exclusive group out of production, as long as the promoted version is in it."""
         for change in self._table.pending:
-            if change.model == self._table.model or is_settled(
-                change, states(self._table, self._live)[change]
-            ):
+            seen = states(self._table, self._live)
+            if change.model == self._table.model or is_settled(change, seen[change]):
                 continue
+            if any(row.model == self._table.model and not is_settled(row, how) for row, how in seen.items()):
+                raise _Overtaken(f"someone else took {self._table.label} out of production")
             if not (self._retire(change) if change.is_stage else self._move_alias(change)):
                 return False
         return True
