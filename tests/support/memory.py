@@ -32,7 +32,8 @@ class World:
     """What is stored; every method is one request that has arrived.
 
     Args:
-        reuse_numbers: Whether the number of a deleted newest version is given again, as a file store does.
+        reuse_numbers: Whether the number of a deleted newest version is given again, as in a model that was deleted and
+            made again.
     """
 
     def __init__(self, *, reuse_numbers: bool = False) -> None:

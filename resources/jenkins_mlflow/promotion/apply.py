@@ -219,7 +219,7 @@ class Promotion:
         live = self._read()
         serving = in_scope(self._table, live, plan.target)
         outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
-        return outcome if self._undone.failed else self._close(outcome)
+        return self._not_undone(outcome) if self._undone.failed else self._close(outcome)
 
     def _by_hand(self) -> Outcome:
         """Nothing was promoted: everything goes back, and a person is asked."""
@@ -235,8 +235,7 @@ class Promotion:
             )
         outcome = self._told("manual", message, None, serving, missing)
         if self._undone.failed or self._undone.kept:
-            left = "; ".join(self._undone.failed) or self._undone.kept
-            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+            return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _overtaken(self) -> Outcome:
@@ -255,8 +254,7 @@ class Promotion:
         )
         outcome = self._told("overtaken", message, None, serving)
         if self._undone.failed:
-            left = "; ".join(self._undone.failed)
-            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+            return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _stop(self, stop: Interrupted) -> None:
@@ -460,6 +458,11 @@ class Promotion:
         if not undone.failed:
             self._remove_intent()
         return undone
+
+    def _not_undone(self, outcome: Outcome) -> Outcome:
+        """Keep the intent: the next command goes on with what could not be undone."""
+        left = "; ".join(self._undone.failed) or self._undone.kept
+        return replace(outcome, warnings=(*outcome.warnings, f"not everything could be undone: {left}"))
 
     def _left_open(self, outcome: Outcome) -> Outcome:
         """Keep the intent: a request that got no answer could still spoil this outcome."""
