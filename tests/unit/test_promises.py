@@ -153,7 +153,7 @@ class Trial:
     hands: int = 0
     """How often somebody else acted since the plan."""
     excused: bool = False
-    """Whether somebody else ever acted, or a version has no promotion record: recovery then may have to ask a person."""
+    """Whether somebody else ever acted, or a version has no promotion record: recovery may then ask a person."""
     unread: set[str] = field(default_factory=set)
     """What somebody else acted on since it was read: no client can know of that before its next write."""
     lates: int = 0
