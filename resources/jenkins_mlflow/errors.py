@@ -23,6 +23,18 @@ USAGE = 2
 NO_CANDIDATE = 3
 BY_HAND = 4
 
+# What an exit code means for a Jenkins build; every other code fails it.
+_BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE"}
+
+
+def build_result(exit_code: int) -> str:
+    """The result that a Jenkins build has after a command with this exit code.
+
+    >>> build_result(NO_CANDIDATE), build_result(FAILED)
+    ('UNSTABLE', 'FAILURE')
+    """
+    return _BUILD_RESULTS.get(exit_code, "FAILURE")
+
 
 class _Told(BaseException):
     """What a person is told, whatever stopped the work.

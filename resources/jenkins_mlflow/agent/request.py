@@ -13,13 +13,15 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from jenkins_mlflow import errors
+from jenkins_mlflow.agent.report import claim
+from jenkins_mlflow.agent.scope import refuse_silent_scope
+from jenkins_mlflow.agent.told import tell
 from jenkins_mlflow.cli import main as cli
-from jenkins_mlflow.render import render
 
 VARIABLE = "JENKINS_MLFLOW_REQUEST"
-SHOWN = ("list", "doctor", "select", "cleanup")
 
 
 def command_line(request: Mapping[str, object]) -> list[str]:
@@ -63,7 +65,12 @@ def main() -> None:
     code: object = errors.DONE
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
+            if report := request["options"].get("report"):
+                claim(Path(report), os.environ.get("BUILD_TAG", ""))
+            refuse_silent_scope(request, Path.cwd(), os.environ)
             cli.main()
+        except errors.UsageError as refused:
+            code = cli.report_failure(refused, sys.argv[1:])
         except SystemExit as ended:
             code = ended.code
     try:
@@ -71,8 +78,8 @@ def main() -> None:
     except ValueError:
         sys.stderr.write(printed.getvalue())
         sys.exit(code if isinstance(code, int) and code else errors.FAILED)
-    if document.get("command") in SHOWN and "error" not in document:
-        render(document, "text", sys.stderr)  # the document goes to the step; a person reads the log
+    tell(document, sys.stderr)  # the document goes to the step; a person reads the log
+    document["build_result"] = errors.build_result(document["exit_code"])
     print(json.dumps(document), file=channel, flush=True)
 
 

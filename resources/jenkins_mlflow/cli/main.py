@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
@@ -76,6 +77,39 @@ _common = _options(
         help=f"Folder for logs, notices and, if given, COMMAND.json and the gates as JUnit [{DEFAULT_REPORT}].",
     ),
 )
+
+
+class Related(click.Option):
+    """An option that makes sense only beside another one, or that does not go with others.
+
+    Args:
+        needs: The name of the option that must be given, too.
+        excludes: The names of options that must not be given.
+        hint: What to do instead.
+    """
+
+    def __init__(
+        self, *args: Any, needs: str = "", excludes: tuple[str, ...] = (), hint: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.needs, self.excludes, self.hint = needs, excludes, hint
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        if self.name in opts:
+            if self.needs and self.needs not in opts:
+                raise UsageError(f"--{self.name} needs --{self.needs}", next_step=self.hint)
+            if any(other in opts for other in self.excludes):
+                others = " nor ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
+                raise UsageError(f"--{self.name} goes with neither {others}", next_step=self.hint)
+        return super().handle_parse_result(ctx, opts, args)
+
+
+_production = _options(
+    click.option("--stage", help="Stage that means production [Production]."),
+    click.option("--alias", help="Alias that means production [champion]."),
+)
 _build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
 _selecting = _options(
     click.option("--metric", help="Metric that ranks the candidates [roc_auc]."),
@@ -116,6 +150,8 @@ def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
 def _beside(session: Session) -> Document:
     """What every result of a session tells, however the command ended."""
     return {
+        "build": session.build.id,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "warnings": session.warnings,
         "recovered": [item.document() for item in session.recovered],
         "tracking_uri": redact(session.uri),
@@ -130,6 +166,8 @@ def _finish(document: Document, options: dict[str, Any], session: Session) -> No
         **document,
         **_beside(session),
     }
+    complete["warnings"] = [*document.get("warnings", ()), *session.warnings]
+    complete["build"] = document.get("build") or session.build.id  # a training outside of a build made one up
     if options.get("report"):
         options["report"].mkdir(parents=True, exist_ok=True)
         text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
@@ -173,17 +211,29 @@ def train(
 
 
 @cli.command()
+@_production
 @_selecting
 @_common
 def select(
-    metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None, **options: Any
+    stage: str | None,
+    alias: str | None,
+    metric: str | None,
+    direction: str | None,
+    min_improvement: str | None,
+    scope: str | None,
+    **options: Any,
 ) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
-    session = _session(_select_flags(metric, direction, min_improvement, scope), options)
+    flags = _select_flags(metric, direction, min_improvement, scope) | _production_flags(stage, alias)
+    session = _session(flags, options)
     selection = select_command.choose(session)
     if options["report"]:
         write_gates_report(selection, options["report"])
     _finish(select_command.selection_document(selection), options, session)
+
+
+def _production_flags(stage: str | None, alias: str | None) -> dict[str, object]:
+    return {"promote.stage": stage, "promote.alias": alias}
 
 
 def _select_flags(
@@ -199,9 +249,15 @@ def _select_flags(
 
 @cli.command()
 @click.option("--model", help="Promote this registered model instead of selecting one.")
-@click.option("--version", type=click.IntRange(min=1), help="Its version [the newest that is READY].")
-@click.option("--stage", help="Stage that means production [Production].")
-@click.option("--alias", help="Alias that means production [champion].")
+@click.option(
+    "--version",
+    cls=Related,
+    needs="model",
+    hint="say which registered model the version belongs to",
+    type=click.IntRange(min=1),
+    help="Its version [the newest that is READY].",
+)
+@_production
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
 @click.option(
     "--force-method",
@@ -216,7 +272,14 @@ def _select_flags(
     metavar="MODEL/VERSION",
     help="Refuse to replace anything else in production; `nothing` for a first promotion.",
 )
-@click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
+@click.option(
+    "--recover",
+    cls=Related,
+    excludes=("model", "dry_run"),
+    hint="name models with --models",
+    is_flag=True,
+    help="Only finish or undo promotions that stopped in the middle.",
+)
 @_selecting
 @_common
 def promote(
@@ -236,22 +299,10 @@ def promote(
     **options: Any,
 ) -> None:
     """Promote a named version, or the one that `select` chooses; print a notice if every method fails."""
-    if version is not None and model is None:
-        raise UsageError(
-            "--version needs --model", next_step="say which registered model the version belongs to"
-        )
-    flags = _select_flags(metric, direction, min_improvement, scope)
-    flags |= {
-        "promote.stage": stage,
-        "promote.alias": alias,
-        "promote.force_methods": list(force_methods) or None,
-    }
+    flags = _select_flags(metric, direction, min_improvement, scope) | _production_flags(stage, alias)
+    flags["promote.force_methods"] = list(force_methods) or None
     session = _session(flags, options)
     if recover:
-        if model or dry_run:
-            raise UsageError(
-                "--recover goes with neither --model nor --dry-run", next_step="name models with --models"
-            )
         _finish(promote_command.recover(session), options, session)
     document = promote_command.promote(
         session,
@@ -267,15 +318,14 @@ def promote(
 @cli.command()
 @click.option("--model", required=True, help="Registered model to roll back.")
 @click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
-@click.option("--stage", help="Stage that means production [Production].")
-@click.option("--alias", help="Alias that means production [champion].")
+@_production
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
 @_common
 def rollback(
     model: str, to: int | None, stage: str | None, alias: str | None, dry_run: bool, **options: Any
 ) -> None:
     """Return a model to the version that was in production before, or to any other."""
-    session = _session({"promote.stage": stage, "promote.alias": alias}, options)
+    session = _session(_production_flags(stage, alias), options)
     _finish(promote_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
@@ -285,6 +335,7 @@ def rollback(
 @click.option("--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
 @click.option("--max-deletions", metavar="N", help="Most deletions in one run [500].")
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
+@_production
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
@@ -296,6 +347,8 @@ def cleanup(
     min_age: str | None,
     max_deletions: str | None,
     dry_run: bool,
+    stage: str | None,
+    alias: str | None,
     yes: bool,
     ask: bool,
     **options: Any,
@@ -305,7 +358,7 @@ def cleanup(
         "cleanup.keep_last": keep_last,
         "cleanup.min_age": min_age,
         "cleanup.max_deletions": max_deletions,
-    }
+    } | _production_flags(stage, alias)
     session = _session(flags, options)
     document = cleanup_command.clean_up(session, model=model, plan_only=dry_run, yes=yes, ask=ask)
     _finish(document, options, session)
@@ -313,20 +366,20 @@ def cleanup(
 
 @cli.command("list")
 @click.option("--metric", help="Metric shown beside each version [roc_auc].")
+@_production
 @_common
-def list_models(metric: str | None, **options: Any) -> None:
+def list_models(metric: str | None, stage: str | None, alias: str | None, **options: Any) -> None:
     """Show the registry as a tree."""
-    session = _session({"select.metric": metric}, options)
+    session = _session({"select.metric": metric, **_production_flags(stage, alias)}, options)
     _finish(list_command.show_registry(session), options, session)
 
 
 @cli.command()
-@click.option("--stage", help="Stage that means production [Production].")
-@click.option("--alias", help="Alias that means production [champion].")
+@_production
 @_common
 def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
     """Diagnose server, store, locks and models, and say what to do; changes nothing, ends with 1 on a problem."""
-    session = _session({"promote.stage": stage, "promote.alias": alias}, options)
+    session = _session(_production_flags(stage, alias), options)
     _finish(doctor_command.doctor(session), options, session)
 
 
@@ -367,20 +420,20 @@ def run(arguments: Sequence[str]) -> int:
         where = (
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "jenkins-mlflow"
         )
-        return _fail(UsageError(error.format_message(), next_step=f"{where} --help"), arguments)
+        return report_failure(UsageError(error.format_message(), next_step=f"{where} --help"), arguments)
     except (JenkinsMlflowError, Interrupted) as error:
-        return _fail(error, arguments, sessions)
+        return report_failure(error, arguments, sessions)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `... | head`
         return errors.FAILED
     except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
         traceback.print_exc()
-        return _fail(
+        return report_failure(
             JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments, sessions
         )
 
 
-def _fail(
+def report_failure(
     error: JenkinsMlflowError | Interrupted, arguments: Sequence[str], sessions: Sequence[Session] = ()
 ) -> int:
     """Say what happened, the present state and the next step; as a document too where JSON was asked for."""

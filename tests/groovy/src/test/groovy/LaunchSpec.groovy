@@ -45,7 +45,7 @@ class LaunchSpec extends LibrarySpec {
         build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/agent/launch.sh').getText('UTF-8') }
     }
 
-    def "the person who started the build reaches the runner, and nobody does in a nightly build"() {
+    def "the person who started the build reaches the runner, or the timer and its job"() {
         given:
         def nightly = buildAnswering(list: [:])
         nightly.causes.clear()
@@ -56,7 +56,7 @@ class LaunchSpec extends LibrarySpec {
         nightly.run(LIST)
 
         then:
-        requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', null]
+        requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', 'timer, job demo']
     }
 
     def "a request becomes a command line of the real runner, value by value"() {
@@ -100,7 +100,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(resources: stale).run(LIST)
 
         then:
-        build.error.message == "mlflow list: the library's manifest.json is stale: run scripts/manifest.py where its sources were changed"
+        build.error.message == "mlflowRun list: the library's manifest.json is stale: run scripts/manifest.py where its sources were changed"
         !new File(folder.root, 'cache').exists()
         build.workspace.list() == []
     }
@@ -123,7 +123,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [PATH: bin.path]).run(LIST)
 
         then:
-        build.error.message == 'mlflow list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
+        build.error.message == 'mlflowRun list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
     }
 
     @Unroll
@@ -133,7 +133,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message.startsWith("mlflow list: ${message}")
+        build.error.message.startsWith("mlflowRun list: ${message}")
 
         where:
         variable                       | message
@@ -153,7 +153,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [JENKINS_MLFLOW_PYTHON: old.path]).run(LIST)
 
         then:
-        build.error.message ==~ /mlflow list: \S+ is Python 3\.6, too old: install python3 3\.10 or newer, or name one in JENKINS_MLFLOW_PYTHON/
+        build.error.message ==~ /mlflowRun list: \S+ is Python 3\.6, too old: install python3 3\.10 or newer, or name one in JENKINS_MLFLOW_PYTHON/
     }
 
     def "bootstrap.py can be read by a Python 3.4, which has no f-strings and no annotated variables"() {
@@ -170,7 +170,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [JENKINS_MLFLOW_CACHE: blocked.path]).run(LIST)
 
         then:
-        build.error.message.startsWith('mlflow list: cannot install the runner: ')
+        build.error.message.startsWith('mlflowRun list: cannot install the runner: ')
         build.error.message.endsWith('; JENKINS_MLFLOW_CACHE names another folder')
     }
 
@@ -261,7 +261,7 @@ class LaunchSpec extends LibrarySpec {
 
         then: 'that Python was started; the stand-in cannot do more'
         build.log.contains("installing the runner's environment")
-        build.error.message.startsWith('mlflow list: could not install the runner (')
+        build.error.message.startsWith('mlflowRun list: could not install the runner (')
     }
 
     def "a folder of wheels replaces the index"() {
@@ -294,7 +294,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message ==~ /mlflow list: could not install the runner \((uv pip install|python -I -m)\); .*/
+        build.error.message ==~ /mlflowRun list: could not install the runner \((uv pip install|python -I -m)\); .*/
         new File(folder.root, 'cache').listFiles().every { !new File(it, 'ready').exists() }
     }
 
