@@ -53,16 +53,16 @@ DRY_PIPELINE = (
 FAILURE = "FAILURE when something failed or is configured wrongly"
 BY_HAND = "UNSTABLE when a person must promote by hand: the notice that says how is in the log and among the artifacts"
 GATES = "UNSTABLE when no candidate passes the gates"
+SOME_FAILED = (
+    "with onFailure: 'continue', candidates that failed make the stage unstable and the build goes on"
+)
 EFFECTS = {
-    "mlflowTrain": (
-        FAILURE,
-        "with onFailure: 'continue', candidates that failed make the stage unstable and the build goes on",
-    ),
+    "mlflowTrain": (FAILURE, SOME_FAILED),
     "mlflowSelect": (GATES, FAILURE),
     "mlflowPromote": (GATES, BY_HAND, FAILURE),
     "mlflowRollback": (BY_HAND, FAILURE),
     "mlflowCleanup": (FAILURE,),
-    "mlflowPipeline": (GATES, BY_HAND, FAILURE),
+    "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
     "mlflowRun": ("as the command's own step says", "list changes nothing", "doctor: FAILURE on a problem"),
 }
 STEPS = {

@@ -179,9 +179,7 @@ def _finish(document: Document, options: dict[str, Any], session: Session) -> No
 
 @cli.command()
 @click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core].")
-@click.option(
-    "--only", multiple=True, metavar="CANDIDATE", help="Train only this candidate; may be repeated."
-)
+@click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
 @click.option(
     "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
 )
