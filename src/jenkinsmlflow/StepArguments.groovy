@@ -132,7 +132,7 @@ class StepArguments implements Serializable {
     @NonCPS
     private static String unnamed(String head, String command, Object given) {
         Map usual = [agent: 'label', train: 'only', select: 'models', pipeline: 'config']
-        String step = head.tokenize(' ')[0]
+        String step = head.contains(' ') ? head.substring(0, head.indexOf(' ')) : head
         String name = step == 'mlflowRun' ? 'command' : usual[command] ?: 'model'
         String value = given instanceof CharSequence ? "${given}".replaceAll('\\s+', ' ') : '...'
         return "${step}: parameters have names; write ${step}(${name}: '${value}')"
