@@ -92,7 +92,7 @@ class ReferencePipelineSpec extends LibrarySpec {
         java.nio.file.Files.move(executable('echo "make $*"').toPath(), new File(bin, 'make').toPath())
 
         when:
-        def build = build(env: [PATH: "${bin}:${System.getenv('PATH')}"]).run(script('Jenkinsfile'))
+        def build = build(env: [PATH: "${bin}:${System.getenv('PATH')}".toString()]).run(script('Jenkinsfile'))
 
         then:
         build.error == null
