@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jenkins_mlflow.cli.main import Related, cli
+from jenkins_mlflow.cli.main import cli
+from jenkins_mlflow.cli.options import Related
 from jenkins_mlflow.config.schema import json_schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
 PAGES = ROOT / "vars"
 COMMANDS = ("cleanup", "doctor", "list", "promote", "rollback", "select", "train")
 # A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.
-NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather")
+NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather", "brief")
 SECTIONS = {"train": "Train", "cleanup": "Cleanup"}
 
 PLACE = (
@@ -45,7 +46,7 @@ PIPELINE = (
     "milestone: false: an older build may promote after a newer one (default: true)",
     "cleanup: true: delete old versions at the end (default: false)",
 )
-DECIDED = ("model", "version", "recover", "approvedBy", "over")
+DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at")
 DRY_PIPELINE = (
     "dryRun: true: show the candidates that would be trained, select among the versions that are registered, show "
     "what the promotion and the cleanup would change; train and change nothing"
@@ -79,7 +80,8 @@ STEPS = {
 def options(command: str) -> Iterator[tuple[str, click.Option]]:
     """The options of a command that its step has, each by the name of the step's parameter."""
     for option in cli.commands[command].params:
-        assert isinstance(option, click.Option)
+        if not isinstance(option, click.Option):
+            continue  # a step's parameters have names
         for flag in option.opts:
             name = flag.removeprefix("--")
             if flag.startswith("--") and name not in NOT_FOR_STEPS:
@@ -206,11 +208,13 @@ def _parameters(step: str) -> Iterator[str]:
         for name, option in options(command):
             if name in said:
                 continue
-            said.add(name)
+            names = [each for each, same in options(command) if same is option]
+            said.update(names)
             if step == "mlflowPipeline" and name == "dryRun":
                 yield DRY_PIPELINE
             else:
-                yield f"{name}: {_help(command, option)}"
+                former = f"; {names[1]} is the former name" if names[1:] else ""
+                yield f"{', '.join(names)}: {_help(command, option)}{former}"
             if name == "report":
                 yield PLACE
     if "train" in parts:
@@ -226,6 +230,7 @@ def _help(command: str, option: click.Option) -> str:
     default = re.search(r" \[(.*)\]$", text)
     text = text[: default.start()] if default else text
     text = text[0].lower() + text[1:] if text[1].islower() or text[1] == " " else text
+    text = re.sub("--([a-z-]+)", lambda match: parameter(match[1]), text)
     takes = kind(command, option)
     if option.required:
         text = f"required: {text}"
@@ -235,6 +240,8 @@ def _help(command: str, option: click.Option) -> str:
         text += f"; {' or '.join(takes)}"
     elif takes == "texts":
         text += "; a text or a list of texts"
+    elif option.metavar == "FILE":
+        text += "; a file's path"
     elif takes in ("count", "whole"):
         text += "; a whole number" + (" from 1" if takes == "count" else "")
     return text + (f" (default: {default[1]})" if default else "")

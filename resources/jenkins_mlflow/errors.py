@@ -9,19 +9,24 @@
     ├── JenkinsError            1   Jenkins answered with an error
     │   └── JobNotFound         1   the job or build does not exist
     └── Refused                 1   the action would be unsafe, so nothing was written
+        └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Two outcomes are no errors and have codes of their own: NO_CANDIDATE (no candidate passes the gates) and
-BY_HAND (every promotion method failed, a person must promote).
+Three outcomes have codes of their own: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
+failed, a person must promote) and PARTLY (an error stopped a cleanup after its first deletion).
 """
 
 from __future__ import annotations
+
+from jenkins_mlflow.text import redact
 
 DONE = 0
 FAILED = 1
 USAGE = 2
 NO_CANDIDATE = 3
 BY_HAND = 4
+BUSY = 5
+PARTLY = 6
 
 # What an exit code means for a Jenkins build; every other code fails it.
 _BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE"}
@@ -30,14 +35,14 @@ _BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE"
 def build_result(exit_code: int) -> str:
     """The result that a Jenkins build has after a command with this exit code.
 
-    >>> build_result(NO_CANDIDATE), build_result(FAILED)
-    ('UNSTABLE', 'FAILURE')
+    >>> [build_result(code) for code in (DONE, BY_HAND, BUSY, PARTLY)]
+    ['SUCCESS', 'UNSTABLE', 'FAILURE', 'FAILURE']
     """
     return _BUILD_RESULTS.get(exit_code, "FAILURE")
 
 
-class _Told(BaseException):
-    """What a person is told, whatever stopped the work.
+class _Reported(BaseException):
+    """What stopped the work, as it is reported to a person.
 
     Args:
         message: What happened, naming the model and version it happened to.
@@ -54,7 +59,7 @@ class _Told(BaseException):
         self.next_step = next_step
 
 
-class JenkinsMlflowError(_Told, Exception):
+class JenkinsMlflowError(_Reported, Exception):
     """Base of all expected failures: shown as text, never with a traceback."""
 
 
@@ -73,7 +78,7 @@ class ConnectionFailed(JenkinsMlflowError):
 
 
 class RegistryError(JenkinsMlflowError):
-    """MLflow answered a request with an error that a repetition does not cure."""
+    """MLflow answered a request with an error that would only come again."""
 
 
 class NotFound(RegistryError):
@@ -81,7 +86,7 @@ class NotFound(RegistryError):
 
 
 class JenkinsError(JenkinsMlflowError):
-    """Jenkins answered a request with an error that a repetition does not cure."""
+    """Jenkins answered a request with an error that would only come again."""
 
 
 class JobNotFound(JenkinsError):
@@ -95,16 +100,18 @@ class Refused(JenkinsMlflowError):
 class Busy(Refused):
     """Another process holds the lock; nothing was written."""
 
+    exit_code = BUSY
+
 
 class LockLost(JenkinsMlflowError):
     """The lock went to another process while this one worked; it must not write any more."""
 
 
-class Interrupted(_Told):
+class Interrupted(_Reported):
     """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
 
-    No ``Exception``, so that nothing which handles failures, retries among them, can take it for one; and no
-    ``KeyboardInterrupt``, which click would turn into an error of its own.
+    It is not an ``Exception``, so that code which handles failures, such as a retry, does not catch it. It is not a
+    ``KeyboardInterrupt`` either, because click would turn that into another error.
     """
 
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
@@ -116,7 +123,7 @@ def error_document(error: JenkinsMlflowError | Interrupted) -> dict[str, str]:
     """An expected failure as the document's ``error`` part."""
     return {
         "type": type(error).__name__,
-        "message": error.message,
-        "state": error.state,
-        "next_step": error.next_step,
+        "message": redact(error.message),
+        "state": redact(error.state),
+        "next_step": redact(error.next_step),
     }

@@ -66,7 +66,7 @@ class Agent implements Serializable {
         String mark = "${report}/.build"
         if (script.fileExists(mark)
                 && script.readFile(file: mark, encoding: 'UTF-8').trim() == "${script.env.BUILD_TAG}") {
-            script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true)
+            script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)
             script.echo("Report: ${script.env.BUILD_URL}artifact/${report}/")
         }
     }

@@ -34,6 +34,12 @@ class Command implements Serializable {
         if (problem) {
             fail(problem)
         }
+        int most = 100000 // Linux takes 128 KiB in one variable
+        int size = Json.write(StepArguments.options(command, given)).length()
+        if (size > most) {
+            fail("${head(command)}: its arguments have ${size} characters, and an agent takes ${most}: " +
+                'put what is long into the config file')
+        }
         return given
     }
 
@@ -122,20 +128,22 @@ class Command implements Serializable {
         String manifest = resource('agent/manifest.json')
         String launcher = resource('agent/launch.sh')
         String bundle = ".jenkins-mlflow-${UUID.randomUUID()}.json"
+        String nonce = "${UUID.randomUUID()}"
         Map request = [command: command, options: options, user: user(), all_models: "${args.allModels}" == 'true']
         Object steps = script
         Command self = this
         return script.withEnv([
             "JENKINS_MLFLOW_KEY=${Json.parse(manifest).key}",
             "JENKINS_MLFLOW_BUNDLE=${bundle}",
+            "JENKINS_MLFLOW_NONCE=${nonce}",
             "JENKINS_MLFLOW_REQUEST=${Json.write(request)}",
         ] + (args.python ? ["JENKINS_MLFLOW_PYTHON=${args.python}"] : [])) {
             String label = "mlflow ${command}"
-            Map answer = Json.parse(steps.sh(script: launcher, returnStdout: true, label: label))
+            Map answer = Json.answer(steps.sh(script: launcher, returnStdout: true, label: label), nonce)
             if (answer?.status == 'cold') {
                 steps.writeFile(file: bundle, text: self.bundleOf(manifest), encoding: 'UTF-8')
                 label += ', installed first'
-                answer = Json.parse(steps.sh(script: launcher, returnStdout: true, label: label))
+                answer = Json.answer(steps.sh(script: launcher, returnStdout: true, label: label), nonce)
             }
             return answer ?: [exit_code: 1, message: 'the runner printed no result; the log above says why']
         }
@@ -152,7 +160,7 @@ class Command implements Serializable {
         for (String name in Json.parse(manifest).files) {
             files[name] = resource(name)
         }
-        return Json.write([manifest: Json.parse(manifest), files: files])
+        return Json.write([files: files])
     }
 
     private String resource(String name) {

@@ -43,8 +43,8 @@ class StepArguments implements Serializable {
             for (String part in ['train', 'select', 'promote', 'cleanup']) {
                 all = Options.kinds()[part] + all
             }
-            for (String name in ['model', 'version', 'recover', 'approvedBy', 'over']) {
-                all.remove(name) // the selection and the approval say these
+            for (String name in ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at']) {
+                all.remove(name) // the selection, the approval and the pipeline say these
             }
             return all
         }

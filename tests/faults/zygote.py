@@ -29,7 +29,7 @@ def child(command: dict[str, Any]) -> None:
     os.dup2(err, 2)
     code = 1
     try:
-        code = jenkins_mlflow.cli.run(command["argv"])
+        code = jenkins_mlflow.cli.main.run(command["argv"])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

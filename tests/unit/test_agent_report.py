@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from jenkins_mlflow.agent.report import claim
+from jenkins_mlflow.errors import UsageError
 
 
 def written(folder: Path) -> list[str]:
@@ -41,3 +43,20 @@ def test_the_next_build_takes_it_over(tmp_path: Path) -> None:
     claim(tmp_path / "report", "jenkins-b-2")
     assert written(tmp_path / "report") == [".build"]
     assert (tmp_path / "report" / ".build").read_text(encoding="utf-8") == "jenkins-b-2\n"
+
+
+@pytest.mark.parametrize("name", [".build", "train.json"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    """A checkout may bring the folder, and what is in it."""
+    outside = tmp_path / "outside"
+    outside.write_text("precious", encoding="utf-8")
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / name).symlink_to(outside)
+    with pytest.raises(UsageError) as refused:
+        claim(report, "jenkins-demo-2")
+    assert refused.value.message == (
+        f"{report / name} is a symbolic link; the report is not written through it"
+    )
+    assert outside.read_text(encoding="utf-8") == "precious"
+    assert [path.name for path in report.iterdir()] == [name]

@@ -51,10 +51,12 @@ def test_the_message_says_where_a_config_is(tmp_path: Path) -> None:
         (request("cleanup", config="other.yaml"), {}),
         (request("cleanup", all_models=True), {}),
         (request("cleanup", dryRun=True), {}),
+        (request("cleanup", plan="plan.json"), {}),
+        (request("cleanup", apply="plan.json"), {}),
         (request("cleanup"), {"MLOPS__MODELS": "m"}),
         (request("list"), {}),
     ],
-    ids=["models", "model", "config", "all", "dry run", "environment", "looks only"],
+    ids=["models", "model", "config", "all", "dry run", "plan", "apply", "environment", "looks only"],
 )
 def test_what_is_said_or_only_looks_is_let_through(
     tmp_path: Path, asked: dict[str, Any], environ: dict[str, str]

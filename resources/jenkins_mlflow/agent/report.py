@@ -6,10 +6,13 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
+from jenkins_mlflow.report import probe, refuse_links
+
 MARK = ".build"
+_COMMANDS = ("cleanup", "doctor", "lease", "list", "promote", "restore", "rollback", "select", "train")
 # Only what commands write: the folder may be shared with files of the team.
 _WRITTEN = (
-    *(f"{name}.json" for name in ("cleanup", "doctor", "list", "promote", "rollback", "select", "train")),
+    *(f"{name}.json" for name in _COMMANDS),
     *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
 )
 
@@ -21,8 +24,13 @@ def claim(folder: Path, build: str) -> None:
         folder: The report folder; made if it is not there.
         build: Jenkins' BUILD_TAG. Commands of one build may come at once, in parallel branches: the first one
             removes what another build left, the others find the folder marked.
+
+    Raises:
+        UsageError: A symbolic link is in the folder or on the way to it.
+        Refused: The folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    refuse_links(folder)
+    probe(folder)
     with (folder / MARK).open("a+", encoding="utf-8") as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)
         mark.seek(0)

@@ -1,6 +1,7 @@
 """One request from a Jenkins step: JSON in the environment becomes one command line, its result one JSON document.
 
 No value is ever part of a shell's text: it travels as data from the step's map to the command's argv.
+The document is one line that begins with the request's nonce, so that nothing else on standard output passes for it.
 Ends with 0 whenever a document was printed, whatever its exit code: Jenkins' `sh` returns standard output only then.
 """
 
@@ -19,9 +20,12 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.agent.scope import refuse_silent_scope
 from jenkins_mlflow.agent.told import tell
-from jenkins_mlflow.cli import main as cli
+from jenkins_mlflow.cli.ending import fail
+from jenkins_mlflow.cli.main import main as run_command
+from jenkins_mlflow.hidden import hide_process
 
-VARIABLE = "JENKINS_MLFLOW_REQUEST"
+REQUEST = "JENKINS_MLFLOW_REQUEST"
+NONCE = "JENKINS_MLFLOW_NONCE"
 
 
 def command_line(request: Mapping[str, object]) -> list[str]:
@@ -58,7 +62,8 @@ def main() -> None:
     os.dup2(
         2, 1
     )  # what a library or a child prints belongs into the build log, not between the document's lines
-    request = json.loads(os.environ[VARIABLE])
+    hide_process()
+    request, nonce = json.loads(os.environ.pop(REQUEST)), os.environ.pop(NONCE)
     if request.get("user"):
         os.environ.setdefault("BUILD_USER_ID", request["user"])
     sys.argv[1:] = command_line(request)
@@ -68,9 +73,9 @@ def main() -> None:
             if report := request["options"].get("report"):
                 claim(Path(report), os.environ.get("BUILD_TAG", ""))
             refuse_silent_scope(request, Path.cwd(), os.environ)
-            cli.main()
-        except errors.UsageError as refused:
-            code = cli.report_failure(refused, sys.argv[1:])
+            run_command()
+        except errors.JenkinsMlflowError as refused:
+            code = fail(refused, sys.argv[1:], request["command"])
         except SystemExit as ended:
             code = ended.code
     try:
@@ -80,7 +85,7 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) and code else errors.FAILED)
     tell(document, sys.stderr)  # the document goes to the step; a person reads the log
     document["build_result"] = errors.build_result(document["exit_code"])
-    print(json.dumps(document), file=channel, flush=True)
+    print(nonce, json.dumps(document), file=channel, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import plural, printable
 
 _CHANGING = ("promote", "cleanup")
-_NAMING = ("config", "models", "model")
+_NAMING = ("config", "models", "model", "apply")  # a plan that is applied names its versions
 _DEEPEST = 4
 _MOST = 3
 
@@ -31,7 +31,8 @@ def refuse_silent_scope(request: Mapping[str, Any], folder: Path, environ: Mappi
     """
     options, command = request["options"], request["command"]
     named = any(options.get(key) for key in _NAMING) or f"{ENV_PREFIX}MODELS" in environ
-    if command not in _CHANGING or options.get("dryRun") or request.get("all_models") or named:
+    only_looks = options.get("dryRun") or options.get("plan")
+    if command not in _CHANGING or only_looks or request.get("all_models") or named:
         return
     if os.path.lexists(folder / DEFAULT_FILE):
         return

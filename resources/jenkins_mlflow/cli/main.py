@@ -1,45 +1,40 @@
-"""The command line: parses, loads the configuration, runs one command, prints its document; alone it sets exit codes.
+"""The command line: parses, loads the configuration, runs one command, prints its document, sets the exit code.
 
-Data goes to standard output, everything said to a person to standard error.
+Data goes to standard output, everything said to a person to standard error. A command's module is imported when the
+command runs, so that help and a usage error come at once.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
 import json
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
+from collections.abc import Sequence
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from jenkins_mlflow import VERSION, errors
-from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands import (
-    cleanup as cleanup_command,
-    doctor as doctor_command,
-    list as list_command,
-    promote as promote_command,
-    select as select_command,
-    train as train_command,
+from jenkins_mlflow.cli.ending import fail, finish, leave_quietly, open_session
+from jenkins_mlflow.cli.options import (
+    Related,
+    build,
+    common,
+    dry_run as dry_run_option,
+    mark_flags,
+    marks,
+    select_flags,
+    selecting,
 )
-from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.config import schema as config
+from jenkins_mlflow.cli.retention import cleanup, lease, restore
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
-from jenkins_mlflow.render import FORMATS, prepare_streams, render
-from jenkins_mlflow.selection.gates_report import write_gates_report
-from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.text import redact
+from jenkins_mlflow.terminal import Terminal, prepare_streams
 
-F = TypeVar("F", bound=Callable[..., Any])
-DEFAULT_REPORT = "mlflow-report"
+if TYPE_CHECKING:
+    from jenkins_mlflow.commands.session import Session
+    from jenkins_mlflow.commands.train import TrainWay
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -53,165 +48,45 @@ def cli() -> None:
     """
 
 
-def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several click options as one decorator, shown in the given order."""
-    return lambda function: functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
-
-
-_common = _options(
-    click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="Config file [mlops.yaml, if there]."
-    ),
-    click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else the config's]."),
-    click.option(
-        "--models", multiple=True, metavar="PATTERN", help="Registered models that form the group [all]."
-    ),
-    click.option(
-        "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
-    ),
-    click.option("--quiet", is_flag=True, help="Say nothing but errors, notices and questions."),
-    click.option(
-        "--report",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="DIR",
-        help=f"Folder for logs, notices and, if given, COMMAND.json and the gates as JUnit [{DEFAULT_REPORT}].",
-    ),
-)
-
-
-class Related(click.Option):
-    """An option that makes sense only beside another one, or that does not go with others.
-
-    Args:
-        needs: The name of the option that must be given, too.
-        excludes: The names of options that must not be given.
-        hint: What to do instead.
-    """
-
-    def __init__(
-        self, *args: Any, needs: str = "", excludes: tuple[str, ...] = (), hint: str, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.needs, self.excludes, self.hint = needs, excludes, hint
-
-    def handle_parse_result(
-        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
-    ) -> tuple[Any, list[str]]:
-        if self.name in opts:
-            if self.needs and self.needs not in opts:
-                raise UsageError(f"--{self.name} needs --{self.needs}", next_step=self.hint)
-            if any(other in opts for other in self.excludes):
-                others = " nor ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
-                raise UsageError(f"--{self.name} goes with neither {others}", next_step=self.hint)
-        return super().handle_parse_result(ctx, opts, args)
-
-
-_production = _options(
-    click.option("--stage", help="Stage that means production [Production]."),
-    click.option("--alias", help="Alias that means production [champion]."),
-)
-_build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
-_selecting = _options(
-    click.option("--metric", help="Metric that ranks the candidates [roc_auc]."),
-    click.option("--direction", metavar="maximize|minimize", help="Which values are better [maximize]."),
-    click.option("--min-improvement", metavar="X", help="Least gain over the champion [0]."),
-    click.option(
-        "--scope",
-        metavar="build|group",
-        help="Candidates: this build's versions, or all of the group [group].",
-    ),
-    _build,
-)
-
-
-def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
-    """Load the configuration under the flags that were given, and decide the tracking URI."""
-    given = {key: value for key, value in flags.items() if value not in (None, ())}
-    if options["models"]:
-        given["models"] = list(options["models"])
-    loaded = config.load(options["config_file"], given, os.environ)
-    uri = options["tracking_uri"] or os.environ.get("MLFLOW_TRACKING_URI") or loaded.tracking_uri
-    if not uri:
-        raise UsageError(
-            "no tracking URI: which MLflow server or store is meant?",
-            next_step="set MLFLOW_TRACKING_URI, give --tracking-uri, or put tracking_uri into mlops.yaml",
-        )
-    session = Session(
-        config=loaded,
-        uri=uri,
-        terminal=Terminal(options["quiet"]),
-        report=options["report"] or Path(DEFAULT_REPORT),
-        build=BuildContext.from_environment(os.environ, build=options.get("build")),
-    )
-    click.get_current_context().find_root().obj.append(session)  # for a failure's document
-    return session
-
-
-def _beside(session: Session) -> Document:
-    """What every result of a session tells, however the command ended."""
-    return {
-        "build": session.build.id,
-        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "warnings": session.warnings,
-        "recovered": [item.document() for item in session.recovered],
-        "tracking_uri": redact(session.uri),
-    }
-
-
-def _finish(document: Document, options: dict[str, Any], session: Session) -> NoReturn:
-    """Print the document, keep a copy in the report folder if one was asked for, and exit with its code."""
-    complete: Document = {
-        "schema": 1,
-        "exit_code": errors.DONE,
-        **document,
-        **_beside(session),
-    }
-    complete["warnings"] = [*document.get("warnings", ()), *session.warnings]
-    complete["build"] = document.get("build") or session.build.id  # a training outside of a build made one up
-    if options.get("report"):
-        options["report"].mkdir(parents=True, exist_ok=True)
-        text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
-        (options["report"] / f"{complete['command']}.json").write_text(text, encoding="utf-8")
-    render(complete, options["output"], sys.stdout)
-    sys.stdout.flush()
-    raise click.exceptions.Exit(complete["exit_code"])
-
-
 @cli.command()
 @click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core].")
 @click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
 @click.option(
-    "--on-failure", metavar="stop|continue", help="What a failed candidate means for the others [stop]."
+    "--on-failure", metavar="stop|continue", help="Whether a failed candidate stops the others [stop]."
 )
 @click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
-@click.option("--resume", "way", flag_value="resume", help="Leave alone what this build has trained already.")
+@click.option(
+    "--resume", "way", flag_value="resume", help="Skip the candidates that this build has trained already."
+)
 @click.option(
     "--gather",
     "way",
     flag_value="gather",
-    help="Train nothing: report what other commands of this build trained.",
+    help="Train nothing; report what other commands of this build have trained.",
 )
 @click.option("--dry-run", "way", flag_value="plan", help="Show the candidates, run nothing.")
-@_build
-@_common
+@build
+@common
 def train(
     jobs: int | None,
     only: tuple[str, ...],
     on_failure: str | None,
     timeout: str | None,
-    way: train_command.TrainWay | None,
+    way: TrainWay | None,
     **options: Any,
 ) -> None:
     """Run the config's training commands and report the runs and versions they made."""
+    from jenkins_mlflow.commands.train import train as run_training
+
     flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
-    session = _session(flags, options)
-    _finish(train_command.train(session, only, way=way or "run"), options, session)
+    session = open_session(flags, options, writes_report=way in (None, "resume"))
+    finish(run_training(session, only, way=way or "run"), options, session)
 
 
 @cli.command()
-@_production
-@_selecting
-@_common
+@marks
+@selecting
+@common
 def select(
     stage: str | None,
     alias: str | None,
@@ -222,27 +97,18 @@ def select(
     **options: Any,
 ) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
-    flags = _select_flags(metric, direction, min_improvement, scope) | _production_flags(stage, alias)
-    session = _session(flags, options)
-    selection = select_command.choose(session)
+    from jenkins_mlflow.commands.select import choose, selection_document
+    from jenkins_mlflow.selection.gates_report import write_gates_report
+
+    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
+    session = open_session(flags, options)
+    selection = choose(session)
     if options["report"]:
-        write_gates_report(selection, options["report"])
-    _finish(select_command.selection_document(selection), options, session)
-
-
-def _production_flags(stage: str | None, alias: str | None) -> dict[str, object]:
-    return {"promote.stage": stage, "promote.alias": alias}
-
-
-def _select_flags(
-    metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None
-) -> dict[str, object]:
-    return {
-        "select.metric": metric,
-        "select.direction": direction,
-        "select.min_improvement": min_improvement,
-        "select.scope": scope,
-    }
+        try:
+            write_gates_report(selection, options["report"])
+        except OSError as error:
+            session.warn(f"the gates' report could not be written: {error.strerror or error}")
+    finish(selection_document(selection), options, session)
 
 
 @cli.command()
@@ -255,8 +121,8 @@ def _select_flags(
     type=click.IntRange(min=1),
     help="Its version [the newest that is READY].",
 )
-@_production
-@click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
+@marks
+@dry_run_option
 @click.option(
     "--force-method",
     "force_methods",
@@ -268,7 +134,7 @@ def _select_flags(
 @click.option(
     "--over",
     metavar="MODEL/VERSION",
-    help="Refuse to replace anything else in production; `nothing` for a first promotion.",
+    help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
 )
 @click.option(
     "--recover",
@@ -278,8 +144,8 @@ def _select_flags(
     is_flag=True,
     help="Only finish or undo promotions that stopped in the middle.",
 )
-@_selecting
-@_common
+@selecting
+@common
 def promote(
     model: str | None,
     version: int | None,
@@ -296,13 +162,15 @@ def promote(
     scope: str | None,
     **options: Any,
 ) -> None:
-    """Promote a named version, or the one that `select` chooses; print a notice if every method fails."""
-    flags = _select_flags(metric, direction, min_improvement, scope) | _production_flags(stage, alias)
+    """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
+    from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
+
+    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
     flags["promote.force_methods"] = list(force_methods) or None
-    session = _session(flags, options)
+    session = open_session(flags, options)
     if recover:
-        _finish(promote_command.recover(session), options, session)
-    document = promote_command.promote(
+        finish(run_recovery(session), options, session)
+    document = run_promotion(
         session,
         model=model,
         version=version,
@@ -310,82 +178,68 @@ def promote(
         approved_by=approved_by or "",
         over=over,
     )
-    _finish(document, options, session)
+    finish(document, options, session)
 
 
 @cli.command()
 @click.option("--model", required=True, help="Registered model to roll back.")
 @click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
-@_production
-@click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
-@_common
+@marks
+@dry_run_option
+@common
 def rollback(
     model: str, to: int | None, stage: str | None, alias: str | None, dry_run: bool, **options: Any
 ) -> None:
     """Return a model to the version that was in production before, or to any other."""
-    session = _session(_production_flags(stage, alias), options)
-    _finish(promote_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
+    from jenkins_mlflow.commands.rollback import rollback as run_rollback
 
-
-@cli.command()
-@click.option("--model", help="Clean up only this registered model.")
-@click.option("--keep-last", metavar="N", help="Newest versions, not in production, that stay [3].")
-@click.option("--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
-@click.option("--max-deletions", metavar="N", help="Most deletions in one run [500].")
-@click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
-@_production
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
-)
-@_common
-def cleanup(
-    model: str | None,
-    keep_last: str | None,
-    min_age: str | None,
-    max_deletions: str | None,
-    dry_run: bool,
-    stage: str | None,
-    alias: str | None,
-    yes: bool,
-    ask: bool,
-    **options: Any,
-) -> None:
-    """Delete old versions by the retention policy: plan, ask (or --yes), delete."""
-    flags = {
-        "cleanup.keep_last": keep_last,
-        "cleanup.min_age": min_age,
-        "cleanup.max_deletions": max_deletions,
-    } | _production_flags(stage, alias)
-    session = _session(flags, options)
-    document = cleanup_command.clean_up(session, model=model, plan_only=dry_run, yes=yes, ask=ask)
-    _finish(document, options, session)
+    session = open_session(mark_flags(stage, alias), options)
+    finish(run_rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
 @cli.command("list")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--metric", help="Metric shown beside each version [roc_auc].")
-@_production
-@_common
-def list_models(metric: str | None, stage: str | None, alias: str | None, **options: Any) -> None:
-    """Show the registry as a tree."""
-    session = _session({"select.metric": metric, **_production_flags(stage, alias)}, options)
-    _finish(list_command.show_registry(session), options, session)
+@click.option("--brief", is_flag=True, help="Text with versions and stages only, for tools that parse it.")
+@marks
+@common
+def list_models(
+    names: tuple[str, ...],
+    metric: str | None,
+    brief: bool,
+    stage: str | None,
+    alias: str | None,
+    **options: Any,
+) -> None:
+    """Show the registry as a tree: all of it, or each MODEL, a name or a pattern as with --models."""
+    from jenkins_mlflow.commands.list import show_registry
+
+    options["models"] = (*options["models"], *names)
+    session = open_session({"select.metric": metric, **mark_flags(stage, alias)}, options)
+    finish(show_registry(session, brief=brief), options, session)
 
 
 @cli.command()
-@_production
-@_common
+@marks
+@common
 def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
-    """Diagnose server, store, locks and models, and say what to do; changes nothing, ends with 1 on a problem."""
-    session = _session(_production_flags(stage, alias), options)
-    _finish(doctor_command.doctor(session), options, session)
+    """Diagnose server, store, locks and models, and say what to do. Changes nothing; a problem is exit code 1."""
+    from jenkins_mlflow.commands.doctor import doctor as run_doctor
+
+    session = open_session(mark_flags(stage, alias), options)
+    finish(run_doctor(session), options, session)
 
 
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of the config file."""
-    click.echo(json.dumps(config.json_schema(), indent=2))
+    from jenkins_mlflow.config.schema import json_schema
 
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+for command in (cleanup, lease, restore):
+    cli.add_command(command)
 
 try:
     from jenkins_mlflow.jenkins_jobs.commands import jobs
@@ -411,6 +265,7 @@ def run(arguments: Sequence[str]) -> int:
     prepare_streams()
     _stop_on_signals()
     sessions: list[Session] = []
+    command = next((word for word in arguments if word in cli.commands), "")
     try:
         code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False, obj=sessions)
         return code if isinstance(code, int) else errors.DONE
@@ -418,42 +273,15 @@ def run(arguments: Sequence[str]) -> int:
         where = (
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "jenkins-mlflow"
         )
-        return report_failure(UsageError(error.format_message(), next_step=f"{where} --help"), arguments)
+        return fail(UsageError(error.format_message(), next_step=f"{where} --help"), arguments, command)
     except (JenkinsMlflowError, Interrupted) as error:
-        return report_failure(error, arguments, sessions)
+        return fail(error, arguments, command, sessions)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: `... | head`
-        return errors.FAILED
+        return leave_quietly()
     except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
-        traceback.print_exc()
-        return report_failure(
-            JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}"), arguments, sessions
-        )
-
-
-def report_failure(
-    error: JenkinsMlflowError | Interrupted, arguments: Sequence[str], sessions: Sequence[Session] = ()
-) -> int:
-    """Say what happened, the present state and the next step; as a document too where JSON was asked for."""
-    lines = [f"error: {line}" for line in error.message.splitlines()]
-    lines += [f"state: {error.state}"] if error.state else []
-    lines += [f"next:  {error.next_step}"] if error.next_step else []
-    Terminal().insist("\n".join(redact(line) for line in lines))
-    if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
-        command = next((word for word in arguments if word in cli.commands), "")
-        status = "interrupted" if isinstance(error, Interrupted) else "error"
-        document = {
-            "schema": 1,
-            "command": command,
-            "status": status,
-            "exit_code": error.exit_code,
-            "message": redact(error.message),
-            "error": errors.error_document(error),
-        }
-        for session in sessions:
-            document |= _beside(session)
-        render(document, "json", sys.stdout)
-    return error.exit_code
+        Terminal().insist(traceback.format_exc().rstrip())
+        bug = JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}")
+        return fail(bug, arguments, command, sessions)
 
 
 def main() -> NoReturn:

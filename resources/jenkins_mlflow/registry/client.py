@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.registry.clock import StoreClock, store_clock
 from jenkins_mlflow.registry.connection import Connection, local_path
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
@@ -58,7 +59,7 @@ def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
     return f"name = '{prefix}'" if only_itself else f"name LIKE '{prefix}%'"
 
 
-def matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Collection[str]) -> bool:
     """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
 
@@ -87,6 +88,21 @@ class Registry:
         self._writer: Any = getattr(connection.client, "_get_registry_client", lambda: connection.client)()
         self._retry = retry or RetryPolicy()
 
+    @functools.cached_property
+    def _clock(self) -> StoreClock:
+        return store_clock(self.connection, getattr(self._writer, "store", None))
+
+    def now(self) -> float:
+        """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
+        return self._read("the registry's time", self._clock.now)
+
+    @property
+    def answer_time(self) -> float:
+        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
+
+        return float(MLFLOW_HTTP_REQUEST_TIMEOUT.get()) if self.connection.over_http else 0.0
+
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool = False) -> Snapshot:
         """Read the group: 1 request per page of models, of versions, of experiments and of 1,000 runs.
 
@@ -110,6 +126,10 @@ class Registry:
         )
         return Snapshot(tuple(_model(models[name], versions[name].values(), runs) for name in sorted(models)))
 
+    def names(self) -> list[str]:
+        """Every registered model's name, sorted: 1 request per 1,000 models."""
+        return sorted(model.name for model in self._models("") if not model.name.startswith(FLAG_PREFIX))
+
     def model(self, name: str) -> Model:
         """Read one model again: 2 requests, however many versions it has."""
         model = self._read(f"model {name}", lambda: self._client.get_registered_model(name))
@@ -118,12 +138,27 @@ class Registry:
         versions = self._versions(condition)
         return _model(model, [version for version in versions if version.name == name], {})
 
+    def find_model(self, name: str) -> Model | None:
+        """Read one model again, as ``model``; None if it is not there."""
+        try:
+            return self.model(name)
+        except NotFound:
+            return None
+
     def version(self, name: str, number: int) -> Version:
         """Read one version with its aliases: 1 request."""
         found = self._read(
             f"{name} version {number}", lambda: self._client.get_model_version(name, str(number))
         )
         return _version(found, tuple(sorted(found.aliases)), {})
+
+    def versions_with_tag(self, key: str) -> list[Version]:
+        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        return [_version(found, (), {}) for found in self._versions(f"tags.`{key}` LIKE '%'")]
+
+    def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
+        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
 
     def storage_uri(self, name: str, number: int) -> str:
         """Where the version's files lie, as the registry knows it."""
@@ -169,6 +204,14 @@ class Registry:
         for key, value in tags.items():
             self._writer.set_model_version_tag(name, str(number), key, value[:5000])
 
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Remove a tag from a version; one that is gone already is no error."""
+        try:
+            self._writer.delete_model_version_tag(name, str(number), key)
+        except Exception as error:
+            if not classify(error).not_found:
+                raise
+
     def tag_model(self, name: str, key: str, value: str) -> None:
         """Set a tag on a registered model; an upsert, safe to repeat."""
         self._writer.set_registered_model_tag(name, key, value)
@@ -183,12 +226,15 @@ class Registry:
                 raise
 
     def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
-        """Create a flag of lock.py; the time the registry gives it, in milliseconds of the registry's clock."""
-        return int(self._writer.create_registered_model(name, dict(tags), description).creation_timestamp)
+        """Create a flag of lock.py; the time the store gives it, in milliseconds of the store's clock."""
+        created = self._writer.create_registered_model(name, dict(tags), description)
+        if self.connection.over_http:
+            return int(created.creation_timestamp)
+        return self.renew_flag(name, description)
 
-    def renew_flag(self, name: str, description: str) -> None:
-        """Let the registry write its present time into a flag."""
-        self._writer.update_registered_model(name, description)
+    def renew_flag(self, name: str, description: str) -> int:
+        """Write the store's present time into a flag; that time in milliseconds."""
+        return self._clock.stamp(name, description)
 
     def lower_flag(self, name: str) -> None:
         """Remove a flag; one that is gone already is no error."""
@@ -199,12 +245,26 @@ class Registry:
                 raise
 
     def flags(self) -> list[tuple[str, int, Mapping[str, str]]]:
-        """Every flag: name, when it was last renewed (milliseconds of the registry's clock), tags. 1 request."""
+        """Every flag: name, when it was last renewed (milliseconds of the store's clock), tags. 1 request."""
         return [
             (model.name, int(model.last_updated_timestamp or model.creation_timestamp or 0), dict(model.tags))
             for model in self._models(f"name LIKE '{FLAG_PREFIX}%'")
             if model.name.startswith(FLAG_PREFIX)
         ]
+
+    def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
+        """Register a version with another one's source, run and description; its number. Not safe to repeat."""
+        # A server takes a logged model as source only with its id, which it does not give back (MLflow 3.17.2).
+        logged = re.fullmatch(r"models:/(m-[0-9a-f]+)/?", like.source)
+        made = self._client.create_model_version(
+            like.model,
+            like.source,
+            like.run_id,
+            tags=dict(tags),
+            description=like.description or None,
+            model_id=logged.group(1) if logged else None,
+        )
+        return int(made.version)
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version: its record only, run and artifacts stay."""
@@ -303,7 +363,12 @@ class Registry:
             )
             runs = self._read("the runs of the versions", read_runs)
             for run in runs:
-                found[run.info.run_id] = Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags))
+                found[run.info.run_id] = Run(
+                    run.info.run_id,
+                    dict(run.data.metrics),
+                    dict(run.data.tags),
+                    int(run.info.start_time or 0),
+                )
         return found
 
 
@@ -329,4 +394,5 @@ def _version(found: ModelVersion, aliases: tuple[str, ...], runs: Mapping[str, R
         source=found.source or "",
         tags=dict(found.tags or {}),
         run=runs.get(found.run_id or ""),
+        description=found.description or "",
     )

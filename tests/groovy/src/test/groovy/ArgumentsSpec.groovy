@@ -69,6 +69,7 @@ class ArgumentsSpec extends LibrarySpec {
         "mlflowRun(command: 'rollback', to: 1)"               | "mlflowRun rollback: model is required"
         "mlflowPromote(version: '3')"                         | "mlflowPromote: version needs model"
         "mlflowPromote(recover: true, dryRun: 'true')"        | "mlflowPromote: recover does not go with dryRun"
+        "mlflowCleanup(keepWithin: 7)"                        | "mlflowCleanup: keepWithin must be a time such as 30m, 2h or 7d, not '7'"
         "mlflowCleanup(minAge: 7)"                            | "mlflowCleanup: minAge must be a time such as 30m, 2h or 7d, not '7'"
         "mlflowTrain(timeout: '10 minutes')"                  | "mlflowTrain: timeout must be a time such as 30m, 2h or 7d, not '10 minutes'"
         "mlflowSelect(stage: 'Prod')"                         | "mlflowSelect: stage must be one of Production, Staging, null, not 'Prod'"

@@ -50,6 +50,7 @@ abstract class LibrarySpec extends Specification {
             printf '%s\\n' "\$JENKINS_MLFLOW_REQUEST" >> '${requests.path}'
             echo "runner says: \$command" >&2
             mkdir -p mlflow-report && echo "\$BUILD_TAG" > mlflow-report/.build
+            printf '%s ' "\$JENKINS_MLFLOW_NONCE"
             cat '${home.path}'/"\$command.json"
         """)
     }

@@ -155,8 +155,8 @@ class ReferencePipelineSpec extends LibrarySpec {
     }
 
     def "cleanup deletes what the form says, after a dry run that does not"() {
-        given: 'three more versions of one model'
-        String model = server.versions().find { it.current_stage == 'None' }.name
+        given: 'three more versions of a model that passes the gates: others take no place that a rule counts'
+        String model = scores().max { it.value }.key
         Map first = server.versions().find { it.name == model }
         String id = first.source.minus('models:/')
         3.times { server.post('model-versions/create', [name: model, source: first.source, run_id: first.run_id, model_id: id]) }
@@ -173,7 +173,7 @@ class ReferencePipelineSpec extends LibrarySpec {
 
         then:
         build.error == null
-        numbers(model) == [4]
+        numbers(model) == [1, 4] // version 1 was in production: a rollback returns to it
     }
 
     def "the registry can be listed"() {
