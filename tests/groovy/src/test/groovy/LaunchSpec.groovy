@@ -30,7 +30,7 @@ class LaunchSpec extends LibrarySpec {
         warm.error == null
         warm.agentSteps == ['sh']
         warm.callsOf('libraryResource').size() == 2
-        cold.workspace.list() == [] // the bundle is gone
+        cold.workspace.list() == ['mlflow-report'] // the bundle is gone
     }
 
     def "whatever a parameter holds arrives untouched in the runner"() {
@@ -43,7 +43,7 @@ class LaunchSpec extends LibrarySpec {
         then:
         build.error == null
         new JsonSlurper().parseText(requests.text).options.model == hostile
-        build.workspace.list() == []
+        build.workspace.list() == ['mlflow-report']
         build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/agent/launch.sh').getText('UTF-8') }
     }
 
