@@ -391,6 +391,25 @@ def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: R
     assert left(server, name) == []
 
 
+def test_one_model_that_would_be_emptied_does_not_stop_the_others(
+    make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """Its only version passes no gate: it is left alone and named, the rest of the group is cleaned."""
+    server, name = make_server(), fresh_name()
+    bad = f"{name}-bad"
+    good = [Spec(metrics={"auc": 0.9}), Spec(metrics={"auc": 0.9})]
+    seed(server.store_uri, {name: good, bad: [Spec(metrics={"auc": 0.1})]})
+    env = {"MLOPS__SELECT__GATES": '{"auc": ">= 0.5"}'}
+    where = (f"--models={name}*", f"--tracking-uri={server.url}", "--output=json")
+    done = run_cli("cleanup", "--keep-last=1", "--yes", *where, env=env)
+    assert (done.code, left(server, name), left(server, bad)) == (0, [2], [1]), done.stderr
+    (warning,) = done.doc["warnings"]
+    assert warning == (
+        f"{bad} is left alone: it would lose every version; "
+        f"`jenkins-mlflow cleanup --allow-remove-all --model {bad}` deletes them"
+    )
+
+
 def test_a_plan_file_is_carried_out_as_it_stands(
     make_server: MakeServer, run_cli: RunCli, tmp_path: Path
 ) -> None:

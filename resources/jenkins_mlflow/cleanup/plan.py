@@ -54,12 +54,14 @@ class CleanupPlan:
         protection: What protects a version whatever the plan says.
         policy: The rules in words: the general ones, then each override's that a model of the group has.
         refusals: Why the plan must not be carried out; empty when it may be.
+        emptied: The models that would lose every version, though their policy keeps some.
     """
 
     items: tuple[Item, ...]
     protection: Protection
     policy: tuple[Policy, ...] = ()
     refusals: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
 
     @property
     def deletions(self) -> tuple[Item, ...]:
@@ -137,7 +139,13 @@ def plan_cleanup(
             items.append(_item(version, why, kept.get(version.number), now))
     refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))
-    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals)
+    emptied = tuple(
+        model.name
+        for model in group.models
+        if in_words(rules.rules_for(model.name), select)
+        and {item.action for item in items if item.version.model == model.name} == {"delete"}
+    )
+    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, emptied)
 
 
 def _item(version: Version, protected: str, kept: Kept | None, now: float) -> Item:

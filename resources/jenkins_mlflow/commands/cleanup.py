@@ -11,11 +11,12 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, dry_run, pla
 from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_plan
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.commands.session import Document, Purpose, Session
+from jenkins_mlflow.config.schema import Cleanup
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError, error_document
 from jenkins_mlflow.registry.client import Registry, matches
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot
-from jenkins_mlflow.text import plural, printable, redact
+from jenkins_mlflow.text import argument, plural, printable, redact
 
 
 @dataclass(frozen=True)
@@ -137,15 +138,28 @@ def _plan(session: Session, registry: Registry, wish: Wish, now: float) -> Clean
     snapshot = session.settled(
         registry, patterns, Purpose.LOOK if wish.looks_only else Purpose.CHANGE, with_runs=True
     )
-    return plan_cleanup(
-        Snapshot((snapshot.require(model),)) if model else snapshot,
-        snapshot if "*" in patterns else registry.snapshot(["*"]),
-        rules,
-        session.target,
-        now=now if wish.at is None else wish.at,
-        select=session.config.select,
-        allow_remove_all=wish.allow_remove_all,
-    )
+    world = snapshot if "*" in patterns else registry.snapshot(["*"])
+
+    def planned(rules: Cleanup) -> CleanupPlan:
+        return plan_cleanup(
+            Snapshot((snapshot.require(model),)) if model else snapshot,
+            world,
+            rules,
+            session.target,
+            now=now if wish.at is None else wish.at,
+            select=session.config.select,
+            allow_remove_all=wish.allow_remove_all,
+        )
+
+    plan = planned(rules)
+    if model or not plan.emptied:
+        return plan
+    for name in plan.emptied:  # one of many models must not turn a nightly job red
+        session.warn(
+            f"{name} is left alone: it would lose every version; "
+            f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes them"
+        )
+    return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.emptied)}))
 
 
 def _refusal(plan: CleanupPlan, model: str | None) -> Refused:
