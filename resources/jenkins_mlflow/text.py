@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
+_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
 
 
 def redact(text: str) -> str:
