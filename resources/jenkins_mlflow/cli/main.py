@@ -1,6 +1,7 @@
 """The command line: parses, loads the configuration, runs one command, prints its document; alone it sets exit codes.
 
-Data goes to standard output, everything said to a person to standard error.
+Data goes to standard output, everything said to a person to standard error. What only a command needs is imported in
+its function: `--help` and a mistyped command need neither the commands nor the config's schema.
 """
 
 from __future__ import annotations
@@ -15,27 +16,19 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from jenkins_mlflow import VERSION, errors
-from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands import (
-    cleanup as cleanup_command,
-    doctor as doctor_command,
-    list as list_command,
-    promote as promote_command,
-    select as select_command,
-    train as train_command,
-)
-from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.config import schema as config
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import FORMATS, prepare_streams, render
-from jenkins_mlflow.selection.gates_report import write_gates_report
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import redact
+
+if TYPE_CHECKING:
+    from jenkins_mlflow.commands.session import Document, Session
+    from jenkins_mlflow.commands.train import TrainWay
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_REPORT = "mlflow-report"
@@ -92,6 +85,10 @@ _selecting = _options(
 
 def _session(flags: Mapping[str, object], options: dict[str, Any]) -> Session:
     """Load the configuration under the flags that were given, and decide the tracking URI."""
+    from jenkins_mlflow.build import BuildContext
+    from jenkins_mlflow.commands.session import Session
+    from jenkins_mlflow.config import schema as config
+
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     if options["models"]:
         given["models"] = list(options["models"])
@@ -163,10 +160,12 @@ def train(
     only: tuple[str, ...],
     on_failure: str | None,
     timeout: str | None,
-    way: train_command.TrainWay | None,
+    way: TrainWay | None,
     **options: Any,
 ) -> None:
     """Run the config's training commands and report the runs and versions they made."""
+    from jenkins_mlflow.commands import train as train_command
+
     flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
     session = _session(flags, options)
     _finish(train_command.train(session, only, way=way or "run"), options, session)
@@ -179,6 +178,9 @@ def select(
     metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None, **options: Any
 ) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
+    from jenkins_mlflow.commands import select as select_command
+    from jenkins_mlflow.selection.gates_report import write_gates_report
+
     session = _session(_select_flags(metric, direction, min_improvement, scope), options)
     selection = select_command.choose(session)
     if options["report"]:
@@ -236,6 +238,8 @@ def promote(
     **options: Any,
 ) -> None:
     """Promote a named version, or the one that `select` chooses; print a notice if every method fails."""
+    from jenkins_mlflow.commands import promote as promote_command
+
     if version is not None and model is None:
         raise UsageError(
             "--version needs --model", next_step="say which registered model the version belongs to"
@@ -275,6 +279,8 @@ def rollback(
     model: str, to: int | None, stage: str | None, alias: str | None, dry_run: bool, **options: Any
 ) -> None:
     """Return a model to the version that was in production before, or to any other."""
+    from jenkins_mlflow.commands import promote as promote_command
+
     session = _session({"promote.stage": stage, "promote.alias": alias}, options)
     _finish(promote_command.rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
@@ -301,6 +307,8 @@ def cleanup(
     **options: Any,
 ) -> None:
     """Delete old versions by the retention policy: plan, ask (or --yes), delete."""
+    from jenkins_mlflow.commands import cleanup as cleanup_command
+
     flags = {
         "cleanup.keep_last": keep_last,
         "cleanup.min_age": min_age,
@@ -316,6 +324,8 @@ def cleanup(
 @_common
 def list_models(metric: str | None, **options: Any) -> None:
     """Show the registry as a tree."""
+    from jenkins_mlflow.commands import list as list_command
+
     session = _session({"select.metric": metric}, options)
     _finish(list_command.show_registry(session), options, session)
 
@@ -326,6 +336,8 @@ def list_models(metric: str | None, **options: Any) -> None:
 @_common
 def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
     """Diagnose server, store, locks and models, and say what to do; changes nothing, ends with 1 on a problem."""
+    from jenkins_mlflow.commands import doctor as doctor_command
+
     session = _session({"promote.stage": stage, "promote.alias": alias}, options)
     _finish(doctor_command.doctor(session), options, session)
 
@@ -333,6 +345,8 @@ def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
 @cli.command()
 def schema() -> None:
     """Print the JSON Schema of the config file."""
+    from jenkins_mlflow.config import schema as config
+
     click.echo(json.dumps(config.json_schema(), indent=2))
 
 

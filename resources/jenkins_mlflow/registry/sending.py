@@ -146,7 +146,7 @@ def _fit_for_header(name: str, value: str) -> str:
     if value.isascii() and value.isprintable() and value == value.strip():
         return value
     raise UsageError(
-        f"{name} has a line break, a space at its end or another character that no HTTP header can carry",
+        f"{name} has a line break or another character that no HTTP header can carry",
         state="nothing was read or written",
         next_step=f"set {name} again, without it",
     )
