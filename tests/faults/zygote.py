@@ -14,6 +14,8 @@ from typing import Any
 import jenkins_mlflow.cleanup.apply
 import jenkins_mlflow.cli.main
 import jenkins_mlflow.commands.promote
+import jenkins_mlflow.registry.http
+import jenkins_mlflow.registry.store
 import mlflow
 import mlflow.store.model_registry.rest_store
 import mlflow.tracking._model_registry.client
@@ -29,7 +31,7 @@ def child(command: dict[str, Any]) -> None:
     os.dup2(err, 2)
     code = 1
     try:
-        code = jenkins_mlflow.cli.run(command["argv"])
+        code = jenkins_mlflow.cli.main.run(command["argv"])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
