@@ -151,6 +151,24 @@ def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPat
     assert left["http"] == left["store"]
 
 
+def test_both_doors_copy_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into a model that is missing, then into one that is there: same source, run, tags and description."""
+    spec = Spec(metrics={"roc_auc": 0.5}, tags={"k": "🫀"}, linked=server.version == "3.17.2")
+    mlflow = seed(server.url, {"copied": [spec]}, "copies")
+    mlflow.update_model_version("copied", "1", "what it is")
+    left = {}
+    for door in DOORS:
+        registry, into = through(door, server.url, monkeypatch), f"copies-{door}"
+        assert [registry.copy_version("copied", 1, into) for _ in range(2)] == [1, 2]
+        versions = [replace(v, model="", created=0) for v in registry.snapshot([into]).versions()]
+        ids = {mlflow.get_model_version(into, str(number)).model_id for number in (1, 2)}
+        left[door] = plain(
+            [versions, [mlflow.get_model_version(into, "2").description, *sorted(map(str, ids))]]
+        )
+    assert left["http"] == left["store"]
+    assert '"source": "models:/copied/1"' in left["http"]
+
+
 def test_flags_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag that one door raises is seen, renewed and lowered by the other."""
     first, second = (through(door, server.url, monkeypatch) for door in DOORS)

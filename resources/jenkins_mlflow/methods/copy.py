@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from typing import ClassVar
 
 from jenkins_mlflow.errors import NotFound
@@ -79,10 +77,7 @@ class Copy:
         return max(copies, default=None)
 
     def _make_copy(self, candidate: Version) -> int:
-        client = self._registry.connection.client
-        with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of every step there
-            made = client.copy_model_version(source_of(candidate), str(self._production))
-        return int(made.version)
+        return self._registry.copy_version(candidate.model, candidate.number, str(self._production))
 
 
 def source_of(candidate: Version) -> str:

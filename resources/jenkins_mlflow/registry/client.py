@@ -172,6 +172,10 @@ class Registry:
             if not classify(error).not_found:
                 raise
 
+    def copy_version(self, name: str, number: int, into: str) -> int:
+        """Add a copy of a version, a pointer to the same files, to another model; its number there."""
+        return self._door.copy_version(name, number, into)
+
     def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
         """Create a flag of lock.py; the time the registry gives it, in milliseconds of the registry's clock."""
         return self._door.create_model(name, tags, description)

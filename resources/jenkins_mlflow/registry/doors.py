@@ -54,7 +54,7 @@ class FoundLoggedModel(NamedTuple):
 
 
 class Door(Protocol):
-    """One way to a registry: each method is one request, tried once.
+    """One way to a registry: each method is one request, unless it says otherwise, tried once.
 
     What a method raises is told apart by ``faults.classify``. Versions come without aliases and runs, unless a
     method says otherwise: MLflow keeps those elsewhere.
@@ -113,6 +113,9 @@ class Door(Protocol):
 
     def describe_model(self, name: str, description: str) -> None:
         """Set a registered model's description, which also sets the time of its last update."""
+
+    def copy_version(self, name: str, number: int, into: str) -> int:
+        """Add a copy of a version to another model, which is made if it is missing; its number. Up to 3 requests."""
 
     def delete_model(self, name: str) -> None:
         """Delete a registered model."""

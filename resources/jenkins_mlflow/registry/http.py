@@ -16,7 +16,7 @@ import msgspec
 import requests
 
 from jenkins_mlflow.registry.doors import FoundLoggedModel, FoundModel, Page
-from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer
+from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify
 from jenkins_mlflow.registry.sending import Endpoint, Sender
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
@@ -63,6 +63,9 @@ class _Version(_Answer):
     creation_timestamp: int = 0
     run_id: str = ""
     source: str = ""
+    run_link: str = ""
+    description: str = ""
+    model_id: str = ""
     tags: list[_Tag] = []
     aliases: list[str] = []
 
@@ -166,6 +169,7 @@ SET_ALIAS = Endpoint("POST", _MODEL + "alias", _Answer)
 DELETE_ALIAS = Endpoint("DELETE", _MODEL + "alias", _Answer)
 SEARCH_VERSIONS = Endpoint("GET", _VERSION + "search", _Versions)
 GET_VERSION = Endpoint("GET", _VERSION + "get", _OneVersion)
+CREATE_VERSION = Endpoint("POST", _VERSION + "create", _OneVersion)
 DELETE_VERSION = Endpoint("DELETE", _VERSION + "delete", _Answer)
 TAG_VERSION = Endpoint("POST", _VERSION + "set-tag", _Answer)
 TRANSITION = Endpoint("POST", _VERSION + "transition-stage", _Answer)
@@ -272,6 +276,25 @@ class HttpDoor:
 
     def describe_model(self, name: str, description: str) -> None:
         self._sender.send(UPDATE_MODEL, {"name": name, "description": description})
+
+    def copy_version(self, name: str, number: int, into: str) -> int:
+        found = self._sender.send(GET_VERSION, _version(name, number)).model_version
+        try:
+            self._sender.send(CREATE_MODEL, {"name": into})
+        except ErrorAnswer as error:
+            if not classify(error).exists:
+                raise
+        payload = {
+            "name": into,
+            "source": f"models:/{name}/{number}",
+            "run_id": found.run_id,
+            "run_link": found.run_link,
+            "tags": [{"key": tag.key, "value": tag.value} for tag in found.tags],
+            "description": found.description,
+            "model_id": found.model_id,
+        }
+        payload = {key: value for key, value in payload.items() if value}
+        return self._sender.send(CREATE_VERSION, payload).model_version.version
 
     def delete_model(self, name: str) -> None:
         self._sender.send(DELETE_MODEL, {"name": name})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import io
 import logging
 import re
 import warnings
@@ -124,6 +126,10 @@ class StoreDoor:
 
     def describe_model(self, name: str, description: str) -> None:
         self._writer.update_registered_model(name, description)
+
+    def copy_version(self, name: str, number: int, into: str) -> int:
+        with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of every step there
+            return int(self.client.copy_model_version(f"models:/{name}/{number}", into).version)
 
     def delete_model(self, name: str) -> None:
         self._writer.delete_registered_model(name)
