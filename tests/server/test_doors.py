@@ -317,6 +317,22 @@ def test_hostile_answers(
     assert len(proxy.requests) == 1
 
 
+def test_a_page_that_is_not_found_is_no_missing_tag(
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only MLflow's own 404 says that something is gone; a wrong address or a proxy answers with a page."""
+    proxy = make_proxy(make_server())
+    proxy.inject(respond(404, "<html>no such page</html>"))
+    registry = through("http", proxy.url, monkeypatch)
+    with pytest.raises(ErrorAnswer) as caught:
+        registry.untag_model("m", "k")
+    assert registry.translate("removing a tag", caught.value).message == (
+        "removing a tag: HTTP 404 from the server (is this address an MLflow server?)"
+    )
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_pages_without_end(
     door: str,
@@ -569,10 +585,10 @@ def test_logins(what: str, tmp_path: Path) -> None:
 
 
 def test_saved_login_netrc_and_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `mlflow login` saved is used; an address' own password wins over it, and a .netrc over all, as in MLflow."""
+    """A saved login is used; an address' own password wins over it, and a .netrc over all, as in MLflow."""
     saved = tmp_path / ".mlflow" / "credentials"
     saved.parent.mkdir()
-    saved.write_text("[mlflow]\nmlflow_tracking_username = ada\nmlflow_tracking_password = 50%\n")
+    saved.write_text("[mlflow]\nmlflow_tracking_username = ada\nmlflow_tracking_password = 50%%\n")
     with recorder() as server:
         asked(f"http://{server.place}", {}, tmp_path)
         asked(f"http://ada:pa$s@{server.place}", {}, tmp_path)
@@ -632,13 +648,20 @@ def test_no_error_shows_a_password(password: str) -> None:
     )
 
 
-def test_a_file_of_credentials_that_is_broken(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("mlflow_tracking_password = hunter2\n", "MissingSectionHeaderError"),
+        ("[mlflow]\nmlflow_tracking_password = hunter2%\n", "InterpolationSyntaxError"),
+    ],
+)
+def test_a_file_of_credentials_that_is_broken(text: str, error: str, tmp_path: Path) -> None:
     path = tmp_path / ".mlflow" / "credentials"
     path.parent.mkdir()
-    path.write_text("mlflow_tracking_password = hunter2\n")
+    path.write_text(text)
     with pytest.raises(UsageError) as caught:
         HttpDoor("http://mlflow", {}, tmp_path)
-    assert caught.value.message == f"{path} cannot be read: MissingSectionHeaderError"
+    assert caught.value.message == f"{path} cannot be read: {error}"
 
 
 def make_certificates(folder: Path) -> tuple[Path, Path]:

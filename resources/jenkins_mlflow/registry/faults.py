@@ -172,6 +172,8 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
         summary = one_line(f"{code}: {message}")
     else:
         summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
+    if status == HTTPStatus.NOT_FOUND and not code:
+        summary += " (is this address an MLflow server?)"
     if location := headers.get("Location"):
         summary += f", which sends requests on to {one_line(location.partition('?')[0])}"
     return Fault(

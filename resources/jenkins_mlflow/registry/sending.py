@@ -127,18 +127,18 @@ def _headers(environ: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 def _saved_credentials(path: Path) -> Mapping[str, str]:
-    """What `mlflow login` has saved. A password may hold a percent sign, which is no reference to another key."""
-    parser = configparser.ConfigParser(interpolation=None)
+    """The login that a user keeps in a file for MLflow's clients."""
+    parser = configparser.ConfigParser()
     try:
         parser.read(path, encoding="utf-8")
+        return dict(parser["mlflow"]) if "mlflow" in parser else {}
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
         # The error itself quotes lines of the file.
         raise UsageError(
             f"{path} cannot be read: {type(error).__name__}",
             state="nothing was read or written",
-            next_step="mend it; it has a section [mlflow] with mlflow_tracking_username and mlflow_tracking_password",
+            next_step="mend it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
         ) from None
-    return dict(parser["mlflow"]) if "mlflow" in parser else {}
 
 
 def _fit_for_header(name: str, value: str) -> str:
