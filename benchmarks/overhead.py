@@ -110,7 +110,6 @@ class Cost:
 
     seconds: float
     cpu: float
-    megabytes: float
 
 
 def main() -> None:
@@ -151,19 +150,12 @@ def measure(url: str, rounds: int, folder: Path, measured: list[Way]) -> None:
             ]
             best = min(cost.seconds for cost in spent)
             rows.append(
-                [
-                    way.name,
-                    len(proxy.requests),
-                    f"{middle[0]:.2f}",
-                    f"{best:.2f}",
-                    f"{middle[1]:.2f}",
-                    f"{middle[2]:.0f}",
-                ]
+                [way.name, len(proxy.requests), f"{middle[0]:.2f}", f"{best:.2f}", f"{middle[1]:.2f}"]
             )
     print(
         f"## Whole processes: {MODELS} models x {VERSIONS} versions, {rounds} rounds in turn, {WORKERS} workers\n"
     )
-    print(table(["whole process", "requests", "median s", "best s", "CPU s", "MB"], rows))
+    print(table(["whole process", "requests", "median s", "best s", "CPU s"], rows))
     print(f"\n{machine()}.\n", flush=True)
 
 
@@ -198,7 +190,7 @@ def run(way: Way, url: str, version: int, folder: Path) -> Cost:
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{argv}: {(folder / 'out').read_text()[-2000:]}"
-    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(seconds, used.ru_utime + used.ru_stime)
 
 
 if __name__ == "__main__":
