@@ -32,6 +32,11 @@ test-python: setup-dev ## test the Python package against real MLflow servers
 	@mkdir -p build
 	$(RUN) -m pytest -n 2 --dist loadfile --junitxml=build/pytest.xml $(ARGS)
 
+.PHONY: coverage
+coverage: setup-dev ## measure which lines and branches the Python tests run
+	@mkdir -p build
+	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing --cov-report=xml:build/coverage.xml $(ARGS)
+
 .PHONY: test-faults
 test-faults: setup-dev ## break every request of every command in every way, race on PostgreSQL (about an hour)
 	ALL_FAULTS=1 $(RUN) -m pytest tests/faults $(ARGS)
@@ -50,10 +55,12 @@ test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 	mvn --batch-mode --quiet --file tests/groovy/pom.xml test $(ARGS)
 
 .PHONY: lint
-lint: setup-dev ## check format, style, types, the runner's manifest and the Groovy sources
+lint: setup-dev ## check format, style, types, imports, shell files, the runner's manifest and the Groovy sources
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
+	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
+	$(RUN) .venv/bin/lint-imports --no-logo --no-cache
 	$(RUN) scripts/manifest.py --check
 	$(RUN) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh

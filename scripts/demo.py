@@ -103,7 +103,7 @@ def outcome(promotion: dict[str, Any]) -> str:
             f"{selection['metric']} {best['value']:.4f}; {champion['model']} version {champion['version']} has "
             f"{champion['value']:.4f}."
         )
-    return f"{promotion['message']}."
+    return str(promotion["message"])
 
 
 def run(command: str, *arguments: str) -> dict[str, Any]:

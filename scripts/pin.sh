@@ -18,6 +18,8 @@ runner=resources/jenkins_mlflow/agent/requirements
 pin "$runner"
 pin requirements -c "$runner.txt"
 pin requirements-dev -c "$runner.txt" -c requirements.txt
+pin docker/mlflow -c requirements.txt
+pin scripts/uv
 for server in tests/support/mlflow-*.in; do
   pin "${server%.in}"
 done

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 requirements=requirements.txt
-if [ "${1:-}" = dev ]; then requirements=requirements-dev.txt; fi
+if [ "${1:-}" = dev ]; then requirements='requirements-dev.txt'; fi
 
 # What a set-up depends on: the pinned packages, the package's own metadata and where the checkout is.
 fingerprint() {
@@ -52,7 +52,7 @@ find_uv() {
       return 0
     fi
   done
-  { plain_venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check uv; } >/dev/null 2>&1 || return 1
+  { plain_venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt; } >/dev/null 2>&1 || return 1
   echo .tools/bin/uv
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from support.accounts import Accounts, Default, start_accounts
 from support.command import Finished, run_command
 from support.environments import OWN_VERSION
 from support.jenkins import FakeJenkins
@@ -72,6 +73,35 @@ def make_server(
             if not fresh:
                 shared[key] = server
             return server
+
+        yield make
+
+
+class MakeAccounts(Protocol):
+    """``make_accounts(store=, default=)``: a running server with logins, shared by all who ask for the same."""
+
+    def __call__(self, store: Store = ..., default: Default = ...) -> Accounts: ...
+
+
+@pytest.fixture(scope="session")
+def make_accounts(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[MakeAccounts]:
+    """Starts MLflow servers with basic-auth, see MakeAccounts; all end with the session."""
+    shared: dict[tuple[str, str], Accounts] = {}
+    with contextlib.ExitStack() as stack:
+
+        def make(store: Store = "sqlite", default: Default = "READ") -> Accounts:
+            key = (store, default)
+            if key not in shared:
+                shared[key] = start_accounts(
+                    tmp_path_factory.mktemp(f"accounts-{store}"),
+                    store=store,
+                    default=default,
+                    postgres=request.getfixturevalue("postgres") if store == "postgresql" else None,
+                )
+                stack.callback(shared[key].server.stop)
+            return shared[key]
 
         yield make
 

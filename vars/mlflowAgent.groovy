@@ -29,7 +29,7 @@ private Object reported(Map args, Closure body) {
 /** Archives the report folder; a failure to do so never hides an earlier one. */
 void archiveReport(String report, Exception failure) {
     try {
-        archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true)
+        archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)
     } catch (Exception e) {
         if (failure == null) {
             throw e

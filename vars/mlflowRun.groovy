@@ -33,6 +33,12 @@ void check(String command, Map args) {
     if (problem) {
         error(problem)
     }
+    int most = 100000 // Linux takes 128 KiB in one variable
+    int size = Json.write(StepArguments.options(command, args)).length()
+    if (size > most) {
+        error("mlflow ${command}: its arguments have ${size} characters, and an agent takes ${most}: " +
+            'put what is long into the config file')
+    }
 }
 
 /** Adds a line to what the build's page says about the build. */
@@ -47,7 +53,8 @@ private Map conclude(String command, Map options, Map result) {
     }
     if (result.exit_code in [3, 4]) {
         if (result.exit_code == 4) {
-            archiveArtifacts(artifacts: "${options.report}/**", allowEmptyArchive: true)
+            String report = "${options.report}/**"
+            archiveArtifacts(artifacts: report, allowEmptyArchive: true, followSymlinks: false)
         }
         unstable("mlflow ${command}: ${result.message}")
     } else if (result.exit_code != 0) {
@@ -60,17 +67,19 @@ private Map launch(String command, Map options, Object python) {
     String manifest = resource('agent/manifest.json')
     String launcher = resource('agent/launch.sh')
     String bundle = ".jenkins-mlflow-${UUID.randomUUID()}.json"
+    String nonce = "${UUID.randomUUID()}"
     withEnv([
         "JENKINS_MLFLOW_KEY=${Json.parse(manifest).key}",
         "JENKINS_MLFLOW_BUNDLE=${bundle}",
+        "JENKINS_MLFLOW_NONCE=${nonce}",
         "JENKINS_MLFLOW_REQUEST=${Json.write([command: command, options: options, user: user()])}",
     ] + (python ? ["JENKINS_MLFLOW_PYTHON=${python}"] : [])) {
         String label = "mlflow ${command}"
-        Map answer = Json.parse(sh(script: launcher, returnStdout: true, label: label))
+        Map answer = Json.answer(sh(script: launcher, returnStdout: true, label: label), nonce)
         if (answer?.status == 'cold') {
             writeFile(file: bundle, text: bundleOf(manifest), encoding: 'UTF-8')
             label += ', installed first'
-            answer = Json.parse(sh(script: launcher, returnStdout: true, label: label))
+            answer = Json.answer(sh(script: launcher, returnStdout: true, label: label), nonce)
         }
         return answer ?: [exit_code: 1, message: 'the runner printed no result; the log above says why']
     }
@@ -87,7 +96,7 @@ private String bundleOf(String manifest) {
     for (String name in Json.parse(manifest).files) {
         files[name] = resource(name)
     }
-    return Json.write([manifest: Json.parse(manifest), files: files])
+    return Json.write([files: files])
 }
 
 private String resource(String name) {

@@ -1,29 +1,38 @@
-"""Running a check in a process of its own, with a deadline: nothing of it is left when this returns."""
+"""Running one check with a deadline; nothing that it has started is left when this returns."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from jenkins_mlflow import processes
+from jenkins_mlflow.running import signal_name
 from jenkins_mlflow.text import one_line
+
+_GRACE_SECONDS = 1.0
+_NAME = "check"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How the process ended: ``failure`` says in words why it did not end well; ``seconds`` is how long it took."""
+    """How the process ended.
+
+    Attributes:
+        failure: Says in words why it did not end well; empty if it did.
+        seconds: How long it took.
+        warning: Says that its log could not be written; empty if it was.
+    """
 
     failure: str
     seconds: float
+    warning: str = ""
 
 
 def run_bounded(argv: Sequence[str], environ: Mapping[str, str], log: Path, timeout: float) -> Ended:
     """Run a program without a shell, its output into a log file, and end it with all that it has started.
+
+    A log that cannot be written is a warning: the program runs all the same.
 
     Args:
         argv: The program and its arguments.
@@ -34,36 +43,32 @@ def run_bounded(argv: Sequence[str], environ: Mapping[str, str], log: Path, time
     Raises:
         Interrupted: a signal arrived; the program was ended first.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    with log.open("wb") as output:
-        try:
-            process = subprocess.Popen(
-                argv,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return Ended(f"{argv[0]} cannot be started: {error.strerror}", 0.0)
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return Ended(f"it was not done after {timeout:g} s", time.monotonic() - started)
-        finally:  # a check that has ended leaves no helper behind either
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return Ended(_failure(code, log), time.monotonic() - started)
+    last = ""
+
+    def remember(line: str) -> None:
+        nonlocal last
+        last = line.removeprefix(f"[{_NAME}]").strip() or last
+
+    command = processes.Command(_NAME, tuple(argv), log, environ)
+    group = processes.Processes(
+        [command], jobs=1, timeout=timeout, stop_on_failure=False, say=remember, grace=_GRACE_SECONDS
+    )
+    (ended,) = group.run()
+    if group.interrupted:
+        raise group.interrupted
+    return Ended(_failure(ended, timeout, last), ended.seconds, "; ".join(group.warnings))
 
 
-def _failure(code: int, log: Path) -> str:
-    if code == 0:
+def _failure(ended: processes.Ended, timeout: float, last: str) -> str:
+    if ended.status == "ok":
         return ""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = f": {one_line(lines[-1])}" if lines else ""
-    return (
-        f"it ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with exit code {code}"
-    ) + last
+    if ended.status == "timeout":
+        return f"it was not done after {timeout:g} s"
+    if ended.exit_code is None:
+        return ended.error
+    how = (
+        f"it ended by {signal_name(-ended.exit_code)}"
+        if ended.exit_code < 0
+        else f"it ended with exit code {ended.exit_code}"
+    )
+    return f"{how}: {one_line(last)}" if last else how

@@ -9,23 +9,28 @@
     ├── JenkinsError            1   Jenkins answered with an error
     │   └── JobNotFound         1   the job or build does not exist
     └── Refused                 1   the action would be unsafe, so nothing was written
+        └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Two outcomes are no errors and have codes of their own: NO_CANDIDATE (no candidate passes the gates) and
-BY_HAND (every promotion method failed, a person must promote).
+Three outcomes have codes of their own: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
+failed, a person must promote) and PARTLY (an error stopped a cleanup after its first deletion).
 """
 
 from __future__ import annotations
+
+from jenkins_mlflow.text import redact
 
 DONE = 0
 FAILED = 1
 USAGE = 2
 NO_CANDIDATE = 3
 BY_HAND = 4
+BUSY = 5
+PARTLY = 6
 
 
-class _Told(BaseException):
-    """What a person is told, whatever stopped the work.
+class _Reported(BaseException):
+    """What stopped the work, as it is reported to a person.
 
     Args:
         message: What happened, naming the model and version it happened to.
@@ -42,7 +47,7 @@ class _Told(BaseException):
         self.next_step = next_step
 
 
-class JenkinsMlflowError(_Told, Exception):
+class JenkinsMlflowError(_Reported, Exception):
     """Base of all expected failures: shown as text, never with a traceback."""
 
 
@@ -61,7 +66,7 @@ class ConnectionFailed(JenkinsMlflowError):
 
 
 class RegistryError(JenkinsMlflowError):
-    """MLflow answered a request with an error that a repetition does not cure."""
+    """MLflow answered a request with an error that would only come again."""
 
 
 class NotFound(RegistryError):
@@ -69,7 +74,7 @@ class NotFound(RegistryError):
 
 
 class JenkinsError(JenkinsMlflowError):
-    """Jenkins answered a request with an error that a repetition does not cure."""
+    """Jenkins answered a request with an error that would only come again."""
 
 
 class JobNotFound(JenkinsError):
@@ -83,16 +88,18 @@ class Refused(JenkinsMlflowError):
 class Busy(Refused):
     """Another process holds the lock; nothing was written."""
 
+    exit_code = BUSY
+
 
 class LockLost(JenkinsMlflowError):
     """The lock went to another process while this one worked; it must not write any more."""
 
 
-class Interrupted(_Told):
+class Interrupted(_Reported):
     """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
 
-    No ``Exception``, so that nothing which handles failures, retries among them, can take it for one; and no
-    ``KeyboardInterrupt``, which click would turn into an error of its own.
+    It is not an ``Exception``, so that code which handles failures, such as a retry, does not catch it. It is not a
+    ``KeyboardInterrupt`` either, because click would turn that into another error.
     """
 
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
@@ -104,7 +111,7 @@ def error_document(error: JenkinsMlflowError | Interrupted) -> dict[str, str]:
     """An expected failure as the document's ``error`` part."""
     return {
         "type": type(error).__name__,
-        "message": error.message,
-        "state": error.state,
-        "next_step": error.next_step,
+        "message": redact(error.message),
+        "state": redact(error.state),
+        "next_step": redact(error.next_step),
     }

@@ -1,4 +1,4 @@
-"""Running several commands at once: each in its own process group, each line to a log and to whoever watches.
+"""Running several commands at once: each line of their output goes to a log and is shown.
 
 One thread and one event loop, so lines of different commands never mix. Signals are noted while it runs and
 acted on between two steps, so no process is ever started and then forgotten.
@@ -6,7 +6,6 @@ acted on between two steps, so no process is ever started and then forgotten.
 
 from __future__ import annotations
 
-import os
 import re
 import selectors
 import signal
@@ -18,9 +17,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.running import Log, Running, cannot_start, signal_name
 from jenkins_mlflow.text import printable, redact
 
 Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
@@ -28,8 +28,6 @@ Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
 GRACE_SECONDS = 10.0
 _TICK_SECONDS = 0.1
 _DRAIN_SECONDS = 1.0
-_LONGEST_LINE = 65_536
-_CHUNK = 65_536
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,53 +54,16 @@ class Ended:
     error: str = ""
 
 
-class _Process:
-    """A running command and the output that is not yet a whole line."""
+class _Process(Running):
+    """A running command, and what is to become of it."""
 
-    def __init__(self, command: Command, popen: subprocess.Popen[bytes], log: BinaryIO) -> None:
-        assert popen.stdout is not None
+    def __init__(self, command: Command, log: Log) -> None:
+        super().__init__(command.argv, command.environment)
         self.command = command
-        self.popen = popen
-        self.pipe = popen.stdout
         self.log = log
-        self.started = time.monotonic()
-        self.pending = b""
-        self.at_end = False
         self.exited: float | None = None
         self.ending: Status | None = None
         self.kill_at: float | None = None
-        os.set_blocking(self.pipe.fileno(), False)
-
-    def lines(self) -> Iterator[bytes]:
-        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end."""
-        while not self.at_end:
-            try:
-                chunk = os.read(self.pipe.fileno(), _CHUNK)
-            except BlockingIOError:
-                break
-            self.at_end = not chunk
-            *whole, self.pending = (self.pending + chunk).split(b"\n")
-            yield from whole
-            if len(self.pending) >= _LONGEST_LINE:
-                yield self.pending
-                self.pending = b""
-            if len(chunk) < _CHUNK:
-                break
-        if self.at_end:
-            yield from self.rest()
-
-    def rest(self) -> Iterator[bytes]:
-        """The last line when it has no line break."""
-        last, self.pending = self.pending, b""
-        if last:
-            yield last
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal the whole process group; it may be gone."""
-        try:
-            os.killpg(self.popen.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return
 
 
 class Processes:
@@ -113,8 +74,9 @@ class Processes:
         jobs: How many at once, at least 1.
         timeout: Seconds that each may take; None = no limit.
         stop_on_failure: Whether one failure cancels all others.
-        say: Told every line of output, prefixed by its command's name.
+        say: Called with every line of output, prefixed by its command's name.
         grace: Seconds between SIGTERM and SIGKILL.
+        on_end: Called when a command has ended.
     """
 
     def __init__(
@@ -126,6 +88,7 @@ class Processes:
         stop_on_failure: bool,
         say: Callable[[str], None],
         grace: float = GRACE_SECONDS,
+        on_end: Callable[[Ended], None] = lambda ended: None,
     ) -> None:
         self._order = [command.name for command in commands]
         self._width = max((len(printable(name)) for name in self._order), default=0) + 2
@@ -137,14 +100,17 @@ class Processes:
         self._stop_on_failure = stop_on_failure
         self._say = say
         self._grace = grace
+        self._on_end = on_end
         self._signals: list[int] = []
         self.interrupted: Interrupted | None = None
+        self.warnings: list[str] = []
 
     def run(self) -> tuple[Ended, ...]:
         """Run all to their end.
 
-        Ctrl-C, SIGTERM and SIGHUP end every process group and are told in ``interrupted``; a second signal kills
-        at once. Called outside the main thread it leaves signals alone.
+        Ctrl-C, SIGTERM and SIGHUP end all commands, and ``interrupted`` then says which it was; a second signal kills
+        at once. Called outside the main thread it leaves signals alone. ``warnings`` names logs that could not be
+        written.
 
         Returns:
             How each command ended, in the given order; those never started are ``cancelled``.
@@ -169,24 +135,16 @@ class Processes:
         while self._waiting and len(self._running) < self._jobs:
             command = self._waiting.popleft()
             started = time.monotonic()
-            log = command.log.open("wb")
+            log = Log(command.log)
             try:
-                popen = subprocess.Popen(
-                    command.argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    env=command.environment,
-                )
+                process = _Process(command, log)
             except (OSError, ValueError) as error:
-                reason = _cannot_start(command, error)
-                log.write(f"{reason}\n".encode())
+                reason = cannot_start(command.argv[0], error)
+                log.write(reason)
                 log.close()
                 self._say_line(command.name, reason)
                 self._record(command, "failed", None, started, reason)
                 continue
-            process = _Process(command, popen, log)
             self._running.append(process)
             selector.register(process.pipe, selectors.EVENT_READ, process)
 
@@ -204,10 +162,9 @@ class Processes:
     def _pass_on(self, process: _Process, lines: Iterator[bytes]) -> None:
         for line in lines:
             text = redact(line.decode("utf-8", "replace"))
-            process.log.write(f"{text}\n".encode())
+            process.log.write(text)
             # As a terminal shows it: what follows the last carriage return of a progress bar.
             self._say_line(process.command.name, text.rstrip("\r").rpartition("\r")[2])
-        process.log.flush()
 
     def _say_line(self, name: str, text: str) -> None:
         label = f"[{printable(name)}]".ljust(self._width)
@@ -239,9 +196,11 @@ class Processes:
             self._finish(process, code)
 
     def _finish(self, process: _Process, code: int) -> None:
-        process.signal(signal.SIGKILL)  # whatever it left running in its group
+        process.kill()  # whatever it left running
         process.pipe.close()
         process.log.close()
+        if process.log.problem:
+            self.warnings.append(process.log.problem)
         self._running.remove(process)
         status = process.ending or ("ok" if code == 0 else "failed")
         self._record(
@@ -258,7 +217,7 @@ class Processes:
                 "stopped: the build was interrupted" if self._signals else "stopped: another candidate failed"
             )
         if status == "failed" and code < 0:
-            return f"killed by {_signal_name(-code)}"
+            return f"killed by {signal_name(-code)}"
         return f"exit code {code}" if status == "failed" else ""
 
     def _record(
@@ -271,7 +230,9 @@ class Processes:
         ended: float | None = None,
     ) -> None:
         seconds = round((ended or time.monotonic()) - started, 3)
-        self._ended[command.name] = Ended(command.name, status, code, seconds, command.log, error)
+        ended_command = Ended(command.name, status, code, seconds, command.log, error)
+        self._ended[command.name] = ended_command
+        self._on_end(ended_command)
         if status == "failed" and code is None and self._stop_on_failure:
             self._cancel()
 
@@ -315,7 +276,7 @@ class Processes:
             try:
                 code = process.popen.wait(self._grace)
             except subprocess.TimeoutExpired:
-                process.signal(signal.SIGKILL)
+                process.kill()
                 code = process.popen.wait()
             self._finish(process, code)
 
@@ -338,19 +299,4 @@ def _noting_signals(into: list[int]) -> Iterator[None]:
 
 
 def _interrupted(number: int) -> Interrupted:
-    return Interrupted(f"stopped by {_signal_name(number)}", signal_number=number)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _cannot_start(command: Command, error: OSError | ValueError) -> str:
-    program = printable(command.argv[0])
-    if isinstance(error, FileNotFoundError):
-        return f"command not found: {program}"
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return f"cannot run {program}: {reason}"
+    return Interrupted(f"stopped by {signal_name(number)}", signal_number=number)

@@ -1,23 +1,28 @@
-"""One document, four forms: JSON, CSV, Markdown, and text for people, all made from the same object."""
+"""One document, four forms: JSON, CSV, Markdown, and text for people, all made from the same object.
+
+JSON and CSV have every number as it is; text and Markdown round it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
+from jenkins_mlflow.terminal import colored
 from jenkins_mlflow.text import markdown, number, printable
 
 Document = Mapping[str, Any]
 Row = Sequence[object]
 FORMATS = ("text", "json", "csv", "md")
-_WIDTH_WITHOUT_TERMINAL = 160
+_LISTED = ("train", "select", "cleanup", "doctor")  # a promotion's attempts were shown as they happened
 _STATUS_ICONS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
-_STAGE_ICONS = {"Production": "🏆", "Staging": "📌", "Archived": "🗑️ "}
 
 
 def render(document: Document, form: str, stream: TextIO) -> None:
@@ -26,19 +31,28 @@ def render(document: Document, form: str, stream: TextIO) -> None:
     Args:
         document: The command's result.
         form: One of FORMATS.
-        stream: Where to; for text, its terminal decides the table's width.
+        stream: Where to; for text, its terminal decides where long lines are wrapped.
     """
     if form == "json":
-        json.dump(document, stream, ensure_ascii=False, allow_nan=False)
-        stream.write("\n")
+        stream.write(_json(document, stream))
     elif form == "csv":
         stream.write(_csv(*table(document)))
     elif form == "md":
         stream.write(_markdown(*table(document)))
     elif document["command"] == "list":
         stream.write(tree(document))
+    elif document["command"] == "cleanup":
+        stream.write(retention(document))
     else:
-        _text(document, stream)
+        if document["command"] in _LISTED or "items" in document:
+            _write_table(*table(document), stream)
+        stream.write(f"{printable(document['message'])}\n")
+
+
+def _json(document: Document, stream: TextIO) -> str:
+    """One line of JSON. Where the stream's encoding lacks characters, they become JSON's own escapes."""
+    encoding = (stream.encoding or "utf-8").lower().replace("_", "-")
+    return json.dumps(document, ensure_ascii=encoding not in ("utf-8", "utf8"), allow_nan=False) + "\n"
 
 
 def table(document: Document) -> tuple[list[str], list[Row]]:
@@ -56,16 +70,14 @@ def _train_table(document: Document) -> tuple[list[str], list[Row]]:
         runs = [run for run in document["runs"] if run["candidate"] == candidate["name"]] or [None]
         for run in runs:
             versions = ", ".join(f"{v['model']} v{v['version']}" for v in run["versions"]) if run else "none"
-            metrics = ", ".join(f"{k} {_number(v)}" for k, v in sorted(run["metrics"].items())) if run else ""
-            rows.append(
-                [candidate["name"], candidate["status"], _number(candidate["seconds"]), versions, metrics]
-            )
+            metrics = ", ".join(f"{k} {number(v)}" for k, v in sorted(run["metrics"].items())) if run else ""
+            rows.append([candidate["name"], candidate["status"], candidate["seconds"], versions, metrics])
     return ["candidate", "status", "seconds", "registered", "metrics"], rows
 
 
 def _select_table(document: Document) -> tuple[list[str], list[Row]]:
     rows: list[Row] = [
-        [c["model"], c["version"], _number(c["value"]), c["verdict"], c["reason"]]
+        [c["model"], c["version"], c["value"], c["verdict"], c["reason"]]
         for c in document.get("candidates", ())
     ]
     return ["model", "version", str(document.get("metric", "metric")), "verdict", "reason"], rows
@@ -73,7 +85,7 @@ def _select_table(document: Document) -> tuple[list[str], list[Row]]:
 
 def _promote_table(document: Document) -> tuple[list[str], list[Row]]:
     rows: list[Row] = [
-        [a["method"], a["attempt"] or "", a["outcome"], _number(a["seconds"]), a["error"]]
+        [a["method"], a["attempt"] or "", a["outcome"], a["seconds"], a["error"]]
         for a in document.get("attempts", ())
     ]
     return ["method", "try", "outcome", "seconds", "detail"], rows
@@ -88,11 +100,35 @@ def _cleanup_table(document: Document) -> tuple[list[str], list[Row]]:
             ", ".join(i["aliases"]),
             i["action"],
             i["reason"],
-            i["outcome"] or i["error"],
+            ": ".join(part for part in (i["outcome"], i["error"]) if part),
         ]
         for i in document.get("items", ())
     ]
     return ["model", "version", "stage", "aliases", "action", "reason", "outcome"], rows
+
+
+def _lease_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [e["model"], e["version"], e["holder"], e["until"] or "for ever", "runs" if e["runs"] else "ended"]
+        for e in document.get("leases", ())
+    ]
+    return ["model", "version", "holder", "until", "state"], rows
+
+
+def _restore_table(document: Document) -> tuple[list[str], list[Row]]:
+    rows: list[Row] = [
+        [
+            i["model"],
+            i["version"],
+            _day(int(i["deleted"] * 1000)),
+            i["outcome"],
+            i["number"],
+            i["note"],
+            i["build"],
+        ]
+        for i in document.get("items", ())
+    ]
+    return ["model", "version", "deleted", "outcome", "now", "note", "build"], rows
 
 
 def _list_table(document: Document) -> tuple[list[str], list[Row]]:
@@ -103,7 +139,7 @@ def _list_table(document: Document) -> tuple[list[str], list[Row]]:
             v["version"],
             v["stage"],
             ", ".join(v["aliases"]),
-            _number(v["value"]),
+            v["value"],
             _day(v["created"]),
             v["run_id"],
         ]
@@ -164,54 +200,121 @@ _TABLES: dict[str, Callable[[Document], tuple[list[str], list[Row]]]] = {
     "rollback": _promote_table,
     "doctor": _doctor_table,
     "cleanup": _cleanup_table,
+    "lease": _lease_table,
     "list": _list_table,
+    "restore": _restore_table,
     "jobs": _jobs_table,
 }
 
 
 def tree(document: Document) -> str:
-    """The registry as people know it: 📦 model, 🏆 in production, 📌 staged or aliased, 🗑️ archived."""
+    """The registry as people know it: 📦 model, 🏆 version in production, 📌 any other version."""
     lines: list[str] = []
     for model in document["models"]:
         lines.append(f"📦 {printable(model['name'])}")
         for version in model["versions"]:
-            icon = "🏆" if version["production"] else _STAGE_ICONS.get(version["stage"], "")
-            icon = icon or ("📌" if version["aliases"] else "  ")
-            details = [version["stage"] if version["stage"] != "None" else "-"]
-            details += [f"@{printable(alias)}" for alias in version["aliases"]]
-            if version["value"] is not None:
-                details.append(f"{printable(document['metric'])} {_number(version['value'])}")
-            details.append(_day(version["created"]))
-            lines.append(f"   {icon} v{version['version']:<4} {'  '.join(details)}")
-    lines.append(document["message"])
+            icon = "🏆" if version["production"] else "📌"
+            lines.append(f"   {icon} Version {version['version']} - Stage: {version['stage']}")
+            if not document.get("brief"):
+                lines[-1] += "".join(f"  {detail}" for detail in _details(document, version))
+    lines.append(printable(document["message"]))
     return "\n".join(lines) + "\n"
 
 
-def _text(document: Document, stream: TextIO) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _details(document: Document, version: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"@{printable(alias)}" for alias in version["aliases"])
+    if version["value"] is not None:
+        yield f"{printable(document['metric'])} {number(version['value'])}"
+    if version["created"]:
+        yield _day(version["created"])
 
-    columns, rows = table(document)
-    # A promotion's attempts were shown as they happened.
-    listed = document["command"] in ("train", "select", "cleanup", "doctor") or "items" in document
-    if rows and listed:
-        width = None if stream.isatty() else _WIDTH_WITHOUT_TERMINAL
-        grid = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            grid.add_column(printable(column), overflow="fold")
-        for row in rows:
-            # Text, not markup: a registry name such as [red] must stay what it is.
-            grid.add_row(*(Text(_cell(cell)) for cell in row))
-        Console(file=stream, width=width, highlight=False).print(grid)
-    stream.write(f"{document['message']}\n")
+
+def _write_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) -> None:
+    """Plain columns; rows of one model stand below its name, so that no name is ever broken."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    grouped = columns[:1] == ["model"]
+    used = [at for at in range(int(grouped), len(columns)) if any(row[at] for row in cells)]
+    if not used:
+        return
+    widths = [max(_width(columns[at]), *(_width(row[at]) for row in cells)) for at in used]
+    limit = shutil.get_terminal_size().columns if stream.isatty() else None
+    bold, plain = ("\x1b[1m", "\x1b[0m") if colored(stream) else ("", "")
+    indent = "  " if grouped else ""
+
+    def line(texts: Sequence[str]) -> str:
+        whole = indent + "".join(
+            f"{text}{' ' * (width - _width(text) + 2)}" for text, width in zip(texts, widths, strict=True)
+        )
+        return _wrapped(whole.rstrip(), limit)
+
+    stream.write(f"{bold}{line([printable(columns[at]) for at in used])}{plain}\n")
+    for name, group in itertools.groupby(cells, key=lambda row: row[0] if grouped else ""):
+        if grouped:
+            stream.write(f"{bold}{name}{plain}\n")
+        stream.writelines(f"{line([row[at] for at in used])}\n" for row in group)
+
+
+def _wrapped(line: str, limit: int | None) -> str:
+    """A line that is longer than the terminal is wide goes on below, further in; no word is broken."""
+    if limit is None or _width(line) <= limit:
+        return line
+    start = line[: len(line) - len(line.lstrip())]
+    parts = textwrap.wrap(
+        line.lstrip(),
+        limit,
+        initial_indent=start,
+        subsequent_indent=f"{start}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(parts)
+
+
+def _width(text: str) -> int:
+    """The cells that a text takes at a terminal: two for an emoji."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def retention(document: Document) -> str:
+    """A cleanup: the policy in words, then model by model what stays by which rule, and what goes."""
+    lines: list[str] = []
+    for policy in document["policy"] if document["items"] else ():
+        whose = "each model" if policy["models"] is None else f"models {printable(policy['models'])}"
+        lines.append(f"Keep of {whose}: {', '.join(policy['keep']) or 'nothing'}.")
+    for model in dict.fromkeys(item["model"] for item in document["items"]):
+        lines.append(f"📦 {printable(model)}")
+        for item in document["items"]:
+            if item["model"] == model:
+                word = _FATES[item["outcome"] or item["action"]]
+                marks = [item["stage"]] if item["stage"] != "None" else []
+                marks += [f"@{alias}" for alias in item["aliases"]]
+                told = [_day(item["created"]), *marks, item["error"] or item["reason"]]
+                lines.append(printable(f"   {word:<12} v{item['version']:<4} {'  '.join(told)}"))
+    return "\n".join([*lines, printable(document["message"])]) + "\n"
+
+
+_FATES = {
+    "keep": "keep",
+    "delete": "🗑️  delete",
+    "defer": "later",
+    "deleted": "🗑️  deleted",
+    "already gone": "🗑️  gone",
+    "kept: changed meanwhile": "kept",
+    "kept: in use": "kept",
+    "failed": "FAILED",
+    "not reached": "not reached",
+}
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_inert(_cell(cell)) for cell in row] for row in rows)
+    writer.writerow(_inert(_cell(column)) for column in columns)
+    writer.writerows([_inert(_cell(cell, exact=True)) for cell in row] for row in rows)
     return buffer.getvalue()
 
 
@@ -229,7 +332,10 @@ def _is_number(cell: str) -> bool:
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    head = ["| " + " | ".join(columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
+    head = [
+        "| " + " | ".join(map(_markdown_cell, columns)) + " |",
+        "| " + " | ".join("---" for _ in columns) + " |",
+    ]
     body = ["| " + " | ".join(_markdown_cell(_cell(cell)) for cell in row) + " |" for row in rows]
     return "\n".join(head + body) + "\n"
 
@@ -239,12 +345,10 @@ def _markdown_cell(cell: str) -> str:
     return cell if plain else markdown(cell).replace("|", "\\|")
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else printable(str(value))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else number(value)
+def _cell(value: object, *, exact: bool = False) -> str:
+    if value is None:
+        return ""
+    return number(value) if isinstance(value, float) and not exact else printable(str(value))
 
 
 def _day(milliseconds: int) -> str:
@@ -253,10 +357,3 @@ def _day(milliseconds: int) -> str:
         if milliseconds
         else ""
     )
-
-
-def prepare_streams() -> None:
-    """Make icons and foreign names printable on an agent whose locale has no UTF-8."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

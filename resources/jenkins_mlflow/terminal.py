@@ -1,14 +1,80 @@
-"""Everything said to a person: messages, questions and progress go to standard error, data never does."""
+"""Everything said to a person: messages, questions and progress go to standard error, data never does.
+
+Nothing here raises. A message that cannot be shown (a closed standard error, a full disk) must not stop a promotion
+half way. Nothing in a message acts on the terminal: control characters are replaced, secrets of addresses hidden.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TextIO, cast
+
+from jenkins_mlflow.text import printable, redact
 
 _SECONDS_BETWEEN_LINES = 5.0
+_COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
+
+
+def prepare_streams() -> None:
+    """Make the three standard streams usable, whatever the caller has closed and whatever its encoding is.
+
+    A closed stream becomes the null device. Otherwise the next file or socket that is opened would get its number, and
+    messages would be written into that. Characters that an encoding lacks are escaped.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+        if getattr(sys, name) is None or getattr(sys, name).closed:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if number == 0 else "backslashreplace")
+
+
+def colored(stream: TextIO | io.TextIOBase) -> bool:
+    """Whether to use color: at a terminal, unless NO_COLOR is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def discard(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to the null device.
+
+    Python would try to write it once more at its end, and exit with 120 when it cannot.
+    """
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+class _Messages(io.TextIOBase):
+    """Standard error; what cannot be written is dropped."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr  # rich's progress bar replaces sys.stderr while it shows
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            discard(self._stream)
+        return len(text)
+
+    def isatty(self) -> bool:
+        with suppress(OSError, ValueError):
+            return self._stream.isatty()
+        return False
 
 
 @dataclass(frozen=True)
@@ -18,25 +84,35 @@ class Terminal:
     quiet: bool = False
 
     def say(self, text: str) -> None:
-        """A message for whoever watches."""
+        """Show a message, unless quiet."""
         if not self.quiet:
             self.insist(text)
 
-    def insist(self, text: str) -> None:
-        """A message that is shown even when quiet: an error, a notice."""
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+    def insist(self, text: str, color: str = "") -> None:
+        """Show a message even when quiet: an error, a notice.
+
+        Args:
+            text: One or more lines.
+            color: red, green, yellow or cyan, at a terminal that shows colors.
+        """
+        messages, safe = _Messages(), _safe(text)
+        if color and colored(messages):
+            safe = f"\x1b[{_COLORS[color]}m{safe}\x1b[0m"
+        messages.write(f"{safe}\n")
 
     @property
     def interactive(self) -> bool:
         """Whether there is a person to answer a question."""
-        return sys.stdin.isatty()
+        with suppress(OSError, ValueError):
+            return sys.stdin.isatty()
+        return False
 
     def ask(self, question: str) -> str:
-        """Ask a question; end of input is an empty answer."""
-        sys.stderr.write(f"{question}: ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower()
+        """Ask a question; end of input is an empty answer, and so is input that cannot be read."""
+        _Messages().write(f"{_safe(question)}: ")
+        with suppress(OSError, ValueError):
+            return sys.stdin.readline().strip().lower()
+        return ""
 
     def confirm(self, question: str) -> bool:
         """Ask a question whose default answer is no; end of input means no."""
@@ -51,7 +127,7 @@ class Terminal:
         """
         if self.quiet or total == 0:
             yield lambda: None
-        elif sys.stderr.isatty():
+        elif _Messages().isatty():
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -61,11 +137,15 @@ class Terminal:
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
             )
-            with Progress(*columns, console=Console(stderr=True)) as bar:
+            with Progress(*columns, console=Console(file=cast(TextIO, _Messages()))) as bar:
                 task = bar.add_task(what, total=total)
                 yield lambda: bar.advance(task)
         else:
             yield _plain_progress(self, what, total)
+
+
+def _safe(text: str) -> str:
+    return "\n".join(printable(line.expandtabs()) for line in redact(text).split("\n"))
 
 
 def _plain_progress(terminal: Terminal, what: str, total: int) -> Callable[[], None]:

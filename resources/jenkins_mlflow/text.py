@@ -1,16 +1,99 @@
-"""Making foreign text safe to show: registry names, error messages and addresses can hold anything."""
+"""Makes foreign text safe to show: registry names, error messages and addresses can hold anything.
+
+Nothing here takes more than linear time: a build log's line may be made to be slow.
+"""
 
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
+HIDDEN = "***"
+
+# Query keys whose values are shown; every other value may be a secret.
+_HARMLESS = frozenset(
+    [
+        "application_name",
+        "charset",
+        "client_encoding",
+        "connect_timeout",
+        "driver",
+        "encrypt",
+        "page",
+        "sslmode",
+        "target_session_attrs",
+        "timeout",
+        "trustservercertificate",
+    ]
+)
+_PLAIN_VALUE = re.compile(r"[\w.+ -]*")
+_ADDRESS = re.compile(r'://[^\s"<>`]*')
+_HOST = re.compile(r"(?:[\w.-]*|\[[\w:.%]*\])(:\d*)?")
+_QUERY_ITEM = re.compile(r"(?<=[?&#;])[^?&#;]+")
+_CLOSING = "'),.:;]}"
+# A secret outside of an address: a database's connection string, the path of a request in an error message.
+_ASSIGNMENT = re.compile(
+    r"(?i)(password|passwd|pwd|token|secret|api_?key|access_?key)(\s?=\s?|%3D)(?!\*\*\*)[^\s&;,'\"<>`]+"
+)
 
 
 def redact(text: str) -> str:
-    """The text with the password of every address in it replaced, fit for logs, tags and reports."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    """The text without the secrets of the addresses in it, fit for logs, tags and reports.
+
+    A login is hidden whole, because a user name may be a token. A query's value is hidden unless its key is known to
+    be harmless. Both hold for malformed addresses too, whose passwords contain ``/``, ``?`` or ``@`` unescaped.
+    """
+    if "=" not in text and "://" not in text:
+        return text
+    return _ASSIGNMENT.sub(rf"\1\2{HIDDEN}", _ADDRESS.sub(lambda found: _redact_address(text, found), text))
+
+
+def _redact_address(text: str, found: re.Match[str]) -> str:
+    scheme = re.search(r"[\w+.-]*$", text[max(0, found.start() - 40) : found.start()])
+    over_http = scheme is not None and scheme[0].lower() in {"http", "https"}
+    return "://" + "://".join(
+        _hide_query(part) for part in _hide_logins(found[0][3:].split("://"), over_http=over_http)
+    )
+
+
+def _hide_logins(parts: list[str], *, over_http: bool) -> list[str]:
+    """Hide the login of each address in a chain such as ``proxy/http://user:password@host``."""
+    kept: list[str] = []
+    for part in parts:
+        login = _login(part, over_http=over_http)
+        kept.append(HIDDEN + part[login:] if login else part)
+        over_http = True
+    return kept
+
+
+def _login(rest: str, *, over_http: bool) -> int:
+    """The length of the login at the start of what follows ``://``; 0 without one."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = _HOST.fullmatch(authority.rstrip(_CLOSING))
+    if host and (over_http or not host[1]):
+        return 0  # for a database, `u:5000/x@h` is a login with a slash in its password
+    before_query = re.split(r"[?#]", rest, maxsplit=1)[0]
+    return max(before_query.rfind("@") if "@" in before_query else rest.rfind("@"), 0)
+
+
+def _hide_query(rest: str) -> str:
+    start = re.search(r"[?#]", rest)
+    if start is None:
+        return rest
+    head, tail = rest[: start.start()], rest[start.start() :]
+    return head + _QUERY_ITEM.sub(_hide_value, tail)
+
+
+def _hide_value(item: re.Match[str]) -> str:
+    key, equals, value = item[0].partition("=")
+    closing = item[0][len(item[0].rstrip(_CLOSING)) :]
+    if not equals:
+        in_fragment = item.string[item.start() - 1] == "#"
+        return item[0] if in_fragment or not key.strip(_CLOSING) else HIDDEN + closing
+    if key.lower() in _HARMLESS and _PLAIN_VALUE.fullmatch(value.rstrip(_CLOSING)):
+        return item[0]
+    return f"{key}={HIDDEN}{closing}"
 
 
 def printable(text: str) -> str:
@@ -18,17 +101,24 @@ def printable(text: str) -> str:
 
     What XML cannot hold (U+FFFE, U+FFFF) counts as one.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join("\ufffd" if _is_control(char) else char for char in text)
 
 
 def _is_control(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Cs"} or char in "\ufffe\uffff"
+    return unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or char in "\ufffe\uffff"
 
 
 def one_line(text: str, limit: int = 200) -> str:
     """The text on one line, redacted and printable, cut to ``limit`` characters."""
     flat = printable(redact(" ".join(text.split())))
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def argument(text: str) -> str:
+    """A shell argument that can be copied from advice, on one line whatever the registry holds."""
+    return printable(shlex.quote(text))
 
 
 def markdown(text: str) -> str:
@@ -40,11 +130,26 @@ def markdown(text: str) -> str:
     return f"{fence}{pad}{safe}{pad}{fence}"
 
 
-def number(value: float) -> str:
-    """A metric's value for people: six significant digits, none of them noise."""
-    return f"{value:.6g}"
+def number(value: float, beside: float | None = None) -> str:
+    """A metric's value for people: four digits after the point, or four that mean something in a small number.
+
+    Args:
+        value: The value.
+        beside: A number it is compared with in the same sentence: as many digits are shown as tell the two apart.
+    """
+    for digits in range(4, 17):
+        text = _rounded(value, digits)
+        if beside is None or beside == value or text != _rounded(beside, digits):
+            return text
+    return repr(value)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 version`, `3 versions`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _rounded(value: float, digits: int) -> str:
+    if not 1 <= abs(value) < 10**9:
+        return f"{value:.{digits}g}"
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def plural(count: int, noun: str, several: str = "") -> str:
+    """`1 version`, `3 versions`; ``several`` is for nouns such as try, whose plural takes more than an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"

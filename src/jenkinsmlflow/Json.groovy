@@ -9,6 +9,25 @@ class Json implements Serializable {
 
     private static final long serialVersionUID = 1L
 
+    /**
+     * The runner's answer in what a script printed: the last line that begins with the request's nonce. What
+     * else is there, another program may have printed. Null if there is no such line. Parsing takes the
+     * controller's memory and stack, hence the limits, far above any result.
+     */
+    @NonCPS
+    static Map answer(String printed, String nonce) {
+        int start = "\n${printed}".lastIndexOf("\n${nonce} ")
+        if (start < 0) {
+            return null
+        }
+        String rest = printed.substring(start + nonce.length() + 1)
+        String line = rest.contains('\n') ? rest.substring(0, rest.indexOf('\n')) : rest
+        if (line.length() > 16000000 || isDeeper(line, 50)) {
+            return [exit_code: 1, message: "the runner's result is too large to be read on the controller"]
+        }
+        return parse(line)
+    }
+
     /** An object's text as LinkedHashMap and ArrayList, which survive a restart; null if it is no object. */
     @NonCPS
     static Map parse(String text) {
@@ -19,6 +38,17 @@ class Json implements Serializable {
     @NonCPS
     static String write(Map value) {
         return JsonOutput.toJson(value).replace('$', '\\u0024')
+    }
+
+    /** Whether brackets are nested deeper than this: removes the innermost ones again and again. */
+    @NonCPS
+    private static boolean isDeeper(String text, int most) {
+        String outsideOfTexts = text.replaceAll('(?s)"(?:[^"\\\\]++|\\\\.)*+(?:"|\\\\?$)', '')
+        String brackets = outsideOfTexts.replaceAll('[^\\[\\]{}]', '')
+        for (int level = 0; level < most && brackets; level++) {
+            brackets = brackets.replace('[]', '').replace('{}', '')
+        }
+        return brackets.length() > 0
     }
 
     /** JsonSlurper answers with a LazyMap, which cannot be serialized. */

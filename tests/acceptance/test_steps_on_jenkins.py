@@ -17,7 +17,7 @@ from support.seeding import Spec, client, seed
 
 from acceptance.items import login
 from acceptance.jenkins_server import SANDBOX, JenkinsServer, item_path
-from acceptance.job_scripts import HEAD, call, results, steps
+from acceptance.job_scripts import HEAD, call, results, steps, text
 from acceptance.registry_state import CHAMPION, champion, give_files, in_production, stages
 from acceptance.served import Mlflow
 
@@ -42,6 +42,35 @@ def test_promote_and_list_return_their_results(
     assert [model["name"] for model in said["list"]["models"]] == ["plain"], build.describe()
     assert stages(mlflow, "plain") == {1: "Archived", 2: "Production"}
     assert champion(mlflow, "plain") == 2
+
+
+def test_a_workspace_full_of_traps_changes_nothing(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """The runner is installed anew, and works, beside settings and modules that a repository may bring."""
+    seed(mlflow.direct, {"trapped": [CHAMPION]})
+    evil = "raise SystemExit('hijacked')\n"
+    traps = {
+        "uv.toml": '[pip]\ntarget = "elsewhere"\n',
+        "pyproject.toml": '[tool.uv.pip]\ntarget = "elsewhere"\n',
+        "pip.conf": "[global]\ntarget = elsewhere\n",
+        **{f"{module}.py": evil for module in ("json", "mlflow", "click", "jenkins_mlflow", "sitecustomize")},
+    }
+    script = steps(
+        mlflow.url,
+        *(
+            f"writeFile(file: {text(name)}, text: {text(content)}, encoding: 'UTF-8')"
+            for name, content in traps.items()
+        ),
+        "withEnv(['JENKINS_MLFLOW_CACHE=' + pwd(tmp: true) + '/cache', 'PYTHONPATH=' + pwd(), 'HOME=' + pwd()]) {",
+        call("mlflowRun", "list", command="list", models="trapped"),
+        "}",
+        "echo('elsewhere: ' + fileExists('elsewhere'))",
+    )
+    build = jenkins.run(job(trusted, script)).expect("SUCCESS")
+    assert [model["name"] for model in results(build.console)["list"]["models"]] == ["trapped"]
+    assert "elsewhere: false" in build.console
+    assert "hijacked" not in build.console
 
 
 def test_the_cleanup_deletes_its_plan(jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job) -> None:

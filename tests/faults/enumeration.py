@@ -129,9 +129,7 @@ class Cell:
 
 
 NEXT: tuple[Callable[[str], Sequence[str]], ...] = (
-    lambda name: ("list", "--models", name),
     lambda name: ("promote", "--recover", "--models", name),
-    lambda name: ("select", "--models", name),
     lambda name: ("cleanup", "--yes", "--keep-last=9", "--models", name),
     lambda name: ("promote", "--models", name, "--model", name, "--version", "1"),
 )
@@ -267,20 +265,20 @@ class Enumeration:
         """What is wrong right after the command, before any other: what it said must be so."""
         if "this is a bug" in ended.stderr or "Traceback" in ended.stderr:
             return "a traceback"
-        if ended.code not in (0, 1, 4, -9):
+        if ended.code not in (0, 1, 4, 5, 6, -9):
             return f"exit code {ended.code}"
         if ended.code == 0 and (wrong := self._scenario.done(self._serving(name))):
             return f"said {ended.doc.get('status')!r}, but {wrong}"
         if ended.code == 4 and (wrong := self._scenario.healthy(self._serving(name))):
             # a request that got no answer took effect late: the intent is left for the next command, which undoes it
-            return "" if INTENT_TAG in self._model(name).tags else f"by hand, and {wrong}"
+            return "" if self._is_unfinished(name) else f"by hand, and {wrong}"
         return ""
 
     def _wrong_next(self, name: str, first: Ended, second: Ended) -> str:
         """What is wrong after the next command: it must have made whole what the first left."""
         if second.code not in (0, 3, 4):
             return f"the next command ended with {second.code}"
-        if INTENT_TAG in self._model(name).tags:
+        if self._is_unfinished(name):
             return "an intent is left"
         if wrong := self._scenario.healthy(self._serving(name)):
             return f"after the next command {wrong}"
@@ -294,11 +292,14 @@ class Enumeration:
             return f"the same command again ended with {last.code}"
         if wrong := self._scenario.done(self._serving(name)):
             return f"in the end {wrong}"
-        if INTENT_TAG in self._model(name).tags:
+        if self._is_unfinished(name):
             return "in the end an intent is left"
         if alive := self._living_locks(name):
             return f"in the end a living lock is left: {alive}"
         return ""
+
+    def _is_unfinished(self, name: str) -> bool:
+        return bool(self._serving(name).tags.get(INTENT_TAG))
 
     def _locks(self, name: str) -> list[Holder]:
         holders = [Holder.from_tag(tags.get(HOLDER_TAG, "")) for _, _, tags in self._registry.flags()]

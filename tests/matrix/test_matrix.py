@@ -16,13 +16,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from jenkins_mlflow.config.schema import Promote
-from jenkins_mlflow.methods.base import load_methods
 from jenkins_mlflow.methods.known_faults import ServerFaults
-from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected
 from jenkins_mlflow.registry.snapshot import Model, Target
+from support import promoting
 from support.command import Finished, run_command
 from support.environments import MATRIX, ROOT, mlflow_python
 from support.proxy import CountingProxy
@@ -156,17 +155,18 @@ def test_the_folder_of_the_store(cell: Cell, tmp_path: Path, table: list[tuple[o
     assert (done.doc["method"] == "file-store") is cell.fails
 
 
-def test_copy(cell: Cell, table: list[tuple[object, ...]]) -> None:
+def test_copy(cell: Cell) -> None:
     """The copy gets the alias on every server, affected ones too."""
     models(cell, "copy")
-    registry = Registry(connect(cell.server.url))
-    rules = Promote(methods=("copy",), copy_to="copy-prod")
-    plan = plan_promotion(registry.snapshot(["copy"]), "copy", 2, Target("Production", "champion"))
-    (method,) = load_methods(registry, rules)
-    assert method.obstacle(plan) == ""
-    method.promote(plan)
-    assert method.done(plan)
+    target = Target("Production", "champion", copy_to="copy-prod")
+    outcome = promote_below("copy", cell.server.url, target)
+    assert (outcome.status, outcome.method) == ("promoted", "copy")
     assert [version.source for version in live(cell, "copy-prod").versions] == ["models:/copy/2"]
+
+
+def promote_below(name: str, uri: str, target: Target) -> Outcome:
+    """Version 2, below the command line."""
+    return promoting.promote(uri, name, 2, target)
 
 
 def test_a_real_training_is_judged_rightly(cell: Cell, tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_a_real_training_is_judged_rightly(cell: Cell, tmp_path: Path) -> None:
     argv = [str(mlflow_python(cell.server.version)), "-c", TRAIN, cell.server.url]
     subprocess.run(argv, cwd=tmp_path, env=clean_environ(), check=True, capture_output=True)
     registry = Registry(connect(cell.server.url))
-    plan = plan_promotion(registry.snapshot(["logged"]), "logged", 1, Target("Production", None))
-    assert bool(ServerFaults(registry.connection).stage_fault(plan)) is cell.fails
+    version = registry.version("logged", 1)
+    assert bool(ServerFaults(registry.connection).stage_fault([version])) is cell.fails
     assert transition(cell, "logged", 1).status_code == (500 if cell.fails else 200)
 
 

@@ -286,7 +286,8 @@ def test_run_ends_with_the_code_of_the_result(
     jenkins: FakeJenkins, jobs: Jobs, result: str, report: dict[str, Any] | None, code: int
 ) -> None:
     jenkins.configs["x"] = "<flow-definition/>"
-    artifacts = {"examples/heart-disease/mlflow-report/promote.json": report} if report else {}
+    archived = report and {**report, "build": "jenkins-x-1"}
+    artifacts = {"examples/heart-disease/mlflow-report/promote.json": archived} if report else {}
     jenkins.runs["x"] = [Run(result=result, artifacts=artifacts)]
     done = jobs("run", "x", "--output=json")
     assert done.code == code
@@ -463,6 +464,7 @@ def test_status_shows_the_last_builds_and_what_they_did(jenkins: FakeJenkins, jo
         "status": "promoted",
         "message": "churn version 3 is in production",
         "exit_code": 0,
+        "build": "jenkins-mlops-train-2",
     }
     select = {"command": "select", "status": "selected", "message": "m", "exit_code": 0}
     archived = {

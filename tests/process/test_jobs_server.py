@@ -214,14 +214,21 @@ def test_a_missing_build_or_queue_item_is_not_found(jenkins: FakeJenkins) -> Non
             call()
 
 
-def test_an_artifact_that_is_no_json_is_none(jenkins: FakeJenkins) -> None:
+def test_an_archived_file_that_is_no_result_is_none(jenkins: FakeJenkins) -> None:
+    result = {"command": "promote", "status": "promoted", "message": "ä", "exit_code": 0}
     jenkins.configs["x"] = XML
-    jenkins.runs["x"] = [Run(artifacts={"a b/ok.json": {"n": "ä"}, "bad.json": b"<html>"})]
+    files = {
+        "a b/promote.json": result,
+        "other.json": {"n": 1},
+        "odd.json": {**result, "message": []},
+        "bad.json": b"<",
+    }
+    jenkins.runs["x"] = [Run(artifacts=files)]
     server = connect(jenkins)
     server.queue_item(server.start("x", None))
-    assert server.artifact("x", 1, "a b/ok.json") == {"n": "ä"}
-    assert server.artifact("x", 1, "bad.json") is None
-    assert server.artifact("x", 1, "gone.json") is None
+    assert server.outcome("x", 1, "a b/promote.json") == result
+    for path in ("other.json", "odd.json", "bad.json", "gone.json"):
+        assert server.outcome("x", 1, path) is None
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_garbage_and_progress_bars_are_tamed(bench: Bench) -> None:
         {"a": sh(r"printf '\377\376 ok\n\033[31mred\033[0m\n10%%\r50%%\r100%%\nx://u:secret@h\n\000\007\n'")}
     )
 
-    assert bench.said == ["[a] \ufffd\ufffd ok", "[a] red", "[a] 100%", "[a] x://u:***@h", "[a] \ufffd\ufffd"]
+    assert bench.said == ["[a] \ufffd\ufffd ok", "[a] red", "[a] 100%", "[a] x://***@h", "[a] \ufffd\ufffd"]
     assert "secret" not in bench.log("a")
 
 
@@ -164,6 +164,7 @@ def test_no_more_than_jobs_at_once(bench: Bench, tmp_path: Path, jobs: int) -> N
     [
         pytest.param(sh("exit 7"), 7, "exit code 7", id="exit code"),
         pytest.param(sh("kill -9 $$"), -9, "killed by SIGKILL", id="signal"),
+        pytest.param(sh("kill -35 $$"), -35, "killed by signal 35", id="signal without a name"),
         pytest.param(("no-such-program", "x"), None, "command not found: no-such-program", id="not found"),
         pytest.param(("/",), None, "cannot run /: Permission denied", id="not executable"),
     ],
@@ -232,6 +233,36 @@ def test_a_background_process_cannot_hold_the_training(bench: Bench, tmp_path: P
     assert (ended.status, bench.said) == ("ok", ["[a] done"])
     assert ended.seconds < 1
     assert gone(pid)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in /proc")
+@pytest.mark.parametrize("timeout", [None, 1], ids=["ends", "timeout"])
+def test_a_helper_in_another_session_is_ended_too(
+    bench: Bench, tmp_path: Path, timeout: float | None
+) -> None:
+    """Setsid and a double fork take a helper out of the process group, not out of sight."""
+    pid = tmp_path / "pid"
+    wait = "sleep 60" if timeout else "true"
+    script = (
+        f"setsid sh -c 'echo $$ > {pid}; exec sleep 60' & until [ -s {pid} ]; do sleep 0.02; done; {wait}"
+    )
+    ended = bench.run({"a": sh(script)}, timeout=timeout)["a"]
+
+    assert ended.status == ("timeout" if timeout else "ok")
+    assert gone(pid)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(bench: Bench, tmp_path: Path) -> None:
+    """The command runs and its output is shown; the log's problem is a warning."""
+    (tmp_path / "a.log").mkdir()
+    processes = bench.processes({"a": sh("echo hi"), "b": sh("echo ho")}, jobs=1)
+    (tmp_path / "b.log").symlink_to("/dev/full")
+    assert [ended.status for ended in processes.run()] == ["ok", "ok"]
+    assert bench.said == ["[a] hi", "[b] ho"]
+    assert processes.warnings == [
+        f"the log {tmp_path}/a.log cannot be written: Is a directory",
+        f"the log {tmp_path}/b.log cannot be written: No space left on device",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,8 @@ from jenkins_mlflow.training.logged import LoggedModel, LoggedRun, RegisteredVer
 from jenkins_mlflow.training.plan import TrainPlan, plan_training
 from jenkins_mlflow.training.run import TrainResult, gather, train
 
+VERSION = (RegisteredVersion("heart", 1),)
+MADE = "2 runs logged, 2 versions registered"
 BUILD = BuildContext(id="b-1", url="https://ci/1", job="heart", user="ada", git_commit="c0ffee")
 
 
@@ -52,6 +56,8 @@ class Registry:
         self.marks: dict[str, str] = {}
         self.ended: list[str] = []
         self.asked = 0
+        self.left: list[LoggedRun] = []
+        self.left_before = 0
 
     def prepare(self, experiment: str) -> None:
         self.experiments.append(experiment)
@@ -60,6 +66,11 @@ class Registry:
         assert build == "b-1"
         self.asked += 1
         return self.runs + (self.logged if self.asked > 1 else [])
+
+    def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
+        assert experiment == "heart"
+        self.left_before = started_before
+        return self.left
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         return {run_id: self.versions[run_id] for run_id in run_ids if run_id in self.versions}
@@ -170,8 +181,9 @@ def test_defaults_of_the_plan(tmp_path: Path) -> None:
 
 def test_runs_and_versions_are_gathered(tmp_path: Path) -> None:
     """The result lists this training's runs, not those of an earlier try or another branch of the build."""
+    huge = 1.7976931348623157e308  # as SQL stores keep an infinity
     registry = Registry(
-        logged=[run("svm"), run("knn", metrics={"roc_auc": 0.8, "broken": float("nan")})],
+        logged=[run("svm"), run("knn", metrics={"roc_auc": 0.8, "broken": float("nan"), "inf": huge})],
         earlier=[run("svm", 0), run("forest", 0)],
     )
     registry.versions["svm1"] = (RegisteredVersion("heart-svm", 3),)
@@ -195,7 +207,7 @@ def test_runs_and_versions_are_gathered(tmp_path: Path) -> None:
             "run_id": "knn1",
             "name": "calm-cat",
             "candidate": "knn",
-            "metrics": {"roc_auc": 0.8, "broken": None},
+            "metrics": {"roc_auc": 0.8, "broken": None, "inf": None},
             "seconds": 2.5,
             "versions": [],
         },
@@ -219,7 +231,21 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": [sys.executable, "-c", script]})
     train(plan, Registry([run("svm")]), said.append)
 
-    assert said == ['[svm] heart {"jenkins_mlflow.build"']
+    assert said[:-1] == ['[svm] heart {"jenkins_mlflow.build"']
+
+
+def test_each_candidate_ends_with_a_line_and_its_time(tmp_path: Path) -> None:
+    """A failure names its log, what never started says so."""
+    said: list[str] = []
+    commands = {"good": "true", "bad": "false", "late": "true"}
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates=commands, jobs=1)
+    train(plan, Registry([run("good")]), said.append)
+
+    assert [re.sub(r"\d+\.\d s", "N s", line) for line in said] == [
+        "[good] ok after N s",
+        f"[bad] failed after N s: exit code 1; its log: {tmp_path}/logs/bad.log",
+        "[late] never started: another candidate failed",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +256,8 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
             "stop",
             ["svm"],
             "failed",
-            "1 of 2 candidates trained: knn failed (exit code 1); 1 run logged, 0 versions registered",
+            "1 of 2 candidates trained: knn failed (exit code 1; log LOGS/knn.log); "
+            "1 run logged, 0 versions registered",
             id="stop fails the training",
         ),
         pytest.param(
@@ -238,7 +265,7 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
             "continue",
             ["svm"],
             "trained",
-            "1 of 2 candidates trained: knn failed (command not found: no-such-thing); "
+            "1 of 2 candidates trained: knn failed (command not found: no-such-thing; log LOGS/knn.log); "
             "1 run logged, 0 versions registered",
             id="continue does with what there is",
         ),
@@ -247,8 +274,8 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
             "continue",
             ["svm"],
             "failed",
-            "0 of 2 candidates trained: svm failed (exit code 1), knn failed (exit code 1); "
-            "1 run logged, 0 versions registered",
+            "0 of 2 candidates trained: svm failed (exit code 1; log LOGS/svm.log), "
+            "knn failed (exit code 1; log LOGS/knn.log); 1 run logged, 0 versions registered",
             id="nothing trained",
         ),
         pytest.param(
@@ -256,7 +283,8 @@ def test_the_script_sees_its_environment(tmp_path: Path) -> None:
             "stop",
             [],
             "failed",
-            "1 of 1 candidate trained; 0 runs logged, 0 versions registered",
+            "0 of 1 candidate trained: svm missing (no run of it is in http://mlflow:5000; log LOGS/svm.log); "
+            "0 runs logged, 0 versions registered",
             id="nothing logged",
         ),
     ],
@@ -269,17 +297,67 @@ def test_when_a_training_counts_as_failed(
     plan = planned(tmp_path, environ, candidates=commands, on_failure=on_failure, jobs=1)
     result = trained(plan, Registry([run(name) for name in logged]))
 
-    assert (result.status, result.message) == (status, message)
+    assert (result.status, result.message) == (status, message.replace("LOGS", str(tmp_path / "logs")))
     assert result.exit_code == (0 if status == "trained" else 1)
 
 
-def test_a_candidate_that_logged_nothing_is_named(tmp_path: Path) -> None:
-    """Exit code 0 without a run is said, with the likely reasons."""
-    result = trained(planned(tmp_path, {"PATH": os.environ["PATH"]}), Registry([run("svm")]))
+@pytest.mark.parametrize(
+    ("printed", "error", "warning"),
+    [
+        pytest.param(
+            "done",
+            "no run of it is in http://mlflow:5000",
+            "knn ended well, but http://mlflow:5000 has no run of it that carries this build: does its script call "
+            "mlflow.set_tracking_uri, or MlflowClient.create_run, which ignores MLFLOW_RUN_CONTEXT?",
+            id="its log says nothing",
+        ),
+        pytest.param(
+            "View run a b at: http://mlflow:5000/#/experiments/1/runs/2",
+            "no run of it is in http://mlflow:5000",
+            "knn ended well, but http://mlflow:5000 has no run of it that carries this build: does its script call "
+            "mlflow.set_tracking_uri, or MlflowClient.create_run, which ignores MLFLOW_RUN_CONTEXT?",
+            id="a run without the build's tags",
+        ),
+        pytest.param(
+            "View run calm-cat at: http://ada:secret@laptop:5001/#/experiments/1/runs/2",
+            "logged to http://ada:***@laptop:5001, not to http://mlflow:5000",
+            "knn logged to another MLflow, http://ada:***@laptop:5001, not to http://mlflow:5000: remove "
+            "set_tracking_uri from its script (MLFLOW_TRACKING_URI is set for it), or train with that address",
+            id="another server",
+        ),
+    ],
+)
+def test_a_candidate_without_a_run_is_missing(tmp_path: Path, printed: str, error: str, warning: str) -> None:
+    """It ended well, but into another MLflow: nothing of it can be selected, so it did not train."""
+    commands = {"svm": "true", "knn": ["echo", printed]}
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates=commands, register="heart")
+    registry = Registry([run("svm")])
+    registry.versions["svm1"] = VERSION
+    result = trained(plan, registry)
 
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert [(one.name, one.status, one.error) for one in result.candidates] == [
+        ("svm", "ok", ""),
+        ("knn", "missing", error),
+    ]
+    assert result.message == (
+        f"1 of 2 candidates trained: knn missing ({error}; log {tmp_path}/logs/knn.log); "
+        "1 run logged, 1 version registered"
+    )
+    assert result.warnings == (warning,)
+    assert registry.marks == {"svm1": "ok"}
+
+
+def test_a_training_that_registers_nothing_says_so(tmp_path: Path) -> None:
+    """The next stage would find no candidate."""
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": "true"})
+    result = trained(plan, Registry([run("svm")]))
     assert result.status == "trained"
     (warning,) = result.warnings
-    assert warning.startswith("knn ended well but logged no MLflow run that carries this build")
+    assert warning == (
+        "no version was registered, so there is nothing to select: register a model in the training script, "
+        "or set train.register to a model's name"
+    )
 
 
 def test_what_is_logged_but_not_registered_gets_registered(tmp_path: Path) -> None:
@@ -388,9 +466,6 @@ def test_runs_are_marked_with_their_outcome_last(tmp_path: Path) -> None:
     assert registry.ended == ["knn2"]
 
 
-VERSION = (RegisteredVersion("heart", 1),)
-
-
 @pytest.mark.parametrize(
     ("earlier", "versions", "again", "marked", "ended"),
     [
@@ -406,6 +481,14 @@ VERSION = (RegisteredVersion("heart", 1),)
             {"svm1": "lost"},
             ["svm1"],
             id="lost in the middle",
+        ),
+        pytest.param(
+            [run("svm", finished=False, seconds=None), run("svm", 2, outcome="ok")],
+            VERSION,
+            False,
+            {"svm1": "lost"},
+            ["svm1"],
+            id="lost in the middle, then trained",
         ),
         pytest.param([run("svm", outcome="lost")], VERSION, True, {}, [], id="lost earlier"),
         pytest.param(
@@ -444,7 +527,7 @@ def test_a_candidate_that_is_trained_is_not_trained_twice(
             "failed",
             "stop",
             "failed",
-            "1 of 2 candidates trained: svm failed (see its own log); 2 runs logged, 2 versions registered",
+            f"1 of 2 candidates trained: svm failed (its log is where it was trained); {MADE}",
         ),
         (
             "lost",
@@ -472,3 +555,47 @@ def test_gathering_reads_the_outcomes(
     result = gather(plan, registry)
     assert (result.status, result.message) == (status, message)
     assert not registry.marks
+
+
+OPEN = run("svm", finished=False, seconds=None)
+
+
+def test_what_a_lost_agent_left_running_is_ended_by_the_next_training_of_the_build(tmp_path: Path) -> None:
+    """Also without --resume; runs of candidates that train elsewhere are left alone."""
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": "true"})
+    registry = Registry([run("svm", 2)], earlier=[OPEN, run("knn", finished=False, seconds=None)])
+    trained(plan, registry)
+    assert registry.marks == {"svm1": "lost", "svm2": "ok"}
+    assert registry.ended == ["svm1"]
+
+
+def test_gathering_ends_what_is_still_running(tmp_path: Path) -> None:
+    """All other commands of the build have ended by now."""
+    registry = Registry(earlier=[OPEN, run("knn", outcome="ok")])
+    result = gather(planned(tmp_path, on_failure="continue"), registry)
+    assert [one.status for one in result.candidates] == ["missing", "ok"]
+    assert (registry.marks, registry.ended) == ({"svm1": "lost"}, ["svm1"])
+
+
+@pytest.mark.parametrize(("timeout", "longest"), [(None, 86_400), ("30m", 1800)])
+def test_what_an_earlier_build_left_running_is_ended(
+    tmp_path: Path, timeout: str | None, longest: int
+) -> None:
+    """Nothing trains longer than its timeout, or than a day."""
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": "true"}, timeout=timeout)
+    registry = Registry([run("svm", 2)])
+    registry.left = [OPEN]
+    said: list[str] = []
+    train(plan, registry, said.append, grace=5)
+    assert said == ["ended 1 run that an earlier build left running"]
+    assert (registry.marks["svm1"], registry.ended) == ("lost", ["svm1"])
+    assert abs(registry.left_before / 1000 + longest - time.time()) < 60
+
+
+def test_runs_of_others_that_cannot_be_ended_stop_nothing(tmp_path: Path) -> None:
+    class Foreign(Registry):
+        def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
+            raise RegistryError("HTTP 403")
+
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": "true"})
+    assert trained(plan, Foreign([run("svm")])).status == "trained"

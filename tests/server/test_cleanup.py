@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import version
-from conftest import MakeServer
+from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
-from jenkins_mlflow.config.schema import Cleanup
-from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError
+from jenkins_mlflow.commands.cleanup import Wish, clean_up
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Cleanup, Config, Select
+from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
-from jenkins_mlflow.tags import INTENT_TAG
-from support.proxy import CountingProxy, drop_after, meanwhile, respond
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.terminal import Terminal
+from support.promoting import promote
+from support.proxy import (
+    Answer,
+    CountingProxy,
+    Dropped,
+    Fault,
+    Request,
+    Send,
+    drop_after,
+    meanwhile,
+    respond,
+)
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
-from test_promotion import promote
 
 DELETE = "model-versions/delete"
 TARGET = Target("Production", "champion")
@@ -38,12 +54,20 @@ def fresh_name() -> str:
 
 
 def planned(registry: Registry, name: str, **rules: object) -> CleanupPlan:
-    return plan_cleanup(registry.snapshot([name]), Cleanup(**rules), TARGET, now=10**10)  # type: ignore[arg-type]
+    group = registry.snapshot([name])
+    return plan_cleanup(group, group, Cleanup(**rules), TARGET, now=10**10)  # type: ignore[arg-type]
 
 
 def clean(uri: str, name: str, **rules: object) -> CleanupResult:
     registry = Registry(connect(uri), QUICK)
     return apply_cleanup(registry, planned(registry, name, **rules), locks(registry))
+
+
+def command(server: Server, folder: Path, model: str | None, **rules: object) -> dict[str, Any]:
+    """The command `cleanup --yes`."""
+    config = Config(cleanup=Cleanup(**rules))  # type: ignore[arg-type]
+    session = Session(config, server.url, Terminal(quiet=True), folder, BuildContext())
+    return clean_up(session, Wish(model=model, yes=True))
 
 
 def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
@@ -93,7 +117,12 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     other.set_model_version_tag(name, "3", "keep", "true")
     result = apply_cleanup(registry, plan, locks(registry))
     assert left(server, name) == [3, 2, 1]
-    assert [i.outcome for i in result.items] == ["deleted", *["kept: changed meanwhile"] * 3]
+    assert [(i.outcome, i.error) for i in result.items] == [
+        ("deleted", ""),
+        ("kept: changed meanwhile", "its stage, aliases or tags changed"),
+        ("kept: changed meanwhile", "alias canary"),
+        ("kept: changed meanwhile", "stage Staging"),
+    ]
 
 
 def test_a_version_that_is_gone_already_counts_as_done(
@@ -203,15 +232,6 @@ def test_a_batch_holds_whole_models() -> None:
     assert [len(batch) for batch in batches(long)] == [5, 5, 2]
 
 
-def test_an_unfinished_promotion_keeps_every_version() -> None:
-    """Whatever was half done there may be needed to undo it."""
-    model = Model("m", (version("m", 2), version("m", 1)), {}, {INTENT_TAG: "{}"})
-    plan = plan_cleanup(Snapshot((model,)), Cleanup(keep_last=0), TARGET, now=10**10)
-    assert [(item.action, item.reason) for item in plan.items] == [
-        ("keep", "an unfinished promotion of this model")
-    ] * 2
-
-
 def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
     """Another process took it over after the first deletion: whoever that is decides about the others now."""
     server, name = make_server(), fresh_name()
@@ -221,7 +241,7 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
 
     class Held:
         def check(self) -> None:
-            if next(asked) == 2:
+            if next(asked) == 3:  # for the journal, for the first deletion, for the second
                 raise LockLost("the lock was lost: another process took it over")
 
     result = apply_cleanup(
@@ -230,3 +250,208 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
     assert left(server, name) == [2, 1]
     assert [item.outcome for item in result.items] == ["deleted", "failed", "not reached"]
     assert isinstance(result.stopped, LockLost)
+
+
+def test_each_try_of_a_deletion_asks_for_the_lock(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The lock is lost while the first try fails: there is no second one."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    tries: list[str] = []
+    proxy.inject(counted(tries, respond(503)), path=DELETE)
+
+    class Held:
+        def check(self) -> None:
+            if tries:
+                raise LockLost("the lock was lost")
+
+    result = apply_cleanup(registry, plan, lambda models: nullcontext(Held()), workers=1)
+    assert (len(tries), [item.error for item in result.items]) == (1, ["the lock was lost"])
+
+
+def counted(tries: list[str], fault: Fault) -> Fault:
+    """The fault; each request that it gets is added to the list."""
+
+    def count(request: Request, send: Send) -> Answer:
+        tries.append(str(request))
+        return fault(request, send)
+
+    return count
+
+
+def test_a_rollback_target_of_another_model_stays(make_server: MakeServer, tmp_path: Path) -> None:
+    """Cleaning A alone looks at the champion of B too, which replaced version 1 of A."""
+    server, a, b = make_server(), fresh_name(), fresh_name()
+    champion = Spec(stage="Production", tags={PREVIOUS_MODEL: a, PREVIOUS_VERSION: "1"})
+    seed(server.store_uri, {a: [Spec(), Spec(), Spec()], b: [champion]})
+    document = command(server, tmp_path, a, keep_last=1)
+    assert left(server, a) == [3, 1]
+    assert document["items"][2]["reason"] == f"rollback target of {b} version 1"
+
+
+def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> None:
+    """Version 2 is in production again, and returns to 1: the plan of before must not delete 1."""
+    server, name = make_server(), fresh_name()
+    before_2, before_3 = ({PREVIOUS_VERSION: number} for number in "12")
+    seed(server.store_uri, {name: [Spec(), Spec(tags=before_2), Spec(stage="Production", tags=before_3)]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    assert [item.version.number for item in plan.deletions] == [1]
+    client(server.url).transition_model_version_stage(name, "2", "Production", archive_existing_versions=True)
+    result = apply_cleanup(registry, plan, locks(registry))
+    assert [(i.outcome, i.error) for i in result.items if i.action == "delete"] == [
+        ("kept: changed meanwhile", f"rollback target of {name} version 2")
+    ]
+    assert left(server, name) == [3, 2, 1]
+
+
+def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """Under our lock, somebody at MLflow's UI puts version 3 back, which returns to 1."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec(tags={PREVIOUS_VERSION: "1"}), Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    user = client(server.url)
+
+    def put_back() -> None:
+        user.transition_model_version_stage(name, "3", "Production")
+
+    proxy.inject(meanwhile(put_back), path=DELETE, nth=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert left(server, name) == [3, 1]
+    assert result.items[3].error == f"rollback target of {name} version 3"
+
+
+@pytest.mark.parametrize(("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file")])
+def test_an_intent_that_appeared_after_the_plan_saves_what_it_names(
+    version: str, store: Store, make_server: MakeServer
+) -> None:
+    """The intent stands on another model of an exclusive group, and mentions this one."""
+    server, name, other = make_server(version, store), fresh_name(), fresh_name()
+    seed(server.url, {name: [Spec()], other: [Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    client(server.url).set_registered_model_tag(other, INTENT_TAG, json.dumps({"group": [name]}))
+    result = apply_cleanup(registry, plan, locks(registry))
+    assert result.items[0].error == "an unfinished promotion works on this model"
+    assert left(server, name) == [1]
+    client(server.url).delete_registered_model_tag(other, INTENT_TAG)
+    assert apply_cleanup(registry, plan, locks(registry)).items[0].outcome == "deleted"
+
+
+def test_a_version_made_again_under_the_same_number_is_another_one(make_server: MakeServer) -> None:
+    """The model was deleted and made anew after the plan: its version 1 is not the planned one."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    client(server.url).delete_registered_model(name)
+    seed(server.store_uri, {name: [Spec()]})
+    result = apply_cleanup(registry, plan, locks(registry))
+    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert left(server, name) == [1]
+
+
+def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None:
+    """Read with their runs: version 3 breaks the gate, so 2 and 1 are the last two."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(metrics={"auc": value}) for value in (0.9, 0.8, 0.1)]})
+    group = Registry(connect(server.url), QUICK).snapshot([name], with_runs=True)
+    select = Select(gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
+    plan = plan_cleanup(group, group, Cleanup(keep_last=2), TARGET, now=10**10, select=select)
+    assert [(i.version.number, i.reason.partition(",")[0]) for i in plan.items] == [
+        (3, "no rule keeps it"),
+        (2, "last 1 of 2"),
+        (1, "last 2 of 2"),
+    ]
+
+
+def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: RunCli) -> None:
+    """keep_last 0 is refused with the plan and the way out; by name and with the option it is carried out."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    base = ("cleanup", "--keep-last=0", "--yes", f"--tracking-uri={server.url}", "--output=json")
+    refused = run_cli(*base, f"--models={name}")
+    assert (refused.code, refused.doc["status"], len(refused.doc["items"])) == (1, "refused", 2)
+    assert refused.stderr == (
+        f"error: no rule keeps any version of {name}: the policy is empty\nstate: nothing was deleted\n"
+        "next:  add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        "give --allow-remove-all with --model and the model's name\n"
+    )
+    assert left(server, name) == [2, 1]
+    assert run_cli(*base, f"--models={name}", "--allow-remove-all").code == 2
+    assert run_cli(*base, f"--model={name}", "--allow-remove-all").code == 0
+    assert left(server, name) == []
+
+
+def test_a_plan_file_is_carried_out_as_it_stands(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Written, looked at, carried out: what became protected since is skipped and said; nothing else goes."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    base = ("cleanup", f"--tracking-uri={server.url}", "--output=json")
+    path = str(tmp_path / "plan.json")
+    written = run_cli(*base, f"--model={name}", "--keep-last=1", f"--plan={path}", "--at=2099-01-01")
+    assert (written.code, written.doc["status"]) == (0, "planned")
+    assert left(server, name) == [3, 2, 1]
+    seed(server.store_uri, {name: [Spec()]})
+    client(server.url).set_registered_model_alias(name, "canary", "1")
+    done = run_cli(*base, f"--apply={path}", "--yes", "--keep-last=0")
+    assert (done.code, done.doc["status"]) == (0, "deleted")
+    assert [(i["version"], i["outcome"], i["error"]) for i in done.doc["items"]] == [
+        (3, "", ""),
+        (2, "deleted", ""),
+        (1, "kept: changed meanwhile", "alias canary"),
+    ]
+    assert done.doc["warnings"] == [
+        "the config has changed since the plan was made; the plan is carried out as it stands"
+    ]
+    assert left(server, name) == [4, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (Wish(allow_remove_all=True), "--allow-remove-all needs --model"),
+        (Wish(at=1.0), "--at needs --dry-run or --plan"),
+        (
+            Wish(read=Path("p"), model="m"),
+            "--apply goes with none of --model, --plan and --at: the plan is carried out as it stands",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_together(wish: Wish, message: str) -> None:
+    """Said before anything is read."""
+    with pytest.raises(UsageError) as error:
+        wish.check()
+    assert error.value.message == message
+
+
+def test_a_second_try_looks_at_the_version_again(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The first try took effect, its answer was lost, and somebody made the version again under its number."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+
+    def made_again(request: Request, send: Send) -> Answer:
+        send()
+        client(server.url).delete_registered_model(name)
+        seed(server.store_uri, {name: [Spec()]})
+        raise Dropped
+
+    proxy.inject(made_again, path=DELETE, times=1)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert left(server, name) == [1]

@@ -82,7 +82,7 @@ def test_promote_selects_and_promotes(
     assert doc["production"] == [{"model": name, "version": 2}]
     assert [c["version"] for c in doc["selection"]["candidates"]] == [2, 3, 1]
     assert doc["notice"] is None
-    assert f"selected {name} version 2" in done.stderr
+    assert f"Selected {name} v2 (0.9)" in done.stderr
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     tags = client(uri).get_model_version(name, "2").tags
     assert tags["jenkins_mlflow.promoted_by"] == "Ann"
@@ -139,6 +139,19 @@ def test_promote_ends_by_what_is_to_do_next(
     assert (done.code, done.doc["exit_code"], done.doc["status"]) == (code, code, status)
 
 
+@pytest.mark.parametrize("command", ["select", "list"])
+def test_a_pattern_that_matches_nothing_names_the_nearest(
+    command: str, uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """A mistyped name is no empty group."""
+    name = fresh(Spec(metrics={"roc_auc": 0.9}))
+    done = run_cli(
+        command, f"--models={name}", f"--models={name}-x*", f"--tracking-uri={uri}", "--output=json"
+    )
+    assert (done.code, done.doc["status"]) == (2, "error")
+    assert done.doc["message"] == f'"{name}-x*" matches no registered model; the nearest name is "{name}"'
+
+
 def test_gates_come_from_the_config(
     uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
 ) -> None:
@@ -155,10 +168,13 @@ def test_gates_come_from_the_config(
     ]
 
 
-def test_a_flag_beats_the_environment_beats_the_file(uri: str, run_cli: RunCli, tmp_path: Path) -> None:
+def test_a_flag_beats_the_environment_beats_the_file(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
     """The order of the layers, seen in the metric that a select reports."""
+    name = fresh(Spec())
     (tmp_path / "mlops.yaml").write_text(
-        f"tracking_uri: {uri}\nmodels: none-here\nselect: {{metric: from_file}}\n"
+        f"tracking_uri: {uri}\nmodels: {name}\nselect: {{metric: from_file}}\n"
     )
     env = {"MLOPS__SELECT__METRIC": "from_env"}
     assert run_cli("select", "--output=json").doc["metric"] == "from_file"
@@ -223,7 +239,7 @@ def test_every_form_has_every_version(
     assert len(lines) == expected[output]
     if output == "text":
         assert lines[0] == f"📦 {name}"
-        assert lines[1].startswith("   🏆 v2    Production  @champion")
+        assert lines[1].startswith("   🏆 Version 2 - Stage: Production  @champion  ")
 
 
 def test_cleanup_without_a_terminal_needs_yes(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
@@ -275,10 +291,18 @@ def test_cleanup_asks_at_a_terminal(answer: str, left: int, uri: str, fresh: Cal
 
 def test_the_script_lists(uri: str, fresh: Callable[..., str]) -> None:
     """promote-model.py --list shows the tree of all models."""
-    name = fresh(Spec(stage="Production"))
+    name = fresh(Spec(), Spec(stage="Production"), Spec(stage="Archived"))
     done = script("--list", uri=uri)
     assert done.returncode == 0
-    assert f"📦 {name}\n   🏆 v1    Production" in done.stdout
+    tree = f"📦 {name}\n   📌 Version 3 - Stage: Archived\n   🏆 Version 2 - Stage: Production\n"
+    assert f"{tree}   📌 Version 1 - Stage: None\n" in done.stdout
+
+
+def test_list_takes_models(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
+    """`list MODEL...` is `list --models MODEL ...`."""
+    one, two = fresh(Spec()), fresh(Spec())
+    done = run_cli("list", one, two, f"--tracking-uri={uri}", "--output=json")
+    assert [model["name"] for model in done.doc["models"]] == sorted([one, two])
 
 
 def test_the_script_cleans_up_one_model(uri: str, fresh: Callable[..., str]) -> None:
@@ -335,6 +359,7 @@ def test_an_abort_during_cleanup_says_what_was_done(
             "cleanup",
             f"--model={name}",
             "--keep-last=0",
+            "--allow-remove-all",
             "--yes",
             "--output=json",
             f"--tracking-uri={proxy.url}",
@@ -426,4 +451,6 @@ def test_every_command_and_option_has_help() -> None:
     """Nothing undocumented gets in."""
     for name, command in cli.commands.items():
         assert command.help, name
-        assert not [p.name for p in command.params if not getattr(p, "help", "")], name
+        assert not [
+            p.name for p in command.params if p.param_type_name == "option" and not getattr(p, "help", "")
+        ], name

@@ -10,6 +10,8 @@ from builders import snapshot, version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.doctor import examine
+from jenkins_mlflow.promotion.intent import Intent
+from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -19,7 +21,6 @@ from jenkins_mlflow.tags import INTENT_TAG
 from support.proxy import CountingProxy
 from support.seeding import Spec, seed
 from support.servers import Server, Store
-from test_recovery import INTENT
 
 TARGET = Target("Production", "champion")
 ONE = version("m", 1, stage="Production", aliases=("champion",))
@@ -51,7 +52,16 @@ def test_an_exclusive_group_has_one_champion() -> None:
     assert "2 of its models are in production: m, n" in findings[0].message
 
 
-@pytest.mark.parametrize("tag", [INTENT.to_tag(), "nonsense"])
+BEGUN = Intent.of(
+    plan_promotion(snapshot(version("m", 1, stage="Production"), version("m", 2)), "m", 2, TARGET).table,
+    "promotion",
+    "2026-11-23T02:00:00+00:00",
+    "jenkins",
+    "",
+).tags()[INTENT_TAG]
+
+
+@pytest.mark.parametrize("tag", [BEGUN, "nonsense"])
 def test_an_unfinished_promotion_is_found(tag: str) -> None:
     model = replace(snapshot(ONE, TWO).models[0], tags={INTENT_TAG: tag})
     findings = examine(Snapshot((model,)), TARGET)
@@ -98,3 +108,21 @@ def test_a_lock_is_shown_with_its_holder(make_server: MakeServer, run_cli: RunCl
         done = run_cli("doctor", "--models", "held", "--tracking-uri", server.url)
     assert "held is being worked on: promote of held by build http://ci/7/ (ann on" in done.stdout
     assert done.code == 0
+
+
+def test_a_flag_that_cannot_be_read_is_named(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Anybody who may create a model can make one."""
+    server = make_server()
+    registry = Registry(connect(server.url))
+    name = "jenkins-mlflow.lock.unreadable"
+    registry.raise_flag(name, {"jenkins_mlflow.lock": '{"lease": 1e300}'}, "")
+    done = run_cli("doctor", "--output=json", "--tracking-uri", server.url)
+    registry.lower_flag(name)
+    locks = [finding for finding in done.doc["findings"] if finding["what"] == "lock"]
+    assert [(finding["status"], finding["message"], finding["fix"]) for finding in locks] == [
+        (
+            "note",
+            f"the flag {name} cannot be read: it holds up every command for 10 s",
+            f"if it comes back, find out which account makes it; if it stays, delete the registered model {name}",
+        )
+    ]

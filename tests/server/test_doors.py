@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -29,7 +30,8 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.doors import Choice, Page, choose_door
 from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, RetryPolicy, classify
 from jenkins_mlflow.registry.http import HttpDoor
-from jenkins_mlflow.registry.snapshot import Run, Snapshot
+from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal
+from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.registry.store import StoreDoor
 from support.proxy import Answer, CountingProxy, Fault as Breakage, drop_after, drop_before, respond
 from support.seeding import Spec, client, seed
@@ -119,6 +121,10 @@ def test_both_doors_show_the_same(server: Server, monkeypatch: pytest.MonkeyPatc
     assert any(run and "inf" in run.metrics for run in runs)
 
 
+def number(version: Version) -> int:
+    return version.number
+
+
 def write_everything(registry: Registry, name: str) -> Snapshot:
     """Every write there is, and some of them twice."""
     registry.set_stage(name, 1, "Production")
@@ -126,12 +132,16 @@ def write_everything(registry: Registry, name: str) -> Snapshot:
     for alias in ("champion", "gone", "gone"):
         registry.set_alias(name, alias, 2)
     registry.delete_alias(name, "gone")
-    registry.tag_version(name, 2, {"short": "v", "empty": "", "too long": "z" * 6000})
+    registry.tag_version(name, 2, {"short": "v", "empty": "", "too long": "z" * 6000, "untagged": "v"})
+    for _ in range(2):
+        registry.untag_version(name, 2, "untagged")
     for key in ("kept", "untagged"):
         registry.tag_model(name, key, "🫀")
     for _ in range(2):
         registry.untag_model(name, "untagged")
     registry.delete_version(name, 3)
+    like = replace(registry.version(name, 1), description="what it is 🫀")
+    assert registry.register_version(like, {"registered": "again", "empty": ""}) >= 3
     return registry.snapshot([name])
 
 
@@ -142,8 +152,11 @@ def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPat
         name = f"written-{door}"
         seed(server.url, {name: [Spec(), Spec(), Spec()]}, "writes")
         group = write_everything(through(door, server.url, monkeypatch), name)
-        versions = [replace(v, model="", created=0, run_id="", source="") for v in group.versions()]
-        left[door] = plain([versions, group.models[0].aliases, group.models[0].tags])
+        again, *versions = [replace(v, model="", created=0, run_id="", source="") for v in group.versions()]
+        left[door] = plain([again, versions, group.models[0].aliases, group.models[0].tags])
+        assert again.tags == {"registered": "again", "empty": ""}
+        first, last = min(group.versions(), key=number), max(group.versions(), key=number)
+        assert (last.run_id, last.source) == (first.run_id, first.source)
         assert [(v.number, v.stage, v.aliases) for v in versions] == [
             (2, "Production", ("champion",)),
             (1, "Archived", ()),
@@ -169,6 +182,40 @@ def test_both_doors_copy_the_same(server: Server, monkeypatch: pytest.MonkeyPatc
     assert '"source": "models:/copied/1"' in left["http"]
 
 
+def test_both_doors_find_what_has_a_tag(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions and models with a tag, all names, and the server's time."""
+    mlflow = seed(server.url, {"tagged": [Spec(tags={"odd key": ""}), Spec()], "bare": [Spec()]}, "tags")
+    mlflow.set_registered_model_tag("tagged", "odd key", "🫀")
+    seen = {}
+    for door in DOORS:
+        registry = through(door, server.url, monkeypatch)
+        found = registry.versions_with_tag("odd key"), registry.models_with_tag("odd key")
+        assert [version.label for version in found[0]] == ["tagged version 1"]
+        assert {"tagged", "bare"} <= set(registry.names())
+        assert registry.find_model("nowhere") is None
+        assert abs(registry.now() - time.time()) < 60
+        assert registry.answer_time == 30
+        seen[door] = plain([*found, registry.names()])
+    assert seen["http"] == seen["store"]
+
+
+def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one door writes down the other reads; an experiment in the trash is brought back."""
+    mlflow = seed(server.url, {"written down": [Spec(tags={"k": "🫀"})] * 2}, "journal")
+    mlflow.update_model_version("written down", "1", "what it is")
+    first, second = (through(door, server.url, monkeypatch) for door in DOORS)
+    assert Journal(first).read("written down") == Journal(second).read("written down") == []
+    for one, other, doomed in ((first, second, 1), (second, first, 2)):
+        version = one.version("written down", doomed)
+        run = Journal(one, "a build", now=doomed).write("written down", [version])
+        assert mlflow.get_run(run).info.status == "RUNNING"
+        Journal(one).close(run)
+        assert mlflow.get_run(run).info.status == "FINISHED"
+        assert Journal(one).read("written down") == Journal(other).read("written down")
+        assert Journal(other).read("written down")[-1] == Entry(version, doomed, "a build")
+        mlflow.delete_experiment(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
+
+
 def test_flags_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flag that one door raises is seen, renewed and lowered by the other."""
     first, second = (through(door, server.url, monkeypatch) for door in DOORS)
@@ -181,8 +228,8 @@ def test_flags_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(Exception, match=r".") as caught:
             other.raise_flag("jenkins-mlflow.lock.x", {}, "")
         assert classify(caught.value).exists
-        other.renew_flag("jenkins-mlflow.lock.x", "words")
-        assert one.flags()[0][1] >= renewed
+        stamped = other.renew_flag("jenkins-mlflow.lock.x", "words")
+        assert one.flags()[0][1] == stamped >= renewed
         other.lower_flag("jenkins-mlflow.lock.x")
         one.lower_flag("jenkins-mlflow.lock.x")
         assert one.flags() == []
@@ -378,7 +425,9 @@ def test_a_promotion_against_a_hostile_server_writes_nothing(
 ) -> None:
     """Every command that changes something reads first, and what it reads must make sense."""
     proxy = make_proxy(make_server())
-    proxy.inject(page(registered_models=[{"name": "m", "aliases": "none"}]))
+    body = json.dumps({"registered_models": [{"name": "m", "aliases": "none"}]}).encode()
+    answer = Answer(200, body, (("Date", "Sat, 29 Feb 2020 12:00:00 GMT"),))
+    proxy.inject(lambda request, send: answer)
     for command in (["promote", "--model", "m"], ["cleanup", "--yes"], ["rollback", "--model", "m"]):
         done = run_watched([*command, "--tracking-uri", proxy.url], tmp_path)
         assert done.returncode == 1
@@ -639,12 +688,12 @@ def test_settings_that_cannot_be(environ: dict[str, str], message: str, tmp_path
 
 @pytest.mark.parametrize("password", ["hunter2", "hun:ter2", "hun@ter2"])
 def test_no_error_shows_a_password(password: str) -> None:
-    """Neither the address nor what a library says about it; an unquoted @ belongs to the password."""
+    """Neither the address nor what a library says about it; an unquoted @ belongs to the login."""
     registry = Registry(connect(f"http://ada:{password}@127.0.0.1:9"), ONCE)
     with pytest.raises(ConnectionFailed) as caught:
         registry.snapshot(["*"])
     assert caught.value.message == (
-        "reading the registry: no usable answer from http://ada:***@127.0.0.1:9: connection refused"
+        "reading the registry: no usable answer from http://***@127.0.0.1:9: connection refused"
     )
 
 

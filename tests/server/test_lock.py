@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import subprocess
 import sys
 import threading
@@ -14,15 +15,16 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.errors import Busy, LockLost, RegistryError, UsageError
+from jenkins_mlflow.errors import Busy, LockLost, RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
-from jenkins_mlflow.registry.lock import Flag, Lock, why_gone
+from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.tags import HOLDER_TAG
-from support.proxy import CountingProxy, drop_after, drop_before, respond
-from support.servers import Server, Store
+from support.proxy import CountingProxy, drop_after, drop_before, meanwhile, respond
+from support.seeding import Spec, seed
+from support.servers import Server, Store, clean_environ
 
 QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
@@ -43,82 +45,6 @@ def ended_process() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
-
-
-@pytest.mark.parametrize(
-    "other", [replace(OTHER, writes=("x", "m")), replace(OTHER, writes=(), scope=("*",))]
-)
-def test_those_who_may_touch_the_same_model_conflict(other: Holder) -> None:
-    assert ME.conflicts(other)
-    assert other.conflicts(ME)
-
-
-@pytest.mark.parametrize(
-    "other", [replace(OTHER, writes=("x",), scope=("x",)), replace(OTHER, writes=("n",), scope=("n-*", "n"))]
-)
-def test_other_models_are_free(other: Holder) -> None:
-    assert not ME.conflicts(other)
-    assert not other.conflicts(ME)
-
-
-def test_a_group_conflicts_with_each_of_its_models() -> None:
-    """Exclusive: whoever promotes any model that the patterns cover has to wait, and the other way round."""
-    group = replace(OTHER, scope=("heart-*", "heart-a"), writes=("heart-a",))
-    for name in ("heart-a", "heart-b"):
-        alone = replace(ME, scope=(name,), writes=(name,))
-        assert group.conflicts(alone)
-        assert alone.conflicts(group)
-    assert not group.conflicts(replace(ME, scope=("lung",), writes=("lung",)))
-
-
-def test_what_cannot_be_read_is_in_everybodys_way() -> None:
-    """A file store shows flags before their tags are written."""
-    assert ME.conflicts(Holder.from_tag(""))
-    assert ME.conflicts(Holder.from_tag('{"scope": 7}'))
-    assert Holder.from_tag(ME.to_tag()) == ME
-
-
-def test_patterns_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(UsageError, match="characters to write down") as caught:
-        replace(ME, scope=tuple(f"model-{n}-*" for n in range(500))).to_tag()
-    assert caught.value.state == "nothing was written"
-
-
-def never(pid: int, started: str) -> bool:
-    raise AssertionError("asked about a process of another machine")
-
-
-@pytest.mark.parametrize(
-    ("other", "age", "running", "gone"),
-    [
-        (OTHER, 59.0, never, ""),
-        (OTHER, 61.0, never, "it was last renewed 61 s ago, its lease is 60 s"),
-        (replace(OTHER, lease=5.0), 6.0, never, "it was last renewed 6 s ago, its lease is 5 s"),
-        (replace(OTHER, build="b-1"), 1.0, never, "it is this same build, which has started again"),
-        (replace(OTHER, build=""), 1.0, never, ""),
-        (replace(ME, pid=7), 1.0, lambda pid, started: False, "process 7 on this host has ended"),
-        (replace(ME, pid=7), 1.0, lambda pid, started: True, ""),
-        (
-            replace(ME, pid=7),
-            61.0,
-            lambda pid, started: True,
-            "it was last renewed 61 s ago, its lease is 60 s",
-        ),
-        (
-            replace(ME, pid=7, machine="another container"),
-            1.0,
-            never,
-            "it is this same build, which has started again",
-        ),
-        (replace(ME, pid=7, build="", machine="another container"), 1.0, never, ""),
-    ],
-)
-def test_who_counts_as_gone(
-    other: Holder, age: float, running: Callable[[int, str], bool], gone: str
-) -> None:
-    """The same host and no such process; the same build elsewhere; a lease that has run out. Nobody else."""
-    flag = Flag("f", renewed=1_000_000, holder=other)
-    assert why_gone(flag, ME, 1_000_000 + age * 1000, running) == gone
 
 
 @pytest.mark.parametrize(
@@ -231,7 +157,9 @@ def test_whoever_cannot_renew_stops_writing(
         proxy.inject(drop_before, path="registered-models/update")
         held.check()
         time.sleep(1.3)
-        with pytest.raises(LockLost, match="the lock for m was lost: it could not be renewed in time"):
+        with pytest.raises(
+            LockLost, match="the lock for m was lost: it was not renewed within its lease of 1 s"
+        ):
             held.check()
 
 
@@ -297,3 +225,42 @@ def test_eight_processes_are_never_in_together(
     for process in processes:
         process.join(100)
     assert [process.exitcode for process in processes] == [0] * 8
+
+
+def test_an_abort_keeps_the_lock_while_a_request_is_under_way(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """SIGTERM while the stage is being set: nobody gets in before the request's time-out has passed, though the
+    process is gone from this host; then somebody does."""
+    server, name = make_server(), "aborted"
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    under_way, goes_on = threading.Event(), threading.Event()
+
+    def hold_up() -> None:
+        under_way.set()
+        goes_on.wait(30)
+
+    proxy.inject(meanwhile(hold_up), path="transition-stage", times=1)
+    command = ["promote", f"--model={name}", "--version=1", f"--tracking-uri={proxy.url}"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jenkins_mlflow", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environ(MLFLOW_HTTP_REQUEST_TIMEOUT="6"),
+        text=True,
+    )
+    assert under_way.wait(60)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert (
+        f"a request that got no answer may still take effect: the lock for {name} ends by itself in" in said
+    )
+    registry = Registry(connect(server.url), QUICK)
+    me = replace(ME, scope=(name,), writes=(name,))
+    with pytest.raises(Busy), lock(registry, me, wait=0):
+        pytest.fail("entered")
+    goes_on.set()
+    with lock(registry, me, wait=30):
+        assert registry.version(name, 1).stage == "Production"

@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.config.schema import Promote
-from jenkins_mlflow.methods.base import Method, load_methods
-from jenkins_mlflow.methods.copy import Copy
+from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.methods.base import Method, Transition
+from jenkins_mlflow.methods.choice import load_methods
+from jenkins_mlflow.methods.file_store import is_this_host
 from jenkins_mlflow.methods.known_faults import ServerFaults, keeps_files, logged_model_id
 from jenkins_mlflow.promotion.apply import Promotion
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy, classify
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.writer import Writer
+from support.promoting import promote
 from support.proxy import CountingProxy, drop_after, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
@@ -35,6 +39,12 @@ MakeProxy = Callable[[Server], CountingProxy]
 
 def fresh_name() -> str:
     return f"method-{next(numbers)}"
+
+
+def moves(plan: Plan) -> list[Transition]:
+    """The plan's stage changes, as a method gets them."""
+    stage = str(plan.target.stage)
+    return [Transition(plan.candidate, stage), *(Transition(old, "Archived") for old in plan.previous)]
 
 
 def planned(uri: str, name: str, number: int, target: Target = BOTH) -> tuple[Registry, Plan]:
@@ -72,7 +82,7 @@ def test_a_doomed_stage_change_is_known_before_the_first_write(
     seed(affected.url, {name: [Spec(), LINKED]})
     registry, plan = planned(proxy.url, name, 2)
     before = len(proxy.requests)
-    said = [method.obstacle(plan) for method in methods(registry, "stage-archive", "stage")]
+    said = [method.obstacle(moves(plan)) for method in methods(registry, "stage-archive", "stage")]
     assert set(said) == {DOOM.format(f"{name} version 2") + " (RepresentationError, fixed in 3.5.1)"}
     asked = proxy.requests[before:]
     assert [request.endpoint.partition("/m-")[0] for request in asked] == [
@@ -93,7 +103,11 @@ def test_a_previous_version_with_linked_metrics_dooms_too(affected: Server, make
     client(affected.url).set_logged_model_tags(logged, {"mlflow.modelVersions": "not json"})
     registry, plan = planned(proxy.url, name, 2)
     before = len(proxy.requests)
-    assert ServerFaults(registry.connection).stage_fault(plan).startswith(DOOM.format(f"{name} version 1"))
+    assert (
+        ServerFaults(registry.connection)
+        .stage_fault([item.version for item in moves(plan)])
+        .startswith(DOOM.format(f"{name} version 1"))
+    )
     assert len(proxy.requests) - before == 4  # /version and 3 more, never more than that
 
 
@@ -125,15 +139,15 @@ def test_doomed_is_what_fails_and_nothing_else(
     registry, plan = planned(proxy.url, name, 1)
     before = len(proxy.requests)
     (method,) = methods(registry, "stage")
-    assert bool(method.obstacle(plan)) is doomed
+    assert bool(method.obstacle(moves(plan))) is doomed
     assert len(proxy.requests) - before == cost
     if doomed:
         with pytest.raises(Exception, match="500") as caught:
-            method.promote(plan)
+            method.carry_out(moves(plan))
         assert classify(caught.value).status == 500
     else:
-        method.promote(plan)
-    assert method.done(plan) is not doomed
+        method.carry_out(moves(plan))
+    assert (stages(server.url, name)[1] == "Production") is not doomed
 
 
 def test_force_methods_tries_what_is_doomed(affected: Server) -> None:
@@ -142,7 +156,7 @@ def test_force_methods_tries_what_is_doomed(affected: Server) -> None:
     seed(affected.url, {name: [LINKED]})
     registry, plan = planned(affected.url, name, 1)
     forced = methods(registry, "stage-archive", "stage", force_methods=["stage-archive"])
-    assert [bool(method.obstacle(plan)) for method in forced] == [False, True]
+    assert [bool(method.obstacle(moves(plan))) for method in forced] == [False, True]
 
 
 @pytest.mark.parametrize("path", ["/version", "registered-models/get?name=jenkins-mlflow", "logged-models/"])
@@ -155,7 +169,7 @@ def test_what_is_not_known_is_tried(
     seed(affected.url, {name: [LINKED]})
     registry, plan = planned(proxy.url, name, 1)
     proxy.inject(answer, path=path)  # type: ignore[arg-type]
-    assert ServerFaults(registry.connection).stage_fault(plan) == ""
+    assert ServerFaults(registry.connection).stage_fault([item.version for item in moves(plan)]) == ""
 
 
 def test_the_kind_of_store_is_asked_for(
@@ -213,37 +227,25 @@ def test_the_folders_own_store_is_asked_and_no_other(
 # --- stage methods --------------------------------------------------------------------------------------------
 
 
-def test_done_means_alone_in_the_stage(healthy: Server) -> None:
-    """Beside another version in the stage, or not in it, is not done."""
-    name = fresh_name()
-    seed(healthy.store_uri, {name: [Spec(stage="Production"), Spec(stage="Production"), Spec()]})
-    registry, plan = planned(healthy.url, name, 2)
-    (method,) = methods(registry, "stage")
-    assert not method.done(plan)
-    method.promote(plan)
-    assert method.done(plan)
-    assert not method.done(planned(healthy.url, name, 3)[1])
-    assert method.in_place
-
-
-@pytest.mark.parametrize("name", ["stage-archive", "stage", "file-store"])
-def test_without_a_stage_there_is_nothing_to_change(name: str, healthy: Server) -> None:
-    """promote.stage null: the stage methods say so."""
-    model = fresh_name()
-    seed(healthy.store_uri, {model: [Spec()]})
-    registry, plan = planned(healthy.url, model, 1, Target(None, "champion"))
-    assert methods(registry, name)[0].obstacle(plan) == "promote.stage is not set"
+def test_archiving_in_one_request_is_asked_for_only_where_there_is_something_to_archive(
+    healthy: Server, make_proxy: MakeProxy
+) -> None:
+    """It archives all that is in the stage: a first promotion must not touch what a person puts there."""
+    name, proxy = fresh_name(), make_proxy(healthy)
+    seed(healthy.store_uri, {name: [Spec(), Spec()]})
+    for number in (1, 2):
+        registry, plan = planned(proxy.url, name, number)
+        methods(registry, "stage-archive")[0].carry_out(moves(plan))
+    sent = [r.json["archive_existing_versions"] for r in proxy.requests if "transition-stage" in r.path]
+    assert sent == [False, True]
+    assert stages(healthy.url, name) == {1: "Archived", 2: "Production"}
 
 
 # --- copy -----------------------------------------------------------------------------------------------------
 
 
-def copying(uri: str, name: str, number: int, production: str) -> tuple[Copy, Plan]:
-    registry, plan = planned(uri, name, number)
-    (method,) = methods(registry, "copy", copy_to=production)
-    assert isinstance(method, Copy)
-    assert method.obstacle(plan) == ""
-    return method, plan
+def copying(uri: str, name: str, number: int, production: str) -> Outcome:
+    return promote(uri, name, number, Target("Production", "champion", copy_to=production))
 
 
 @pytest.mark.parametrize(
@@ -257,20 +259,22 @@ def test_copy_puts_the_alias_on_a_copy(
     server, name, production = make_server(version, store), fresh_name(), fresh_name()
     linked = version != "2.22.4"
     seed(server.url, {name: [Spec(), Spec(metrics={"roc_auc": 0.9}, linked=linked, tags={"team": "cardio"})]})
-    method, plan = copying(server.url, name, 2, production)
-    assert not method.done(plan)
     capfd.readouterr()
-    method.promote(plan)
+    outcome = copying(server.url, name, 2, production)
     assert capfd.readouterr() == ("", "")
-    assert method.done(plan)
-    assert not method.in_place
+    assert (outcome.status, outcome.method) == ("promoted", "copy"), outcome
+    assert (
+        outcome.message
+        == f"promoted {name} version 2 by copy as {production} version 1; verified in the registry"
+    )
     model = Registry(connect(server.url)).model(production)
     assert model.aliases == {"champion": 1}
-    assert [(v.source, v.run_id, v.tags) for v in model.versions] == [
-        (f"models:/{name}/2", plan.candidate.run_id, {"team": "cardio"})
+    assert [(v.source, v.stage, v.tags["team"]) for v in model.versions] == [
+        (f"models:/{name}/2", "None", "cardio")
     ]
     live = Registry(connect(server.url)).version(name, 2)
-    assert (live.stage, live.aliases) == ("None", ())
+    assert (live.stage, live.aliases, live.run_id) == ("None", (), model.versions[0].run_id)
+    assert copying(server.url, name, 2, production).status == "already"
 
 
 @pytest.mark.parametrize(
@@ -280,55 +284,56 @@ def test_a_lost_answer_makes_no_second_copy(lost: str, healthy: Server, make_pro
     """The write took effect, its answer was lost: the repetition finds what is there."""
     name, production, proxy = fresh_name(), fresh_name(), make_proxy(healthy)
     seed(healthy.store_uri, {name: [Spec()]})
-    method, plan = copying(proxy.url, name, 1, production)
     proxy.inject(drop_after, method="POST", path=lost, times=1)
-    with pytest.raises(Exception, match=r".") as caught:
-        method.promote(plan)
-    assert classify(caught.value).transient
-    method.promote(plan)
-    method.promote(plan)
-    assert method.done(plan)
+    assert copying(proxy.url, name, 1, production).status == "promoted"
     assert len(Registry(connect(healthy.url)).model(production).versions) == 1
+
+
+def test_a_copy_that_cannot_be_made_changes_nothing(healthy: Server, make_proxy: MakeProxy) -> None:
+    """It says so before any intent is written."""
+    name, production, proxy = fresh_name(), fresh_name(), make_proxy(healthy)
+    seed(healthy.store_uri, {name: [Spec()], production: [Spec(aliases=("champion",))]})
+    proxy.inject(respond(403), method="POST", path="model-versions/create")
+    with pytest.raises(
+        RegistryError, match=f"{name} version 1 could not be copied to {production}: "
+    ) as caught:
+        copying(proxy.url, name, 1, production)
+    assert caught.value.state == "nothing in production was changed"
+    model = Registry(connect(healthy.url)).model(production)
+    assert (model.aliases, model.tags) == ({"champion": 1}, {})
 
 
 def test_a_copy_of_a_model_of_the_same_name_is_another_one(healthy: Server) -> None:
     """The model was deleted and made again: its old copy, in production, is no copy of the new version."""
     name, production = fresh_name(), fresh_name()
     seed(healthy.store_uri, {name: [Spec()]})
-    method, plan = copying(healthy.url, name, 1, production)
-    method.promote(plan)
+    copying(healthy.url, name, 1, production)
     client(healthy.store_uri).delete_registered_model(name)
     seed(healthy.store_uri, {name: [Spec()]})
-    method, plan = copying(healthy.url, name, 1, production)
-    assert not method.done(plan)
-    method.promote(plan)
-    assert method.done(plan)
+    assert copying(healthy.url, name, 1, production).status == "promoted"
     assert Registry(connect(healthy.url)).model(production).aliases == {"champion": 2}
 
 
-def test_a_copy_knows_what_was_in_production_before(healthy: Server) -> None:
-    """Nothing, then the copy of version 1: that is where a rollback of the production model returns to."""
-    name, production = fresh_name(), fresh_name()
-    seed(healthy.store_uri, {name: [Spec(), Spec()]})
-    first, first_plan = copying(healthy.url, name, 1, production)
-    assert first.production(first_plan) == ()
-    first.promote(first_plan)
-    second, second_plan = copying(healthy.url, name, 2, production)
-    assert [version.label for version in second.production(second_plan)] == [f"{production} version 1"]
-    second.promote(second_plan)
-    assert [version.label for version in second.production(second_plan)] == [f"{production} version 2"]
+def test_an_exclusive_group_with_copies_leaves_no_other_champion(healthy: Server) -> None:
+    """The other model of the group, promoted in place before, leaves production by stage and alias."""
+    name, other, production = fresh_name(), fresh_name(), fresh_name()
+    seed(healthy.store_uri, {name: [Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
+    target = Target("Production", "champion", exclusive=True, copy_to=production)
+    assert promote(healthy.url, name, 1, target, (name, other)).status == "promoted"
+    left = Registry(connect(healthy.url)).model(other)
+    assert (left.versions[0].stage, left.aliases) == ("Archived", {})
 
 
-def test_copy_says_what_it_lacks(healthy: Server) -> None:
-    """No production model, no alias, or the production model's own version."""
-    name = fresh_name()
-    seed(healthy.store_uri, {name: [Spec()]})
-    registry, plan = planned(healthy.url, name, 1)
-    no_alias = planned(healthy.url, name, 1, Target("Production", None))[1]
-    said = [
-        methods(registry, "copy", copy_to=to)[0].obstacle(p)
-        for to, p in ((None, plan), ("prod", no_alias), (name, plan))
-    ]
-    assert [
-        words in text for words, text in zip(("copy_to", "promote.alias", "itself"), said, strict=True)
-    ] == [True] * 3, said
+@pytest.mark.parametrize(
+    ("uri", "here"),
+    [
+        ("http://127.0.0.1:5000", True),
+        ("http://localhost:5000", True),
+        ("https://[::1]:5000", True),
+        ("http://192.0.2.1:5000", False),
+        ("http://no-such-host.invalid", False),
+    ],
+)
+def test_only_a_server_on_this_host_may_say_where_its_folder_is(uri: str, here: bool) -> None:
+    """Another one could point at any local store."""
+    assert is_this_host(uri) is here

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,16 @@ from builders import version
 from conftest import MakeServer
 from jenkins_mlflow.config.schema import Promote
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, Refused
-from jenkins_mlflow.methods.base import load_methods
+from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.methods.file_store import find_store
-from jenkins_mlflow.promotion.apply import Outcome, Promotion, previous_tags
-from jenkins_mlflow.promotion.plan import Plan, plan_promotion
+from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.recovery import Recovery
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import INTENT_TAG
+from support.promoting import BOTH, METHODS, QUICK, planned, promote
 from support.proxy import (
     Answer,
     CountingProxy,
@@ -40,10 +39,7 @@ from support.proxy import (
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
 
-BOTH = Target("Production", "champion")
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
-METHODS = ("stage-archive", "stage", "file-store")
-QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 JSON = {"Content-Type": "application/json"}
 TRANSITION = "model-versions/transition-stage"
 # MLflow 3.17.2 compares the integer column `version` with a text when it archives; psycopg 3 sends the text with its
@@ -59,26 +55,6 @@ numbers = itertools.count(1)
 
 def fresh_name() -> str:
     return f"promo-{next(numbers)}"
-
-
-def planned(
-    registry: Registry, name: str, number: int, target: Target = BOTH, group: Sequence[str] = ()
-) -> Plan:
-    return plan_promotion(registry.snapshot([name, *group], with_runs=True), name, number, target)
-
-
-def promote(
-    uri: str, name: str, number: int, target: Target = BOTH, group: Sequence[str] = (), **options: object
-) -> Outcome:
-    """Plan and apply through ``uri``, quickly."""
-    registry = Registry(connect(uri), QUICK)
-    plan = planned(registry, name, number, target, group)
-    keys = ("methods", "file_store", "force_methods")
-    rules = Promote(**{"methods": METHODS, **{key: options.pop(key) for key in keys if key in options}})  # type: ignore[arg-type]
-    methods = load_methods(registry, rules)
-    writer = Writer(QUICK, sleep=lambda seconds: None, show=options.pop("show", lambda attempt: None))  # type: ignore[arg-type]
-    promotion = Promotion(registry, plan, methods, writer, group=group, **options)  # type: ignore[arg-type]
-    return promotion.apply({"jenkins_mlflow.promoted_by": "tester", **previous_tags(plan)})
 
 
 def stages(uri: str, name: str) -> dict[int, str]:
@@ -140,7 +116,7 @@ def test_two_in_production_are_repaired(make_server: MakeServer) -> None:
     assert stages(server.url, name) == {1: "Archived", 2: "Production"}
 
 
-def test_another_champion_that_moves_meanwhile_is_left_where_it_is(
+def test_a_champion_of_another_model_that_is_moved_by_a_person_stays_where_it_is(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
     """Planned to leave production, but someone stages it before its turn comes: it stays in Staging."""
@@ -161,7 +137,7 @@ def test_a_group_whose_champion_moved_since_the_plan_is_left_alone(make_server: 
     plan = planned(registry, one, 1, EXCLUSIVE, group=[other])
     methods = load_methods(registry, Promote(methods=METHODS))
     mlflow.transition_model_version_stage(other, "1", "Staging")
-    with pytest.raises(Refused, match=f"{one} was changed by someone else"):
+    with pytest.raises(Refused, match=f"{other} version 1 was changed by someone else"):
         Promotion(registry, plan, methods, Writer(QUICK), group=[other]).apply({})
     mlflow.transition_model_version_stage(other, "2", "Production")
     with pytest.raises(Refused, match=f"{one} version 1 lost: {other} version 2 went into production"):
@@ -229,7 +205,7 @@ def test_a_method_that_fails_half_way_is_undone(affected: Server) -> None:
     )
     assert outcome.status == "manual"
     undone = [a for a in outcome.attempts if a.outcome == "undone"]
-    assert [a.error for a in undone] == [f"{name} version 1 is back in stage Production"]
+    assert [a.error for a in undone] == [f"{name} version 1: stage Archived -> Production (taken back)"]
     assert stages(affected.url, name) == {1: "Production", 2: "None"}
     assert [(v.model, v.number) for v in outcome.production] == [(name, 1)]
 
@@ -248,7 +224,10 @@ def test_another_registrys_folder_is_refused(affected: Server, make_server: Make
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [("/nowhere", "there is no store with"), (None, "is no folder that this machine can reach")],
+    [
+        ("/nowhere", "there is no store with"),
+        (None, "no folder with this registry was found on this machine; promote.file_store can name it"),
+    ],
 )
 def test_an_unreachable_folder_is_skipped_with_the_reason(
     folder: str | None, words: str, affected: Server
@@ -405,7 +384,7 @@ def test_what_a_request_without_an_answer_does_late_is_repaired_by_the_next_comm
     late[0].join()
     assert stages(affected.url, name) != settled
     registry = Registry(connect(affected.url), QUICK)
-    recovery = Recovery(registry, load_methods(registry, Promote(**rules)), Writer(QUICK))
+    recovery = Recovery(registry, load_methods(registry, Promote(**rules)), Writer(QUICK), BOTH)
     recovered = recovery.run(name)
     assert recovered
     assert recovered.outcome == outcome
@@ -470,25 +449,27 @@ def test_an_interruption_that_cuts_a_request_off_leaves_the_intent(
 def test_a_server_that_dies_in_the_middle_says_how_to_go_on(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Nothing answers after the transition: the error says that it may be half done; recovery finishes it."""
+    """Nothing answers after the transition: the error says that it may be half done; recovery undoes it."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(stage="Production"), Spec()]})
     proxy = make_proxy(server)
     dead: list[bool] = []
     proxy.inject(meanwhile(lambda: dead.append(True)), path=TRANSITION)
-    proxy.inject(drop_before, path="registered-models/get", nth=3)
+    proxy.inject(drop_before, path="registered-models/get", nth=2)
     with pytest.raises(ConnectionFailed) as caught:
         promote(proxy.url, name, 2)
     assert dead
     assert f"the promotion of {name} version 2 may be half done" in caught.value.state
     assert "run the same command again" in caught.value.next_step
     registry = Registry(connect(server.url), QUICK)
-    with pytest.raises(Refused, match="began meanwhile and did not finish"):
+    with pytest.raises(Refused, match="began and did not finish"):
         promote(server.url, name, 2)
-    recovered = Recovery(registry, load_methods(registry, Promote(methods=METHODS)), Writer(QUICK)).run(name)
+    recovered = Recovery(registry, load_methods(registry, Promote(methods=METHODS)), Writer(QUICK), BOTH).run(
+        name
+    )
     assert recovered
-    assert recovered.outcome == "finished", recovered
-    assert (stages(server.url, name), holder(server.url, name)) == ({1: "Archived", 2: "Production"}, 2)
+    assert recovered.outcome == "undone", recovered
+    assert (stages(server.url, name), holder(server.url, name)) == ({1: "Production", 2: "None"}, None)
     assert INTENT_TAG not in registry.model(name).tags
 
 
@@ -505,17 +486,21 @@ def test_tags_that_cannot_be_set_are_a_warning(
     assert "could not be tagged" in outcome.warnings[0]
 
 
-def test_a_champion_of_another_model_that_cannot_retire_is_missing(
+def test_a_champion_of_another_model_that_cannot_retire_undoes_the_promotion(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """The new one is verified in production, the other model's alias cannot be removed: partial, and named."""
+    """The other model's alias cannot be removed: its stage is put back, and a person is asked."""
     server, one, other = make_server(), fresh_name(), fresh_name()
     seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
     proxy = make_proxy(server)
-    proxy.inject(respond(500), method="DELETE", path="registered-models/alias")
+    proxy.inject(respond(500), method="DELETE", path="registered-models/alias", times=2)
     outcome = promote(proxy.url, one, 1, EXCLUSIVE, group=[other])
-    assert outcome.status == "partial"
-    assert outcome.missing == (f"{other} version 1 must leave production: this group has one champion",)
+    assert outcome.status == "manual"
+    assert outcome.missing == (
+        f"{other}: alias champion on version 1 -> on no version (this group has one champion)",
+    )
+    assert (stages(server.url, one), stages(server.url, other)) == ({1: "None"}, {1: "Production"})
+    assert (holder(server.url, one), holder(server.url, other)) == (None, 1)
 
 
 def test_a_file_store_opened_directly(tmp_path: Path) -> None:

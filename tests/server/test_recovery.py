@@ -1,157 +1,28 @@
-"""What becomes of a promotion that stopped in the middle: decided purely, then done on real servers."""
+"""What becomes of a promotion that stopped in the middle, on real servers."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from builders import version
 from conftest import MakeServer, RunCli
-from jenkins_mlflow.config.schema import Promote
-from jenkins_mlflow.errors import RegistryError, UsageError
-from jenkins_mlflow.methods.base import load_methods
+from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.promotion.intent import Intent
-from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.promotion.recovery import Recovered, Recovery, decide, moves_back
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
-from jenkins_mlflow.registry.writer import Writer
-from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_BY
+from support.promoting import AT, crashed, intent_over_1, recover
 from support.proxy import CountingProxy, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server
 
-QUICK = RetryPolicy(attempts=2, max_wait=0.05, deadline=10)
-TAGS = {"jenkins_mlflow.promoted_by": "jenkins", "jenkins_mlflow.promoted_at": "2026-11-23T02:00:00+00:00"}
-INTENT = Intent(2, "None", "Production", "champion", False, (), (1,), 1, TAGS)
 numbers = itertools.count(1)
 
 
 def fresh_name() -> str:
     return f"crash-{next(numbers)}"
-
-
-def model(*versions: Version) -> Model:
-    return Model("m", versions, {alias: v.number for v in versions for alias in v.aliases})
-
-
-OLD, NEW = version("m", 1, stage="Production", aliases=("champion",)), version("m", 2)
-ARCHIVED, PROMOTED = version("m", 1, stage="Archived"), version("m", 2, stage="Production")
-
-
-@pytest.mark.parametrize(
-    ("now", "intent", "kind", "reason"),
-    [
-        ((NEW, OLD), INTENT, "undo", "version 2 did not reach production"),
-        ((NEW, ARCHIVED), INTENT, "undo", "version 2 did not reach production"),
-        ((PROMOTED, OLD), INTENT, "finish", "version 2 is in production"),
-        ((PROMOTED, ARCHIVED), INTENT, "finish", "version 2 is in production"),
-        ((NEW,), INTENT, "finish", "version 1, which was in production, was deleted meanwhile"),
-        ((OLD,), INTENT, "undo", "version 2 was deleted meanwhile"),
-        (
-            (version("m", 2, status="FAILED_REGISTRATION"), OLD),
-            INTENT,
-            "undo",
-            "version 2 was deleted meanwhile",
-        ),
-        (
-            (version("m", 3, stage="Production"), NEW, ARCHIVED),
-            INTENT,
-            "leave",
-            "someone else has put version 3",
-        ),
-        ((version("m", 3, stage="Production"), PROMOTED), INTENT, "leave", "someone else has put version 3"),
-        (
-            (NEW, OLD),
-            replace(INTENT, previous=(1, 3)),
-            "finish",
-            "version 3, which was in production, was deleted",
-        ),
-        (
-            (version("m", 3, stage="Production"), NEW, OLD),
-            replace(INTENT, previous=(1, 3)),
-            "finish",
-            "2 versions were in production at once before it",
-        ),
-        ((NEW, OLD), replace(INTENT, stage=None), "undo", "version 2 did not reach production"),
-        (
-            (version("m", 2, aliases=("champion",)), ARCHIVED),
-            replace(INTENT, stage=None),
-            "finish",
-            "version 2 is in production",
-        ),
-    ],
-)
-def test_finish_or_undo(now: tuple[Version, ...], intent: Intent, kind: str, reason: str) -> None:
-    """Finished if it reached production or there is nothing to go back to, else undone; a person's choice stands."""
-    decision = decide(model(*now), intent)
-    assert (decision.kind, decision.reason[: len(reason)]) == (kind, reason)
-
-
-def test_a_copy_in_production_counts() -> None:
-    assert decide(model(NEW, OLD), INTENT, copied=True).kind == "finish"
-
-
-def test_what_was_in_production_goes_back_first() -> None:
-    """At no moment of the undoing does the model have less than before."""
-    assert moves_back(model(PROMOTED, ARCHIVED), INTENT) == [(ARCHIVED, "Production"), (PROMOTED, "None")]
-    assert moves_back(model(NEW, OLD), INTENT) == []
-    assert moves_back(model(NEW, ARCHIVED), replace(INTENT, stage=None)) == []
-
-
-def test_an_intent_survives_its_tag() -> None:
-    plan = plan_promotion(Snapshot((model(NEW, OLD),)), "m", 2, Target("Production", "champion"))
-    intent = Intent.of(plan, ("x",), TAGS)
-    assert intent == INTENT
-    assert Intent.on(replace(model(NEW), tags={INTENT_TAG: intent.to_tag()})) == intent
-    assert Intent.on(model(NEW)) is None
-    assert intent.title("m") == "the promotion of m version 2 begun by jenkins at 2026-11-23T02:00:00+00:00"
-    back = {
-        "jenkins_mlflow.rolled_back_by": "ann",
-        "jenkins_mlflow.rolled_back_at": "2026-11-23T03:00:00+00:00",
-    }
-    assert (
-        replace(intent, version=1, tags=back).title("m")
-        == "the rollback to m version 1 begun by ann at 2026-11-23T03:00:00+00:00"
-    )
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1}', "x"])
-def test_an_intent_that_cannot_be_read_is_no_crash(text: str) -> None:
-    with pytest.raises(RegistryError, match="m carries an unfinished promotion that this version"):
-        Intent.on(replace(model(NEW), tags={INTENT_TAG: text}))
-
-
-def test_an_intent_must_fit_into_a_tag() -> None:
-    with pytest.raises(UsageError, match="a tag in MLflow has room for 5000"):
-        replace(INTENT, group=("x" * 5000,)).to_tag()
-
-
-def crashed(
-    server: Server, name: str, *, stages: dict[int, str], alias: int | None, intent: Intent = INTENT
-) -> None:
-    """A model of two versions as a promotion of version 2 that was killed somewhere left it.
-
-    Its files are served (there are none): an experiment that was made in the store directly would have them elsewhere.
-    """
-    seed(server.url, {name: [Spec(), Spec()]}, experiment="with files")
-    mlflow = client(server.store_uri)
-    for number, stage in stages.items():
-        mlflow.transition_model_version_stage(name, str(number), stage)
-    if alias:
-        mlflow.set_registered_model_alias(name, "champion", str(alias))
-    mlflow.set_registered_model_tag(name, INTENT_TAG, intent.to_tag())
-
-
-def recover(uri: str, name: str) -> Recovered | None:
-    registry = Registry(connect(uri), QUICK)
-    return Recovery(registry, load_methods(registry, Promote()), Writer(QUICK, sleep=lambda s: None)).run(
-        name
-    )
 
 
 def state(server: Server, name: str) -> tuple[dict[int, str], int | None, bool]:
@@ -170,10 +41,10 @@ BEFORE = ({1: "Production", 2: "None"}, 1, False)
 @pytest.mark.parametrize(
     ("stages", "alias", "outcome", "after"),
     [
-        ({1: "Production"}, 1, "undone", BEFORE),
+        ({1: "Production"}, 1, "left", BEFORE),
         ({1: "Archived"}, 1, "undone", BEFORE),
-        ({1: "Production", 2: "Production"}, 1, "finished", DONE),
-        ({1: "Archived", 2: "Production"}, 1, "finished", DONE),
+        ({1: "Production", 2: "Production"}, 1, "undone", BEFORE),
+        ({1: "Archived", 2: "Production"}, 1, "undone", BEFORE),
         ({1: "Archived", 2: "Production"}, 2, "finished", DONE),
         ({1: "Production"}, 2, "undone", BEFORE),
     ],
@@ -185,30 +56,37 @@ def test_each_half_done_state_becomes_whole(
     after: tuple[dict[int, str], int, bool],
     make_server: MakeServer,
 ) -> None:
-    """One version in production with the alias on it, whatever the crash left; the tags of a finished one are there."""
+    """One version in production with the alias on it, whatever the crash left; a finished one gets a record."""
     server, name = make_server(), fresh_name()
     crashed(server, name, stages=stages, alias=alias)
     recovered = recover(server.url, name)
     assert recovered
     assert (recovered.outcome, state(server, name)) == (outcome, after)
     tags = Registry(connect(server.url)).version(name, 2).tags
-    assert (tags.get("jenkins_mlflow.promoted_by") == "jenkins") == (outcome == "finished")
+    assert (tags.get(PROMOTED_BY) == "ann (recovered)") == (outcome == "finished")
     assert recover(server.url, name) is None
 
 
-def test_a_promotion_finished_without_its_check_says_so(make_server: MakeServer) -> None:
+def test_a_promotion_finished_without_its_check_says_so(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Whether there is a check is the config's word, not the intent's."""
     server, name = make_server(), fresh_name()
-    waiting = replace(INTENT, tags={**TAGS, CHECK_TAG: PENDING})
-    crashed(server, name, stages={1: "Archived", 2: "Production"}, alias=1, intent=waiting)
-    recovered = recover(server.url, name)
-    assert recovered
-    assert recovered.message.endswith("; its check has not run: promote the version again for that")
+    crashed(server, name, stages={1: "Archived", 2: "Production"}, alias=2)
+    env = {"MLOPS__PROMOTE__CHECK": '{"command": "true"}'}
+    done = run_cli(
+        "promote", "--recover", "--models", name, "--tracking-uri", server.url, "--output=json", env=env
+    )
+    assert done.doc["message"].endswith("; its check has not run: promote the version again for that"), (
+        done.stderr
+    )
     assert Registry(connect(server.url)).version(name, 2).tags[CHECK_TAG] == PENDING
 
 
 def test_an_alias_that_nobody_had_is_removed_again(make_server: MakeServer) -> None:
     server, name = make_server(), fresh_name()
-    crashed(server, name, stages={1: "Production"}, alias=2, intent=replace(INTENT, alias_holder=None))
+    crashed(server, name, stages={1: "Production"}, alias=2)
+    intent = intent_over_1(server.url, name)
+    rows = [row if row[1] != "champion" else (name, "champion", None, 2) for row in intent.changes]
+    write(server, name, intent.model_copy(update={"changes": rows}))
     recover(server.url, name)
     assert state(server, name) == ({1: "Production", 2: "None"}, None, False)
 
@@ -221,10 +99,11 @@ def test_another_persons_choice_stands(make_server: MakeServer) -> None:
     recovered = recover(server.url, name)
     assert recovered
     assert recovered.outcome == "left"
+    assert recovered.message.endswith(f"someone else has put {name} version 3 into production")
     assert state(server, name) == ({1: "Archived", 2: "None", 3: "Production"}, 1, False)
 
 
-def test_what_can_be_neither_finished_nor_undone_says_so(
+def test_what_cannot_be_undone_says_so(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
     """The intent stays, the message names what is in production; by hand, then the next command clears it."""
@@ -233,10 +112,10 @@ def test_what_can_be_neither_finished_nor_undone_says_so(
     proxy = make_proxy(server)
     proxy.inject(respond(500), path="transition-stage")
     with pytest.raises(
-        RegistryError, match=r"can be neither finished nor undone: .* version 1 stayed in stage"
+        RegistryError, match=r"stopped in the middle and cannot be undone: .* version 1 stayed in stage"
     ) as error:
         recover(proxy.url, name)
-    assert error.value.state == "in production now: NOTHING"
+    assert error.value.state == f"in production now: {name} version 1"  # by its alias
     assert state(server, name) == ({1: "Archived", 2: "None"}, 1, True)
     client(server.url).transition_model_version_stage(name, "1", "Production")
     recover(server.url, name)
@@ -246,18 +125,16 @@ def test_what_can_be_neither_finished_nor_undone_says_so(
 @pytest.mark.parametrize(
     "command",
     [
-        ("list",),
-        ("select",),
         ("promote", "--recover"),
         ("cleanup", "--yes"),
         ("rollback", "--to", "1"),
         ("promote", "--version", "1"),
     ],
 )
-def test_every_command_recovers_first(
+def test_a_changing_command_recovers_first(
     command: tuple[str, ...], make_server: MakeServer, run_cli: RunCli
 ) -> None:
-    """Killed after the old version was archived: any command brings it back, says so, and goes on.
+    """Killed after the old version was archived: it comes back, the command says so, and goes on.
 
     A command that then is refused says so, too: the rollback, because version 1 has no files.
     """
@@ -272,8 +149,8 @@ def test_every_command_recovers_first(
             "model": name,
             "version": 2,
             "outcome": "undone",
-            "message": f"the promotion of {name} version 2 begun by jenkins at 2026-11-23T02:00:00+00:00 is undone, "
-            "all is as it was before: version 2 did not reach production",
+            "message": f"the promotion of {name} version 2 begun by jenkins at {AT} is undone: "
+            "version 2 did not get all of production",
         }
     ]
     assert f"recovered: the promotion of {name} version 2" in done.stderr
@@ -282,29 +159,92 @@ def test_every_command_recovers_first(
 @pytest.mark.parametrize(
     "command",
     [
-        ("promote", "--dry-run", "--version", "2"),
-        ("cleanup", "--dry-run"),
-        ("rollback", "--dry-run", "--to", "2"),
+        ("list",),
+        ("select",),
+        ("doctor",),
+        ("promote", "--dry-run", "--model", "MODEL", "--version", "2"),
+        ("cleanup", "--dry-run", "--model", "MODEL"),
+        ("rollback", "--dry-run", "--model", "MODEL", "--to", "2"),
     ],
 )
-def test_a_dry_run_only_says_what_it_found(
+def test_a_command_that_looks_writes_nothing(
     command: tuple[str, ...],
     make_server: MakeServer,
     make_proxy: Callable[[Server], CountingProxy],
     run_cli: RunCli,
 ) -> None:
+    """It says what is unfinished, and how it is finished or undone."""
     server, name = make_server(), fresh_name()
     crashed(server, name, stages={1: "Archived"}, alias=1)
     proxy = make_proxy(server)
-    done = run_cli(*command, "--model", name, "--tracking-uri", proxy.url, "--output=json")
-    assert done.code == 0, done.stderr
-    assert done.doc["warnings"] == [
-        (
-            f"{name} has a promotion that is not finished; "
-            f"`jenkins-mlflow promote --recover --models {name}` finishes or undoes it"
-        )
-    ]
+    words = [name if word == "MODEL" else word for word in command]
+    done = run_cli(*words, "--models", name, "--tracking-uri", proxy.url, "--output=json")
+    repair = f"jenkins-mlflow promote --recover --models {name}"
+    assert repair in (done.stdout if command[0] == "doctor" else str(done.doc["warnings"])), done.stderr
     assert [str(r) for r in proxy.requests if r.method != "GET" and not r.path.endswith("search")] == []
+    assert state(server, name) == ({1: "Archived", 2: "None"}, 1, True)
+
+
+def write(server: Server, name: str, intent: Intent) -> None:
+    for key, text in intent.tags().items():
+        client(server.store_uri).set_registered_model_tag(name, key, text)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_forged_intent_changes_no_other_model(
+    exclusive: bool, make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """Whoever may edit one model cannot retire another one by a tag: it is named by every command, and left."""
+    server, mine, other = make_server(), fresh_name(), fresh_name()
+    seed(server.store_uri, {mine: [Spec(), Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
+    intent = intent_over_1(server.url, mine)
+    rows = [
+        (mine, 2, "None", "Production"),
+        (other, 1, "Production", "Archived"),
+        (other, "champion", 1, None),
+    ]
+    write(server, mine, intent.model_copy(update={"changes": rows}))
+    env = {"MLOPS__PROMOTE__EXCLUSIVE": str(exclusive).lower()}
+    where = ("--models", mine, "--tracking-uri", server.url, "--output=json")
+    before = state(server, other)
+    for command in (("list",), ("promote", "--recover"), ("cleanup", "--yes")):
+        done = run_cli(*command, *where, env=env)
+        assert "does not allow: it would change" in str(done.doc["warnings"]), done.stderr
+    assert state(server, other) == before
+    assert state(server, mine) == ({1: "None", 2: "None"}, None, True)
+
+
+def test_an_exclusive_promotion_killed_before_the_others_left_is_undone(make_server: MakeServer) -> None:
+    """Recovery retires nobody: what was in production stays, the new one goes back."""
+    server, one, other = make_server(), fresh_name(), fresh_name()
+    seed(server.store_uri, {one: [Spec(), Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
+    client(server.store_uri).transition_model_version_stage(one, "2", "Production")
+    intent = intent_over_1(server.url, one)
+    rows = [(one, 2, "None", "Production"), (one, "champion", None, 2), (other, 1, "Production", "Archived")]
+    write(server, one, intent.model_copy(update={"changes": rows}))
+    exclusive = Target("Production", "champion", exclusive=True)
+    recovered = recover(server.url, one, exclusive, (one, other))
+    assert recovered
+    assert recovered.outcome == "undone"
+    assert (state(server, one), state(server, other)) == (
+        ({1: "None", 2: "None"}, None, False),
+        ({1: "Production"}, 1, False),
+    )
+
+
+def test_a_champion_without_a_record_is_not_brought_back_into_another_model(make_server: MakeServer) -> None:
+    """The intent says that it was there, nothing confirms it: the new champion stays, and a person is told."""
+    server, one, other = make_server(), fresh_name(), fresh_name()
+    seed(server.store_uri, {one: [Spec(), Spec()], other: [Spec(stage="Archived")]})
+    client(server.store_uri).transition_model_version_stage(one, "2", "Production")
+    intent = intent_over_1(server.url, one)
+    rows = [(one, 2, "None", "Production"), (one, "champion", None, 2), (other, 1, "Production", "Archived")]
+    write(server, one, intent.model_copy(update={"changes": rows}))
+    exclusive = Target("Production", "champion", exclusive=True)
+    with pytest.raises(RegistryError, match="no promotion record confirms it") as caught:
+        recover(server.url, one, exclusive, (one, other))
+    assert caught.value.state == f"in production now: {one} version 2"
+    assert state(server, other) == ({1: "Archived"}, None, False)
 
 
 def test_two_in_production_are_named_with_the_repair(make_server: MakeServer, run_cli: RunCli) -> None:

@@ -14,6 +14,7 @@ from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import BEFORE, PROMOTED_AT
 from support.seeding import Spec, client, seed
 from support.servers import Server
 
@@ -25,13 +26,18 @@ def fresh_name() -> str:
     return f"back-{next(numbers)}"
 
 
+RECORD = {PROMOTED_AT: "2026-11-01T00:00:00+00:00"}
+
+
 def before(model: str, number: int) -> dict[str, str]:
     return {"jenkins_mlflow.previous_model": model, "jenkins_mlflow.previous_version": str(number)}
 
 
 def test_it_returns_to_what_the_promotion_recorded() -> None:
     group = snapshot(
-        version("m", 1), version("m", 2), version("m", 3, stage="Production", tags=before("m", 1))
+        version("m", 1, tags=RECORD),
+        version("m", 2),
+        version("m", 3, stage="Production", tags=before("m", 1)),
     )
     way = plan_return(group, "m", None, TARGET)
     assert (way.current, way.model, way.number) == (group.models[0].version(3), "m", 1)
@@ -39,9 +45,39 @@ def test_it_returns_to_what_the_promotion_recorded() -> None:
 
 
 def test_an_exclusive_group_returns_to_its_other_model() -> None:
-    group = snapshot(version("n", 4), version("m", 3, stage="Production", tags=before("n", 4)))
-    way = plan_return(group, "m", None, TARGET)
+    """Another model's version is returned to only in an exclusive group, and only by that version's own record."""
+    group = snapshot(version("n", 4, tags=RECORD), version("m", 3, stage="Production", tags=before("n", 4)))
+    way = plan_return(group, "m", None, Target("Production", "champion", exclusive=True))
     assert (way.model, way.number) == ("n", 4)
+    with pytest.raises(
+        Refused, match="m version 3 says that it replaced n version 4, but its group is not exclusive"
+    ):
+        plan_return(group, "m", None, TARGET)
+
+
+def test_what_no_promotion_put_into_production_is_no_target() -> None:
+    """A training script set the alias on version 1; a rollback does not return to it unless it is named."""
+    group = snapshot(version("m", 1), version("m", 2, stage="Production", tags=before("m", 1)))
+    with pytest.raises(
+        Refused, match="m version 1 was in production before m version 2, but no recorded promotion"
+    ):
+        plan_return(group, "m", None, TARGET)
+    assert plan_return(group, "m", 1, TARGET).number == 1
+    assert plan_return(group, "m", None, TARGET, unrecorded=True).number == 1
+
+
+def test_a_version_made_again_under_its_number_is_no_target() -> None:
+    tags = {BEFORE: '[["m", 1, 999]]', **RECORD}
+    group = snapshot(version("m", 1, tags=RECORD), version("m", 2, stage="Production", tags=tags))
+    with pytest.raises(NotFound, match="m version 1 cannot be returned to"):
+        plan_return(group, "m", None, TARGET)
+
+
+@pytest.mark.parametrize("text", ["", "x", "{}", '[["m"]]', '[["m", "1", 5]]x', "[" * 2000])
+def test_a_record_that_cannot_be_read_counts_as_none(text: str) -> None:
+    group = snapshot(version("m", 1), version("m", 2, stage="Production", tags={BEFORE: text}))
+    with pytest.raises(Refused, match="no promotion recorded what was there before it"):
+        plan_return(group, "m", None, TARGET)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +169,7 @@ def test_two_rollbacks_go_two_steps_back(
     assert state(server, name) == ({1: "Production", 2: "Archived", 3: "Archived"}, 1)
     third = run("rollback")
     assert third["code"] == 1
-    assert "no promotion recorded what was there before it" in str(third["message"])
+    assert "it is the first version in production: nothing to return to" in str(third["message"])
     assert run("rollback", "--to", "3")["status"] == "rolled_back"
     assert run("rollback", "--to", "3")["status"] == "already"
     assert state(server, name) == ({1: "Archived", 2: "Archived", 3: "Production"}, 3)
@@ -148,7 +184,7 @@ def test_a_dry_run_shows_the_plan(make_server: MakeServer, run_cli: RunCli) -> N
     assert done.stdout.rstrip().split("; ") == [
         f"{name} version 1: stage None -> Production",
         f"{name} version 2: stage Production -> Archived",
-        f"{name} version 1: gets alias champion",
+        f"{name}: alias champion on no version -> on version 1",
     ]
     assert state(server, name) == ({1: "None", 2: "Production"}, None)
 

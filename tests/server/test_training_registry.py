@@ -140,6 +140,29 @@ def test_a_build_is_read_and_registered_everywhere(
         assert [(entry["name"], str(entry["version"])) for entry in json.loads(shown)] == [(unique, "1")]
 
 
+def test_what_builds_left_running_is_found(uri: str, experiment: str) -> None:
+    """Whatever build it is of, if it began long ago; not what a team runs by itself, nor what has ended."""
+    registry = training_registry(uri)
+    registry.prepare(experiment)
+    mlflow = client(uri)
+    experiment_id = mlflow.get_experiment_by_name(experiment).experiment_id
+    ours = {BUILD_TAG: "b", CANDIDATE_TAG: "svm"}
+    made = [
+        mlflow.create_run(experiment_id, start_time=start, tags=tags).info.run_id
+        for start, tags in [
+            (1000, ours),
+            (1000, {}),
+            (3000, ours),
+            (1000, {**ours, "jenkins_mlflow.outcome": "lost"}),
+            (1000, ours),
+        ]
+    ]
+    mlflow.set_terminated(made[4])
+
+    found = registry.left_running(experiment, 2000)
+    assert [(run.run_id, run.running) for run in found] == [(made[0], True)]
+
+
 def test_a_deleted_experiment_is_refused_with_the_way_out(uri: str, experiment: str) -> None:
     """MLflow neither logs to it nor creates it again."""
     registry = training_registry(uri)

@@ -84,6 +84,7 @@ class Request:
     method: str
     path: str
     body: str
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -171,7 +172,7 @@ class FakeJenkins:
         self.faults.append(fault)
 
     def _handle(self, handler: BaseHTTPRequestHandler, body: str) -> None:
-        request = Request(handler.command, handler.path, body)
+        request = Request(handler.command, handler.path, body, dict(handler.headers))
         self.seen.append(request)
         answer = next((given for fault in self.faults if (given := fault(request))), None)
         answer = answer or self._refused(handler) or self._answer(request)

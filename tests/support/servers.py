@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import urllib.request
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,8 @@ def start_server(
     artifacts: Artifacts = "served",
     postgres: Postgres | None = None,
     workers: int = 1,
+    options: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
 ) -> Server:
     """Start a server and wait until it answers.
 
@@ -72,6 +75,8 @@ def start_server(
         artifacts: Whether models' files go through the server, or are written by clients to its folder.
         postgres: Where the database is made for the store ``postgresql``.
         workers: How many processes answer requests.
+        options: More options of ``mlflow server``.
+        environ: More of its environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     store_uri = _store_uri(folder, store, postgres)
@@ -93,13 +98,14 @@ def start_server(
         str(port),
     ]
     process = Background(
-        [*command, "--workers", str(workers), "--backend-store-uri", store_uri, *where],
+        [*command, "--workers", str(workers), "--backend-store-uri", store_uri, *where, *options],
         folder / "server.log",
         clean_environ(
             MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
             MLFLOW_ALLOW_FILE_STORE="true",
             MLFLOW_DISABLE_TELEMETRY="true",
             PYTHONUNBUFFERED="1",
+            **(environ or {}),
         ),
     )
     url = f"http://127.0.0.1:{port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, strategies as st
 from jenkins_mlflow.config.schema import DEFAULT_METHODS, Config, Gate, Train, json_schema, load
-from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
+from jenkins_mlflow.config.values import OPERATORS, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -187,7 +188,13 @@ MISTAKES = [
     ("select: {min_improvement: .nan}", "1: select.min_improvement: expected a finite number, got nan"),
     ("select: {min_improvement: .inf}", "1: select.min_improvement: expected a finite number, got inf"),
     ("select: {min_improvement: -0.1}", "1: select.min_improvement: expected at least 0, got -0.1"),
-    ("cleanup: {min_age: 7}", f'1: cleanup.min_age: {DURATION}, got 7; did you mean "7s"?'),
+    ("cleanup: {min_age: 7}", f'1: cleanup.min_age: {DURATION}, got 7; did you mean "7d"?'),
+    ("train: {experiment: e, command: x, timeout: 30}", f'1: train.timeout: {DURATION}, got 30; did you mean "30s"?'),
+    ("cleanup: {keep_last: 0x1F}", '1: cleanup.keep_last: expected a whole number, got "0x1F"'),
+    ("cleanup: {keep_last: 1:30}", '1: cleanup.keep_last: expected a whole number, got "1:30"'),
+    ("select:\n  gates:\n    auc: >= 0.9", '3: expected YAML, got a comparison without quotes; write auc: ">= 0.9"'),
+    ("select:\n  gates: {a: '> 1', f 1: > 0.9}", '2: expected YAML, got a comparison without quotes; write f 1: "> 0.9"'),
+    ("select:\n  gates:\n    drift: != 0.5 # never\n", '3: expected YAML, got a comparison without quotes; write drift: "!= 0.5"'),
     ("cleanup: {min_age: 7 days}", f'1: cleanup.min_age: {DURATION}, got "7 days"'),
     ("cleanup: {min_age: -7d}", f'1: cleanup.min_age: {DURATION}, got "-7d"'),
     ("cleanup: {min_age: 7M}", f'1: cleanup.min_age: {DURATION}, got "7M"'),
@@ -305,19 +312,40 @@ def test_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
     assert problems(None) == ["mlops.yaml: cannot be read: No such file or directory"]
 
 
+ITSELF = "expected plain YAML values, got one that contains itself"
+TOO_MANY = "expected at most 10000 values, got more (what an alias repeats counts each time)"
+LAUGHS = "a0: &a0 lol\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("[" * 5000, "mlops.yaml: expected a config, got brackets nested too deeply to be read"),
-        ("a: &a [*a]", "mlops.yaml:1: a: unknown key"),
-        ("a: &a {b: *a}", "mlops.yaml:1: a: unknown key"),
+        ("\na: &a [*a]", f"mlops.yaml:2: {ITSELF}"),
+        ("a: &a {b: *a}", f"mlops.yaml:1: {ITSELF}"),
+        (LAUGHS, f"mlops.yaml:5: {TOO_MANY}"),
+        ("a: [" + "1, " * 10_001 + "]", f"mlops.yaml:1: {TOO_MANY}"),
+        ("#" * 1_000_001, "mlops.yaml: expected a config of at most 1000000 bytes, got more"),
     ],
-    ids=["nested", "list in itself", "mapping in itself"],
+    ids=["nested", "list in itself", "mapping in itself", "billion laughs", "many values", "large file"],
 )
 def test_endless_values(file: Path, text: str, problem: str) -> None:
     """Nesting without end and a value that contains itself are refused, not followed."""
     file.write_text(text)
     assert problems(file) == [problem]
+
+
+def test_aliases_in_a_variable_do_not_expand() -> None:
+    """A variable whose value cannot be read as YAML is taken as text, and refused as such."""
+    laughs = "{" + LAUGHS.strip().replace("\n", ", ") + "}"
+    (line,) = problems(None, None, MLOPS__SELECT__GATES=laughs)
+    assert line.startswith(f"environment variable MLOPS__SELECT__GATES: {MAPPING}, got ")
+
+
+def test_anchors_and_merge_keys_work(file: Path) -> None:
+    """Ordinary reuse stays possible."""
+    file.write_text("select: {gates: &g {a: '> 1'}}\ncleanup: {protect: {tags: {<<: {keep: 'y'}}}}\n")
+    assert load(file, {}, {}).cleanup.protect.tags == {"keep": "y"}
 
 
 def test_python_tag_runs_nothing(file: Path, tmp_path: Path) -> None:
@@ -331,7 +359,7 @@ def test_password_is_not_shown(file: Path) -> None:
     """An address in a message has no password."""
     file.write_text('tracking_uri: "postgresql://user:secret@host/db\\n"\n')
     (line,) = problems(file)
-    assert line == f'mlops.yaml:1: tracking_uri: {ONE_LINE}, got "postgresql://user:***@host/db\\n"'
+    assert line == f'mlops.yaml:1: tracking_uri: {ONE_LINE}, got "postgresql://***@host/db\\n"'
 
 
 def test_precedence(file: Path) -> None:
@@ -365,6 +393,7 @@ ENVIRONMENT: list[tuple[str, str, str, Any]] = [
     ),
     ("MLOPS__PROMOTE__FORCE_METHODS", "[]", "promote.force_methods", ()),
     ("MLOPS__PROMOTE__COPY_TO", "heart-prod", "promote.copy_to", "heart-prod"),
+    ("MLOPS__CLEANUP__KEEP_LAST", "010", "cleanup.keep_last", 10),
     ("MLOPS__CLEANUP__MIN_AGE", "0", "cleanup.min_age", 0.0),
     ("MLOPS__CLEANUP__PROTECT__STAGES", "all", "cleanup.protect.stages", "all"),
     ("MLOPS__CLEANUP__PROTECT__TAGS", "{keep: 'yes'}", "cleanup.protect.tags", {"keep": "yes"}),
@@ -409,7 +438,7 @@ def test_environment_of_others_is_ignored(file: Path) -> None:
 
 
 BAD_FLAGS: list[tuple[str, object, str]] = [
-    ("cleanup.min_age", "5", f'--min-age: {DURATION}, got 5; did you mean "5s"?'),
+    ("cleanup.min_age", "5", f'--min-age: {DURATION}, got 5; did you mean "5d"?'),
     ("models", ("a", ""), f'--models: [1]: {ONE_LINE}, got ""'),
     ("select.direction", "up", '--direction: expected maximize or minimize, got "up"'),
     ("promote.stage", "null", "--stage: expected a stage or an alias (or both), but both are null"),
@@ -519,3 +548,21 @@ def test_a_matrix_expands_to_candidates() -> None:
     }
     many = {"g": {"command": "fit {seed}", "matrix": {"seed": list(range(200))}}}
     assert len(Train(experiment="e", candidates=many).commands) == 200
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_an_operator_of_a_gate_is_one_line(op: str) -> None:
+    """What the table of operators holds is parsed, accepted by the published schema, and compared."""
+    gate = Config(select={"gates": {"auc": f"{op} 0.8"}}).select.gates["auc"]  # type: ignore[arg-type]
+    assert gate == Gate(op, 0.8)
+    assert gate.holds(0.8) is OPERATORS[op](0.8, 0.8)
+    pattern = json_schema()["$defs"]["Select"]["properties"]["gates"]["additionalProperties"]["pattern"]
+    assert re.fullmatch(pattern, f"{op} 0.8")
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, math.nan, 1.7976931348623157e308, -1.7976931348623157e308]
+)
+def test_no_gate_holds_for_what_is_no_number(value: float) -> None:
+    """MLflow's SQL stores keep an infinity as the largest float there is."""
+    assert not Gate("!=", 0.5).holds(value)

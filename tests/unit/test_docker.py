@@ -44,6 +44,10 @@ def test_dockerfiles_copy_what_exists_and_pin_what_they_start_from(name: str) ->
         assert (ROOT / source).is_file()
     (image,) = re.findall(r"^FROM (\S+)$", text, re.MULTILINE)
     assert re.search(r":\d", image)
+    script = re.sub(r"^#.*", "", text, flags=re.MULTILINE).replace("\\\n", " ")
+    for command in re.findall(r"\bpip install.*?(?:&&|$)", script, re.MULTILINE):
+        assert "--require-hashes" in command
+    assert re.findall(r"^USER (\S+)$", text, re.MULTILINE)[-1] != "root"
 
 
 def test_every_step_that_the_library_uses_has_its_plugin() -> None:

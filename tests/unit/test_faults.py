@@ -221,6 +221,14 @@ def test_retry_after_is_obeyed() -> None:
     assert calls.slept[2] <= 0.5
 
 
+@pytest.mark.parametrize(
+    "header", ["Fri, 31 Dec 99999 23:59:59 GMT", "9" * 5000, "-1", "\x00", "1e300", "inf"]
+)
+def test_retry_after_without_sense_is_no_wait(header: str) -> None:
+    """A hostile or broken server does not end the command with a traceback."""
+    assert classify(refused(503, retry_after=header)).retry_after == 0.0
+
+
 def test_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     calls = Calls(refused(429, retry_after="3600"))
     with pytest.raises(MlflowException):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import ConfigError, UsageError
 from jenkins_mlflow.jenkins_jobs import job_xml
-from jenkins_mlflow.jenkins_jobs.definition import Definition, load
+from jenkins_mlflow.jenkins_jobs.comparison import parse
+from jenkins_mlflow.jenkins_jobs.definition import Definition, Parameter, load
+from pydantic import ValidationError
 
 ROOT = Path(__file__).parents[2]
 HEAD = "repository: {url: https://git.example.com/r.git}\n"
@@ -42,15 +46,25 @@ def test_the_example_is_valid_and_its_scripts_are_in_the_repository() -> None:
 def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
     """Those of jobs.yaml are for the first build; afterwards the Jenkinsfile's count, so they must not differ."""
     rules = load(ROOT / "jobs" / "jobs.yaml").jobs["manual"]
-    script = ROOT / rules.script
-    if not script.exists():
-        pytest.skip(f"{rules.script} is not written yet")
-    text = script.read_text(encoding="utf-8")
-    declared = dict(
-        re.findall(r"(?:choice|string|booleanParam)\(name: '(\w+)'(?:, choices: \[([^]]*)\])?", text)
+    script = (ROOT / rules.script).read_text(encoding="utf-8")
+    declared = re.findall(
+        r"\b(choice|string|booleanParam)\(\s*name: '(\w+)',\s*(\w+): (\[[^]]*\]|'[^']*'|\w+)", script
     )
-    assert rules.parameters.keys() <= declared.keys()
-    assert list(rules.parameters["ACTION"].choices) == re.findall(r"'(\w+)'", declared["ACTION"])
+    words = {"true": True, "false": False}
+    expected = {
+        name: (key, words[value] if kind == "booleanParam" else literal_eval(value))
+        for kind, name, key, value in declared
+    }
+    found = {
+        name: ("choices", list(parameter.choices))
+        if parameter.choices
+        else ("defaultValue", parameter.default)
+        for name, parameter in rules.parameters.items()
+    }
+    assert list(found.items()) == list(expected.items())
+    block = re.search(r"parameters \{(.*?)\n    \}", script, re.DOTALL)
+    assert block is not None
+    assert block[1].count("name: ") == len(expected)  # none was missed
 
 
 @pytest.mark.parametrize(
@@ -93,6 +107,15 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
             "default: expected text, true or false, got 3; put it in quotes",
         ),
         (
+            f'{HEAD}jobs: {{a: {{parameters: {{n: {{default: "\\x01"}}}}}}}}\n',
+            'jobs.yaml:2: jobs.a.parameters.n.default: expected text without control characters, got "\\u0001"',
+        ),
+        (
+            f'{HEAD}jobs: {{a: {{description: "a\\x1cb"}}}}\n',
+            'jobs.yaml:2: jobs.a.description: expected text without control characters, got "a\\u001cb"',
+        ),
+        (f"{HEAD}jobs: {{a: {{description: 3}}}}\n", "jobs.yaml:2: jobs.a.description: expected text, got 3"),
+        (
             f"{HEAD}jobs: {{a: {{parameters: {{n-o: {{}}}}}}}}\n",
             "jobs.a.parameters: expected a parameter name",
         ),
@@ -102,7 +125,7 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
         ),
         (
             "repository: {url: 'https://me:secret@git/r'}\njobs: {a: {}}\n",
-            'repository.url: expected an address without a password, got "https://me:***@git/r"',
+            'repository.url: expected an address without a password, got "https://***@git/r"',
         ),
         (f"{HEAD}jobs: !!python/object:os.system {{}}\n", "expected plain YAML values, got the tag"),
     ],
@@ -167,6 +190,20 @@ def test_a_job_with_everything(tmp_path: Path) -> None:
     ]
     assert [node.text for node in parameters[0].iter("string")] == ["x", "y"]
     assert [node.findtext("defaultValue") for node in parameters[1:]] == ["true", "<&>"]
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_text_that_is_accepted_arrives_in_jenkins_as_it_is(text: str) -> None:
+    """XML cannot hold every character, and reads some as others."""
+    try:
+        parameter = Parameter(description=text, default=text)
+    except ValidationError:
+        assert not all(char.isprintable() or char == "\n" for char in text)
+        return
+    rules = {"repository": {"url": "u"}, "jobs": {"j": {"parameters": {"A": parameter}}}}
+    xml = parse("j", job_xml.text(job_xml.job(Definition.model_validate(rules), "j")))
+    (node,) = xml.iterfind(f"properties/{job_xml.PARAMETERS}/parameterDefinitions/*")
+    assert (node.findtext("description"), node.findtext("defaultValue")) == (text.strip(), text)
 
 
 @pytest.mark.parametrize(

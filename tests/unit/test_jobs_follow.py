@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.errors import Interrupted
-from jenkins_mlflow.jenkins_jobs.follow import Follower, clean
+from jenkins_mlflow.jenkins_jobs.follow import Follower
 from jenkins_mlflow.terminal import Terminal
 
 
@@ -140,19 +140,3 @@ def test_what_to_do_after_leaving_is_a_command() -> None:
     with pytest.raises(Interrupted) as caught:
         interrupted(Builds(), "d").to_the_end(7)
     assert caught.value.next_step == "jenkins-mlflow jobs logs j 7 --follow"
-
-
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ("plain\ttab", "plain\ttab"),
-        ("\x1b[31;1mred\x1b[0m", "red"),
-        ("by \x1b[8mha:////4CUuS7Zj+/A30mr=\x1b[0madmin", "by admin"),  # as core 2.528 sends it
-        ("\x1b]0;title\x07text", "text"),
-        ("10 %\r20 %\r100 %\r", "100 %"),
-        ("bell\x07 and \x1b[2Jclear", "bell\ufffd and clear"),
-        ("\u202egnp.exe", "\ufffdgnp.exe"),
-    ],
-)
-def test_a_log_cannot_steer_the_terminal(line: str, shown: str) -> None:
-    assert clean(line) == shown

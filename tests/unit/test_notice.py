@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.methods.known_faults import looks_like_file_store
-from jenkins_mlflow.promotion.apply import Attempt, Outcome
 from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
-from jenkins_mlflow.promotion.notice_steps import argument, ui_steps
+from jenkins_mlflow.promotion.notice_steps import ui_steps
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.writer import Attempt
+from jenkins_mlflow.text import argument
 
 NASTY = "m`<script>alert(1)</script>\n$(reboot) 'q' 🫀"
 
@@ -29,7 +31,7 @@ def facts(name: str = "churn", **changes: object) -> Facts:
         ),
     )
     missing = (f"stage Production for {name} version 2", f"alias champion for {name} version 2")
-    outcome = Outcome("manual", "words", None, attempts, (plan.previous[0],), missing)
+    outcome = Outcome("manual", "words", None, attempts, (plan.previous[0],), plan.table, missing)
     given = Facts(plan, outcome, "http://mlflow:5000", "3.3.2", file_store=True)
     return replace(given, **changes)  # type: ignore[arg-type]
 
@@ -53,6 +55,9 @@ SWITCH_OFF = (
 )
 
 
+WAY_IN = "If http://mlflow:5000 does not open in your browser, open a tunnel: ssh -L 5000:localhost:5000 USER@mlflow"
+
+
 def steps(given: Facts) -> list[str]:
     return ui_steps(given, str, str)
 
@@ -73,6 +78,57 @@ def test_it_leads_through_the_ui() -> None:
     ]
     numbered = text_notice(given)
     assert all(f"  {number}. {step}\n" in numbered for number, step in enumerate(steps(given), 1))
+
+
+@pytest.mark.parametrize(
+    ("uri", "ui_url", "line"),
+    [
+        ("http://mlflow:5000", None, f"{WAY_IN}; then write http://localhost:5000 instead of it below"),
+        (
+            "http://localhost:5000",
+            None,
+            (
+                "If http://localhost:5000 does not open in your browser, open a tunnel: "
+                "ssh -L 5000:localhost:5000 USER@agent-7"
+            ),
+        ),
+        (
+            "http://u:s3cret@10.0.0.1/base",
+            None,
+            (
+                "If http://10.0.0.1/base does not open in your browser, open a tunnel: "
+                "ssh -L 8080:localhost:80 USER@10.0.0.1; then write http://localhost:8080 instead of it below"
+            ),
+        ),
+        (
+            "sqlite:///x.db",
+            "https://u:s3cret@mlflow.example/",
+            (
+                "If https://mlflow.example does not open in your browser, open a tunnel: "
+                "ssh -L 8443:localhost:443 USER@mlflow.example; then write https://localhost:8443 instead of it below"
+            ),
+        ),
+    ],
+)
+def test_it_always_offers_the_way_in(uri: str, ui_url: str | None, line: str) -> None:
+    """Without a configured tunnel, one that is made from the address; no login shows."""
+    given = facts(uri=uri, ui_url=ui_url, host="agent-7")
+    assert steps(given)[0] == line
+    assert "s3cret" not in text_notice(given) + markdown_notice(given)
+
+
+def test_a_tunnel_with_a_secret_hides_it() -> None:
+    """The notice is archived."""
+    assert steps(facts(tunnel="proxy http://u:s3cret@h"))[0] == "Open the tunnel: proxy http://***@h"
+
+
+def test_the_cause_fits_what_was_to_be_done() -> None:
+    """A team without stages reads nothing about a fault of stages; a team with them reads both of its names."""
+    text = text_notice(replace(group(stage=None), server_version="3.3.2", file_store=True))
+    assert "stage" not in text
+    assert "Represent" not in text
+    assert "The server is MLflow 3.3.2: it should, once the cause above is gone" in text
+    assert "RepresentationError, in Python yaml.representer.RepresenterError" in text_notice(facts())
 
 
 @pytest.mark.parametrize(
@@ -133,13 +189,14 @@ def group(stage: str | None = "Production", others: tuple[str, ...] = ("champion
         "alias champion for churn version 2",
         *(["stage Production for churn version 2"] if stage else []),
     )
-    outcome = Outcome("manual", "words", None, (), tuple(plan.others), missing)
+    outcome = Outcome("manual", "words", None, (), tuple(plan.others), plan.table, missing)
     return Facts(plan, outcome, "http://mlflow:5000", "3.17.2", file_store=False)
 
 
 def test_other_models_leave_production_by_the_steps_too() -> None:
     """Alias and stage of the other model, each on its own page, while the page shows that mark."""
     assert [re.sub(r"http\S+/models/", "", step) for step in steps(group())] == [
+        f"{WAY_IN}; then write http://localhost:5000 instead of it below",
         "Open churn/versions/2",
         'Click the pencil beside "Aliases", type champion, press Enter and click "Save aliases".',
         'Open risk/versions/1, click the pencil beside "Aliases", remove champion and click "Save aliases".',

@@ -21,7 +21,7 @@ def test_a_first_promotion_needs_stage_and_alias() -> None:
 def test_already_in_production_needs_nothing() -> None:
     """Alone in the stage with the alias: there is nothing to do."""
     group = snapshot(version("m", 1, stage="Production", aliases=("champion",)))
-    assert plan_promotion(group, "m", 1, BOTH).nothing_to_do
+    assert plan_promotion(group, "m", 1, BOTH).done
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_plan_names_every_version_that_must_move_and_no_other(
     expected = {n for n, s in enumerate(stages, 1) if s == "Production" and n != number}
     assert {v.number for v in plan.previous} == expected
     assert [v.model for v in plan.others] == (["x"] if exclusive else [])
-    assert plan.nothing_to_do == (stages[number - 1] == "Production" and not expected and not exclusive)
+    assert plan.done == (stages[number - 1] == "Production" and not expected and not exclusive)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_plan_names_every_version_that_must_move_and_no_other(
         (
             (version("m", 3, stage="Production"),),
             (version("m", 3, stage="Production", aliases=("blue",)),),
-            "m version 3 was changed by someone else",
+            "",
         ),
         (
             (version("m", 3, stage="Production"),),
@@ -153,5 +153,5 @@ def test_what_a_plan_builds_on_must_still_be_so(
 
 def test_a_candidate_that_is_gone_is_refused() -> None:
     plan = plan_promotion(snapshot(version("m", 2)), "m", 2, Target("Production", "champion"))
-    with pytest.raises(Refused, match="m version 2 was deleted meanwhile"):
+    with pytest.raises(Refused, match="m version 2 was deleted after this promotion was planned"):
         refuse_if_changed(plan, snapshot(version("m", 1)))

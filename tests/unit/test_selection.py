@@ -8,7 +8,7 @@ import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.config.schema import Gate, Select
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import Selection, select
 
@@ -29,7 +29,11 @@ def test_the_best_metric_wins_when_nothing_is_in_production() -> None:
     result = choose(group)
     assert (result.status, result.selected) == ("selected", group.models[1].versions[0])
     assert verdicts(result) == {("b", 1): "selected", ("a", 1): "passed"}
-    assert "b version 1 ranks higher" in result.verdicts[1].reason
+    assert result.message == "Selected b v1 (0.9): nothing is in Production yet."
+    assert [verdict.reason for verdict in result.verdicts] == [
+        "nothing is in Production yet",
+        "passes, but b v1 ranks higher",
+    ]
 
 
 def test_minimize_prefers_the_lowest() -> None:
@@ -52,6 +56,13 @@ def test_a_gate_on_another_metric_rejects_the_best() -> None:
     assert result.verdicts[0].reason == "brier 0.3 is not <= 0.2"
 
 
+def test_a_value_close_to_its_limit_shows_the_digits_that_tell_them_apart() -> None:
+    """Never "0.8 is not >= 0.8"."""
+    group = snapshot(version("a", 1, metrics={"roc_auc": 0.79999}))
+    (verdict,) = choose(group, gates={"roc_auc": Gate(op=">=", limit=0.8)}).verdicts
+    assert verdict.reason == "roc_auc 0.79999 is not >= 0.8"
+
+
 @pytest.mark.parametrize(
     ("metrics", "reason"),
     [
@@ -59,6 +70,7 @@ def test_a_gate_on_another_metric_rejects_the_best() -> None:
         ({"auc": 1.0}, "roc_auc was not logged (logged: auc)"),
         ({"roc_auc": math.nan}, "roc_auc is nan, no number to compare"),
         ({"roc_auc": math.inf}, "roc_auc is inf, no number to compare"),
+        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, no number to compare"),
         (None, "roc_auc unknown: the version has no run"),
     ],
 )
@@ -88,14 +100,152 @@ def test_a_challenger_must_beat_the_champion(gain: float, needed: float, status:
     assert result.champion == champion
 
 
-def test_a_champion_without_the_metric_cannot_defend_itself() -> None:
-    """The candidate is promoted, and the reason names the champion's missing metric."""
+@pytest.mark.parametrize(
+    ("old", "new", "rules", "message"),
+    [
+        (0.9152, 0.9125, {}, "Kept m v1 (0.9152). Best challenger: v2 with 0.9125, 0.0027 lower."),
+        (0.2, 0.3, {"direction": "minimize"}, "Kept m v1 (0.2). Best challenger: v2 with 0.3, 0.1 higher."),
+        (0.9, 0.9, {}, "Kept m v1 (0.9). Best challenger: v2 with 0.9, the same; a tie keeps the champion."),
+        (
+            0.9,
+            0.91,
+            {"min_improvement": 0.02},
+            "Kept m v1 (0.9). Best challenger: v2 with 0.91, 0.01 higher; select.min_improvement asks for 0.02.",
+        ),
+        (0.9, 0.95, {}, "Selected m v2 (0.95), 0.05 higher than the champion v1 (0.9)."),
+        (0.3, 0.2, {"direction": "minimize"}, "Selected m v2 (0.2), 0.1 lower than the champion v1 (0.3)."),
+    ],
+)
+def test_the_message_says_by_how_much(old: float, new: float, rules: dict[str, object], message: str) -> None:
     group = snapshot(
-        version("a", 1, metrics={}, stage="Production"), version("a", 2, metrics={"roc_auc": 0.6})
+        version("m", 1, metrics={"roc_auc": old}, stage="Production"),
+        version("m", 2, metrics={"roc_auc": new}),
     )
-    result = choose(group)
-    assert result.status == "selected"
-    assert "a version 1 has no usable roc_auc" in result.message
+    assert choose(group, **rules).message == message
+
+
+def test_the_message_names_the_model_of_a_challenger_from_another() -> None:
+    group = snapshot(
+        version("a", 1, metrics={"roc_auc": 0.9}, stage="Production"),
+        version("b", 7, metrics={"roc_auc": 0.8}),
+    )
+    assert choose(group).message == "Kept a v1 (0.9). Best challenger: b v7 with 0.8, 0.1 lower."
+
+
+def test_a_blocked_selection_names_each_failed_gate() -> None:
+    """The first three candidates in full; the others are in the verdicts."""
+    group = snapshot(*(version("m", n, metrics={"roc_auc": n / 10, "brier": 0.3}) for n in range(1, 6)))
+    gates = {"roc_auc": Gate(op=">=", limit=0.45), "brier": Gate(op="<=", limit=0.2)}
+    assert choose(group, gates=gates).message == (
+        "None of 5 candidates passes the gates; production is unchanged. m v5: brier 0.3 is not <= 0.2. "
+        "m v4: roc_auc 0.4 is not >= 0.45; brier 0.3 is not <= 0.2. "
+        "m v3: roc_auc 0.3 is not >= 0.45; brier 0.3 is not <= 0.2. And 2 more."
+    )
+    alone = snapshot(version("m", 2, metrics={"roc_auc": 0.4}))
+    assert choose(alone, gates={"roc_auc": gates["roc_auc"]}).message == (
+        "The only candidate does not pass the gates; production is unchanged. m v2: roc_auc 0.4 is not >= 0.45."
+    )
+
+
+UNMEASURED = (
+    version("a", 1, metrics={"auc": 0.9}, stage="Production"),
+    version("a", 2, metrics={"roc_auc": 0.6}),
+)
+
+
+def test_a_champion_without_the_metric_is_kept() -> None:
+    """A renamed metric or a mistyped alias promotes nothing."""
+    result = choose(snapshot(*UNMEASURED))
+    assert (result.status, result.selected, result.exit_code) == ("champion_unmeasured", None, 3)
+    assert result.message == (
+        "Kept a v1: it cannot be compared, roc_auc was not logged (logged: auc). Best challenger: v2 with 0.6. "
+        "Promote v2 by name, or set select.unmeasured_champion: replace."
+    )
+    assert verdicts(result) == {("a", 2): "not better", ("a", 1): "champion"}
+
+
+def test_a_champion_without_the_metric_is_replaced_on_request() -> None:
+    result = choose(snapshot(*UNMEASURED), unmeasured_champion="replace")
+    assert (result.status, result.exit_code) == ("selected", 0)
+    assert result.message == (
+        "Selected a v2 (0.6): the champion v1 cannot be compared, roc_auc was not logged (logged: auc)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("exclusive", "status"), [(False, "selected"), (True, "champion_unmeasured")], ids=["own model", "group"]
+)
+def test_what_would_be_replaced_must_be_measured_too(exclusive: bool, status: str) -> None:
+    """Not only the best champion: every version that would leave production for the candidate."""
+    group = (
+        version("a", 1, metrics={"roc_auc": 0.7}, stage="Production"),
+        version("a", 2, metrics={"roc_auc": 0.8}),
+        version("b", 1, metrics={}, stage="Production"),
+    )
+    target = Target("Production", "champion", exclusive)
+    assert select(snapshot(*group), Select(), target).status == status
+    own = (group[0], group[2], version("b", 2, metrics={"roc_auc": 0.8}))
+    assert select(snapshot(*own), Select(), target).status == "champion_unmeasured"
+
+
+ELSEWHERE = {
+    "stage": (
+        {"stage": "Production"},
+        "in Production, another stage than Staging: promote it by name, or name the stage in select.include.stages",
+    ),
+    "alias": (
+        {"aliases": ("champion",)},
+        "has the alias champion: promote it by name, or name the alias in select.include.aliases",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_what_serves_elsewhere_is_no_candidate(case: str) -> None:
+    """To promote it from Production to Staging would leave production empty."""
+    fields, reason = ELSEWHERE[case]
+    group = snapshot(
+        version("m", 1, metrics={"roc_auc": 0.99}, **fields), version("m", 2, metrics={"roc_auc": 0.7})
+    )
+    result = select(group, Select(), Target("Staging", None))
+    assert result.message == "Selected m v2 (0.7): nothing is in Staging yet."
+    assert (result.verdicts[-1].verdict, result.verdicts[-1].reason) == ("excluded", reason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "include"),
+    [
+        ({"stage": "Staging"}, {"stages": ["Staging"]}),
+        ({"stage": "Staging"}, {"stages": "all"}),
+        ({"aliases": ("challenger",)}, {"aliases": ["challenger"]}),
+        ({"aliases": ("challenger", "x")}, {"aliases": "all"}),
+        ({"stage": "Archived"}, {"stages": ["Archived"]}),
+    ],
+)
+def test_what_is_named_in_the_config_is_a_candidate(
+    fields: dict[str, object], include: dict[str, object]
+) -> None:
+    """A team that promotes from Staging, or marks its challenger, says so."""
+    group = snapshot(version("m", 1, metrics={"roc_auc": 0.9}, **fields))
+    assert choose(group).status == "no_candidate"
+    assert choose(group, include=include).status == "selected"
+
+
+def test_nothing_is_selected_while_stage_and_alias_disagree() -> None:
+    """The champion is one of the two, and a guess may promote over the wrong one."""
+    group = snapshot(
+        version("it's", 1, metrics={"roc_auc": 0.9}, stage="Production"),
+        version("it's", 2, metrics={"roc_auc": 0.8}, aliases=("champion",)),
+        version("it's", 3, metrics={"roc_auc": 0.95}),
+    )
+    with pytest.raises(Refused) as refused:
+        choose(group)
+    assert refused.value.message == (
+        "it's version 1 is in Production, but the alias champion is on version 2: which of them is in production?"
+    )
+    assert refused.value.state == "nothing was changed"
+    command = "`jenkins-mlflow promote --model 'it'\"'\"'s' --version"
+    assert refused.value.next_step == f"choose: {command} 1` or {command} 2`"
 
 
 @pytest.mark.parametrize(
@@ -173,9 +323,12 @@ def test_a_tie_goes_to_the_newer_version() -> None:
 
 def test_nothing_to_choose_from() -> None:
     """An empty group is no success; a group with only its champion keeps it."""
-    assert choose(snapshot()).status == "no_candidate"
-    alone = snapshot(version("a", 1, metrics={"roc_auc": 0.5}, stage="Production"))
-    assert choose(alone).status == "champion_kept"
+    empty = choose(snapshot())
+    assert (empty.status, empty.exit_code) == ("no_candidate", 3)
+    assert empty.message == "There is no candidate to choose from; production is unchanged."
+    alone = choose(snapshot(version("a", 1, metrics={"roc_auc": 0.5}, stage="Production")))
+    assert (alone.status, alone.exit_code) == ("champion_kept", 0)
+    assert alone.message == "Kept a v1 (0.5): there is no other candidate."
 
 
 VALUES = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1))
@@ -205,8 +358,8 @@ def groups(draw: st.DrawFn) -> Snapshot:
 def test_the_selected_version_is_the_best_that_may_be(
     group: Snapshot, direction: str, gate: float, needed: float
 ) -> None:
-    """Whatever the registry holds: the selected one is READY, out of production, not archived, passes the gate, is
-    beaten by no other such version, and gains what is needed over every comparable champion."""
+    """Whatever the registry holds: the selected one is READY, in no stage, passes the gate, is beaten by no other such
+    version, and gains what is needed over every champion; what it replaces can be compared."""
     result = choose(
         group, direction=direction, gates={"roc_auc": Gate(op=">=", limit=gate)}, min_improvement=needed
     )
@@ -215,16 +368,16 @@ def test_the_selected_version_is_the_best_that_may_be(
         (sign * value, v)
         for v in group.versions()
         if v.status == "READY"
-        and v.stage not in ("Production", "Archived")
+        and v.stage == "None"
         and (value := v.metric("roc_auc")) is not None
         and value >= gate
     ]
-    champions = [
-        sign * value
-        for v in group.versions()
-        if v.stage == "Production" and (value := v.metric("roc_auc")) is not None
-    ]
-    if result.selected is None:
+    serving = [v for v in group.versions() if v.stage == "Production"]
+    champions = [sign * value for v in serving if (value := v.metric("roc_auc")) is not None]
+    if result.status == "champion_unmeasured":
+        assert fit
+        assert len(champions) < len(serving)
+    elif result.selected is None:
         best = max((value for value, _ in fit), default=-math.inf)
         assert not fit or (champions and best - max(champions) <= needed + 1e-9)
     else:
@@ -233,6 +386,7 @@ def test_the_selected_version_is_the_best_that_may_be(
         assert (sign * value, result.selected) in fit
         assert all(sign * value >= other for other, _ in fit)
         assert all(sign * value > old for old in champions)
+        assert all(v.metric("roc_auc") is not None for v in serving if v.model == result.selected.model)
         assert all(sign * value - old >= needed - 1e-9 for old in champions)
 
 

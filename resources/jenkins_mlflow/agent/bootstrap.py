@@ -1,14 +1,14 @@
 """Installs the runner on an agent: unpacks the library's sources and builds their virtual environment, once.
 
-Called by launch.sh with the bundle (a JSON file: the manifest and every shipped file's text) and the folder to
-fill. The folder is named after the content, so it never changes once it is complete: `src` appears by one rename,
-`ready` is written last. A lock makes a second build wait; what a killed build left behind is built again.
-Everything it does is told on standard error. What a person must mend is printed as a result document, exit code 0.
+Called by launch.sh with the shipped files, whose key it has checked, and the folder to fill. The folder is named after
+the content, so it never changes once it is complete: `src` appears by one rename, `ready` is written last, when the
+runner's imports have worked. A lock makes a second build wait; what a killed build left behind is built again.
+Nothing in the workspace has a say: installers run in the runner's own folder and read no configuration of a project
+or a user. Everything is told on standard error. What a person must mend is printed as a result document, exit code 0.
 Any old python3 must be able to read this file, so that it can say that it is too old: no f-strings here.
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -21,7 +21,24 @@ OLDEST = (3, 10)
 KEY = re.compile("[0-9a-f]{64}$")
 KEPT = 2  # besides the one in use
 DAY = 24 * 3600
-ENTRY_POINT = "from jenkins_mlflow.agent.request import main\n\nmain\n"
+# The settings of pip and uv that say where packages come from; none of them changes what is installed.
+SETTINGS = re.compile(
+    "(PIP|UV)_(INDEX|DEFAULT_INDEX|EXTRA_INDEX|FIND_LINKS|NO_INDEX|OFFLINE|CERT|CLIENT_CERT|SYSTEM_CERTS|NATIVE_TLS"
+    "|TRUSTED_HOST|INSECURE_HOST|PROXY|KEYRING_PROVIDER|CACHE_DIR|NO_CACHE|LINK_MODE"
+    "|TIMEOUT|DEFAULT_TIMEOUT|HTTP_TIMEOUT|RETRIES)"
+)
+ENTRY_POINT = """import contextlib
+import fcntl
+import os
+
+from jenkins_mlflow.agent.request import main
+
+with contextlib.suppress(OSError):  # bootstrap.py removes no runner that is held like this
+    held = os.open(os.path.dirname(os.path.abspath(__file__)), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+main()
+"""
+CHECK = "import sys; sys.path.insert(0, sys.argv[1]); import jenkins_mlflow.agent.ready"
 
 
 class Failure(Exception):
@@ -31,15 +48,6 @@ class Failure(Exception):
 def say(text: str) -> None:
     sys.stderr.write("jenkins-mlflow: " + text + "\n")
     sys.stderr.flush()
-
-
-def content_key(files: "dict[str, str]") -> str:
-    """The manifest's key: one digest over the names and contents of all shipped files."""
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        content = files[name].encode("utf-8")
-        digest.update(("%s %d\n" % (name, len(content))).encode("utf-8") + content)
-    return digest.hexdigest()
 
 
 def unpack(files: "dict[str, str]", home: str) -> None:
@@ -56,25 +64,25 @@ def unpack(files: "dict[str, str]", home: str) -> None:
     os.rename(partial, os.path.join(home, "src"))
 
 
-def installer(venv: str) -> "list[list[str]]":
+def installer(venv: str, uv: str) -> "list[list[str]]":
     """The commands that make the virtual environment and fill it, by uv where it is there, else by venv and pip."""
     python = os.path.join(venv, "bin", "python")
-    uv = shutil.which(os.environ.get("JENKINS_MLFLOW_UV", "uv"))
     if uv:
         return [
-            [uv, "venv", "--quiet", "--python", sys.executable, venv],
-            [uv, "pip", "install", "--python", python],
+            [uv, "venv", "--no-config", "--no-project", "--quiet", "--python", sys.executable, venv],
+            [uv, "pip", "install", "--no-config", "--python", python],
         ]
     pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     return [[sys.executable, "-I", "-m", "venv", venv], pip]
 
 
-def install(home: str, lock: int) -> None:
-    """Build home/venv with exactly the pinned requirements, then mark it as ready."""
-    venv = os.path.join(home, "venv")
-    shutil.rmtree(venv, ignore_errors=True)
-    create, fill = installer(venv)
-    environ = dict(os.environ)
+def installer_environment(home: str) -> "dict[str, str]":
+    """What the installers see: of their own settings, those that say where packages come from."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "UV_", "PYTHON")) or SETTINGS.match(name)
+    }
     for ours, theirs in (
         ("UV_INDEX_URL", "PIP_INDEX_URL"),
         ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
@@ -82,18 +90,40 @@ def install(home: str, lock: int) -> None:
     ):
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
-    requirements = os.path.join(home, "src", "jenkins_mlflow", "agent", "requirements.txt")
-    wheels = environ.get("JENKINS_MLFLOW_WHEELS")
+    # With a file of its own, pip leaves the user's alone: HOME is the workspace in many a container.
+    environ["PIP_CONFIG_FILE"] = os.path.join(home, "pip.conf")
+    open(environ["PIP_CONFIG_FILE"], "w").close()
+    return environ
+
+
+def install(home: str, uv: str, lock: int) -> None:
+    """Build home/venv with exactly the pinned requirements, try it, then mark it as ready."""
+    venv = os.path.join(home, "venv")
+    src = os.path.join(home, "src")
+    shutil.rmtree(venv, ignore_errors=True)
+    create, fill = installer(venv, uv)
+    environ = installer_environment(home)
+
+    def run(command: "list[str]") -> bool:
+        # the lock is handed down: it stays taken as long as an installer that outlives us still writes
+        return subprocess.call(command, stdout=sys.stderr, env=environ, cwd=home, pass_fds=(lock,)) == 0
+
+    wheels = os.environ.get("JENKINS_MLFLOW_WHEELS")
     if wheels:  # an agent without any index
         fill = fill + ["--no-index", "--find-links", wheels]
+    requirements = os.path.join(src, "jenkins_mlflow", "agent", "requirements.txt")
     for command in (create, fill + ["--require-hashes", "--quiet", "-r", requirements]):
-        # the lock is handed down: it stays taken as long as an installer that outlives us still writes
-        if subprocess.call(command, stdout=sys.stderr, env=environ, pass_fds=(lock,)) != 0:
+        if not run(command):
             raise Failure(
                 "could not install the runner (%s); the log above says why. It needs python3 with its venv "
                 "module, or uv, and a package index (PIP_INDEX_URL) or a folder of wheels (JENKINS_MLFLOW_WHEELS)"
                 % " ".join(os.path.basename(word) for word in command[:3])
             )
+    if not run([os.path.join(venv, "bin", "python"), "-I", "-c", CHECK, src]):
+        raise Failure(
+            "the runner was installed in %s but does not start; the log above says what is missing. "
+            "The next build installs it again" % home
+        )
     open(os.path.join(home, "ready"), "w").close()
 
 
@@ -107,6 +137,21 @@ def take_lock(path: str) -> int:
     return lock
 
 
+def in_use(home: str) -> bool:
+    """Whether a build works with this runner at this moment, however long ago it started."""
+    try:
+        held = os.open(os.path.join(home, "src"), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(held)
+    return False
+
+
 def forget_old(home: str) -> None:
     """Remove runners that no build has used for a day, but the latest ones: the library was updated since."""
     cache = os.path.dirname(home)
@@ -118,7 +163,7 @@ def forget_old(home: str) -> None:
         if KEY.match(name) and other != home and times:
             used.append((max(times), other))
     for when, other in sorted(used)[:-KEPT]:
-        if when < time.time() - DAY:
+        if when < time.time() - DAY and not in_use(other):
             say(
                 "removing an old runner, last used %s: %s"
                 % (time.strftime("%Y-%m-%d", time.gmtime(when)), other)
@@ -126,48 +171,41 @@ def forget_old(home: str) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def bootstrap(bundle: str, home: str) -> None:
+def bootstrap(files: "dict[str, str]", home: str, uv: str) -> None:
     if sys.version_info < OLDEST:
         raise Failure(
             "%s is Python %s, too old: install python3 3.10 or newer, or name one in JENKINS_MLFLOW_PYTHON"
             % (sys.executable or "python3", ".".join(map(str, sys.version_info[:2])))
         )
-    with open(bundle, encoding="utf-8") as file:
-        content = json.load(file)
-    if content_key(content["files"]) != content["manifest"]["key"]:
-        raise Failure(
-            "the library's manifest.json is stale: run scripts/manifest.py where its sources were changed"
-        )
     os.makedirs(home, exist_ok=True)
     lock = take_lock(home + ".lock")
     if not os.path.isdir(os.path.join(home, "src")):
         say("unpacking the runner to " + home)
-        unpack(content["files"], home)
+        unpack(files, home)
     ready = os.path.join(home, "ready")
     broken = not os.path.exists(os.path.join(home, "venv", "bin", "python"))
     if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON") and (broken or not os.path.exists(ready)):
         say("installing the runner's environment, once on this agent")
-        install(home, lock)
+        install(home, uv, lock)
         forget_old(home)
     os.close(lock)
 
 
-def main() -> None:
-    bundle, home = sys.argv[1:3]
+def main(files: "dict[str, str]", home: str, uv: str) -> None:
+    """Install the runner, or print a document that says what keeps it from being installed.
+
+    Args:
+        files: What the library ships: text by name.
+        home: The folder to fill.
+        uv: The path of uv; empty where there is none.
+    """
+    os.umask(0o077)  # the agent's own may let everybody write
     try:
-        bootstrap(bundle, home)
+        bootstrap(files, home, uv)
     except (Failure, OSError) as error:
         message = str(error)
         if isinstance(error, OSError):
             message = "cannot install the runner: %s; JENKINS_MLFLOW_CACHE names another folder" % error
         say(message)
-        print(
-            json.dumps(
-                {"schema": 1, "command": "install", "status": "error", "exit_code": 1, "message": message}
-            )
-        )
-    finally:
-        os.remove(bundle)
-
-
-main()
+        document = {"schema": 1, "command": "install", "status": "error", "exit_code": 1, "message": message}
+        print(os.environ["JENKINS_MLFLOW_NONCE"] + " " + json.dumps(document))

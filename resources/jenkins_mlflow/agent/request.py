@@ -1,6 +1,7 @@
 """One request from a Jenkins step: JSON in the environment becomes one command line, its result one JSON document.
 
 No value is ever part of a shell's text: it travels as data from the step's map to the command's argv.
+The document is one line that begins with the request's nonce, so that nothing else on standard output passes for it.
 Ends with 0 whenever a document was printed, whatever its exit code: Jenkins' `sh` returns standard output only then.
 """
 
@@ -16,9 +17,11 @@ from collections.abc import Iterator, Mapping
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cli import main as cli
+from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.render import render
 
-VARIABLE = "JENKINS_MLFLOW_REQUEST"
+REQUEST = "JENKINS_MLFLOW_REQUEST"
+NONCE = "JENKINS_MLFLOW_NONCE"
 SHOWN = ("list", "doctor", "select", "cleanup")
 
 
@@ -56,7 +59,8 @@ def main() -> None:
     os.dup2(
         2, 1
     )  # what a library or a child prints belongs into the build log, not between the document's lines
-    request = json.loads(os.environ[VARIABLE])
+    hide_process()
+    request, nonce = json.loads(os.environ.pop(REQUEST)), os.environ.pop(NONCE)
     if request.get("user"):
         os.environ.setdefault("BUILD_USER_ID", request["user"])
     sys.argv[1:] = command_line(request)
@@ -73,7 +77,7 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) and code else errors.FAILED)
     if document.get("command") in SHOWN and "error" not in document:
         render(document, "text", sys.stderr)  # the document goes to the step; a person reads the log
-    print(json.dumps(document), file=channel, flush=True)
+    print(nonce, json.dumps(document), file=channel, flush=True)
 
 
 if __name__ == "__main__":

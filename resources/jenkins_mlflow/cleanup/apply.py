@@ -5,6 +5,7 @@ Deleting a version removes its record; its run, logged model and files stay (MLf
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,17 +15,17 @@ from dataclasses import replace
 from typing import Protocol
 
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome
+from jenkins_mlflow.cleanup.protection import INTENT_TAGS, RECORD_TAGS, Key, Protection, unfinished
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError, NotFound
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.snapshot import NO_STAGE, Version
 from jenkins_mlflow.text import plural
 
 WORKERS = 8
 # One lock for about this many deletions: few seconds at a time, so that no promotion waits for a whole night's cleanup.
 BATCH = 40
 BATCH_NAMES = 1500  # characters of model names; they have to fit into the lock's tag, twice
-
-Key = tuple[str, int]
 
 
 class Held(Protocol):
@@ -38,27 +39,40 @@ def apply_cleanup(
     plan: CleanupPlan,
     locked: Callable[[Sequence[str]], AbstractContextManager[Held]],
     *,
+    journal: Journal | None = None,
     progress: Callable[[], None] = lambda: None,
     workers: int = WORKERS,
 ) -> CleanupResult:
     """Delete what the plan names and nothing else.
 
-    Each version is read again right before its deletion and kept if its stage, aliases or tags changed since the plan
-    was made. A version that is gone already counts as done. Models that others are at work on are left for the next
+    The records of promotions and their intents are read again under each lock: none can be added while it is held.
+    Right before its deletion each version is read once more, with every version that it is a rollback target of. It is
+    kept if something protects it now, if its stage, aliases or tags changed, or if it was made again under the same
+    number. A version that is gone already counts as done. Models that others are at work on are left for the next
     run. The first unexpected error stops the rest, and so does a signal (errors.Interrupted), after the deletions under
     way; the result says what was deleted until then.
 
     Args:
         locked: Gives the lock for some models.
+        journal: Where each version is written down before it is deleted; None for the registry's.
         progress: Called after each version.
         workers: Deletions at once.
     """
+    journal = journal or Journal(registry)
     outcomes: dict[Key, Item] = {}
     stopped: JenkinsMlflowError | Interrupted | None = None
     for batch in batches(plan.deletions):
         try:
             with locked(sorted({item.version.model for item in batch})) as lock:
-                stopped = _delete_all(registry, batch, lock, outcomes, progress, workers)
+                deletion = _Deletion(registry, plan.protection, lock)
+                lock.check()
+                runs = [journal.write(model, versions) for model, versions in _of_models(batch).items()]
+                stopped = _delete_all(deletion, batch, outcomes, progress, workers)
+                for run in runs:
+                    with contextlib.suppress(
+                        JenkinsMlflowError
+                    ):  # it is written; that it looks open does no harm
+                        journal.close(run)
         except Busy as busy:
             _leave(batch, outcomes, "kept: in use", busy.message)
         except (JenkinsMlflowError, Interrupted) as error:
@@ -66,7 +80,8 @@ def apply_cleanup(
         if stopped:
             break
     _leave(plan.deletions, outcomes, "not reached")
-    return _result(tuple(outcomes.get(_key(item), item) for item in plan.items), stopped)
+    result = _result(tuple(outcomes.get(_key(item), item) for item in plan.items), stopped)
+    return replace(result, policy=plan.policy)
 
 
 def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -86,10 +101,67 @@ def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
+def _of_models(items: Sequence[Item]) -> dict[str, list[Version]]:
+    """The versions by model."""
+    found: dict[str, list[Version]] = defaultdict(list)
+    for item in items:
+        found[item.version.model].append(item.version)
+    return found
+
+
+class _Deletion:
+    """Deletes single versions under one lock.
+
+    Raises (when made): what reading the registry raises.
+    """
+
+    def __init__(self, registry: Registry, protection: Protection, lock: Held) -> None:
+        self._registry = registry
+        self._protection = protection
+        self._lock = lock
+        recorded = [version for key in RECORD_TAGS for version in registry.versions_with_tag(key)]
+        self._naming = protection.rollback_targets(recorded)
+        self._unfinished = unfinished(
+            {name: tags for key in INTENT_TAGS for name, tags in registry.models_with_tag(key).items()}
+        )
+
+    def delete(self, item: Item) -> Item:
+        """Delete one version if nothing speaks against it now; each try looks again."""
+        registry, planned = self._registry, item.version
+
+        def attempt() -> str:
+            reason = self._against(planned, registry.version(planned.model, planned.number))
+            if not reason:
+                self._lock.check()
+                registry.delete_version(planned.model, planned.number)
+            return reason
+
+        try:
+            reason = registry.retrying(f"deleting {planned.label}", attempt)
+        except NotFound:
+            return replace(item, outcome="already gone")
+        return replace(item, outcome="kept: changed meanwhile" if reason else "deleted", error=reason)
+
+    def _against(self, planned: Version, live: Version) -> str:
+        """What speaks against deleting a planned version, as the registry is now; empty if nothing does."""
+        if (live.created, live.run_id) != (planned.created, planned.run_id):
+            return "it was deleted and made again under the same number"
+        naming = self._naming.get(_key_of(planned), ())
+        reason = self._protection.reason(live, (self._live(version) for version in naming), self._unfinished)
+        changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)
+        return reason or ("its stage, aliases or tags changed" if changed else "")
+
+    def _live(self, version: Version) -> Version:
+        """A version as it is now; one that is gone keeps nothing."""
+        try:
+            return self._registry.version(version.model, version.number)
+        except NotFound:
+            return replace(version, stage=NO_STAGE, aliases=())
+
+
 def _delete_all(
-    registry: Registry,
+    deletion: _Deletion,
     batch: Sequence[Item],
-    lock: Held,
     outcomes: dict[Key, Item],
     progress: Callable[[], None],
     workers: int,
@@ -102,8 +174,7 @@ def _delete_all(
         if stop.is_set():
             return replace(item, outcome="not reached")
         try:
-            lock.check()
-            return replace(item, outcome=_delete(registry, item.version))
+            return deletion.delete(item)
         except JenkinsMlflowError as error:
             stop.set()
             first_error.append(error)
@@ -127,26 +198,16 @@ def _delete_all(
 
 
 def _key(item: Item) -> Key:
-    return (item.version.model, item.version.number)
+    return _key_of(item.version)
+
+
+def _key_of(version: Version) -> Key:
+    return (version.model, version.number)
 
 
 def _leave(items: Sequence[Item], outcomes: dict[Key, Item], outcome: ItemOutcome, why: str = "") -> None:
     for item in items:
         outcomes.setdefault(_key(item), replace(item, outcome=outcome, error=why))
-
-
-def _delete(registry: Registry, planned: Version) -> ItemOutcome:
-    """Delete one version if it still is what the plan saw."""
-    try:
-        live = registry.version(planned.model, planned.number)
-        if (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags):
-            return "kept: changed meanwhile"
-        registry.retrying(
-            f"deleting {planned.label}", lambda: registry.delete_version(planned.model, planned.number)
-        )
-    except NotFound:
-        return "already gone"
-    return "deleted"
 
 
 def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted | None) -> CleanupResult:
@@ -155,7 +216,7 @@ def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted |
     models = plural(len({item.version.model for item in items}), "model")
     if stopped:
         message = f"stopped after {gone} of {plural(len(doomed), 'deletion')}: {stopped.message}"
-        return CleanupResult("stopped", message, items, stopped)
+        return CleanupResult("stopped", message, items, stopped=stopped)
     changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
     in_use = [item for item in doomed if item.outcome == "kept: in use"]
     message = f"deleted {plural(gone, 'version')} of {models}"

@@ -1,42 +1,65 @@
-"""The retention policy: a pure plan that gives a reason for every version. cleanup_apply.py carries it out."""
+"""What a cleanup would do: a pure plan that gives the rule for every version that stays, and the outcome of each item.
+
+apply.py carries it out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jenkins_mlflow.config.schema import Cleanup, Protect
+from jenkins_mlflow.cleanup.policy import Kept, in_words, keep, made, newest_first, span
+from jenkins_mlflow.cleanup.protection import Protection, has_record, unfinished
+from jenkins_mlflow.config.schema import Cleanup, Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
-from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target, Version
-from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 from jenkins_mlflow.text import plural
-
-ACTIVE_STAGES = (PRODUCTION, STAGING)
-_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
-
 
 ItemOutcome = Literal[
     "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
 ]
 
+Policy = tuple[str | None, tuple[str, ...]]
+"""Keep rules in words, and the pattern of the models that they are for; None for models without an override."""
+
 
 @dataclass(frozen=True)
 class Item:
-    """One version, what the plan does with it and why, and what came of it."""
+    """One version, what the plan does with it and why, and what came of it.
+
+    Attributes:
+        reason: In words, why it stays or goes.
+        rule: What keeps it: ``protected``, or the name of a keep rule.
+        rank: Its place under that rule, from 1; 0 where the rule has no places.
+        error: Why it was kept or failed after all.
+    """
 
     version: Version
     action: Literal["keep", "delete", "defer"]
     reason: str
+    rule: str = ""
+    rank: int = 0
     outcome: ItemOutcome = ""
     error: str = ""
 
 
 @dataclass(frozen=True)
 class CleanupPlan:
-    """Every version of the group with its fate, model by model, newest first."""
+    """What a cleanup would do.
+
+    Attributes:
+        items: Every version of the group with its fate, model by model, newest first.
+        protection: What protects a version whatever the plan says.
+        policy: The rules in words: the general ones, then each override's that a model of the group has.
+        refusals: Why the plan must not be carried out; empty when it may be.
+    """
 
     items: tuple[Item, ...]
+    protection: Protection
+    policy: tuple[Policy, ...] = ()
+    refusals: tuple[str, ...] = ()
 
     @property
     def deletions(self) -> tuple[Item, ...]:
@@ -47,9 +70,10 @@ class CleanupPlan:
 class CleanupResult:
     """The plan with outcomes. ``stopped`` names the error that ended the work early."""
 
-    status: Literal["deleted", "planned", "nothing", "stopped"]
+    status: Literal["deleted", "planned", "refused", "nothing", "stopped"]
     message: str
     items: tuple[Item, ...]
+    policy: tuple[Policy, ...] = ()
     stopped: JenkinsMlflowError | Interrupted | None = None
 
     def document(self) -> dict[str, Any]:
@@ -57,6 +81,7 @@ class CleanupResult:
         return {
             "status": self.status,
             "message": self.message,
+            "policy": [{"models": pattern, "keep": list(rules)} for pattern, rules in self.policy],
             "items": [
                 {
                     "model": item.version.model,
@@ -66,6 +91,8 @@ class CleanupResult:
                     "created": item.version.created,
                     "action": item.action,
                     "reason": item.reason,
+                    "rule": item.rule,
+                    "rank": item.rank,
                     "outcome": item.outcome,
                     "error": item.error,
                 }
@@ -74,75 +101,88 @@ class CleanupResult:
         }
 
 
-def plan_cleanup(snapshot: Snapshot, rules: Cleanup, target: Target, *, now: float) -> CleanupPlan:
+def plan_cleanup(
+    group: Snapshot,
+    world: Snapshot,
+    rules: Cleanup,
+    target: Target,
+    *,
+    now: float,
+    select: Select | None = None,
+    allow_remove_all: bool = False,
+) -> CleanupPlan:
     """Apply the retention policy to a snapshot. Pure.
 
-    ``keep_last`` counts, for each model, the newest versions that are not in production; a protected version is kept
-    whether or not it is among them.
-
     Args:
-        snapshot: The group; read without runs.
+        group: What is cleaned, read with runs: gates, metrics and dates come from them.
+        world: The whole registry: any part of it may need a version of the group.
         rules: The config's ``cleanup`` section.
         target: What marks production.
-        now: Seconds since the epoch, for ``min_age``.
+        now: Seconds since the epoch by the store's clock.
+        select: The gates, and the metric for ``keep_best``; None for the defaults.
+        allow_remove_all: Whether an empty policy may be carried out, and a model may lose every version.
     """
-    rollback = _rollback_targets(snapshot, target)
+    select = select or Select()
+    protection = Protection(rules.protect, target, rules.rollback_depth, now)
+    naming = protection.rollback_targets(version for version in world.versions() if has_record(version))
+    at_work = unfinished({model.name: model.tags for model in (*world.models, *group.models)})
     items: list[Item] = []
-    for model in snapshot.models:
-        items += _plan_model(model, rules, target, rollback, now)
-    return CleanupPlan(tuple(_defer(items, rules.max_deletions)))
+    for model in group.models:
+        if not matches(model.name, rules.include) or matches(model.name, rules.exclude):
+            continue
+        others = [version for version in model.versions if not version.in_production(target)]
+        kept = keep(others, rules.rules_for(model.name), select, now=now)
+        for version in newest_first(model.versions):
+            why = protection.reason(version, naming.get((version.model, version.number), ()), at_work)
+            items.append(_item(version, why, kept.get(version.number), now))
+    refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
+    policy = tuple(_policy(rules, select, group.models))
+    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals)
 
 
-def _plan_model(
-    model: Model, rules: Cleanup, target: Target, rollback: set[tuple[str, int]], now: float
-) -> Iterable[Item]:
-    newest = 0
-    unfinished = "an unfinished promotion of this model" if INTENT_TAG in model.tags else ""
-    for version in model.versions:
-        production = version.in_production(target)
-        newest += not production
-        reason = protection(version, rules.protect, target) or unfinished
-        if not reason and (version.model, version.number) in rollback:
-            reason = "rollback target of the version in production"
-        if not reason and newest <= rules.keep_last:
-            reason = f"among the {rules.keep_last} newest not in production"
-        age = now - version.created / 1000
-        if not reason and age < rules.min_age:
-            reason = f"only {_age(age)} old (min_age {_age(rules.min_age)})"
-        if reason:
-            yield Item(version, "keep", reason)
-        else:
-            yield Item(version, "delete", f"not among the {rules.keep_last} newest, {_age(age)} old")
+def _item(version: Version, protected: str, kept: Kept | None, now: float) -> Item:
+    if protected:
+        return Item(version, "keep", protected, "protected")
+    if kept:
+        return Item(version, "keep", kept.words, kept.rule, kept.rank)
+    return Item(version, "delete", f"no rule keeps it, {span(now - version.created / 1000)} old")
 
 
-def protection(version: Version, protect: Protect, target: Target) -> str:
-    """Why the version may never be deleted, from what it carries itself; empty when it may."""
-    if version.in_production(target):
-        return "in production"
-    if version.stage in (ACTIVE_STAGES if protect.stages == "all" else protect.stages):
-        return f"stage {version.stage}"
-    aliases = [alias for alias in version.aliases if protect.aliases == "all" or alias in protect.aliases]
-    if aliases:
-        return f"alias {', '.join(aliases)}"
-    tag = next((key for key, value in protect.tags.items() if version.tags.get(key) == value), None)
-    return f"tag {tag}={protect.tags[tag]}" if tag else ""
+def _policy(rules: Cleanup, select: Select, models: Sequence[Model]) -> Iterator[Policy]:
+    """The general rules, and those of each override that a model of the group has."""
+    yield None, tuple(in_words(rules.general, select))
+    of_pattern = {rules.override_for(model.name): model.name for model in models}
+    for pattern, model in of_pattern.items():
+        if pattern is not None:
+            yield pattern, tuple(in_words(rules.rules_for(model), select))
 
 
-def _rollback_targets(snapshot: Snapshot, target: Target) -> set[tuple[str, int]]:
-    """The versions that were in production before the present ones, as promotion recorded them."""
-    found = set()
-    for version in snapshot.versions():
-        number = version.tags.get(PREVIOUS_VERSION, "")
-        if version.in_production(target) and number.isdecimal():
-            found.add((version.tags.get(PREVIOUS_MODEL, version.model), int(number)))
-    return found
+def _refusals(
+    items: Sequence[Item], rules: Cleanup, select: Select, *, allow_remove_all: bool
+) -> Iterator[str]:
+    """What is wrong with deleting so much."""
+    for model in dict.fromkeys(item.version.model for item in items):
+        of_model = [item for item in items if item.version.model == model]
+        doomed = sum(item.action == "delete" for item in of_model)
+        share = 100 * doomed / len(of_model)
+        if not doomed:
+            continue
+        if not in_words(rules.rules_for(model), select) and not allow_remove_all:
+            yield f"no rule keeps any version of {model}: the policy is empty"
+        elif doomed == len(of_model) and not allow_remove_all:
+            yield f"{model} would lose every version: {plural(doomed, 'version')}"
+        elif rules.max_share is not None and share > rules.max_share:
+            yield (
+                f"{model} would lose {doomed} of {plural(len(of_model), 'version')}, "
+                f"{share:.0f} %: more than max_share ({rules.max_share} %)"
+            )
 
 
 def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     """Keep the deletions to ``limit``, oldest versions first; the rest waits for the next run."""
     listed = list(items)
     doomed = sorted(
-        (i for i in listed if i.action == "delete"), key=lambda i: (i.version.created, i.version.number)
+        (i for i in listed if i.action == "delete"), key=lambda i: (made(i.version), i.version.number)
     )
     late = {(item.version.model, item.version.number) for item in doomed[limit:]}
     why = f"left for the next run (max_deletions {limit})"
@@ -154,15 +194,13 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     ]
 
 
-def _age(seconds: float) -> str:
-    """An age in the unit that fits: `3 min`, `5 h`, `12 d`."""
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
-    return f"{int(max(seconds, 0) / size)} {unit}"
-
-
 def dry_run(plan: CleanupPlan) -> CleanupResult:
     """The result of a cleanup that changes nothing: the plan itself."""
     models = plural(len({item.version.model for item in plan.items}), "model")
     count = len(plan.deletions)
-    message = f"would delete {plural(count, 'version')} of {models}; nothing was changed"
-    return CleanupResult("planned" if count else "nothing", message, plan.items)
+    if plan.refusals:
+        return CleanupResult("refused", "; ".join(plan.refusals), plan.items, plan.policy)
+    if not count:
+        return CleanupResult("nothing", f"nothing to delete in {models}", plan.items, plan.policy)
+    message = f"DRY RUN: would delete {plural(count, 'version')} of {models}; nothing was changed"
+    return CleanupResult("planned", message, plan.items, plan.policy)

@@ -45,7 +45,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
     if known.model and (known.list or known.auto or known.cleanup is not None):
         parser.error("MODEL [VERSION] cannot be combined with --list, --auto or --cleanup")
     if known.list:
-        return ["list", *further]
+        return ["list", "--brief", *further]
     if known.auto:
         return ["promote", *further]
     if known.cleanup == []:

@@ -10,13 +10,13 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.methods.known_faults import keeps_files
-from jenkins_mlflow.promotion.intent import Intent
+from jenkins_mlflow.promotion.intent import is_unfinished, read_intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
-from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
-from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, INTENT_TAG, PENDING, TAG_PREFIX
-from jenkins_mlflow.text import plural, redact
+from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
+from jenkins_mlflow.text import argument, plural, redact
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,22 @@ def _door(connection: Connection) -> Finding:
 
 
 def _locks(registry: Registry) -> Iterator[Finding]:
-    for _, _, tags in registry.flags():
+    for name, _, tags in registry.flags():
         holder = Holder.from_tag(tags.get(HOLDER_TAG, ""))
+        if not holder.readable:
+            yield Finding(
+                "lock",
+                "note",
+                f"the flag {name} cannot be read: it holds up every command for {holder.lease:g} s",
+                f"if it comes back, find out which account makes it; if it stays, delete the registered model {name}",
+            )
+            continue
         yield Finding(
             "lock",
             "note",
             f"{holder.what} is being worked on: {holder.words}",
-            f"nothing; if that has ended, the next command takes over, at the latest {holder.lease:g} s after it ended",
+            f"nothing; if that has ended, the next command goes on without it, at the latest "
+            f"{min(holder.lease, LONGEST_LEASE):g} s after it ended, and removes the registered model {name} if it may",
         )
 
 
@@ -97,11 +106,11 @@ def examine(snapshot: Snapshot, target: Target) -> list[Finding]:
 
 
 def _examine(model: Model, target: Target) -> Iterator[Finding]:
-    if INTENT_TAG in model.tags:
+    if is_unfinished(model):
         try:
-            intent = Intent.on(model)
-            text = intent.title(model.name) if intent else ""
-            fix = f"jenkins-mlflow promote --recover --models {model.name}"
+            intent = read_intent(model)
+            text = intent.title if intent else ""
+            fix = f"jenkins-mlflow promote --recover --models {argument(model.name)}"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
         yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
@@ -114,7 +123,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             "two in production",
             "problem",
             f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
-            f"jenkins-mlflow promote --model {model.name} --version {serving[0].number}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
         )
     for version in model.production(target):
         if version.tags.get(CHECK_TAG) == PENDING:
@@ -125,7 +134,8 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
                 "check not ended",
                 "problem",
                 f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
-                f"if nothing runs it any more: jenkins-mlflow promote --model {model.name} --version {version.number}",
+                "if nothing runs it any more: "
+                f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
             )
     holder = model.aliases.get(alias) if alias else None
     if len(serving) == 1 and holder is not None and holder != serving[0].number:
@@ -133,7 +143,7 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             "stage and alias differ",
             "problem",
             f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
-            f"jenkins-mlflow promote --model {model.name} --version {serving[0].number}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
         )
 
 
@@ -144,7 +154,7 @@ def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
             "several champions",
             "problem",
             f"the group is exclusive, but {len(serving)} of its models are in production: {', '.join(serving)}",
-            f"jenkins-mlflow promote --model {serving[0]} (or the one that is to stay)",
+            f"jenkins-mlflow promote --model {argument(serving[0])} (or the one that is to stay)",
         )
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from jenkins_mlflow.commands.select import read_group
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.text import plural, redact
 
 
-def show_registry(session: Session) -> Document:
-    """`list`: the group's models and versions with stage, aliases and the configured metric."""
+def show_registry(session: Session, *, brief: bool = False) -> Document:
+    """`list`: the group's models and versions with stage, aliases and the configured metric.
+
+    Args:
+        session: Configuration and connection.
+        brief: Whether its text has versions and stages only.
+    """
     metric = session.config.select.metric
-    snapshot = session.settled(session.registry(), session.config.models, "read", with_runs=True)
+    snapshot = read_group(session)
     target = session.target
     models = [
         {
@@ -33,4 +39,11 @@ def show_registry(session: Session) -> Document:
     ]
     count = sum(len(model.versions) for model in snapshot.models)
     message = f"{plural(len(models), 'model')}, {plural(count, 'version')} in {redact(session.uri)}"
-    return {"command": "list", "status": "listed", "message": message, "metric": metric, "models": models}
+    return {
+        "command": "list",
+        "status": "listed",
+        "message": message,
+        "metric": metric,
+        "brief": brief,
+        "models": models,
+    }

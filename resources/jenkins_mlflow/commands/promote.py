@@ -1,4 +1,4 @@
-"""`promote`, `promote --recover` and `rollback`: from a loaded configuration to the result document."""
+"""`promote`: a named version, or the one that `select` chooses; `promote --recover`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.commands.after_check import check_afterwards
-from jenkins_mlflow.commands.carrying_out import carry_out, given_tags, now, rollback_tags
+from jenkins_mlflow.commands.carry_out import carry_out
 from jenkins_mlflow.commands.select import choose, selection_document
 from jenkins_mlflow.commands.session import Document, Purpose, Session
 from jenkins_mlflow.errors import NotFound, Refused
-from jenkins_mlflow.promotion.apply import previous_tags
+from jenkins_mlflow.promotion.apply import Begun
+from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.rollback import plan_return
+from jenkins_mlflow.promotion.record import given, now, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
-from jenkins_mlflow.registry.client import FilesUnknown, Registry, matches
 from jenkins_mlflow.registry.snapshot import READY, Snapshot, Version
-from jenkins_mlflow.tags import INTENT_TAG, PENDING
+from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
 NOTHING = "nothing"
@@ -44,11 +44,11 @@ def promote(
         Refused: something else than ``over`` would be replaced; nothing was written.
     """
     if model is not None:
-        session = session.for_model(model, in_group=matches(model, session.config.models))
-    registry, target, group = session.registry(), session.target, session.config.models
+        session = session.for_model(model)
+    registry, target = session.registry(), session.target
     alone = model is not None and not target.exclusive
-    patterns = [str(model)] if alone else group
-    purpose: Purpose = "look" if plan_only else "promote"
+    patterns = session.with_production([str(model)]) if alone else session.patterns
+    purpose = Purpose.LOOK if plan_only else Purpose.PROMOTE
     snapshot = session.settled(registry, patterns, purpose, with_runs=True)
     selection: Document | None = None
     if model is not None:
@@ -75,21 +75,23 @@ def promote(
     _refuse_over_another(plan, over)
     extra: Document = {"command": "promote", "selection": selection}
     if plan_only:
-        return {**extra, **_planned(plan)}
-    if not plan.nothing_to_do and session.config.promote.smoke_test:
+        return {**extra, **planned(plan)}
+    if not plan.done and session.config.promote.smoke_test:
         checked = smoke_test(session.config.promote.smoke_test, plan.candidate, session.uri, session.report)
         extra["smoke_test"] = vars(checked)
         if not checked.passed:
             return {**extra, **_smoke_test_failed(plan, checked)}
         session.terminal.say(f"smoke test: {checked.reason}")
-    document = carry_out(session, registry, plan, "promote", _promotion_tags(session, plan, approved_by))
-    return {**extra, **document, **check_afterwards(session, registry, plan, document)}
+    begun = Begun("promotion", now(), session.build.user, session.build.url)
+    tags = _record(session, plan, begun, approved_by)
+    outcome, document = carry_out(session, registry, plan, begun, tags)
+    return {**extra, **document, **check_afterwards(session, registry, plan, outcome)}
 
 
 def _refuse_over_another(plan: Plan, over: str | None) -> None:
     """Hold a promotion to what its approval was about; one that is complete already replaces nothing any more."""
     there = f"{plan.replaces.model}/{plan.replaces.number}" if plan.replaces else NOTHING
-    if over in (None, there) or plan.nothing_to_do:
+    if over in (None, there) or plan.done:
         return
     raise Refused(
         f"{plan.candidate.label} was to replace {over}, but it would replace {there} now",
@@ -108,15 +110,15 @@ def _smoke_test_failed(plan: Plan, checked: Checked) -> Document:
         "version": plan.candidate.number,
         "attempts": [],
         "notice": None,
-        "production": [version.place for version in (*plan.previous, *plan.others)],
+        "production": [version.place for version in plan.leaving],
     }
 
 
 def recover(session: Session) -> Document:
     """`promote --recover`: finish or undo what earlier commands left half done, and nothing else."""
     registry = session.registry()
-    snapshot = session.settled(registry, session.config.models, "change")
-    left = [model.name for model in snapshot.models if INTENT_TAG in model.tags]
+    snapshot = session.settled(registry, session.patterns, Purpose.CHANGE)
+    left = [model.name for model in snapshot.models if is_unfinished(model)]
     done = session.recovered
     message = "; ".join(item.message for item in done) or "no promotion was left unfinished"
     status, code = ("recovered" if done else "nothing"), errors.DONE
@@ -135,34 +137,7 @@ def recover(session: Session) -> Document:
     }
 
 
-def rollback(session: Session, *, model: str, to: int | None, plan_only: bool) -> Document:
-    """`rollback`: back to the version that was in production before, by the same safe path as a promotion.
-
-    Raises:
-        NotFound: the model or the version to return to does not exist (any more).
-        Refused: it is not known what was before, or that version's files are gone; nothing was written.
-    """
-    session = session.for_model(model, in_group=matches(model, session.config.models))
-    registry, target = session.registry(), session.target
-    patterns = session.config.models if target.exclusive else (model,)
-    snapshot = session.settled(registry, patterns, "look" if plan_only else "promote")
-    way = plan_return(snapshot, model, to, target)
-    plan = plan_promotion(snapshot, way.model, way.number, target)
-    extra: Document = {"command": "rollback", "from": way.current.place if way.current else None}
-    if plan_only:
-        return {**extra, **_planned(plan)}
-    _refuse_without_files(session, registry, plan)
-    document = carry_out(session, registry, plan, "rollback", rollback_tags(session, way.current))
-    if document["status"] == "promoted":
-        left = f" from {way.current.label}" if way.current else ""
-        document |= {
-            "status": "rolled_back",
-            "message": f"rolled back{left} to {plan.candidate.label} by {document['method']}; verified in the registry",
-        }
-    return {**extra, **document}
-
-
-def _planned(plan: Plan) -> Document:
+def planned(plan: Plan) -> Document:
     return {
         "status": "planned",
         "message": "; ".join(plan.steps()),
@@ -174,19 +149,19 @@ def _planned(plan: Plan) -> Document:
     }
 
 
-def _promotion_tags(session: Session, plan: Plan, approved_by: str) -> Mapping[str, str]:
+def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Mapping[str, str]:
     """What the promoted version is tagged with: when, by whom, in which build, on what metric, and over what."""
     metric = session.config.select.metric
     value = plan.candidate.metric(metric)
     tags = {
-        "promoted_at": now(),
-        "promoted_by": session.build.user,
-        "approved_by": approved_by,
-        "build_url": session.build.url,
-        "metric": f"{metric}={value!r}" if value is not None else "",
-        "check": PENDING if session.config.promote.check else "",
+        PROMOTED_AT: begun.at,
+        PROMOTED_BY: begun.by,
+        APPROVED_BY: approved_by,
+        BUILD_URL: begun.url,
+        METRIC: f"{metric}={value!r}" if value is not None else "",
+        CHECK_TAG: PENDING if session.config.promote.check else "",
     }
-    return {**given_tags(tags), **previous_tags(plan)}
+    return {**given(tags), **tags_over(plan.replaces)}
 
 
 def _newest(snapshot: Snapshot, name: str) -> Version:
@@ -196,21 +171,3 @@ def _newest(snapshot: Snapshot, name: str) -> Version:
     raise NotFound(
         f"{name} has no version that is {READY}", state="nothing was changed", next_step="train one first"
     )
-
-
-def _refuse_without_files(session: Session, registry: Registry, plan: Plan) -> None:
-    """Refuse to put a version back whose files are gone; where that cannot be told, say so and go on."""
-    version = plan.candidate
-    try:
-        there = registry.has_files(version.model, version.number)
-    except FilesUnknown as unknown:
-        session.warn(
-            f"whether the files of {version.label} still are there cannot be told from this machine: {unknown}"
-        )
-    else:
-        if not there:
-            raise Refused(
-                f"{version.label} cannot be returned to: its files are gone from the artifact store",
-                state="nothing was changed",
-                next_step="choose another version with --to",
-            )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jenkins_mlflow import errors
-from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.commands.session import Document, Purpose, Session
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.selection.plan import Selection, select
@@ -13,7 +12,7 @@ from jenkins_mlflow.selection.plan import Selection, select
 
 def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     """`select`: rank the group's candidates and compare the best with the champion."""
-    group = snapshot or session.settled(session.registry(), session.config.models, "read", with_runs=True)
+    group = snapshot or read_group(session)
     target = session.target
     build = session.build.id
     choice = select(group, session.config.select, target, build=build)
@@ -23,6 +22,14 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     return replace(choice, replaces=plan.replaces)
 
 
+def read_group(session: Session) -> Snapshot:
+    """The group with its metrics.
+
+    Raises:
+        UsageError: one of the group's patterns matches no registered model.
+    """
+    return session.settled(session.registry(), session.patterns, Purpose.LOOK, with_runs=True)
+
+
 def selection_document(selection: Selection) -> Document:
-    code = errors.NO_CANDIDATE if selection.status == "no_candidate" else errors.DONE
-    return {"command": "select", "exit_code": code, **selection.document()}
+    return {"command": "select", "exit_code": selection.exit_code, **selection.document()}

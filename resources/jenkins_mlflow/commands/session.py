@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.group import require_models
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Busy, JenkinsMlflowError
-from jenkins_mlflow.methods.base import Method, load_methods
-from jenkins_mlflow.promotion.apply import ALIAS_METHOD
+from jenkins_mlflow.methods.alias import NAME as ALIAS
+from jenkins_mlflow.methods.base import Method
+from jenkins_mlflow.methods.choice import load_methods
+from jenkins_mlflow.promotion.changes import Table
+from jenkins_mlflow.promotion.intent import asks_for_more, is_unfinished, read_intent
 from jenkins_mlflow.promotion.recovery import Recovered, Recovery
-from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.client import Registry, matches
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
-from jenkins_mlflow.tags import INTENT_TAG
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import printable
 
 Document = dict[str, Any]
-Purpose = Literal["look", "read", "change", "promote"]
+
+
+class Purpose(enum.Enum):
+    """Why a command reads the registry."""
+
+    LOOK = "look"
+    """It changes nothing: it names what is unfinished."""
+    CHANGE = "change"
+    """It changes something: what is unfinished is finished or undone first."""
+    PROMOTE = "promote"
+    """As CHANGE, but it goes on with what it saw before it waited: if another promotion was faster, it lost."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,17 @@ class Session:
     @property
     def target(self) -> Target:
         rules = self.config.promote
-        return Target(rules.stage, rules.alias, rules.exclusive)
+        return Target(rules.stage, rules.alias, rules.exclusive, rules.copy_to if rules.copies else None)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Every model that a promotion of the group reads: the group, and the production model if there is one."""
+        return self.with_production(self.config.models)
+
+    def with_production(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """These models, and the production model if promotions copy into one."""
+        extra = [self.target.copy_to] if self.target.copy_to else []
+        return tuple(dict.fromkeys([*patterns, *extra]))
 
     @property
     def retry(self) -> RetryPolicy:
@@ -62,7 +86,7 @@ class Session:
 
     @property
     def alias_fallback(self) -> bool:
-        return ALIAS_METHOD in self.config.promote.methods
+        return ALIAS in self.config.promote.methods
 
     def registry(self, *, may_create: bool = False) -> Registry:
         return Registry(connect(self.uri, may_create=may_create), self.retry)
@@ -105,7 +129,7 @@ class Session:
             took = f" after {attempt.seconds:.2f} s" if attempt.seconds else ""
             self.terminal.say(printable(f"  {attempt.method}{tries}: {attempt.outcome}{took}{detail}"))
 
-        return Writer(self.retry, guard=lock.check, show=show)
+        return Writer(self.retry, guard=lock.check, unanswered=lock.outlast, show=show)
 
     def warn(self, text: str) -> None:
         """Say something that must be seen, and keep it for the result."""
@@ -115,42 +139,65 @@ class Session:
     def settled(
         self, registry: Registry, patterns: Sequence[str], purpose: Purpose, *, with_runs: bool = False
     ) -> Snapshot:
-        """Read the group; what an earlier command left half done is finished or undone first.
+        """Read the group; unless the purpose is to look, what is half done is finished or undone first.
 
         Args:
             patterns: The group.
-            purpose: ``look`` (a dry run) only says what it found. ``read`` recovers, but waits for nobody. ``change``
-                waits for whoever is at work, and so does ``promote``, which then goes on with what it saw before: if
-                the other one has promoted, this promotion lost, and is told so when it comes to write.
+            purpose: Why.
             with_runs: As for ``Registry.snapshot``.
+
+        Raises:
+            UsageError: one of the config's patterns matches no registered model.
         """
         snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        unfinished = [model for model in snapshot.models if INTENT_TAG in model.tags]
-        if purpose == "look":
+        require_models(registry, snapshot, [pattern for pattern in patterns if pattern in self.config.models])
+        unfinished = [model for model in snapshot.models if is_unfinished(model)]
+        if purpose is Purpose.LOOK:
             for model in unfinished:
-                self.warn(
-                    f"{model.name} has a promotion that is not finished; "
-                    f"`jenkins-mlflow promote --recover --models {model.name}` finishes or undoes it"
-                )
+                self.warn(self._unfinished(model))
         else:
             changed = [self._recover(registry, model, purpose) for model in unfinished]
             if any(changed):
                 snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        self._name_surplus(snapshot)
+        self._name_conflicts(snapshot)
         return snapshot
+
+    def _unfinished(self, model: Model) -> str:
+        """What a command that only looks says about a model's intent."""
+        try:
+            intent = read_intent(model)
+        except JenkinsMlflowError as error:
+            return f"{error.message}; {error.next_step}"
+        assert intent is not None, "an unfinished model has an intent or an error"
+        why = asks_for_more(intent, self.target, self.config.models)
+        if why:
+            return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
+        return (
+            f"{model.name} has a promotion that is not finished; "
+            f"`jenkins-mlflow promote --recover --models {model.name}` finishes or undoes it"
+        )
 
     def _recover(self, registry: Registry, model: Model, purpose: Purpose) -> bool:
         """Finish or undo one model's promotion; whether the registry has to be read again.
 
         What cannot be recovered is a warning: the command at hand may have to do with other models.
         """
-        wait = 0.0 if purpose == "read" else None
+        rules = self.config.promote
         try:
-            with self.lock(registry, "recover", self._scope(model.name), (model.name,), wait=wait) as lock:
-                recovery = Recovery(
-                    registry, self.methods(registry), self.writer(lock), alias_fallback=self.alias_fallback
-                )
-                done = recovery.run(model.name)
+            intent = read_intent(model)
+            models = intent.table.models if intent else (model.name,)
+            with self.lock(registry, "recover", self.scope(models), models) as lock:
+                done = Recovery(
+                    registry,
+                    self.methods(registry),
+                    self.writer(lock),
+                    self.target,
+                    self.config.models,
+                    by=self.build.user,
+                    url=self.build.url,
+                    checked=rules.check is not None,
+                    confirm=lock.confirm,
+                ).run(model.name)
         except Busy as busy:
             self.warn(f"{busy.message}; what it has not finished may show")
             return False
@@ -158,29 +205,43 @@ class Session:
             self.warn(f"{error.message}; {error.state}; next: {error.next_step}")
             return False
         if done is None:  # whoever was waited for has finished
-            return purpose != "promote"
+            return purpose is not Purpose.PROMOTE
         self.recovered.append(done)
         self.terminal.insist(printable(f"recovered: {done.message}"))
         return True
 
-    def _scope(self, name: str) -> tuple[str, ...]:
-        return (name, *self.config.models) if self.config.promote.exclusive else (name,)
+    def scope(self, models: Sequence[str]) -> tuple[str, ...]:
+        """What must stand still while these models change: the whole group, if it has one champion."""
+        group = self.config.models if self.config.promote.exclusive else ()
+        return tuple(dict.fromkeys([*models, *group]))
 
-    def _name_surplus(self, snapshot: Snapshot) -> None:
-        """Name models with more than one version in production: only a foreign writer leaves them."""
-        stage = self.target.stage
+    def lock_for(self, registry: Registry, work: str, table: Table) -> Lock:
+        """The lock for the changes of a table."""
+        return self.lock(registry, work, self.scope(table.models), table.models)
+
+    def _name_conflicts(self, snapshot: Snapshot) -> None:
+        """Name models with more than one version in production, or whose stage and alias differ."""
         for model in snapshot.models:
-            serving = model.staged(stage)
-            if len(serving) > 1 and INTENT_TAG not in model.tags:
+            if is_unfinished(model) or not model.production(self.target):
+                continue
+            serving = model.staged(self.target.stage)
+            if len(serving) > 1:
                 numbers = " and ".join(str(version.number) for version in reversed(serving))
                 self.warn(
-                    f"{model.name} has {len(serving)} versions in {stage}: {numbers}; keep one: "
+                    f"{model.name} has {len(serving)} versions in {self.target.stage}: {numbers}; keep one: "
                     f"`jenkins-mlflow promote --model {model.name} --version {serving[0].number}`"
                 )
+            elif differ := model.disagreement(self.target):
+                staged, holder = differ
+                self.warn(
+                    f"{model.name}: version {staged.number} is in {self.target.stage}, but alias {self.target.alias} "
+                    f"is on version {holder.number}; settle it: `jenkins-mlflow promote --model {model.name} "
+                    f"--version {staged.number}` or `--version {holder.number}`"
+                )
 
-    def for_model(self, name: str, *, in_group: bool) -> Session:
-        """This session for one model; a model outside of the group has no say in it."""
-        if in_group or not self.config.promote.exclusive:
+    def for_model(self, name: str) -> Session:
+        """This session for one model; one outside of an exclusive group makes no member leave production."""
+        if not self.config.promote.exclusive or matches(name, self.patterns):
             return self
         promote = self.config.promote.model_copy(update={"exclusive": False})
         return replace(self, config=self.config.model_copy(update={"promote": promote}))

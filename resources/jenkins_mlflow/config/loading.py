@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,36 +11,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from jenkins_mlflow.config.problems import KeyPath, explain, fields, section, section_at, show, show_path
+from jenkins_mlflow.config.yaml_values import Loader, explain_yaml, line_of
 from jenkins_mlflow.errors import ConfigError
 
 ENV_PREFIX = "MLOPS__"
-MAX_DEPTH = 8  # deeper than any key of the config; also stops at a value that contains itself
-NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+MAX_BYTES = 1_000_000
+
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, except that a date stays text, 1e-3 is a number and every error has its line."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """PyYAML lets bare exceptions through where an explicit tag has a nonsensical value."""
-        try:
-            return super().construct_object(node, deep)
-        except NONSENSE as error:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"a value that does not fit its tag {_short_tag(node.tag)}", node.start_mark
-            ) from error
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$", re.ASCII), list("-+0123456789")
-)
 
 
 @dataclass(frozen=True)
@@ -149,21 +126,26 @@ def validate(model: type[M], layers: Layers) -> M:
 def _read_file(source: Path, layers: Layers) -> None:
     """Read the YAML file with the line of every key."""
     try:
-        text = source.read_bytes().decode("utf-8-sig")
+        with source.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{source}: cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
         raise ConfigError(f"{source}:{line}: expected UTF-8 text, got the byte 0x{byte:02x}") from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{source}: expected a config of at most {MAX_BYTES} bytes, got more")
     try:
-        loader = _Loader(text)
+        loader = Loader(text)
         root = loader.get_single_node()
         if root is None:
             return
         _mark(root, (), source, layers)
         data = loader.construct_document(root)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}:{_yaml_line(error, text)}: {_yaml_message(error)}") from error
+        line = line_of(error, text)
+        raise ConfigError(f"{source}:{line}: {explain_yaml(error, text)}") from error
     except RecursionError as error:
         raise ConfigError(
             f"{source}: expected a config, got brackets nested too deeply to be read"
@@ -177,8 +159,6 @@ def _read_file(source: Path, layers: Layers) -> None:
 
 def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
     """Note the line of every key below a node, and the keys that stand there twice."""
-    if len(path) > MAX_DEPTH:
-        return
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             at = (*path, index)
@@ -189,7 +169,7 @@ def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
                 continue
-            name, origin = _Loader("").construct_object(key), _file_origin(source, key)
+            name, origin = Loader("").construct_object(key), _file_origin(source, key)
             at = (*path, name)
             if name in first_lines:
                 message = f"the key stands here twice (first on line {first_lines[name]})"
@@ -202,30 +182,6 @@ def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
 def _file_origin(source: Path, node: yaml.Node) -> Origin:
     line = node.start_mark.line + 1
     return Origin(f"{source}:{line}", (0, line))
-
-
-def _yaml_line(error: yaml.YAMLError, text: str) -> int:
-    if isinstance(error, yaml.MarkedYAMLError):
-        mark = error.problem_mark or error.context_mark
-        return mark.line + 1 if mark else 1
-    return text[: getattr(error, "position", 0)].count("\n") + 1
-
-
-def _yaml_message(error: yaml.YAMLError) -> str:
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return f"expected YAML text, got a character it does not allow ({getattr(error, 'reason', error)})"
-    problem, context = error.problem or "", error.context or ""
-    if "expected a single document" in context:
-        return "expected one YAML document, got a second one"
-    if tag := re.search(r"constructor for the tag '(.*)'", problem):
-        return f"expected plain YAML values, got the tag {_short_tag(tag[1])}"
-    if problem.startswith("a value that"):
-        return f"expected plain YAML values, got {problem}"
-    return f"expected YAML, got a syntax error: {', '.join(filter(None, (problem, context)))}"
-
-
-def _short_tag(tag: str) -> str:
-    return show(tag.replace("tag:yaml.org,2002:", "!!"))
 
 
 def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
@@ -241,7 +197,7 @@ def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
 def _scalar(model: type[BaseModel], path: KeyPath, text: str) -> Any:
     """A value from the environment or a flag, read as YAML; where text is wanted, `3` and `*` are text."""
     try:
-        value = yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+        value = Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError):
         return text
     place = section_at(model, path[:-1])

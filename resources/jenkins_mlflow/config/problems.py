@@ -11,13 +11,13 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 
 from jenkins_mlflow.config.values import did_you_mean
+from jenkins_mlflow.text import redact
 
 MAX_SHOWN = 60
 
 KeyPath = tuple[Hashable, ...]
 
 _PLAIN_KEY = re.compile(r"[\w.-]+")
-_PASSWORD = re.compile(r"(://[^\s/@]*):[^\s/@]*@")
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -28,6 +28,7 @@ _EXPECTED = {
     "model_type": "a mapping of keys and values",
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 
@@ -119,7 +120,7 @@ def show_path(path: KeyPath) -> str:
 
 
 def show(value: Any) -> str:
-    """A value in one short line of printable text, without the password of an address."""
+    """A value in one short line of printable text, without the secrets of an address."""
     if value is None:
         return "nothing"
     if value == []:
@@ -127,7 +128,7 @@ def show(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return "a mapping" if isinstance(value, dict) else "a list"
     if isinstance(value, str):
-        quoted = json.dumps(_PASSWORD.sub(r"\1:***@", value), ensure_ascii=False)
+        quoted = json.dumps(redact(value), ensure_ascii=False)
         text = "".join(
             char if char.isprintable() else char.encode("unicode_escape").decode() for char in quoted
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from jenkins_mlflow.config.loading import read_layers, validate
 from jenkins_mlflow.config.matrix import Candidate, expand
 from jenkins_mlflow.config.values import (
+    COPY,
     DEFAULT_METHODS as DEFAULT_METHODS,
     METHOD_NAMES as METHOD_NAMES,
+    Age,
     Alias,
     Aliases,
     CandidateName,
@@ -25,6 +28,7 @@ from jenkins_mlflow.config.values import (
     Gate as Gate,
     GateValue,
     Line,
+    Lines,
     Methods,
     ModelName,
     NameTemplate,
@@ -84,6 +88,11 @@ class Train(_Section):
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="Whether a failed candidate stops the others (stop) or not (continue)."
     )
+    may_promote: bool = Field(
+        default=False,
+        description="Whether a training script may put versions into production itself; else they are taken out again "
+        "and what was in production before is put back.",
+    )
 
     @model_validator(mode="after")
     def _one_way_to_train(self) -> Train:
@@ -104,6 +113,13 @@ class Train(_Section):
         return expand(self.candidates, self.max_candidates)
 
 
+class Include(_Section):
+    """Versions that are candidates although they have a stage or an alias besides those of promote."""
+
+    stages: Stages = Field(default=(), description="Stages to choose from; all: Production and Staging.")
+    aliases: Aliases = Field(default=(), description="Aliases that a candidate may have; all: any alias.")
+
+
 class Select(_Section):
     """How the best candidate is chosen."""
 
@@ -120,6 +136,14 @@ class Select(_Section):
     scope: Literal["build", "group"] = Field(
         default="group",
         description="Candidates: the versions that this build made, or every version of the group.",
+    )
+    unmeasured_champion: Literal["keep", "replace"] = Field(
+        default="keep",
+        description="What becomes of a champion that lacks the metric: keep it (exit code 3), or replace it by the "
+        "best candidate.",
+    )
+    include: Include = Field(
+        default_factory=Include, description="Candidates among the versions that have another stage or alias."
     )
 
 
@@ -148,7 +172,8 @@ class LockRules(_Section):
     lease: Duration = Field(
         default=60.0,
         ge=1,
-        description="Time after which a command that has stopped renewing its lock counts as gone.",
+        le=3600,  # nobody waits longer for another's, see registry/holder.py
+        description="Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
         json_schema_extra={"default": "60s"},
     )
 
@@ -164,7 +189,7 @@ class SmokeTest(_Section):
     timeout: Duration = Field(
         default=120.0,
         gt=0,
-        description="Longest time for loading and predicting.",
+        description="Longest time for the download of the model, and again for loading and predicting.",
         json_schema_extra={"default": "2m"},
     )
     python: Line = Field(
@@ -176,6 +201,27 @@ class SmokeTest(_Section):
         description="What MLflow makes the environment with that the model was logged with, for this one prediction; "
         "absent or null: none, `python` itself predicts.",
     )
+    pass_env: tuple[Line, ...] = Field(
+        default=(),
+        strict=False,
+        description="Environment variables that the prediction gets besides PATH, HOME, TMPDIR, PYTHONPATH, "
+        "LD_LIBRARY_PATH, the locale and the place of certificates. It gets no others, so no secret is among them.",
+    )
+    refuse_code: bool = Field(
+        default=False,
+        description="Whether a model fails if loading it runs code that it brings along, such as a pickle; "
+        "what is left are the flavors onnx, xgboost, lightgbm (Booster) and catboost.",
+    )
+
+    @model_validator(mode="after")
+    def _no_code_at_all(self) -> SmokeTest:
+        if self.refuse_code and self.env_manager:
+            raise broken_rule(
+                "expected either refuse_code or env_manager: installing a model's packages runs code",
+                "env_manager",
+                "refuse_code",
+            )
+        return self
 
 
 class Check(_Section):
@@ -232,7 +278,21 @@ class Promote(_Section):
     def _some_mark(self) -> Promote:
         if self.stage is None and self.alias is None:
             raise broken_rule("expected a stage or an alias (or both), but both are null", "alias", "stage")
+        if self.copies and len(self.methods) > 1:
+            raise broken_rule(
+                "expected no other method beside copy, which puts production into another model", "methods"
+            )
+        if self.copies and (self.copy_to is None or self.alias is None):
+            lacks = (
+                "copy_to (the production model)" if self.copy_to is None else "an alias, which marks the copy"
+            )
+            raise broken_rule(f"expected {lacks} for the method copy", "methods")
         return self
+
+    @property
+    def copies(self) -> bool:
+        """Whether promotions copy into a production model."""
+        return COPY in self.methods
 
 
 class Protect(_Section):
@@ -241,24 +301,86 @@ class Protect(_Section):
     stages: Stages = Field(
         default="all", description="Stages whose versions are kept; all: Production and Staging."
     )
-    aliases: Aliases = Field(default="all", description="Aliases whose versions are kept; all: any alias.")
+    aliases: Aliases = Field(
+        default="all", description="Aliases or patterns whose versions are kept; all: any alias."
+    )
     tags: dict[Line, str] = Field(
         default={}, description="Version tags, with their value, that keep a version."
     )
 
 
-class Cleanup(_Section):
-    """Which versions a cleanup deletes."""
+class KeepBest(_Section):
+    """The best versions of a model by a metric."""
 
-    keep_last: int = Field(
-        default=3, ge=0, description="How many of each model's newest versions outside production are kept."
+    metric: Line | None = Field(default=None, description="Metric that ranks them; null: that of `select`.")
+    count: int = Field(default=1, ge=1, description="How many of the best are kept.")
+
+
+class KeepRules(_Section):
+    """Rules that keep versions; what no rule keeps goes. None of them counts what is in production."""
+
+    keep_last: int = Field(default=3, ge=0, description="How many of a model's newest versions are kept.")
+    keep_best: KeepBest | None = Field(default=None, description="The best versions by a metric are kept.")
+    keep_within: Duration = Field(
+        default=0.0,
+        description="Age below which every version is kept, e.g. 7d; such versions use up no count.",
     )
-    min_age: Duration = Field(default=0.0, description="Age below which no version is deleted, e.g. 7d.")
+    keep_daily: int = Field(default=0, ge=0, description="For how many days the last version is kept.")
+    keep_weekly: int = Field(default=0, ge=0, description="For how many weeks the last version is kept.")
+    keep_monthly: int = Field(default=0, ge=0, description="For how many months the last version is kept.")
+
+
+class Cleanup(KeepRules):
+    """Which versions a cleanup keeps; it deletes the others."""
+
+    min_age: Age = Field(default=0.0, description="Former name of `keep_within`; the longer of both counts.")
+    overrides: dict[Line, KeepRules] = Field(
+        default={},
+        description="Other values of the keep rules for models by name or pattern; the first that fits counts.",
+    )
+    include: Patterns = Field(
+        default=("*",), description="Names or patterns of the models that are cleaned up at all."
+    )
+    exclude: Lines = Field(default=(), description="Names or patterns of models that are left out.")
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
+    rollback_depth: int = Field(
+        default=1,
+        ge=1,
+        description="How many promotions back a rollback may go: those versions are never deleted.",
+    )
     max_deletions: int = Field(
         default=500, ge=1, description="Most versions that one run deletes, oldest first."
     )
+    max_share: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Percentage of a model's versions; a cleanup that would delete more is refused.",
+    )
+    plan_expires: Duration = Field(
+        default=86_400.0,
+        description="Age from which a plan file is not carried out any more.",
+        json_schema_extra={"default": "24h"},
+    )
     reclaim: Literal["none"] = Field(default="none", description="What else goes with a version: nothing.")
+
+    @property
+    def general(self) -> KeepRules:
+        """The keep rules for models without an override."""
+        values = {name: getattr(self, name) for name in KeepRules.model_fields}
+        return KeepRules.model_construct(**values | {"keep_within": max(self.keep_within, self.min_age)})
+
+    def override_for(self, model: str) -> str | None:
+        """The pattern of the override that a model has; None if it has none."""
+        return next((pattern for pattern in self.overrides if fnmatchcase(model, pattern)), None)
+
+    def rules_for(self, model: str) -> KeepRules:
+        """The rules for one model: its override's, and the general ones where that says nothing."""
+        pattern = self.override_for(model)
+        override = KeepRules() if pattern is None else self.overrides[pattern]
+        return self.general.model_copy(
+            update={name: getattr(override, name) for name in override.model_fields_set}
+        )
 
 
 class Ui(_Section):

@@ -6,6 +6,7 @@ Every parser takes what YAML gave and returns the typed value, or raises the one
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import operator
 import re
@@ -18,8 +19,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from jenkins_mlflow.metrics import comparable
+
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
-METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, "copy")
+COPY = "copy"
+METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, COPY)
 PROMOTION_STAGES = ("Production", "Staging")
 STAGES = (*PROMOTION_STAGES, "Archived", "None")
 MAX_ALIAS_LENGTH = 255  # MLflow's own limit
@@ -35,9 +39,17 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_GATE = re.compile(rf"\s*(>=|<=|==|!=|>|<)\s*({_NUMBER})\s*", re.ASCII)
+
+
+def _one_word_of(words: Iterable[str]) -> str:
+    """A regular expression for one of the words; a longer one is tried before its own beginning."""
+    return f"({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})"
+
+
+_GATE = re.compile(rf"\s*{_one_word_of(OPERATORS)}\s*({_NUMBER})\s*", re.ASCII)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 _SLIPS = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "<>": "!="}
+_SLIP = re.compile(rf"\s*{_one_word_of(_SLIPS)}\s*({_NUMBER})\s*")
 
 
 def expected(what: str, hint: str = "", *, item: tuple[int, Any] | None = None) -> PydanticCustomError:
@@ -75,8 +87,8 @@ class Gate:
             raise ValueError(f"no comparison: {self.op} {self.limit}")
 
     def holds(self, value: float) -> bool:
-        """Whether a metric's value passes; NaN and the infinities never do."""
-        return math.isfinite(value) and OPERATORS[self.op](value, self.limit)
+        """Whether a metric's value passes; one that cannot be compared never does."""
+        return comparable(value) and OPERATORS[self.op](value, self.limit)
 
     def __str__(self) -> str:
         return f"{self.op} {repr(float(self.limit)).removesuffix('.0')}"
@@ -92,12 +104,17 @@ def parse_gate(value: Any) -> Gate:
     match = _GATE.fullmatch(value) if isinstance(value, str) else None
     if match and math.isfinite(float(match[2])):
         return Gate(match[1], float(match[2]))
-    slip = re.fullmatch(rf"\s*(=>|=<|=|≥|≤|<>)\s*({_NUMBER})\s*", value) if isinstance(value, str) else None
+    slip = _SLIP.fullmatch(value) if isinstance(value, str) else None
     raise expected(what, f'; did you mean "{_SLIPS[slip[1]]} {slip[2]}"?' if slip else "")
 
 
-def parse_duration(value: Any) -> float:
-    """Read a duration such as ``90s`` as seconds. Only zero may go without its unit."""
+def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
+    """Read a duration such as ``90s`` as seconds. Only zero may go without its unit.
+
+    Args:
+        value: What was written.
+        likely_unit: The unit to suggest when it is missing.
+    """
     if type(value) in (int, float) and value == 0:
         return 0.0
     if isinstance(value, str):
@@ -110,7 +127,7 @@ def parse_duration(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     raise expected(
         f"a duration: a number and its unit ({units})",
-        f'; did you mean "{value}s"?' if number and value > 0 else "",
+        f'; did you mean "{value}{likely_unit}"?' if number and value > 0 else "",
     )
 
 
@@ -229,9 +246,15 @@ def parse_alias(value: Any) -> str:
     return value
 
 
+def parse_alias_pattern(value: Any) -> str:
+    """An alias, or a pattern of aliases: `deployed-*`."""
+    pattern = isinstance(value, str) and any(char in value for char in "*?[")
+    return parse_line(value) if pattern else parse_alias(value)
+
+
 def parse_aliases(value: Any) -> tuple[str, ...] | Literal["all"]:
-    """Alias names, or ``all``."""
-    return "all" if value == "all" else _each(parse_lines(value), parse_alias)
+    """Alias names or patterns, or ``all``."""
+    return "all" if value == "all" else _each(parse_lines(value), parse_alias_pattern)
 
 
 def parse_method(value: Any) -> str:
@@ -282,14 +305,15 @@ _ALIAS: dict[str, Any] = {"type": "string", "pattern": rf"^[\w-]{{1,{MAX_ALIAS_L
 GateValue = Annotated[
     Gate,
     BeforeValidator(parse_gate),
-    schema({"type": "string", "pattern": rf"^\s*(>=|<=|==|!=|>|<)\s*{_NUMBER}\s*$"}),
+    schema({"type": "string", "pattern": rf"^\s*{_one_word_of(OPERATORS)}\s*{_NUMBER}\s*$"}),
 ]
-Duration = Annotated[
-    float,
-    BeforeValidator(parse_duration),
-    schema({"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}),
-]
+_DURATION_SCHEMA = schema(
+    {"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}
+)
+Duration = Annotated[float, BeforeValidator(parse_duration), _DURATION_SCHEMA]
+Age = Annotated[float, BeforeValidator(functools.partial(parse_duration, likely_unit="d")), _DURATION_SCHEMA]
 Line = Annotated[str, BeforeValidator(parse_line), schema(_TEXT)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(parse_lines), schema(one_or_list(_TEXT))]
 Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(one_or_list(_TEXT, minItems=1))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]
@@ -304,7 +328,9 @@ Stages = Annotated[
 ]
 Alias = Annotated[str, BeforeValidator(parse_alias), schema(_ALIAS)]
 Aliases = Annotated[
-    tuple[str, ...] | Literal["all"], BeforeValidator(parse_aliases), schema(one_or_list(_ALIAS))
+    tuple[str, ...] | Literal["all"],
+    BeforeValidator(parse_aliases),
+    schema(one_or_list({"type": "string", "pattern": r"^([\w-]+|.*[*?\[].*)$"})),
 ]
 _METHOD: dict[str, Any] = {"type": "string", "enum": list(METHOD_NAMES)}
 Methods = Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +28,8 @@ from jenkins_mlflow.text import plural, printable
 
 if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.plan import Plan
+
+_DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @click.group()
@@ -228,11 +229,11 @@ def show_log(
 ) -> None:
     """Print the log of a build: of this NUMBER, else of the last."""
     from jenkins_mlflow.jenkins_jobs.documents import watch
-    from jenkins_mlflow.jenkins_jobs.follow import clean
+    from jenkins_mlflow.jenkins_jobs.log import Lines
 
     name, limit = resolve(job, file), seconds(timeout)
     server = connect(url, by_netrc=netrc)
-    build = number or int(server.build(name, "lastBuild")["number"])
+    build = number or server.build(name, "lastBuild")["number"]
     if follow:
         finish(
             {
@@ -242,17 +243,16 @@ def show_log(
             }
         )
     text, _, _ = server.log(name, build, 0)
-    for line in text.decode("utf-8", "replace").splitlines():
-        click.echo(clean(line))
+    lines = Lines()
+    for line in lines.feed(text.decode("utf-8", "replace")) + lines.rest():
+        click.echo(line)
 
 
 def _show(plan: Plan, terminal: Terminal) -> None:
-    """The differences, coloured at a terminal."""
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    colours = {"+": "green", "-": "red", "@": "cyan"} if coloured else {}
+    """The differences, colored at a terminal."""
     for item in plan.items:
         for line in item.diff.splitlines():
-            terminal.insist(click.style(line, fg=colours.get(line[:1])) if coloured else line)
+            terminal.insist(line, _DIFF_COLORS.get(line[:1], ""))
 
 
 def _agreed(terminal: Terminal, changes: str, url: str) -> bool:

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from jenkins_mlflow.errors import JenkinsError
+from jenkins_mlflow.jenkins_jobs.failures import SAVE_ANEW
 from jenkins_mlflow.jenkins_jobs.job_xml import LISTS, NOT_CONCURRENT, PARAMETERS, TRIGGERS
 from jenkins_mlflow.text import one_line, printable, redact
 
 _SECRET_TAG = re.compile(r"token|password|secret|passphrase", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"\{AQ[A-Za-z0-9+/=]+\}")
+_DEEPEST = 100  # levels; what compares them is recursive
 # An empty property of another class is one that a plugin adds to every job that somebody saves.
 _SAYS_SOMETHING_EMPTY = {
     NOT_CONCURRENT,
@@ -32,14 +34,24 @@ def parse(name: str, text: str) -> ET.Element:
     """Read a stored config.xml. Jenkins calls it XML 1.1, but what it writes is 1.0 as long as nobody pastes control
     characters into a form."""
     if "<!DOCTYPE" in text:
-        raise JenkinsError(f"the config.xml of {name} declares a document type, which Jenkins never does")
+        raise JenkinsError(
+            f"the config.xml of {printable(name)} declares a document type, which Jenkins never does"
+        )
     try:
-        return ET.fromstring(text)  # noqa: S314  no entities without a document type
+        root = ET.fromstring(text)  # noqa: S314  no entities without a document type
     except ET.ParseError as error:
         raise JenkinsError(
             f"the config.xml of {printable(name)} cannot be read: {one_line(str(error))}",
-            next_step="look at the job's page; saving it there writes its config.xml anew",
+            next_step=SAVE_ANEW,
         ) from error
+    level, depth = [root], 0
+    while level:
+        level, depth = [child for node in level for child in node], depth + 1
+    if depth > _DEEPEST:
+        raise JenkinsError(
+            f"the config.xml of {printable(name)} is nested deeper than any that Jenkins writes"
+        )
+    return root
 
 
 @dataclass(frozen=True)

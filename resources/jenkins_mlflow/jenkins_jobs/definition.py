@@ -57,16 +57,23 @@ def parse_schedule(value: Any) -> str:
 
 def parse_text(value: Any) -> str:
     """Text of one or more lines."""
-    if not isinstance(value, str) or not all(line.isprintable() for line in value.splitlines()):
+    if not isinstance(value, str):
         raise expected("text")
-    return value.strip()
+    return _without_controls(value).strip()
 
 
 def parse_default(value: Any) -> bool | str:
     """A parameter's default: yes or no makes it a check box, text an input field."""
     if not isinstance(value, bool | str):
         raise expected("text, true or false", "; put it in quotes" if isinstance(value, int | float) else "")
-    return value
+    return _without_controls(value) if isinstance(value, str) else value
+
+
+def _without_controls(text: str) -> str:
+    """Refuses what XML cannot hold, or reads as another character. ``splitlines`` takes some of that for breaks."""
+    if not all(char.isprintable() or char == "\n" for char in text):
+        raise expected("text without control characters")
+    return text
 
 
 def parse_parameter_name(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.jenkins_jobs.answers import Build
 from jenkins_mlflow.jenkins_jobs.follow import Follower, OutOfTime
 from jenkins_mlflow.jenkins_jobs.outcome import exit_code, read_outcome
 from jenkins_mlflow.jenkins_jobs.plan import Plan
@@ -33,17 +34,11 @@ def plan_items(plan: Plan, outcomes: Mapping[str, str]) -> list[Document]:
 
 def failure(error: JenkinsMlflowError, message: str) -> Document:
     """What a document says when an error stopped the work in the middle."""
-    details = {
-        "type": type(error).__name__,
-        "message": error.message,
-        "state": error.state,
-        "next_step": error.next_step,
-    }
     return {
         "status": "error",
         "message": f"{message}: {error.message}",
         "exit_code": error.exit_code,
-        "error": details,
+        "error": errors.error_document(error),
     }
 
 
@@ -85,8 +80,8 @@ def watch(
     return _ended(server, name, ended)
 
 
-def _ended(server: Server, name: str, build: Document) -> Document:
-    outcome, result = read_outcome(server, name, build), str(build["result"])
+def _ended(server: Server, name: str, build: Build) -> Document:
+    outcome, result = read_outcome(server, name, build), str(build.get("result"))
     message = f"{name} {build['number']}: {result} after {build['duration'] / 1000:.0f} s"
     if outcome and outcome["message"]:
         message += f"; {outcome['command'] or 'described as'}: {outcome['message']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import requests
 
@@ -16,7 +17,26 @@ _ACCOUNT = (
 )
 _PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, Create and Configure"
 _UNKNOWN = "whether Jenkins did it is not known"
+SAVE_ANEW = "look at the job's page; saving it there writes its config.xml anew"
+# What an answer of another shape ends in, in python-jenkins or in the package that reads it.
+MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = "check the name, folders included; `jobs apply` makes the jobs of jobs.yaml"
+
+
+class Redirected(requests.RequestException):
+    """A POST was answered with a redirect that would send it on, or away."""
+
+    def __init__(self, asked: str, target: str) -> None:
+        self.target = target
+        super().__init__(
+            f"{asked} answers with a redirect to {target}, and nothing that is posted is sent on"
+        )
+
+
+def origin(address: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def explained(
@@ -30,10 +50,23 @@ def explained(
         access: Where Jenkins is, who asked.
         sent_once: It was a request that must not be sent twice.
     """
-    fault, response = classify(error), response_of(error)
+    fault = classify(error)
     begun, who = f"cannot {printable(what)}", printable(access.user or "anonymous")
-    if fault.connection and not isinstance(error, ValueError):
+    if isinstance(error, Redirected):
+        next_step = f"if {error.target} is your Jenkins, set JENKINS_URL to the address that its pages show"
+        return JenkinsError(f"{begun}: {one_line(str(error))}", next_step=next_step)
+    if isinstance(error, MISSHAPEN):
+        message = "the answer was not Jenkins' own"
+        next_step = f"check that {access.url} is Jenkins, not a login page"
+        return JenkinsError(f"{begun}: {message}", state=_UNKNOWN if sent_once else "", next_step=next_step)
+    if fault.connection:
         return _unreachable(begun, fault, access.url, sent_once=sent_once)
+    return _refused(begun, who, error, access.url, sent_once=sent_once)
+
+
+def _refused(begun: str, who: str, error: Exception, url: str, *, sent_once: bool) -> JenkinsError:
+    """The failure by the status with which Jenkins answered."""
+    fault, response = classify(error), response_of(error)
     header = one_line(response.headers.get("X-Error", "")) if response is not None else ""
     said = f": {header}" if header else ""
     if fault.status == 401:
@@ -44,17 +77,11 @@ def explained(
             f"{begun}: Jenkins does not allow it to {who} (HTTP 403){said}", next_step=_PERMISSION
         )
     if fault.status == 404:
-        message = f"there is no such thing in {access.url}, or {who} may not see it (HTTP 404)"
+        message = f"there is no such thing in {url}, or {who} may not see it (HTTP 404)"
         return JobNotFound(f"{begun}: {message}", next_step=_NAME)
-    if isinstance(error, ValueError):
-        message, next_step = (
-            "the answer was not Jenkins' own",
-            f"check that {access.url} is Jenkins, not a login page",
-        )
-        return JenkinsError(f"{begun}: {message}", next_step=next_step)
     message = f"HTTP {fault.status} from Jenkins{said}" if fault.status else one_line(str(error))
     state = _UNKNOWN if sent_once and (fault.status or 0) >= 500 else ""
-    next_step = f"look at {access.url} and Jenkins' own log, then run the command again"
+    next_step = f"look at {url} and Jenkins' own log, then run the command again"
     return JenkinsError(f"{begun}: {message}", state=state, next_step=next_step)
 
 

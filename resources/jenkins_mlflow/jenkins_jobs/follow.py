@@ -11,26 +11,24 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsError
+from jenkins_mlflow.jenkins_jobs.answers import Build, QueueItem
+from jenkins_mlflow.jenkins_jobs.log import Lines
 from jenkins_mlflow.jenkins_jobs.server import pause
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import one_line, printable
 
 T = TypeVar("T")
 
-# Jenkins hides its notes on a line (links, colours) in the log between "conceal" and "reset" (ConsoleNote, core 2.528).
-_NOTES = re.compile(r"\x1b\[8mha:.*?\x1b\[0m")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\)|\x1b.")
-
 
 class Builds(Protocol):
     """The part of Jenkins that runs builds."""
 
     def page(self, name: str, number: int | str = "") -> str: ...
-    def build(self, name: str, number: int | str) -> dict[str, Any]: ...
-    def queue_item(self, number: int) -> dict[str, Any]: ...
+    def build(self, name: str, number: int | str) -> Build: ...
+    def queue_item(self, number: int) -> QueueItem: ...
     def cancel(self, number: int) -> None: ...
     def stop(self, name: str, number: int) -> None: ...
     def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]: ...
@@ -81,8 +79,8 @@ class Follower:
             if state.get("cancelled"):
                 return (None,)
             if executable := state.get("executable"):
-                return (int(executable["number"]),)
-            why = one_line(str(state.get("why") or ""))
+                return (executable["number"],)
+            why = one_line(state.get("why") or "")
             if why and _without_numbers(why) != _without_numbers(said):
                 self.terminal.say(f"in the queue: {why}")
                 said = why
@@ -91,7 +89,7 @@ class Follower:
         what, where = f"queue item {item} of {self.job}", self.server.page(self.job)
         return self._until(look, what, where, lambda: self.server.cancel(item))[0]
 
-    def to_the_end(self, number: int) -> dict[str, Any]:
+    def to_the_end(self, number: int) -> Build:
         """Write the log as it grows until the build has a result; the build.
 
         Raises:
@@ -99,21 +97,20 @@ class Follower:
             Interrupted: The person left.
         """
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        position, rest = 0, ""
+        position, lines = 0, Lines()
 
-        def look() -> dict[str, Any] | None:
-            nonlocal position, rest
+        def look() -> Build | None:
+            nonlocal position
             chunk, position, more = self.server.log(self.job, number, position)
-            *lines, rest = (rest + decode(chunk)).split("\n")
-            for line in lines:
-                self.write(clean(line))
+            for line in lines.feed(decode(chunk)):
+                self.write(line)
             if more:
                 return None
             build = self.server.build(self.job, number)
             if build.get("building") or not build.get("result"):
                 return None
-            if rest:
-                self.write(clean(rest))
+            for line in lines.rest():
+                self.write(line)
             return build
 
         what, where = f"{self.job} {number}", self.server.page(self.job, number)
@@ -163,12 +160,6 @@ class Follower:
         interruption.state = f"{printable(what)} goes on in Jenkins: {where}"
         interruption.next_step = follow
         raise interruption
-
-
-def clean(line: str) -> str:
-    """A log's line without Jenkins' hidden notes, colours and whatever else could steer a terminal; tabs stay."""
-    plain = _ESCAPES.sub("", _NOTES.sub("", line).rstrip("\r").rpartition("\r")[2])
-    return "\t".join(printable(part) for part in plain.split("\t"))
 
 
 def _without_numbers(text: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jenkins_mlflow.config.values import did_you_mean
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.jenkins_jobs.answers import Job, ParameterDefinition
 from jenkins_mlflow.text import printable
 
 TREE = "fullName,buildable,property[parameterDefinitions[name,type,choices]]"
@@ -57,9 +57,7 @@ def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[s
     return values
 
 
-def check(
-    name: str, job: Mapping[str, Any], words: Sequence[str], hidden: Mapping[str, str] | None = None
-) -> Given:
+def check(name: str, job: Job, words: Sequence[str], hidden: Mapping[str, str] | None = None) -> Given:
     """Make the parameters of a build.
 
     Args:
@@ -101,7 +99,7 @@ def check(
     )
 
 
-def _unknown(key: str, known: Mapping[str, Any]) -> str:
+def _unknown(key: str, known: Mapping[str, ParameterDefinition]) -> str:
     shown = printable(key)
     if not known:
         return (
@@ -111,7 +109,7 @@ def _unknown(key: str, known: Mapping[str, Any]) -> str:
     return f"no parameter {shown}{did_you_mean(key, known) or '; it has ' + ', '.join(sorted(known))}"
 
 
-def _problem(definition: Mapping[str, Any], value: str, *, hidden: bool) -> str:
+def _problem(definition: ParameterDefinition, value: str, *, hidden: bool) -> str:
     key, kind = printable(definition["name"]), str(definition.get("type"))
     choices = definition.get("choices") or ()
     got = "something else" if hidden else printable(value)
@@ -126,5 +124,5 @@ def _problem(definition: Mapping[str, Any], value: str, *, hidden: bool) -> str:
     return ""
 
 
-def _sent(definition: Mapping[str, Any], value: str) -> str:
+def _sent(definition: ParameterDefinition, value: str) -> str:
     return value.lower() if definition.get("type") == "BooleanParameterDefinition" else value

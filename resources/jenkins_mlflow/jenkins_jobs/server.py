@@ -6,25 +6,28 @@ Reads, and writes that may be repeated, are tried again on a passing fault. Star
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import requests
+from pydantic import TypeAdapter
 
 from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
 from jenkins_mlflow.jenkins_jobs.access import Access
-from jenkins_mlflow.jenkins_jobs.failures import explained, response_of
+from jenkins_mlflow.jenkins_jobs.answers import Build, Job, Outcome, QueueItem
+from jenkins_mlflow.jenkins_jobs.failures import MISSHAPEN, SAVE_ANEW, explained, response_of
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries
+from jenkins_mlflow.text import printable
 
 T = TypeVar("T")
 
 SECONDS = 30.0  # for one answer
 RETRIES = RetryPolicy(attempts=5, max_wait=10.0, deadline=60.0)
 _ONCE = RetryPolicy(attempts=1)
+BUILD_TREE = "number,url,result,building,timestamp,duration,description,artifacts[relativePath]"
 
 
 def pause(seconds: float) -> None:
@@ -48,7 +51,9 @@ class Server:
         self, access: Access, policy: RetryPolicy = RETRIES, sleep: Callable[[float], None] = pause
     ) -> None:
         try:
-            import jenkins
+            from jenkins import JenkinsException
+
+            from jenkins_mlflow.jenkins_jobs.client import Client
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"{error.name} is not installed: `jenkins-mlflow jobs` talks with Jenkins by python-jenkins",
@@ -56,8 +61,8 @@ class Server:
             ) from error
         self.url = access.url
         self._access = access
-        self._library = jenkins
-        self._client = jenkins.Jenkins(access.url, access.user, access.token, timeout=SECONDS)
+        self._library_error = JenkinsException
+        self._client = Client(access, SECONDS)
         self._policy = policy
         self._sleep = sleep
 
@@ -83,7 +88,12 @@ class Server:
             stored: bytes = self._ask(f"read {name}", lambda: self._client.jenkins_request(request)).content
         except JobNotFound:
             return None
-        return stored.decode("utf-8")
+        try:
+            return stored.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise JenkinsError(
+                f"cannot read {printable(name)}: its config.xml is not UTF-8", next_step=SAVE_ANEW
+            ) from error
 
     def create(self, name: str, xml: str) -> None:
         """Make a job or folder. A try whose answer was lost may have made it: the next one looks first."""
@@ -99,14 +109,14 @@ class Server:
         """Replace a job's configuration."""
         self._ask(f"change {name}", lambda: self._client.reconfig_job(name, xml))
 
-    def job(self, name: str, tree: str) -> dict[str, Any]:
+    def job(self, name: str, tree: str) -> Job:
         """Some fields of a job, by Jenkins' own ``tree`` syntax."""
-        return self._json(f"read {name}", f"{self.page(name)}api/json?tree={tree}")
+        return self._json(f"read {name}", f"{self.page(name)}api/json?tree={tree}", Job)
 
-    def build(self, name: str, number: int | str) -> dict[str, Any]:
+    def build(self, name: str, number: int | str) -> Build:
         """A build; ``number`` may be ``lastBuild``."""
-        tree = "number,url,result,building,timestamp,duration,description,artifacts[relativePath]"
-        return self._json(f"read {name} {number}", f"{self.page(name, number)}api/json?tree={tree}")
+        address = f"{self.page(name, number)}api/json?tree={BUILD_TREE}"
+        return self._json(f"read {name} {number}", address, Build)
 
     def start(self, name: str, parameters: Mapping[str, str] | None) -> int:
         """Queue a build; the queue item's number.
@@ -117,7 +127,7 @@ class Server:
         address = self.page(name) + ("build" if parameters is None else "buildWithParameters")
         request = self._request("POST", address, parameters)
         response = self._ask(f"start {name}", lambda: self._client.jenkins_request(request), policy=_ONCE)
-        item = re.search(r"/queue/item/(\d+)/?$", response.headers.get("Location", ""))
+        item = re.search(r"/queue/item/(\d{1,18})/?$", response.headers.get("Location", ""))
         if item is None:
             raise JenkinsError(
                 f"Jenkins did not say which queue item {name} became",
@@ -126,9 +136,9 @@ class Server:
             )
         return int(item[1])
 
-    def queue_item(self, number: int) -> dict[str, Any]:
-        """A queue item: ``why`` it waits, ``cancelled``, or the ``executable`` that it became."""
-        return dict(self._ask(f"read queue item {number}", lambda: self._client.get_queue_item(number)))
+    def queue_item(self, number: int) -> QueueItem:
+        """An item of the queue, for some minutes after it has left it too."""
+        return self._json(f"read queue item {number}", f"{self.url}/queue/item/{number}/api/json", QueueItem)
 
     def cancel(self, number: int) -> None:
         """Take an item out of the queue."""
@@ -145,28 +155,37 @@ class Server:
     def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]:
         """A build's log from an offset on: what is there, the offset of what comes next, whether more will come."""
         request = self._request("GET", f"{self.page(name, number)}logText/progressiveText?start={start}")
-        response = self._ask(
-            f"read the log of {name} {number}", lambda: self._client.jenkins_request(request)
-        )
-        following = int(response.headers.get("X-Text-Size", start + len(response.content)))
-        return response.content, following, response.headers.get("X-More-Data") == "true"
 
-    def artifact(self, name: str, number: int, path: str) -> Any:
-        """An archived JSON file; None if it is gone or is no JSON."""
+        def read() -> tuple[bytes, int, bool]:
+            response = self._client.jenkins_request(request)
+            size = response.headers.get("X-Text-Size", str(start + len(response.content)))
+            if not re.fullmatch(r"[0-9]{1,18}", size):
+                raise ValueError(size)
+            return response.content, int(size), response.headers.get("X-More-Data") == "true"
+
+        return self._ask(f"read the log of {name} {number}", read)
+
+    def outcome(self, name: str, number: int, path: str) -> Outcome | None:
+        """A step's archived result; None if it is gone, or is none."""
+        address = f"{self.page(name, number)}artifact/{quote(path)}"
         try:
-            return self._json(
-                f"read {path} of {name} {number}", f"{self.page(name, number)}artifact/{quote(path)}"
-            )
+            return self._json(f"read {path} of {name} {number}", address, Outcome)
         except JenkinsError:
             return None
 
     def _request(self, method: str, address: str, form: Mapping[str, str] | None = None) -> requests.Request:
         return requests.Request(method, address, data=dict(form or {}))
 
-    def _json(self, what: str, address: str) -> dict[str, Any]:
+    def _json(self, what: str, address: str, shape: type[T]) -> T:
         request = self._request("GET", address)
-        # Bytes: an archived file comes without its charset.
-        return dict(self._ask(what, lambda: json.loads(self._client.jenkins_request(request).content)))
+
+        reader = TypeAdapter(shape)
+
+        def read() -> T:
+            # Bytes: an archived file comes without its charset.
+            return reader.validate_json(self._client.jenkins_request(request).content, strict=True)
+
+        return self._ask(what, read)
 
     def _ask(self, what: str, call: Callable[[], T], policy: RetryPolicy | None = None) -> T:
         """Make a request; every failure that a person can meet becomes one of the package's errors."""
@@ -174,7 +193,7 @@ class Server:
         def attempt() -> T:
             try:
                 return call()
-            except self._library.JenkinsException as error:
+            except self._library_error as error:
                 response = response_of(error)
                 if response is None or response.status_code != 403 or "crumb" not in response.text:
                     raise
@@ -183,5 +202,5 @@ class Server:
 
         try:
             return call_with_retries(attempt, policy or self._policy, sleep=self._sleep)
-        except (self._library.JenkinsException, requests.RequestException, ValueError) as error:
+        except (self._library_error, requests.RequestException, *MISSHAPEN) as error:
             raise explained(what, error, self._access, sent_once=policy is _ONCE) from error

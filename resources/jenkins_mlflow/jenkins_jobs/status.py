@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from jenkins_mlflow.errors import JobNotFound
+from jenkins_mlflow.jenkins_jobs.answers import Build, Job, Outcome
 from jenkins_mlflow.jenkins_jobs.outcome import read_outcome
-
-_BUILD = "number,url,result,building,timestamp,duration,description,artifacts[relativePath]"
+from jenkins_mlflow.jenkins_jobs.server import BUILD_TREE
 
 
 class Jobs(Protocol):
     """The part of Jenkins that knows what was built."""
 
-    def job(self, name: str, tree: str) -> dict[str, Any]: ...
-    def artifact(self, name: str, number: int, path: str) -> Any: ...
+    def job(self, name: str, tree: str) -> Job: ...
+    def outcome(self, name: str, number: int, path: str) -> Outcome | None: ...
 
 
 def last_builds(
@@ -36,7 +36,7 @@ def last_builds(
     items = []
     for name in names:
         try:
-            builds = server.job(name, f"builds[{_BUILD}]{{0,{count}}}").get("builds") or []
+            builds = server.job(name, f"builds[{BUILD_TREE}]{{0,{count}}}").get("builds") or []
         except JobNotFound:
             if named:
                 raise
@@ -53,7 +53,7 @@ def _item(name: str, result: str) -> dict[str, Any]:
     return {"job": name, "result": result, **empty}
 
 
-def _built(server: Jobs, name: str, build: dict[str, Any], now: float) -> dict[str, Any]:
+def _built(server: Jobs, name: str, build: Build, now: float) -> dict[str, Any]:
     age = max(0.0, now - build["timestamp"] / 1000)
     running = build.get("building")
     return {

@@ -4,48 +4,48 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
-from jenkins_mlflow.errors import JenkinsMlflowError
-from jenkins_mlflow.methods.stage import Stage
-from jenkins_mlflow.promotion.plan import Plan
+from jenkins_mlflow.errors import JenkinsMlflowError, RegistryError
+from jenkins_mlflow.methods.base import Transition
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected, local_path
 from jenkins_mlflow.registry.snapshot import Version
 
 
-class FileStore(Stage):
+class FileStore:
     """The runner's own MLflow directly on the folder of the server's file store.
 
     Servers 3.0.0 to 3.5.0 fail on every transition there; MLflow 3.17.2 opened on the same folder transitions at
     once, and the server serves the result (measured on 3.0.1, 3.3.2 and 3.4.0).
 
+    Without a configured folder it is looked for above the version's files, and only if the server is on this host:
+    a server elsewhere could point at any local store.
+
     Args:
         registry: The registry as the server shows it.
-        folder: The store's folder if it is configured; else it is looked for above the version's files.
+        folder: The store's folder if it is configured.
     """
 
     name: ClassVar[str] = "file-store"
 
     def __init__(self, registry: Registry, folder: str | None) -> None:
-        super().__init__(registry)
+        self._registry = registry
         self._configured = folder
         self._direct: Registry | None = None
         self._folder = Path()
 
-    def obstacle(self, plan: Plan) -> str:
-        if not plan.target.stage:
-            return "promote.stage is not set"
+    def obstacle(self, transitions: Sequence[Transition]) -> str:
         if not self._registry.connection.over_http:
             return "the store is opened directly already"
-        candidate = plan.candidate
+        candidate = transitions[0].version
         folder = local_path(self._configured) if self._configured else self._find(candidate)
         if folder is None:
-            return (
-                "the server's store is no folder that this machine can reach; promote.file_store can name it"
-            )
+            return "no folder with this registry was found on this machine; promote.file_store can name it"
         if not holds(folder, candidate):
             return f"there is no store with {candidate.label} in {folder}"
         return self._open(folder, candidate)
@@ -57,27 +57,57 @@ class FileStore(Stage):
             return f"this runner's own MLflow {direct.connection.server_version} has the server's fault"
         try:
             with default_store(folder):
-                seen = direct.version(candidate.model, candidate.number)
+                seen = direct.model(candidate.model)
+            shown = self._registry.model(candidate.model)
         except JenkinsMlflowError as error:
             return f"{folder} cannot be read: {error.message}"
-        if (seen.run_id, seen.created, seen.source) != (
-            candidate.run_id,
-            candidate.created,
-            candidate.source,
-        ):
+        if _content(seen.versions) != _content(shown.versions) or seen.aliases != shown.aliases:
             return (
-                f"{folder} is another registry than the server's: its {candidate.label} is not the same one"
+                f"{folder} is another registry than the server's: its {candidate.model} is not the same one"
             )
         self._direct, self._folder = direct, folder
         return ""
 
-    def move(self, version: Version, stage: str) -> None:
+    def carry_out(self, transitions: Sequence[Transition]) -> None:
+        """Make the transitions in the folder; taken back at once if the server does not show the first of them."""
         assert self._direct is not None, "obstacle() opens the folder"
         with default_store(self._folder):
-            self._direct.set_stage(version.model, version.number, stage)
+            for number, item in enumerate(transitions):
+                version = item.version
+                self._direct.set_stage(version.model, version.number, item.stage)
+                if number == 0 and self._registry.version(version.model, version.number).stage != item.stage:
+                    self._direct.set_stage(version.model, version.number, version.stage)
+                    raise RegistryError(
+                        f"{self._folder} is another registry than the server's: a change in it does not show there",
+                        state=f"{version.label} has its stage {version.stage} back in that folder",
+                        next_step="name the server's own folder in promote.file_store",
+                    )
 
     def _find(self, candidate: Version) -> Path | None:
+        if not is_this_host(self._registry.connection.uri):
+            return None
         return find_store(self._registry.storage_uri(candidate.model, candidate.number), candidate)
+
+
+def is_this_host(uri: str) -> bool:
+    """Whether a server's address is one of this machine: a socket can be bound to it."""
+    try:
+        found = socket.getaddrinfo(urlsplit(uri).hostname, 0, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return False
+    return bool(found) and all(_can_bind(family, address) for family, _, _, _, address in found)
+
+
+def _can_bind(family: int, address: tuple[object, ...]) -> bool:
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind(address)
+        return True
+    return False
+
+
+def _content(versions: Sequence[Version]) -> list[tuple[object, ...]]:
+    """What two views of one store have in common, whatever the kind of connection."""
+    return [(v.number, v.run_id, v.created, v.source, v.stage) for v in versions]
 
 
 @contextlib.contextmanager

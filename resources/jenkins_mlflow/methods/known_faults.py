@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Version
@@ -41,17 +41,15 @@ class ServerFaults:
         self._connection = connection
         self._known: dict[tuple[tuple[str, int], ...], str] = {}
 
-    def stage_fault(self, plan: Plan) -> str:
-        """Why this server cannot make the plan's stage changes, on one line; empty if it can, or if that is not known.
+    def stage_fault(self, changing: Sequence[Version]) -> str:
+        """Why this server cannot change the stage of these versions, on one line; empty if it can or that is not known.
 
         Costs 1 request (`/version`) on a server that is not affected, and at most 3 more on one that is: the kind
-        of store, and the logged models of the candidate and of one version that must be archived.
+        of store, and the logged models of the first two versions.
         """
-        candidate = () if plan.candidate.stage == plan.target.stage else (plan.candidate,)
-        changing = (*candidate, *plan.previous)
         key = tuple((version.model, version.number) for version in changing)
         if key not in self._known:
-            self._known[key] = self._stage_fault(changing)
+            self._known[key] = self._stage_fault(tuple(changing))
         return self._known[key]
 
     def _stage_fault(self, changing: tuple[Version, ...]) -> str:

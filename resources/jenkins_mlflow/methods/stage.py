@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from jenkins_mlflow.methods.base import Transition
 from jenkins_mlflow.methods.known_faults import ServerFaults
-from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Version
+from jenkins_mlflow.registry.snapshot import ARCHIVED
 
 
 class Stage:
@@ -15,47 +16,36 @@ class Stage:
 
     Args:
         registry: The registry as the server shows it.
-        faults: What is known to fail on the server and is not tried there; None to try whatever is known.
+        faults: What is known to fail on the server and is not tried there; None to try it all the same.
     """
 
     name: ClassVar[str] = "stage"
-    in_place: ClassVar[bool] = True
 
     def __init__(self, registry: Registry, faults: ServerFaults | None = None) -> None:
         self._registry = registry
         self._faults = faults
 
-    def obstacle(self, plan: Plan) -> str:
-        if not plan.target.stage:
-            return "promote.stage is not set"
-        return self._faults.stage_fault(plan) if self._faults else ""
+    def obstacle(self, transitions: Sequence[Transition]) -> str:
+        changing = [item.version for item in transitions if item.version.stage != item.stage]
+        return self._faults.stage_fault(changing) if self._faults else ""
 
-    def promote(self, plan: Plan) -> None:
-        assert plan.target.stage is not None, "obstacle() asks for a stage"
-        self.move(plan.candidate, plan.target.stage)
-        for version in plan.previous:
-            self.move(version, ARCHIVED)
-
-    def done(self, plan: Plan) -> bool:
-        """Whether the candidate is the only version of its model in the stage, as the server shows it: 2 requests."""
-        live = self._registry.model(plan.candidate.model)
-        return [version.number for version in live.versions if version.stage == plan.target.stage] == [
-            plan.candidate.number
-        ]
-
-    def production(self, plan: Plan) -> tuple[Version, ...]:
-        return (plan.candidate,)
-
-    def move(self, version: Version, stage: str) -> None:
-        self._registry.set_stage(version.model, version.number, stage)
+    def carry_out(self, transitions: Sequence[Transition]) -> None:
+        for item in transitions:
+            self._registry.set_stage(item.version.model, item.version.number, item.stage)
 
 
 class StageArchive(Stage):
-    """MLflow's own transition with ``archive_existing_versions=True``: one request for both changes."""
+    """MLflow's own transition with ``archive_existing_versions=True``: one request for all changes.
+
+    It archives everything in the stage, so it is used only where the plan has something to archive.
+    """
 
     name: ClassVar[str] = "stage-archive"
 
-    def promote(self, plan: Plan) -> None:
-        assert plan.target.stage is not None, "obstacle() asks for a stage"
-        candidate = plan.candidate
-        self._registry.set_stage(candidate.model, candidate.number, plan.target.stage, archive_existing=True)
+    def carry_out(self, transitions: Sequence[Transition]) -> None:
+        first, rest = transitions[0], transitions[1:]
+        if rest and all(item.stage == ARCHIVED and item.version.stage == first.stage for item in rest):
+            version = first.version
+            self._registry.set_stage(version.model, version.number, first.stage, archive_existing=True)
+        else:
+            super().carry_out(transitions)

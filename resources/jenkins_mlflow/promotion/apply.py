@@ -1,62 +1,38 @@
-"""Carrying out a promotion: intent, methods in order, read-back, undo, the rest of the group, tags."""
+"""Carrying out a promotion: intent, methods in order, the rest of the table, tags, the last look, undoing."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, RegistryError
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
+from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
-from jenkins_mlflow.promotion.intent import Intent
+from jenkins_mlflow.methods.copy import NAME as COPY
+from jenkins_mlflow.promotion.announce import announce, remove_intent
+from jenkins_mlflow.promotion.changes import NEW, Change, Table, in_scope, is_done
+from jenkins_mlflow.promotion.copying import with_the_copy
+from jenkins_mlflow.promotion.intent import Intent, is_unfinished
+from jenkins_mlflow.promotion.outcome import Outcome, Status, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
-from jenkins_mlflow.promotion.undo import alone, move_back
+from jenkins_mlflow.promotion.steps import Overtaken, Steps
+from jenkins_mlflow.promotion.undo import Undone
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Snapshot, Version
-from jenkins_mlflow.registry.writer import Attempt as Attempt, Writer
-from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION, TAG_PREFIX
-
-ALIAS_METHOD = "alias"
-
-
-def previous_tags(plan: Plan) -> dict[str, str]:
-    """What a promoted version remembers of the version that it replaced: where a rollback returns to."""
-    old = plan.replaces
-    return {PREVIOUS_MODEL: old.model, PREVIOUS_VERSION: str(old.number)} if old else {}
-
-
-Status = Literal["promoted", "already", "partial", "manual"]
+from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.writer import Writer
+from jenkins_mlflow.tags import METHOD
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a promotion came to. ``missing`` says in words which parts of the plan a person still has to do."""
+class Begun:
+    """What was begun when, by whom, in which build: the intent says so to people."""
 
-    status: Status
-    message: str
-    method: str | None
-    attempts: tuple[Attempt, ...]
-    production: tuple[Version, ...]
-    missing: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
-
-    def document(self, plan: Plan) -> dict[str, Any]:
-        """The outcome as the JSON document's own part."""
-        return {
-            "status": self.status,
-            "message": self.message,
-            "model": plan.candidate.model,
-            "version": plan.candidate.number,
-            "method": self.method,
-            "previous": plan.replaces.place if plan.replaces else None,
-            "attempts": [vars(attempt) for attempt in self.attempts],
-            "production": [version.place for version in self.production],
-            "missing": list(self.missing),
-            "warnings": list(self.warnings),
-        }
+    work: Literal["promotion", "rollback"] = "promotion"
+    at: str = ""
+    by: str = ""
+    url: str = ""
 
 
 class Promotion:
@@ -65,10 +41,11 @@ class Promotion:
     Args:
         registry: The registry to change.
         plan: What to do.
-        methods: The stage methods in order.
+        methods: The ways to change a stage, in order.
         writer: Guards, retries and records every write.
         group: The patterns of the group, for an exclusive one.
         alias_fallback: Whether the alias alone may be set when no method can set the stage.
+        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
     """
 
     def __init__(
@@ -80,270 +57,245 @@ class Promotion:
         *,
         group: Sequence[str] = (),
         alias_fallback: bool = True,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._plan = plan
+        self._table = plan.table
         self._methods = methods
         self._writer = writer
         self._group = tuple(group)
         self._alias_fallback = alias_fallback
-        self._left_changed: list[str] = []
-        self._before: tuple[Version, ...] = ()
+        self._confirm = confirm
+        self._steps = self._steps_of(plan.table, Snapshot())
+        self._intent_tags: tuple[str, ...] = ()
 
-    def apply(self, tags: Mapping[str, str], *, unfinished: Intent | None = None) -> Outcome:
-        """Promote, and say ``promoted`` only after reading the registry back.
+    def apply(self, tags: Mapping[str, str], begun: Begun = Begun()) -> Outcome:
+        """Promote, and say ``promoted`` only if the last look at the registry shows it.
 
         Args:
-            tags: What the promoted version is tagged with, beside the method.
-            unfinished: The intent of a promotion that stopped in the middle and is finished now. It stays as it is,
-                so that undoing still goes back to what that promotion found.
+            tags: The promotion record: what the promoted version is tagged with, beside the method.
+            begun: For the intent.
 
         Raises:
             Refused: the registry changed since the plan was made; nothing was written.
             ConnectionFailed, RegistryError: the registry stopped answering; the message says how to go on.
             LockLost: another process took over.
-            Interrupted: stopped by a signal; a half-done method was undone first.
+            Interrupted: stopped by a signal; what was half done was undone first.
         """
         plan = self._plan
-        live = self._live()
-        if not unfinished and INTENT_TAG in live.require(plan.candidate.model).tags:
+        live = self._read(with_candidate=plan.copies)
+        carrying = [
+            model.name for model in live.models if model.name in plan.table.models and is_unfinished(model)
+        ]
+        if carrying:
             raise Refused(
-                f"another promotion in {plan.candidate.model} began meanwhile and did not finish",
+                f"another promotion in {carrying[0]} began and did not finish",
                 state="this one wrote nothing",
                 next_step="run the command again: it first finishes or undoes the other one",
             )
         refuse_if_changed(plan, live)
-        if not unfinished and (done := self.already()):
-            return done
-        if not unfinished:
-            self._announce(tags)
+        if is_done(plan.table, live, plan.target):
+            return already(plan)
+        self._confirm()
+        if self._table.number == NEW:
+            self._table = with_the_copy(self._registry, self._writer, plan)
+        self._steps = self._steps_of(self._table, live)
+        intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         try:
-            outcome = self._carry_out(tags)
-        except (JenkinsMlflowError, Interrupted) as error:
+            self._announce(intent)
+            return self._carry_out(tags)
+        except Interrupted as stop:
+            self._stop(stop)
+            raise
+        except JenkinsMlflowError as error:
             error.state = error.state or f"the promotion of {plan.candidate.label} may be half done"
             error.next_step = (
-                "run the same command again, or any other: it first finishes or undoes what is half done"
+                "run the same command again, or `jenkins-mlflow promote --recover`: "
+                "it first finishes or undoes what is half done"
             )
             raise
-        if self._left_changed or unfinished:
-            return outcome  # the intent stays: for the next command, or for the recovery that called this
-        if self._may_change_late(outcome):
-            late = "a request got no answer and may take effect late; the next command looks and repairs that"
-            return Outcome(**{**vars(outcome), "warnings": (*outcome.warnings, late)})
+
+    def _read(self, *, with_candidate: bool = False) -> Snapshot:
+        """What there is now of all that the table is about: the promoted version's model, or the exclusive group."""
+        names = [self._table.model, *([self._plan.candidate.model] if with_candidate else [])]
+        if self._plan.target.exclusive:
+            return self._registry.snapshot([*names, *self._group])
+        return Snapshot(tuple(model for name in names if (model := self._registry.find_model(name))))
+
+    def _steps_of(self, table: Table, first: Snapshot) -> Steps:
+        target = self._plan.target
+        return Steps(self._registry, table, target, self._methods, self._writer, self._read, first)
+
+    def _announce(self, intent: Intent) -> None:
+        self._intent_tags = tuple(reversed(intent.tags()))
+        announce(self._registry, self._writer, intent)
+
+    def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
+        steps = self._steps
+        try:
+            method = steps.set_stage()
+            staged = method is not None or not steps.stage_changes()
+            aliased = (staged or self._alias_fallback) and steps.set_own_alias()
+            retired = staged and aliased and steps.retire_others()
+        except Overtaken:
+            return self._overtaken()
+        if staged and aliased and retired:
+            return self._finish(tags, method or self._other_method())
+        if not staged and aliased and self._plan.needs_alias:
+            return self._partly(tags)
+        return self._by_hand()
+
+    def _finish(self, tags: Mapping[str, str], method: str) -> Outcome:
+        """Tag, look once more, and remove the intent."""
+        plan, table = self._plan, self._table
+        warnings = self._tag(tags, method)
+        live = self._read()
+        serving = in_scope(table, live, plan.target)
+        if not is_done(table, live, plan.target):
+            there = ", ".join(version.label for version in serving) or "NOTHING"
+            message = (
+                f"{plan.candidate.label} was promoted by {method}, but then someone else changed production; "
+                f"in production now: {there}"
+            )
+            return self._close(self._told("overtaken", message, method, serving, warnings=warnings))
+        where = f" as {table.label}" if plan.copies else ""
+        replaced = f", replacing {plan.replaces.label}" if plan.replaces else ""
+        message = f"promoted {plan.candidate.label} by {method}{where}{replaced}; verified in the registry"
+        outcome = self._told("promoted", message, method, serving, warnings=warnings)
+        undone = any(attempt.outcome == "undone" for attempt in outcome.attempts)
+        if undone and self._writer.open_ended:
+            return self._left_open(outcome)
         return self._close(outcome)
 
-    def _may_change_late(self, outcome: Outcome) -> bool:
-        """Whether a request that is still on its way could spoil this outcome: the intent stays for that.
-
-        A transition could archive the champion that was put back, or one that put it back could do so once more. Where
-        the alias alone was moved it is another matter: to undo that would take back what was promised.
-        """
-        if not self._writer.open_ended:
-            return False
-        stage, there = self._plan.target.stage, self._plan.candidate.place
-        staged = any(version.place == there and version.stage == stage for version in outcome.production)
-        undone = any(attempt.outcome == "undone" for attempt in outcome.attempts)
-        return outcome.status == "manual" or (staged and undone)
-
-    def already(self) -> Outcome | None:
-        """The outcome if nothing is to do; where production is elsewhere by preference, what is there counts."""
+    def _partly(self, tags: Mapping[str, str]) -> Outcome:
+        """The alias alone: no method can set the stage, and the config lists ``alias`` for that."""
         plan = self._plan
-        done = plan.nothing_to_do
-        serving: tuple[Version, ...] = (plan.candidate,)
-        if any(not method.in_place for method in self._methods):
-            first = next((method for method in self._methods if not method.obstacle(plan)), None)
-            if first and not first.in_place:
-                done, serving = first.done(plan), first.production(plan)
-        message = f"{plan.candidate.label} is in production already; nothing was written"
-        return Outcome("already", message, None, (), serving) if done else None
+        warnings = self._tag(tags, ALIAS)
+        missing = (f"stage {plan.target.stage} for {plan.candidate.label}",)
+        message = f"{plan.candidate.label} got the alias {plan.target.alias}; missing: {missing[0]}"
+        live = self._read()
+        serving = in_scope(self._table, live, plan.target)
+        outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
+        return outcome if self._steps.undone.failed else self._close(outcome)
 
-    def _live(self) -> Snapshot:
-        """What there is now of all that the plan looked at."""
-        name = self._plan.candidate.model
-        if self._plan.target.exclusive:
-            return self._registry.snapshot([name, *self._group])
-        return Snapshot((self._registry.model(name),))
+    def _by_hand(self) -> Outcome:
+        """Nothing was promoted: everything goes back, and a person is asked."""
+        plan = self._plan
+        live = self._read()
+        missing = tuple(
+            self._missing(change) for change in self._steps.pending(live) if self._for_a_person(change)
+        )
+        self._steps.undo()
+        serving = in_scope(self._table, self._read(), plan.target)
+        message = f"{plan.candidate.label} could not be promoted: every method failed; a person must promote it by hand"
+        if not any(change.is_stage for change in self._steps.pending(live)):
+            message = (
+                f"{plan.candidate.label} could not be promoted: {missing[0]} could not be set; all was undone"
+            )
+        outcome = self._told("manual", message, None, serving, missing)
+        if self._steps.undone.failed or self._steps.undone.kept:
+            left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
+            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+        return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
-    def _announce(self, tags: Mapping[str, str]) -> None:
-        """Write the intent down; without it nothing else is written."""
-        name = self._plan.candidate.model
-        text = Intent.of(self._plan, self._group, tags).to_tag()
+    def _overtaken(self) -> Outcome:
+        """Someone else changed production in the middle: what this promotion did is undone, theirs stays."""
+        plan = self._plan
+        self._steps.undo()
+        serving = in_scope(self._table, self._read(), plan.target)
+        there = ", ".join(version.label for version in serving) or "NOTHING"
+        swept = "".join(
+            f"; {label} was archived at that moment: promote it again if it is wanted"
+            for label in self._steps.swept()
+        )
+        message = (
+            f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
+            f"in production now: {there}{swept}"
+        )
+        outcome = self._told("overtaken", message, None, serving)
+        if self._steps.undone.failed:
+            left = "; ".join(self._steps.undone.failed)
+            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+        return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
+
+    def _stop(self, stop: Interrupted) -> None:
+        """A signal arrived: undo, and remove the intent if nothing can be half done any more."""
+        self._steps.undo()
+        if self._steps.undone.failed or self._steps.undone.kept or self._writer.open_ended:
+            return
+        unremoved = self._remove_intent()
+        if not unremoved:
+            stop.state = stop.state or f"{self._table.model} is as it was before the promotion"
+
+    def _for_a_person(self, change: Change) -> bool:
+        """Whether a person has to make this change: archiving the model's own old version comes with the promotion."""
+        return change.model != self._table.model or not change.is_stage or change.mark == self._table.number
+
+    def _missing(self, change: Change) -> str:
+        if change.model != self._table.model:
+            return f"{change.words()} (this group has one champion)"
+        if change.is_stage:
+            return f"stage {change.wanted} for {change.model} version {change.mark}"
+        return f"alias {change.mark} for {self._table.label}"
+
+    def _other_method(self) -> str:
+        """How it was promoted where no stage of its own model had to be changed."""
+        if self._plan.copies:
+            return COPY
+        return ALIAS if self._plan.needs_alias else "retiring the others"
+
+    def _tag(self, tags: Mapping[str, str], method: str) -> tuple[str, ...]:
+        """Write the promotion record; failing to is worth a warning, not a failed promotion."""
+        model, number = self._table.model, self._table.number
+        complete = {**tags, METHOD: method}
         try:
-            self._writer.run(lambda: self._registry.tag_model(name, INTENT_TAG, text))
-        except Exception as error:
-            raised = self._registry.translate(f"writing down what is to be done with {name}", error)
-            raised.state = raised.state or "no stage and no alias was changed"
-            raise raised from error
+            self._writer.run(lambda: self._registry.tag_version(model, number, complete))
+        except JenkinsMlflowError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
+            return (f"{self._table.label} could not be tagged with its promotion: {classify(error).summary}",)
+        return ()
 
     def _close(self, outcome: Outcome) -> Outcome:
         """Remove the intent; where that fails, the next command does it."""
-        name = self._plan.candidate.model
-        try:
-            self._writer.run(lambda: self._registry.untag_model(name, INTENT_TAG))
-        except Exception as error:  # noqa: BLE001  what was promised is done
-            why = classify(error).summary
-            warning = f"the tag {INTENT_TAG} of {name} could not be removed, the next command does it: {why}"
-            return Outcome(**{**vars(outcome), "warnings": (*outcome.warnings, warning)})
-        return outcome
+        why = self._remove_intent()
+        if not why:
+            return outcome
+        warning = f"the intent of {self._table.model} could not be removed, the next command does it: {why}"
+        return replace(outcome, warnings=(*outcome.warnings, warning))
 
-    def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
-        plan = self._plan
-        missing: list[str] = []
-        method = self._set_stage()
-        if method and not method.in_place:
-            return self._elsewhere(method, tags)
-        stage_done = bool(method) or not plan.needs_stage
-        if not stage_done:
-            missing.append(f"stage {plan.target.stage} for {plan.candidate.label}")
-        alias_done = not plan.needs_alias
-        if plan.needs_alias and (stage_done or self._alias_fallback):
-            alias_done = self._set_alias()
-        if not alias_done:
-            missing.append(f"alias {plan.target.alias} for {plan.candidate.label}")
-        if stage_done and alias_done:
-            missing += self._retire_others()
-        alias_set = plan.needs_alias and alias_done
-        name = method.name if method else ALIAS_METHOD if alias_set else None
-        warnings = self._tag(plan.candidate, tags, name) if name or not missing else ()
-        in_part = stage_done or (plan.target.alias is not None and alias_done)
-        return self._outcome(name, missing, in_part=in_part, warnings=warnings)
+    def _remove_intent(self) -> str:
+        return remove_intent(self._registry, self._writer, self._table.model, self._intent_tags)
 
-    def _set_stage(self) -> Method | None:
-        """Try the methods in order until the registry shows what was wanted."""
-        plan = self._plan
-        for method in self._methods:
-            if method.in_place and not plan.needs_stage:
-                continue
-            obstacle = self._obstacle(method)
-            if obstacle:
-                self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
-                continue
-            self._before = () if method.in_place else method.production(plan)
-            try:
-                if self._try(method):
-                    return method
-            except Interrupted as stop:
-                self._restore()
-                if not (self._left_changed or self._writer.open_ended):
-                    with contextlib.suppress(
-                        Exception
-                    ):  # else the next command finds nothing to undo and removes it
-                        self._registry.untag_model(plan.found.name, INTENT_TAG)
-                    stop.state = stop.state or f"{plan.found.name} is as it was before the promotion"
-                raise
-            self._restore()
-        return None
+    def take_back(self, begun: Begun, table: Table) -> Undone:
+        """Undo a promotion that is complete: its check failed.
 
-    def _obstacle(self, method: Method) -> str:
-        """Why a method is not tried; that it cannot find out is a reason too."""
-        try:
-            return method.obstacle(self._plan)
-        except RegistryError as error:
-            return error.message
+        The same table is the intent, so that a command which meets it half undone goes on.
 
-    def _try(self, method: Method) -> bool:
-        """Run one method under the retry policy; what counts afterwards is the registry, not its answer."""
-        accepted = self._writer.write(
-            method.name, lambda: method.promote(self._plan), lambda: method.done(self._plan)
-        )
-        verified = method.done(self._plan)
-        if accepted and not verified:
-            note = "reported success, but the registry does not show it"
-            self._writer.record(Attempt(method.name, 0, "not verified", error=note))
-        elif verified and not accepted:
-            note = "took effect although its answer was lost"
-            self._writer.record(Attempt(method.name, 0, "done", error=note))
-        return verified
+        Args:
+            begun: For the intent.
+            table: What was changed; a copy has its number there.
 
-    def _restore(self) -> None:
-        """Bring the versions that a method may have changed back to where they were found, production first."""
-        plan = self._plan
-        live = self._registry.model(plan.candidate.model)
-        before = {version.number: version.stage for version in (plan.candidate, *plan.previous)}
-        changed = [(v, before[v.number]) for v in live.versions if v.stage != before.get(v.number, v.stage)]
-        changed.sort(key=lambda move: move[1] != plan.target.stage)
-        self._left_changed = move_back(self._writer, self._methods, live, changed) if changed else []
+        Returns:
+            What could not be undone; all of it is left where someone else changed production since.
+        """
+        self._table = table
+        live = self._read()
+        if not is_done(table, live, self._plan.target):
+            return Undone(kept="someone else has changed what is in production")
+        self._confirm()
+        self._steps = self._steps_of(table, live)
+        self._announce(Intent.of(self._table, begun.work, "", begun.by, begun.url))
+        undone = self._steps.undo()
+        if not undone.failed:
+            self._remove_intent()
+        return undone
 
-    def _elsewhere(self, method: Method, tags: Mapping[str, str]) -> Outcome:
-        """The outcome of a method that leaves the candidate where it is and puts a copy of it into production."""
-        plan = self._plan
-        serving = method.production(plan)
-        own = {key: value for key, value in tags.items() if key not in (PREVIOUS_MODEL, PREVIOUS_VERSION)}
-        for old in self._before:
-            own |= {PREVIOUS_MODEL: old.model, PREVIOUS_VERSION: str(old.number)}
-        warnings = self._tag(serving[0], own, method.name) if serving else ()
-        where = ", ".join(version.label for version in serving)
-        message = f"promoted {plan.candidate.label} by {method.name} as {where}; verified in the registry"
-        return self._told("promoted", message, method.name, serving, (), warnings)
-
-    def _set_alias(self) -> bool:
-        plan, alias = self._plan, self._plan.target.alias
-        assert alias is not None
-        name, number = plan.candidate.model, plan.candidate.number
-
-        def on_it() -> bool:
-            return self._registry.model(name).aliases.get(alias) == number
-
-        self._writer.write(ALIAS_METHOD, lambda: self._registry.set_alias(name, alias, number), on_it)
-        return on_it()
-
-    def _retire_others(self) -> list[str]:
-        """Take the other models of an exclusive group out of production; what could not be done, in words."""
-        return [
-            f"{version.label} must leave production: this group has one champion"
-            for version in self._plan.others
-            if not self._retire(version)
-        ]
-
-    def _retire(self, planned: Version) -> bool:
-        """Take one other version out of production, if it still is what the plan saw."""
-        stage, alias = self._plan.target.stage, self._plan.target.alias
-        version = self._registry.version(planned.model, planned.number)
-        if stage and version.stage == stage:
-            model = self._registry.model(version.model)
-            any(
-                self._writer.write(
-                    f"{method.name}: retire {version.label}",
-                    functools.partial(method.move, version, ARCHIVED),
-                )
-                for method in self._methods
-                if method.in_place and not method.obstacle(alone(model, version))
-            )
-        if alias and alias in version.aliases:
-            self._writer.write(
-                f"alias: retire {version.label}", lambda: self._registry.delete_alias(version.model, alias)
-            )
-        return not self._registry.version(version.model, version.number).in_production(self._plan.target)
-
-    def _tag(self, version: Version, tags: Mapping[str, str], method: str | None) -> tuple[str, ...]:
-        """Record the promotion on the version; failing to is worth a warning, not a failed promotion."""
-        tags = {**tags, TAG_PREFIX + "method": method} if method else tags
-        try:
-            self._writer.run(lambda: self._registry.tag_version(version.model, version.number, tags))
-        except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
-            return (f"{version.label} could not be tagged with its promotion: {classify(error).summary}",)
-        return ()
-
-    def _outcome(
-        self, method: str | None, missing: Sequence[str], *, in_part: bool, warnings: tuple[str, ...]
-    ) -> Outcome:
-        plan = self._plan
-        names = {plan.found.name, *(version.model for version in plan.others)}
-        live = [self._registry.model(name) for name in sorted(names)]
-        serving = tuple(v for model in live for v in model.production(plan.target))
-        label = plan.candidate.label
-        own = [version.number for version in serving if version.model == plan.candidate.model]
-        if not missing and own == [plan.candidate.number]:
-            replaced = f", replacing {plan.replaces.label}" if plan.replaces else ""
-            how = method or ("retiring the others" if plan.others else "finishing what was left")
-            message = f"promoted {label} by {how}{replaced}; verified in the registry"
-            return self._told("promoted", message, method, serving, (), warnings)
-        still = "; ".join(missing) or f"{label} does not show alone in production"
-        if in_part:
-            message = f"{label} is promoted in part; missing: {still}"
-            return self._told("partial", message, method, serving, missing or (still,), warnings)
-        message = f"{label} could not be promoted: every method failed; a person must promote it by hand"
-        return self._told("manual", message, None, serving, missing, warnings)
+    def _left_open(self, outcome: Outcome) -> Outcome:
+        """Keep the intent: a request that got no answer could still spoil this outcome."""
+        late = "a request got no answer and may take effect late; the next command looks and repairs that"
+        return replace(outcome, warnings=(*outcome.warnings, late))
 
     def _told(
         self,
@@ -351,9 +303,8 @@ class Promotion:
         message: str,
         method: str | None,
         serving: tuple[Version, ...],
-        missing: Sequence[str],
-        warnings: tuple[str, ...],
+        missing: Sequence[str] = (),
+        warnings: tuple[str, ...] = (),
     ) -> Outcome:
-        return Outcome(
-            status, message, method, tuple(self._writer.attempts), serving, tuple(missing), warnings
-        )
+        attempts = tuple(self._writer.attempts)
+        return Outcome(status, message, method, attempts, serving, self._table, tuple(missing), warnings)

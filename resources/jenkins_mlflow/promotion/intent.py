@@ -1,113 +1,198 @@
-"""What a promotion is about to do and what it found, kept in the registry while it works.
+"""The intent: the table of a promotion, kept in the registry while it works.
 
-The intent is a tag on the candidate's registered model. It is written before the first change and removed after the
-verified last one, so whoever meets it later, on any machine, knows that a promotion stopped in the middle, and how to
-finish or undo it. It names what may have changed, never the whole model: a tag holds 5,000 characters (MLflow 3.17.2,
-SqlRegisteredModelTag).
+It is written before the first change and removed after the verified last one, as tags of the promoted version's model.
+Whoever meets it later knows that a promotion stopped in the middle. It is a hint where to look, not authority: anybody
+who may edit that one model can write it. So it is validated, it is compared with what the reader's own config allows,
+and neither the target nor an approval is taken from it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jenkins_mlflow.errors import RegistryError, UsageError
-from jenkins_mlflow.promotion.plan import Plan
-from jenkins_mlflow.registry.snapshot import Model, Target
-from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG, TAG_PREFIX
+from jenkins_mlflow.promotion.changes import Change, Table
+from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Model, Target
+from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG
+from jenkins_mlflow.text import one_line
+
+STAGES = (NO_STAGE, STAGING, PRODUCTION, ARCHIVED)
+_MOST_PARTS = 99
+_Text = Annotated[str, Field(max_length=1000)]
+_Number = Annotated[int, Field(ge=1, le=2**31)]
+_Value = _Number | _Text | None
 
 
-@dataclass(frozen=True)
-class Intent:
+class Intent(BaseModel):
     """A promotion that has begun and not ended.
 
     Attributes:
-        version: The version that is to go into production.
-        found_stage: The stage it had.
-        stage, alias, exclusive, group: The target, and the patterns of the exclusive group.
-        previous: The versions of the model that were in production.
-        alias_holder: The version that had the alias; None if none had.
-        tags: What the version is tagged with in the end: who promoted it, when, in which build.
+        work: What was begun.
+        model, number: The version that goes into production.
+        changes: The table: model, mark, found, wanted.
+        created: When the versions in it were created: model, number, milliseconds.
+        at: When it began, by the clock of its own agent; the version's record has the same in the end.
+        by, url: Who began it, in which build: for messages alone.
     """
 
-    version: int
-    found_stage: str
-    stage: str | None
-    alias: str | None
-    exclusive: bool
-    group: tuple[str, ...]
-    previous: tuple[int, ...]
-    alias_holder: int | None
-    tags: Mapping[str, str]
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal[2] = 2
+    work: Literal["promotion", "rollback"]
+    model: _Text
+    number: _Number
+    changes: Annotated[list[tuple[_Text, _Number | _Text, _Value, _Value]], Field(max_length=5000)]
+    created: Annotated[list[tuple[_Text, _Number, int]], Field(max_length=10000)]
+    at: _Text = ""
+    by: _Text = ""
+    url: _Text = ""
 
     @classmethod
-    def of(cls, plan: Plan, group: tuple[str, ...], tags: Mapping[str, str]) -> Intent:
-        """The intent to carry out a plan."""
-        target = plan.target
+    def of(cls, table: Table, work: Literal["promotion", "rollback"], at: str, by: str, url: str) -> Intent:
+        """The intent to carry out a table."""
         return cls(
-            version=plan.candidate.number,
-            found_stage=plan.candidate.stage,
-            stage=target.stage,
-            alias=target.alias,
-            exclusive=target.exclusive,
-            group=group if target.exclusive else (),
-            previous=tuple(version.number for version in plan.previous),
-            alias_holder=plan.found.aliases.get(target.alias) if target.alias else None,
-            tags=dict(tags),
+            work=work,
+            model=table.model,
+            number=table.number,
+            changes=[(change.model, change.mark, change.found, change.wanted) for change in table.changes],
+            created=[(model, number, when) for (model, number), when in table.created.items()],
+            at=at,
+            by=by[:1000],
+            url=url[:1000],
         )
 
-    @classmethod
-    def on(cls, model: Model) -> Intent | None:
-        """The unfinished intent that a model carries.
-
-        Raises:
-            RegistryError: it has one that cannot be read.
-        """
-        text = model.tags.get(INTENT_TAG)
-        if text is None:
-            return None
-        try:
-            values = json.loads(text)
-            return cls(
-                **{**values, "group": tuple(values["group"]), "previous": tuple(values["previous"])},
-            )
-        except (ValueError, TypeError, KeyError) as error:
-            raise RegistryError(
-                f"{model.name} carries an unfinished promotion that this version of jenkins-mlflow cannot read",
-                state="nothing was changed",
-                next_step=f"look at its tag {INTENT_TAG} in MLflow, set its stages as they should be, remove the tag",
-            ) from error
-
-    def to_tag(self) -> str:
-        """The tag's text.
-
-        Raises:
-            UsageError: it does not fit into a tag.
-        """
-        text = json.dumps(asdict(self), ensure_ascii=True, separators=(",", ":"))
-        if len(text) > LONGEST_TAG:
-            raise UsageError(
-                f"what this promotion would change takes {len(text)} characters to write down, "
-                f"a tag in MLflow has room for {LONGEST_TAG}",
-                state="nothing was written",
-                next_step="name the models of the group by fewer or shorter patterns",
-            )
-        return text
+    @property
+    def table(self) -> Table:
+        return Table(
+            self.model,
+            self.number,
+            tuple(Change(*row) for row in self.changes),
+            {(model, number): when for model, number, when in self.created},
+        )
 
     @property
-    def target(self) -> Target:
-        return Target(self.stage, self.alias, self.exclusive)
+    def title(self) -> str:
+        """What was begun and by whom: `the promotion of churn version 2 begun by jenkins at ...`."""
+        what = "rollback to" if self.work == "rollback" else "promotion of"
+        known = (("by", self.by), ("at", self.at), ("in", self.url))
+        origin = " ".join(f"{word} {one_line(value)}" for word, value in known if value)
+        return f"the {what} {self.model} version {self.number} begun {origin}".removesuffix("begun ").rstrip()
 
-    def title(self, model: str) -> str:
-        """What was begun, and by whom; a rollback promotes too, and is told as one."""
-        back = TAG_PREFIX + "rolled_back_at" in self.tags
-        what = "rollback to" if back else "promotion of"
-        return f"the {what} {model} version {self.version} begun {self._origin(back=back)}".rstrip()
+    def tags(self) -> dict[str, str]:
+        """The tags that hold it, in the order in which they are written: the one that is looked for comes last.
 
-    def _origin(self, *, back: bool) -> str:
-        """Who began it: `by jenkins at 2026-11-23T02:00:00+00:00 in http://...`."""
-        verb = "rolled_back" if back else "promoted"
-        facts = {"by": f"{verb}_by", "at": f"{verb}_at", "in": "build_url"}
-        known = ((word, self.tags.get(TAG_PREFIX + key)) for word, key in facts.items())
-        return " ".join(f"{word} {value}" for word, value in known if value)
+        Raises:
+            UsageError: the table is too long even for many tags.
+        """
+        text = self.model_dump_json(exclude_defaults=True)
+        text = json.dumps(json.loads(text), ensure_ascii=True, separators=(",", ":"))
+        if len(text) <= LONGEST_TAG:
+            return {INTENT_TAG: text}
+        parts = [text[start : start + LONGEST_TAG] for start in range(0, len(text), LONGEST_TAG)]
+        if len(parts) > _MOST_PARTS:
+            raise UsageError(
+                f"what this promotion would change takes {len(text)} bytes to write down, "
+                f"{_MOST_PARTS} tags in MLflow have room for {_MOST_PARTS * LONGEST_TAG}",
+                state="nothing was written",
+                next_step="split the group",
+            )
+        head = json.dumps({"parts": len(parts), "digest": _digest(text)})
+        return {_part(number): part for number, part in enumerate(parts)} | {INTENT_TAG: head}
+
+
+def is_unfinished(model: Model) -> bool:
+    """Whether the model carries an intent; an empty tag is one that could be emptied but not removed."""
+    return bool(model.tags.get(INTENT_TAG))
+
+
+def read_intent(model: Model) -> Intent | None:
+    """The unfinished intent that a model carries.
+
+    Raises:
+        RegistryError: it has one that cannot be read.
+    """
+    if not is_unfinished(model):
+        return None
+    try:
+        intent = Intent.model_validate_json(_joined(model.tags))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise _unreadable(model.name) from error
+    if intent.model != model.name:
+        raise _unreadable(model.name)
+    return intent
+
+
+def asks_for_more(intent: Intent, target: Target, group: tuple[str, ...]) -> str:
+    """What an intent asks for that a promotion under this config would never do; empty if nothing. Pure.
+
+    Args:
+        intent: As it was found.
+        target: The reader's own.
+        group: The patterns of the reader's own group.
+    """
+    table = intent.table
+    for change in table.changes:
+        own = change.model == table.model
+        if not own and not (target.exclusive and matches(change.model, group)):
+            return f"it would change {change.model}, which is outside of its reach"
+        if not (_own_change(change, table, target) if own else _retirement(change, target)):
+            return f"it would make a change that no promotion makes here ({change.words()})"
+    return ""
+
+
+def _own_change(change: Change, table: Table, target: Target) -> bool:
+    if not change.is_stage:
+        return change.mark == target.alias and change.wanted == table.number
+    if change.mark == table.number:
+        return change.wanted == target.stage and change.found in STAGES
+    return _retirement(change, target)
+
+
+def _retirement(change: Change, target: Target) -> bool:
+    """Whether the change takes a version out of production."""
+    if change.is_stage:
+        return target.stage is not None and (change.found, change.wanted) == (target.stage, ARCHIVED)
+    return change.mark == target.alias and change.wanted is None
+
+
+def parts_of(tags: Mapping[str, str]) -> Iterator[str]:
+    """The names of all tags that an intent is kept in, the one that is looked for first."""
+    if INTENT_TAG in tags:
+        yield INTENT_TAG
+    yield from (name for name in (_part(number) for number in range(_MOST_PARTS)) if name in tags)
+
+
+def _joined(tags: Mapping[str, str]) -> str:
+    text = tags[INTENT_TAG]
+    head = json.loads(text)
+    if not isinstance(head, dict) or "parts" not in head:
+        return text
+    count = head["parts"]
+    if not isinstance(count, int) or not 0 < count <= _MOST_PARTS:
+        raise ValueError(count)
+    joined = "".join(tags.get(_part(number), "") for number in range(count))
+    if _digest(joined) != head.get("digest"):
+        raise ValueError(joined)
+    return joined
+
+
+def _part(number: int) -> str:
+    return f"{INTENT_TAG}.{number}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _unreadable(name: str) -> RegistryError:
+    return RegistryError(
+        f"{name} carries an unfinished promotion that cannot be read",
+        state="nothing was changed",
+        next_step=f"look at its tag {INTENT_TAG} in MLflow, mend stages and aliases, remove the tag",
+    )

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.promotion.apply import Attempt
-from jenkins_mlflow.promotion.notice_steps import Facts as Facts, argument, ui_steps
+from jenkins_mlflow.promotion.notice_steps import Facts as Facts, ui_steps
 from jenkins_mlflow.registry.connection import is_affected
-from jenkins_mlflow.text import markdown, printable
+from jenkins_mlflow.registry.writer import Attempt
+from jenkins_mlflow.text import argument, markdown, plural, printable
 
 _RULE = "=" * 78
 _SIGN = 'the page shows "500 Internal Server Error" for a few seconds, and the stage stays as it was'
-_NO_HELP = (
+_NO_HELP = "Deleting old versions or running the cleanup: how many versions there are does not matter."
+_NO_HELP_FAULT = (
     "Deleting old versions or running the cleanup: the failure lies in how MLflow writes one version's record, "
     "not in how many there are."
 )
@@ -65,7 +66,7 @@ def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], st
         Section("Will MLflow's UI work on this server?", tuple(_honest_word(facts, code))),
         Section("Promote by hand in MLflow's UI", tuple(ui_steps(facts, name, code)), numbered=True),
         Section("The permanent fix", _permanent_fix(facts, code)),
-        Section("What does not help", (_NO_HELP,)),
+        Section("What does not help", (_NO_HELP_FAULT if facts.may_fail_in_the_ui else _NO_HELP,)),
     ]
 
 
@@ -78,7 +79,7 @@ def _tried(attempts: Sequence[Attempt], name: Callable[[str], str]) -> list[str]
     return [
         f"{name(attempt.method)}: {attempt.outcome}"
         + (f" ({name(attempt.error)})" if attempt.error else "")
-        + (f", {attempt.attempt} tries" if attempt.attempt > 1 else "")
+        + (f", {plural(attempt.attempt, 'try', 'tries')}" if attempt.attempt > 1 else "")
         for attempt in last.values()
     ]
 
@@ -91,6 +92,10 @@ def _production(facts: Facts, name: Callable[[str], str]) -> tuple[str, ...]:
 def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
     version, affected = facts.server_version, is_affected(facts.server_version)
     server = f"MLflow {version}" if version else "an MLflow of unknown version"
+    if facts.plan.target.stage is None:
+        return [
+            f"The server is {server}: it should, once the cause above is gone; aliases have no known fault."
+        ]
     if affected is None:
         same = "The UI calls the same endpoint as the failed methods"
         return [f"Unknown: the server is {server}. {same}; if that fails, {_SIGN}."]
@@ -106,16 +111,17 @@ def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
     )
     why = "keeps its registry in files, and" if facts.file_store else "may keep its registry in files; then"
     log = 'the server\'s log says "RepresenterError"'
+    fault = "RepresentationError, in Python yaml.representer.RepresenterError"
     return [
-        f"{sure}: the server is {server} and {why} the UI's stage change fails too: {_SIGN}, and {log}.",
+        f"{sure}: the server is {server} and {why} the UI's stage change fails too: {_SIGN}, and {log} ({fault}).",
         f"What works today, on the machine that has the server's folder: {code(command)}",
     ]
 
 
 def _permanent_fix(facts: Facts, code: Callable[[str], str]) -> tuple[str, ...]:
-    if is_affected(facts.server_version) is False or facts.file_store is False:
+    if not facts.may_fail_in_the_ui:
         return (
-            "Find the cause in the MLflow server's log; this version has no known fault with stages in its store.",
+            "Find the cause in the MLflow server's log; for what was tried, no fault of its version is known.",
         )
     upgrade, allow = code("pip install --upgrade mlflow"), code("MLFLOW_ALLOW_FILE_STORE=true")
     return (

@@ -11,19 +11,22 @@ a new browser with a dialog that covers the page.
 from __future__ import annotations
 
 import re
-import shlex
+import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from jenkins_mlflow.promotion.apply import Outcome
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.connection import HTTP_SCHEMES, is_affected
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Version
-from jenkins_mlflow.text import printable, redact
+from jenkins_mlflow.text import argument, printable, redact
 
 _GREETING = "Flexible, governed deployments with the new Model Registry UI"
 _NO_GREETING_SINCE = (3, 17)
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_FIRST_FREE_PORT = 1024  # those below are root's
 _SWITCH_SINCE = (2, 22)  # the oldest whose page was seen
 _SHOW_STAGES = (
     'Switch off "New model registry UI", on the right of the page, and answer the dialog with "Disable"{old}: '
@@ -47,6 +50,7 @@ class Facts:
         server_version: None when the server did not say.
         file_store: Whether the server keeps its registry in files; None when that cannot be known.
         ui_url, tunnel: The config's ``ui`` section.
+        host: The machine that this runs on.
     """
 
     plan: Plan
@@ -56,16 +60,16 @@ class Facts:
     file_store: bool | None
     ui_url: str | None = None
     tunnel: str | None = None
+    host: str = field(default_factory=socket.gethostname)
 
     @property
     def may_fail_in_the_ui(self) -> bool:
-        """Whether the server's own fault may make the UI's stage change fail; True also when that cannot be known."""
-        return is_affected(self.server_version) is not False and self.file_store is not False
-
-
-def argument(text: str) -> str:
-    """A shell argument to copy, on one line whatever the registry holds."""
-    return printable(shlex.quote(text))
+        """Whether a known fault of MLflow may make the UI's stage change fail; True also when that cannot be known."""
+        return (
+            self.plan.target.stage is not None
+            and is_affected(self.server_version) is not False
+            and self.file_store is not False
+        )
 
 
 def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[str]:
@@ -102,7 +106,7 @@ def _alias_steps(facts: Facts, name: Callable[[str], str]) -> list[str]:
 
 
 def _stage_steps(facts: Facts) -> list[str]:
-    """The candidate's change first; what leaves production by a step of its own, after it."""
+    """The candidate's change first; what leaves production follows in a separate step."""
     plan, stage = facts.plan, facts.plan.target.stage
     if not stage:
         return []
@@ -133,13 +137,27 @@ def _serving(facts: Facts, versions: Iterable[Version]) -> list[Version]:
 
 
 def _way_in(facts: Facts, code: Callable[[str], str]) -> list[str]:
+    """The tunnel of the config, else one that is made from the address; for a store without a server, a server."""
     if facts.tunnel:
-        return [f"Open the tunnel: {code(printable(facts.tunnel))}"]
+        return [f"Open the tunnel: {code(printable(redact(facts.tunnel)))}"]
     scheme = urlsplit(facts.uri).scheme
-    if scheme in HTTP_SCHEMES or facts.ui_url:
-        return []
-    allow = "MLFLOW_ALLOW_FILE_STORE=true " if scheme in ("", "file") else ""
-    return [f"Start the UI: {code(f'{allow}mlflow ui --backend-store-uri {argument(redact(facts.uri))}')}"]
+    if scheme not in HTTP_SCHEMES and not facts.ui_url:
+        allow = "MLFLOW_ALLOW_FILE_STORE=true " if scheme in ("", "file") else ""
+        return [
+            f"Start the UI: {code(f'{allow}mlflow ui --backend-store-uri {argument(redact(facts.uri))}')}"
+        ]
+    base = _base(facts)
+    address = urlsplit(base)
+    port = address.port or _DEFAULT_PORTS[address.scheme]
+    near = port if port >= _FIRST_FREE_PORT else port + 8000
+    named = address.hostname or facts.host
+    host = facts.host if named in _LOCAL_HOSTS else named
+    tunnel = code(f"ssh -L {near}:localhost:{port} USER@{argument(host)}")
+    instead = f"{address.scheme}://localhost:{near}"
+    return [
+        f"If {base} does not open in your browser, open a tunnel: {tunnel}"
+        + (f"; then write {instead} instead of it below" if instead != base else "")
+    ]
 
 
 def _greeting(facts: Facts) -> list[str]:
@@ -153,10 +171,8 @@ def _alias_button(version: Version) -> str:
 
 
 def _base(facts: Facts) -> str:
-    """Where the browser finds the server: without a login, whose password must not be shown (browsers ask for it)."""
-    if facts.ui_url:
-        return facts.ui_url.rstrip("/")
-    parts = urlsplit(facts.uri)
+    """Where the browser finds the server, without a login: browsers ask for it, and passwords must not be shown."""
+    parts = urlsplit(facts.ui_url or facts.uri)
     if parts.scheme not in HTTP_SCHEMES:
         return "http://localhost:5000"
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")

@@ -2,65 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.methods.copy import find_copy
+from jenkins_mlflow.promotion.changes import NEW, Change, Table, is_done, states, strangers, value
 from jenkins_mlflow.registry.snapshot import ARCHIVED, READY, Model, Snapshot, Target, Version
-from jenkins_mlflow.tags import TAG_PREFIX
+from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a promotion will change, and what it found.
+    """What a promotion will change.
 
     Attributes:
-        candidate: The version to promote.
-        found: Its model as planned with; undoing goes back to this.
-        previous: The versions of the same model that are in production now.
-        others: The versions of other models that leave production (exclusive groups only).
-        needs_stage, needs_alias: Which parts are missing; neither and no ``others`` means nothing is to do.
+        candidate: The version that was chosen.
+        target: What marks production.
+        table: Every change; where the target copies, those of the copy in the production model.
+        leaving: The versions that lose production to it: its own model's first, then the exclusive group's.
+        done: Whether all of it is as wanted already.
     """
 
     candidate: Version
     target: Target
-    found: Model
-    previous: tuple[Version, ...]
-    others: tuple[Version, ...]
-    needs_stage: bool
-    needs_alias: bool
+    table: Table
+    leaving: tuple[Version, ...]
+    done: bool
 
     @property
-    def nothing_to_do(self) -> bool:
-        return not (self.needs_stage or self.needs_alias or self.others)
+    def copies(self) -> bool:
+        """Whether a copy of the candidate goes into production, and not the candidate itself."""
+        return self.table.model != self.candidate.model
+
+    @property
+    def previous(self) -> tuple[Version, ...]:
+        """What loses production in the promoted version's own model."""
+        return tuple(version for version in self.leaving if version.model == self.table.model)
+
+    @property
+    def others(self) -> tuple[Version, ...]:
+        """What loses production in other models of an exclusive group."""
+        return tuple(version for version in self.leaving if version.model != self.table.model)
+
+    @property
+    def needs_stage(self) -> bool:
+        return any(change.is_stage for change in self.table.of(self.table.model).pending)
+
+    @property
+    def needs_alias(self) -> bool:
+        return any(not change.is_stage for change in self.table.of(self.table.model).pending)
 
     @property
     def replaces(self) -> Version | None:
         """The version that loses production to this one: the model's own, else the exclusive group's."""
-        return next(iter((*self.previous, *self.others)), None)
+        return next(iter(self.leaving), None)
 
     def steps(self) -> list[str]:
         """The plan in words, for a dry run."""
-        stage, alias, label = self.target.stage, self.target.alias, self.candidate.label
-        lines = [f"{label}: stage {self.candidate.stage} -> {stage}"] if self.needs_stage and stage else []
-        lines += [f"{old.label}: stage {old.stage} -> {ARCHIVED}" for old in self.previous if stage]
-        lines += [f"{label}: gets alias {alias}"] if self.needs_alias else []
-        lines += [f"{old.label}: leaves production (exclusive group)" for old in self.others]
-        return lines or [f"{label}: is in production already, nothing to do"]
+        if self.done:
+            return [f"{self.candidate.label}: is in production already, nothing to do"]
+        copy = f"{self.candidate.label}: is copied to {self.table.model}"
+        head = [copy] if self.table.number == NEW else []
+        return head + [change.words() for change in self.table.pending]
 
 
 def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) -> Plan:
     """Work out what a promotion has to change. Pure.
 
+    Args:
+        snapshot: The candidate's model, the production model if the target copies, and the whole group if the target
+            is exclusive.
+        model, number: The version to promote. A version of the production model is promoted itself, not copied.
+        target: What marks production.
+
     Raises:
         NotFound: the model or version is not in the registry, or was deleted.
         Refused: the version is not READY.
     """
-    found = snapshot.require(model)
+    candidate = _candidate(snapshot.require(model), number)
+    copies = target.copy_to is not None and target.copy_to != model
+    place = (
+        (snapshot.model(str(target.copy_to)) or Model(str(target.copy_to)))
+        if copies
+        else snapshot.require(model)
+    )
+    promoted = find_copy(place, candidate) if copies else number
+    if promoted is None:
+        promoted = NEW
+    own = place.production(target)
+    leaving = [version for version in own if version.number != promoted]
+    others = [
+        v for v in snapshot.production(target) if target.exclusive and v.model not in (model, place.name)
+    ]
+    if target.exclusive and copies:  # the development model is a member of the group like any other
+        others += snapshot.require(model).production(target)
+    changes = (*_own(place, promoted, leaving, target), *(c for v in others for c in _retire(v, target)))
+    table = Table(place.name, promoted, changes, _created(snapshot, place, candidate, changes))
+    return Plan(candidate, target, table, (*leaving, *others), is_done(table, snapshot, target))
+
+
+def _candidate(found: Model, number: int) -> Version:
     candidate = found.version(number)
     if candidate is None:
         there = ", ".join(str(version.number) for version in found.versions[:10]) or "none"
         raise NotFound(
-            f"{model} has no version {number}: it never had one, or it was deleted (there now: {there})",
+            f"{found.name} has no version {number}: it never had one, or it was deleted (there now: {there})",
             state="nothing was changed",
             next_step="name one of the versions that are there",
         )
@@ -70,28 +117,44 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
             state="nothing was changed",
             next_step="wait until its registration is complete, or register it again",
         )
-    others: tuple[Version, ...] = ()
-    if target.exclusive:
-        others = tuple(v for v in snapshot.versions() if v.model != model and v.in_production(target))
-    previous = tuple(v for v in found.versions if target.stage and v.stage == target.stage and v != candidate)
-    if not target.stage and target.alias is not None and target.alias in found.aliases:
-        holder = found.version(found.aliases[target.alias])
-        previous = (holder,) if holder and holder != candidate else ()
-    return Plan(
-        candidate=candidate,
-        target=target,
-        found=found,
-        previous=previous,
-        others=others,
-        needs_stage=bool(target.stage) and (candidate.stage != target.stage or bool(previous)),
-        needs_alias=bool(target.alias) and target.alias not in candidate.aliases,
-    )
+    return candidate
+
+
+def _own(place: Model, promoted: int, leaving: list[Version], target: Target) -> Iterator[Change]:
+    """The changes in the promoted version's model: it goes into production before anything leaves."""
+    if target.stage and target.copy_to != place.name:
+        version = place.version(promoted)
+        yield Change(place.name, promoted, version.stage if version else None, target.stage)
+    for old in leaving:
+        if target.stage and old.stage == target.stage:
+            yield Change(place.name, old.number, old.stage, ARCHIVED)
+    if target.alias:
+        yield Change(place.name, target.alias, place.aliases.get(target.alias), promoted)
+
+
+def _retire(version: Version, target: Target) -> Iterator[Change]:
+    """The changes that take a version of another model out of production."""
+    if target.stage and version.stage == target.stage:
+        yield Change(version.model, version.number, version.stage, ARCHIVED)
+    if target.alias in version.aliases:
+        yield Change(version.model, str(target.alias), version.number, None)
+
+
+def _created(
+    snapshot: Snapshot, place: Model, candidate: Version, changes: tuple[Change, ...]
+) -> dict[tuple[str, int], int]:
+    named = {(candidate.model, candidate.number)}
+    for change in changes:
+        numbers = (change.mark,) if change.is_stage else (change.found, change.wanted)
+        named |= {(change.model, number) for number in numbers if isinstance(number, int)}
+    there = {(v.model, v.number): v.created for v in (*snapshot.versions(), *place.versions)}
+    return {key: there[key] for key in sorted(named) if key in there}
 
 
 def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
     """Make sure that nothing a promotion builds on has changed since it was planned. Pure.
 
-    A version that somebody registered or staged meanwhile is no reason; one that went into production is.
+    A version that somebody registered or staged since then is no reason; one that went into production is.
 
     Args:
         plan: What was planned.
@@ -99,43 +162,52 @@ def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
 
     Raises:
         NotFound: the candidate's model is gone.
-        Refused: the candidate or what is in production is another than planned; says who was faster.
+        Refused: a mark is not as it was found, or something else is in production; says who was faster.
     """
-    name, target = plan.candidate.model, plan.target
-    model = live.require(name)
-    candidate = model.version(plan.candidate.number)
-    if candidate is None or candidate.status != READY:
-        raise _changed(f"{plan.candidate.label} was deleted meanwhile")
-    expected = {
-        (v.model, v.number): v for v in (*plan.found.versions, *plan.others) if v.in_production(target)
-    }
-    serving = [
-        v for v in live.versions() if v.in_production(target) and (target.exclusive or v.model == name)
-    ]
-    faster = next((v for v in serving if _is_new(v, expected.get((v.model, v.number)))), None)
-    if faster is not None:
-        known = (faster.tags.get(TAG_PREFIX + key) for key in ("promoted_by", "build_url"))
+    table, candidate = plan.table, plan.candidate
+    now = live.require(candidate.model).version(candidate.number)
+    if (
+        now is None
+        or now.status != READY
+        or now.identity != candidate.identity
+        or now.run_id != candidate.run_id
+    ):
+        raise _changed(f"{candidate.label} was deleted after this promotion was planned")
+    if is_done(table, live, plan.target):
+        return
+    moved = [change for change, seen in states(table, live).items() if seen != _expected(change)]
+    faster = [*strangers(table, live, plan.target), *_holders(moved, table, live)]
+    if faster:
+        known = (faster[0].tags.get(tag) for tag in (PROMOTED_BY, BUILD_URL))
         who = ", ".join(text for text in known if text)
         raise _changed(
-            f"{plan.candidate.label} lost: {faster.label} went into production while this promotion was prepared"
+            f"{candidate.label} lost: {faster[0].label} went into production while this promotion was prepared"
             + (f" (by {who})" if who else "")
         )
-    before = {v.number: (v.stage, v.aliases) for v in plan.found.versions}
-    moved = [v for v in (*plan.previous, plan.candidate) if before[v.number] != _marks(model, v.number)]
-    if moved or len(serving) != len(expected):
-        label = moved[0].label if moved else name
-        raise _changed(f"{label} was changed by someone else since this promotion was planned")
+    if moved:
+        raise _changed(f"{_what(moved[0])} was changed by someone else after this promotion was planned")
 
 
-def _is_new(serving: Version, planned: Version | None) -> bool:
-    """Whether a version in production got there since the plan, or was about to when the plan was made."""
-    promoted = TAG_PREFIX + "promoted_at"
-    return planned is None or serving.tags.get(promoted) != planned.tags.get(promoted)
+def _holders(moved: list[Change], table: Table, live: Snapshot) -> Iterator[Version]:
+    """The versions that got an alias of the table since it was made."""
+    for change in moved:
+        model = live.model(change.model)
+        now = value(change, model) if model and not change.is_stage else None
+        version = model.version(now) if model and isinstance(now, int) else None
+        if version and (version.model, version.number) != (table.model, table.number):
+            yield version
 
 
-def _marks(model: Model, number: int) -> tuple[str, tuple[str, ...]] | None:
-    version = model.version(number)
-    return (version.stage, version.aliases) if version else None
+def _expected(change: Change) -> str:
+    return "as wanted" if change.found == change.wanted else "as found"
+
+
+def _what(change: Change) -> str:
+    return (
+        f"{change.model} version {change.mark}"
+        if change.is_stage
+        else f"alias {change.mark} of {change.model}"
+    )
 
 
 def _changed(what: str) -> Refused:

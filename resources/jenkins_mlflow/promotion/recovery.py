@@ -1,31 +1,52 @@
-"""Finishing or undoing a promotion that stopped in the middle, from the intent that it left in the registry."""
+"""Finishing or undoing a promotion that stopped in the middle, from the intent that it left in the registry.
+
+What the registry shows to be done is finished: the intent is removed. Everything else is undone. An intent is a hint
+and no authority, so recovery never brings a version into production that was not there, with one exception that the
+version's own record proves: a promotion that had ended, and that a late request spoiled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from jenkins_mlflow.errors import RegistryError
-from jenkins_mlflow.methods.base import Method
-from jenkins_mlflow.promotion.apply import Promotion
-from jenkins_mlflow.promotion.intent import Intent
-from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.promotion.undo import move_back
+from jenkins_mlflow.methods.alias import NAME as ALIAS, point
+from jenkins_mlflow.methods.base import Method, Transition
+from jenkins_mlflow.promotion.announce import remove_intent
+from jenkins_mlflow.promotion.changes import Change, Table, in_scope, is_done, states, strangers
+from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
+from jenkins_mlflow.promotion.record import given, is_recorded, now, tags_over
+from jenkins_mlflow.promotion.undo import Undo, changes_back, restores
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import READY, Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Writer
-from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING
+from jenkins_mlflow.tags import (
+    BUILD_URL,
+    CHECK_TAG,
+    FAILED,
+    METHOD,
+    PENDING,
+    PROMOTED_AT,
+    PROMOTED_BY,
+    ROLLED_BACK_AT,
+)
 
-Kind = Literal["finish", "undo", "leave"]
+Outcome = Literal["finished", "undone", "left"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done about an intent, and why."""
+    """What is to be done about an intent, and why.
 
-    kind: Kind
+    ``repair`` has the changes that a late request took back after the promotion had ended.
+    """
+
+    kind: Literal["finish", "undo"]
     reason: str
+    repair: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,57 +55,46 @@ class Recovered:
 
     model: str
     version: int
-    outcome: Literal["finished", "undone", "left"]
+    outcome: Outcome
     message: str
 
     def document(self) -> dict[str, Any]:
         return vars(self)
 
 
-def decide(model: Model, intent: Intent, *, copied: bool = False) -> Decision:
+def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
     """Whether an unfinished promotion is finished or undone. Pure.
 
-    It is finished if the candidate has reached production already, or if there is nothing whole to go back to; else it
-    is undone. If someone else has put another version into production meanwhile, that decision stands.
-
     Args:
-        model: The model as it is now.
-        intent: What the promotion had found and wanted.
-        copied: Whether a copy of the candidate has reached production elsewhere.
+        intent: What was begun; the reader's own config allows all of it.
+        live: The model now; for an exclusive target the whole group.
+        target: What marks production.
     """
-    candidate = model.version(intent.version)
-    serving = {v.number for v in model.production(intent.target)}
-    foreign = sorted(serving - {intent.version, *intent.previous})
-    gone = [number for number in intent.previous if model.version(number) is None]
-    kind: Kind = "finish"
+    table = intent.table
+    label = f"version {table.number}"
+    model = live.model(table.model)
+    promoted = model.version(table.number) if model else None
+    failed = promoted is not None and promoted.tags.get(CHECK_TAG) == FAILED
+    if is_done(table, live, target) and not failed:
+        return Decision("finish", f"{label} is in production")
+    if failed:
+        return Decision("undo", f"{label} failed its check")
+    foreign = strangers(table, live, target)
     if foreign:
-        kind, reason = "leave", f"someone else has put version {foreign[0]} into production meanwhile"
-    elif copied:
-        reason = "its copy is in production"
-    elif candidate is None or candidate.status != READY:
-        kind, reason = "undo", f"version {intent.version} was deleted meanwhile"
-    elif intent.version in serving:
-        reason = f"version {intent.version} is in production"
-    elif gone:
-        reason = f"version {gone[0]}, which was in production, was deleted meanwhile"
-    elif len(intent.previous) > 1:
-        reason = f"{len(intent.previous)} versions were in production at once before it"
-    else:
-        kind, reason = "undo", f"version {intent.version} did not reach production"
-    return Decision(kind, reason)
+        return Decision("undo", f"someone else has put {foreign[0].label} into production")
+    if promoted is None:
+        return Decision("undo", f"{label} was deleted")
+    seen = states(table.of(table.model), live)
+    if _has_ended(intent, promoted) and set(seen.values()) <= {"as found", "as wanted"}:
+        repair = tuple(change for change, how in seen.items() if how == "as found")
+        return Decision("finish", f"{label} was promoted, and a late request changed that", repair)
+    return Decision("undo", f"{label} did not get all of production")
 
 
-def moves_back(model: Model, intent: Intent) -> list[tuple[Version, str]]:
-    """The stage changes that undo an intent, what was in production first. Pure."""
-    stage = intent.stage
-    if stage is None:
-        return []
-    found = [version for number in intent.previous if (version := model.version(number))]
-    moves = [(version, stage) for version in found if version.stage != stage]
-    candidate = model.version(intent.version)
-    if candidate and candidate.stage == stage != intent.found_stage:
-        moves.append((candidate, intent.found_stage))
-    return moves
+def _has_ended(intent: Intent, promoted: Version) -> bool:
+    """Whether the version's own record says that this very promotion had made all its changes."""
+    tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
+    return bool(intent.at) and promoted.tags.get(tag) == intent.at and bool(promoted.tags.get(METHOD))
 
 
 class Recovery:
@@ -92,107 +102,164 @@ class Recovery:
 
     Args:
         registry: The registry to change.
-        methods: The promotion methods in order.
+        methods: The ways to change a stage, in order.
         writer: Guards, retries and records every write.
-        alias_fallback: As for Promotion.
+        target: What marks production, by the reader's own config.
+        group: The patterns of the reader's own group.
+        by, url: Who recovers, in which build: for the record of what is finished.
+        checked: Whether the config has a check after a promotion; what is finished here did not have it.
+        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
     """
 
     def __init__(
-        self, registry: Registry, methods: Sequence[Method], writer: Writer, *, alias_fallback: bool = True
+        self,
+        registry: Registry,
+        methods: Sequence[Method],
+        writer: Writer,
+        target: Target,
+        group: tuple[str, ...] = (),
+        *,
+        by: str = "",
+        url: str = "",
+        checked: bool = False,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._methods = methods
         self._writer = writer
-        self._alias_fallback = alias_fallback
+        self._target = target
+        self._group = group
+        self._by = by
+        self._url = url
+        self._checked = checked
+        self._confirm = confirm
 
     def run(self, name: str) -> Recovered | None:
         """Finish or undo the model's unfinished promotion; None if there is none (any more).
 
         Raises:
-            RegistryError: neither could be done; the intent stays, the message says what is in production.
+            RegistryError: neither could be done, or the config does not allow it; the intent stays.
             ConnectionFailed: the registry does not answer.
         """
-        model = self._registry.model(name)
-        intent = Intent.on(model)
-        if intent is None:
+        live = self._reader(name)()
+        model = live.require(name)
+        if not is_unfinished(model):
             return None
-        decision = decide(model, intent, copied=self._copied(model, intent))
-        what = intent.title(name)
-        if decision.kind == "finish" and self._finish(model, intent):
-            unchecked = (
-                "; its check has not run: promote the version again for that"
-                if intent.tags.get(CHECK_TAG) == PENDING
-                else ""
-            )
-            return self._close(
-                name, intent, "finished", f"{what} is finished now: {decision.reason}{unchecked}"
-            )
-        if decision.kind == "leave":
-            return self._close(
-                name, intent, "left", f"{what} is given up, nothing was changed: {decision.reason}"
-            )
-        left = self.undo(name, intent)
-        if left:
-            now = self._registry.model(name).production(intent.target)
-            there = ", ".join(version.label for version in now) or "NOTHING"
+        intent = read_intent(model)
+        assert intent is not None, "an unfinished model has an intent or an error"
+        why = asks_for_more(intent, self._target, self._group)
+        if why:
             raise RegistryError(
-                f"{what} stopped in the middle and can be neither finished nor undone: {'; '.join(left)}",
+                f"{name} carries an unfinished promotion that this config does not allow: {why}",
+                state="nothing was changed",
+                next_step="run `jenkins-mlflow promote --recover` with the config that it was begun with, or look at "
+                f"the tag jenkins_mlflow.intent of {name} in MLflow and remove it",
+            )
+        self._confirm()
+        decision = decide(intent, live, self._target)
+        if decision.kind == "finish" and self._repair(decision.repair, live):
+            note = self._record(intent, live.require(name).version(intent.number), live)
+            return self._close(name, intent, "finished", f"is finished now: {decision.reason}{note}")
+        return self._undo(name, intent, decision)
+
+    def _reader(self, name: str) -> Callable[[], Snapshot]:
+        if self._target.exclusive:
+            return lambda: self._registry.snapshot([name, *self._group])
+        return lambda: Snapshot((self._registry.model(name),))
+
+    def _repair(self, changes: Sequence[Change], live: Snapshot) -> bool:
+        """Make these changes of the model once more; whether all were made."""
+        return all(self._make(change, live) for change in changes)
+
+    def _make(self, change: Change, live: Snapshot) -> bool:
+        if not change.is_stage:
+            alias, number = str(change.mark), change.wanted if isinstance(change.wanted, int) else None
+            return self._writer.write(ALIAS, lambda: point(self._registry, change.model, alias, number))
+        version = live.require(change.model).version(int(change.mark))
+        assert version is not None, "only what is there is repaired"
+        transitions = [Transition(version, str(change.wanted))]
+        return any(
+            self._writer.write(method.name, functools.partial(method.carry_out, transitions))
+            for method in self._methods
+            if not method.obstacle(transitions)
+        )
+
+    def _undo(self, name: str, intent: Intent, decision: Decision) -> Recovered:
+        read = self._reader(name)
+        live, table = read(), intent.table
+        untouched = not changes_back(table, live, self._target)
+        undone = Undo(self._registry, self._methods, self._writer, self._target, read).run(
+            table, lambda change: change.model == name or self._confirmed(change, live)
+        )
+        if undone.failed:
+            serving = in_scope(table, read(), self._target)
+            there = ", ".join(version.label for version in serving) or "NOTHING"
+            raise RegistryError(
+                f"{intent.title} stopped in the middle and cannot be undone: {'; '.join(undone.failed)}",
                 state=f"in production now: {there}",
-                next_step="set the stages by hand in MLflow; the next command notices and clears the rest",
+                next_step="set stages and aliases by hand in MLflow; the next changing command removes the intent",
             )
-        return self._close(
-            name, intent, "undone", f"{what} is undone, all is as it was before: {decision.reason}"
-        )
-
-    def _copied(self, model: Model, intent: Intent) -> bool:
-        candidate = model.version(intent.version)
-        if candidate is None:
-            return False
-        plan = plan_promotion(Snapshot((model,)), model.name, intent.version, intent.target)
-        elsewhere = (method for method in self._methods if not method.in_place)
-        return any(not method.obstacle(plan) and method.done(plan) for method in elsewhere)
-
-    def _finish(self, model: Model, intent: Intent) -> bool:
-        snapshot = (
-            self._registry.snapshot([model.name, *intent.group]) if intent.exclusive else Snapshot((model,))
-        )
-        plan = plan_promotion(snapshot, model.name, intent.version, intent.target)
-        outcome = Promotion(
-            self._registry,
-            plan,
-            self._methods,
-            self._writer,
-            group=intent.group,
-            alias_fallback=self._alias_fallback,
-        ).apply(intent.tags, unfinished=intent)
-        return outcome.status == "promoted"
-
-    def undo(self, name: str, intent: Intent) -> list[str]:
-        """Bring stages and alias back to what the intent found; in words, what could not be."""
-        model = self._registry.model(name)
-        left = move_back(self._writer, self._methods, model, moves_back(model, intent))
-        if intent.alias and model.aliases.get(intent.alias) == intent.version != intent.alias_holder:
-            left += self._alias_back(name, intent.alias, intent.alias_holder)
-        return left
-
-    def _alias_back(self, name: str, alias: str, holder: int | None) -> list[str]:
-        if holder is None:
-            failure = self._writer.undo(
-                "alias", lambda: self._registry.delete_alias(name, alias), f"alias {alias} is removed again"
+        if undone.kept:
+            return self._close(name, intent, "left", f"is given up: {undone.kept}")
+        if untouched:
+            return self._close(
+                name, intent, "left", f"is given up, nothing had to be changed: {decision.reason}"
             )
-        else:
-            failure = self._writer.undo(
-                "alias",
-                lambda: self._registry.set_alias(name, alias, holder),
-                f"alias {alias} is back on {name} version {holder}",
-            )
-        return [f"alias {alias} of {name} stayed where it is: {failure}"] if failure else []
+        return self._close(name, intent, "undone", f"is undone: {decision.reason}")
 
-    def _close(
-        self, name: str, intent: Intent, outcome: Literal["finished", "undone", "left"], message: str
-    ) -> Recovered:
+    def _confirmed(self, change: Change, live: Snapshot) -> bool:
+        """Whether another model's version may go back into production: its own record says that it was there."""
+        if not restores(change, self._target):
+            return True
+        number = change.mark if change.is_stage else change.found
+        model = live.model(change.model)
+        version = model.version(number) if model and isinstance(number, int) else None
+        serving = model.production(self._target) if model else ()
+        alone = all(other.number == number for other in serving)
+        return version is not None and is_recorded(version) and alone
+
+    def _record(self, intent: Intent, version: Version | None, live: Snapshot) -> str:
+        """Give what is finished a record if it has none; what is not checked is marked so. A note for the message."""
+        if version is None or _has_ended(intent, version):
+            return self._unchecked(version)
+        found = _replaced(intent.table, live, self._target)
+        tags = {
+            PROMOTED_AT: now(),
+            PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
+            BUILD_URL: self._url,
+            METHOD: "recovered",
+            CHECK_TAG: PENDING if self._checked else "",
+        }
         try:
-            self._writer.run(lambda: self._registry.untag_model(name, INTENT_TAG))
+            complete = {**given(tags), **tags_over(found)}
+            self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
         except Exception as error:
-            raise self._registry.translate(f"removing the tag {INTENT_TAG} from {name}", error) from error
-        return Recovered(name, intent.version, outcome, message)
+            raise self._registry.translate(f"tagging {version.label}", error) from error
+        return "; its check has not run: promote the version again for that" if self._checked else ""
+
+    def _unchecked(self, version: Version | None) -> str:
+        pending = version is not None and version.tags.get(CHECK_TAG) == PENDING
+        return "; its check has not run: promote the version again for that" if pending else ""
+
+    def _close(self, name: str, intent: Intent, outcome: Outcome, message: str) -> Recovered:
+        why = remove_intent(self._registry, self._writer, name, parts_of(self._registry.model(name).tags))
+        if why:
+            raise RegistryError(
+                f"{intent.title} {message}, but its intent could not be removed: {why}",
+                state="nothing else is left to do",
+                next_step="remove the tag jenkins_mlflow.intent of the model in MLflow",
+            )
+        return Recovered(name, intent.number, outcome, f"{intent.title} {message}")
+
+
+def _replaced(table: Table, live: Snapshot, target: Target) -> Version | None:
+    """The version that the promoted one took production from, by the changes in its own model."""
+    model = live.model(table.model)
+    for change in table.of(table.model).pending:
+        number = change.mark if change.is_stage else change.found
+        if change.is_stage and change.found != target.stage:
+            continue
+        version = model.version(number) if model and isinstance(number, int) else None
+        if version is not None and version.number != table.number:
+            return version
+    return None

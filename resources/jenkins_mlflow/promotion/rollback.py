@@ -1,74 +1,91 @@
-"""Which version a rollback returns to, from what promotions recorded on the versions that they put into production."""
+"""Which version a rollback returns to, by what promotions recorded on the versions that they put into production."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.promotion.record import Entry, before, is_recorded
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.tags import PREVIOUS_MODEL, PREVIOUS_VERSION
 
 
 @dataclass(frozen=True)
 class Return:
-    """Back from what (None: nothing is in production) to which model and version."""
+    """Back from what (None: nothing, or more than one version, is in production) to which version.
+
+    ``before`` is what was in production before that one: its record after the rollback.
+    """
 
     current: Version | None
     model: str
     number: int
+    before: tuple[Entry, ...] = ()
 
 
-def plan_return(snapshot: Snapshot, name: str, to: int | None, target: Target) -> Return:
+def plan_return(
+    snapshot: Snapshot, name: str, to: int | None, target: Target, *, unrecorded: bool = False
+) -> Return:
     """Work out what a rollback of a model returns to. Pure.
 
-    A rollback does not change what a version recorded when it was promoted: the second one in a row returns to what was
-    in production before that version, so it goes one step further back, never forward again to the version left first.
+    A promotion records everything that was in production before it. A rollback takes one step off that list, so the
+    next one goes one step further back, and none goes forward again.
 
     Args:
         snapshot: The model, and the rest of its group if that is exclusive.
         name: The model.
         to: The version to return to; None for the one that was in production before.
         target: What marks production.
+        unrecorded: Whether a version of the same model counts that no recorded promotion had put into production: when
+            a promotion is undone, and not somebody's wish.
 
     Raises:
         NotFound: the model or the version does not exist (any more).
-        Refused: it is not known what was in production before.
+        Refused: it is not known what was in production before, or no promotion put that there.
     """
     model = snapshot.require(name)
     serving = model.production(target)
     current = serving[0] if len(serving) == 1 else None
     if to is not None:
-        return Return(current, name, _there(snapshot, name, to))
+        wanted = _there(snapshot, (name, to, 0))
+        return Return(current, name, to, tuple(before(wanted)))
     if current is None:
         count = f"{len(serving)} versions of {name} are" if serving else f"no version of {name} is"
-        raise Refused(
-            f"{count} in production, so there is no one before",
-            state="nothing was changed",
-            next_step="name the version to return to with --to",
+        raise _refused(f"{count} in production, so there is no one before")
+    steps = before(current)
+    if not steps:
+        known = is_recorded(current)
+        reason = (
+            "it is the first version in production: nothing to return to"
+            if known
+            else "no promotion recorded what was there before it"
         )
-    before = recorded(current)
-    if before is None:
-        raise Refused(
-            f"{current.label} is in production, but no promotion recorded what was there before it",
-            state="nothing was changed",
-            next_step="name the version to return to with --to; `jenkins-mlflow list` shows what is there",
+        raise _refused(f"{current.label} is in production, and {reason}")
+    back = _there(snapshot, steps[-1])
+    if not is_recorded(back) and not (unrecorded and back.model == name):
+        raise _refused(
+            f"{back.label} was in production before {current.label}, but no recorded promotion put it there"
         )
-    other, number = before
-    return Return(current, other, _there(snapshot, other, number))
+    if back.model != name and not target.exclusive:
+        raise _refused(f"{current.label} says that it replaced {back.label}, but its group is not exclusive")
+    return Return(current, back.model, back.number, tuple(steps[:-1]))
 
 
-def recorded(version: Version) -> tuple[str, int] | None:
-    """Model and number of what a promotion recorded as in production before this version; None if it did not."""
-    number = version.tags.get(PREVIOUS_VERSION, "")
-    return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if number.isdecimal() else None
+def _refused(why: str) -> Refused:
+    return Refused(
+        why,
+        state="nothing was changed",
+        next_step="name the version to return to with --to; `jenkins-mlflow list` shows what is there",
+    )
 
 
-def _there(snapshot: Snapshot, name: str, number: int) -> int:
+def _there(snapshot: Snapshot, entry: Entry) -> Version:
+    name, number, created = entry
     model = snapshot.model(name)
-    if model is None or model.version(number) is None:
+    version = model.version(number) if model else None
+    if version is None or created not in (0, version.created):
         raise NotFound(
             f"{name} version {number} cannot be returned to: it was deleted, or never was in this group",
             state="nothing was changed",
             next_step="choose another version with --to; `jenkins-mlflow list` shows what is there",
         )
-    return number
+    return version

@@ -1,7 +1,9 @@
-"""Run by the team's own Python, 3.8 or newer: loads a model version, predicts once, and tells what came out.
+"""Run by the team's own Python, 3.8 or newer, in two steps: it fetches a model version, then, without the account's
+secrets, loads it, predicts once, and tells what came out.
 
-Arguments: the model's address, the input file (empty: the model's own input example), the file for the result, and
-the environment manager of MLflow (empty: predict in this Python).
+Arguments: `fetch`, the registered model, the version, the folder for its files, and the file for the result; or
+`predict`, the model's folder, the input file (empty: the model's own input example), the environment manager of MLflow
+(empty: predict in this Python), and the file for the result.
 Imports nothing of jenkins_mlflow, because that Python does not have it.
 """
 
@@ -13,7 +15,8 @@ import sys
 import tempfile
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator
+from urllib.parse import urlsplit
 
 
 def rows(data: Any) -> int:
@@ -85,14 +88,42 @@ def read(path: str) -> Any:
     return pd.DataFrame(data)
 
 
-def run(uri: str, source: str) -> Dict[str, Any]:
+def foreign_host(where: str, tracking_uri: str) -> str:
+    """The host that MLflow would send the login to, if that is not the tracking server; empty if it is, or none."""
+    try:
+        storage, server = urlsplit(where), urlsplit(tracking_uri)
+    except ValueError:
+        return where
+    host = storage.netloc.rpartition("@")[2]
+    named = storage.scheme in ("http", "https", "mlflow-artifacts") and host
+    return host if named and host != server.netloc.rpartition("@")[2] else ""
+
+
+def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
+    """Download the files, with whatever login the environment has; runs none of the model's code."""
+    try:
+        from mlflow import MlflowClient, get_tracking_uri
+        from mlflow.artifacts import download_artifacts
+    except ImportError as error:
+        return {"error": f"{sys.executable} has no MLflow: {error}"}
+    Path(folder).mkdir()
+    try:
+        host = foreign_host(MlflowClient().get_model_version_download_uri(name, number), get_tracking_uri())
+        if host:
+            return {"error": f"its files are on another host than the tracking server, {host}: not fetched"}
+        return {"model": download_artifacts(f"models:/{name}/{number}", dst_path=folder)}
+    except Exception as error:  # noqa: BLE001  whatever a registry or a storage raises
+        return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
+
+
+def run(files: str, source: str) -> Dict[str, Any]:
     """Load, predict, summarise; or say what failed."""
     try:
         import mlflow.pyfunc
     except ImportError as error:
         return {"error": f"{sys.executable} has no MLflow: {error}"}
     try:
-        model = mlflow.pyfunc.load_model(uri)
+        model = mlflow.pyfunc.load_model(files)
     except Exception as error:  # noqa: BLE001  a model may raise anything
         return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
     try:
@@ -122,17 +153,15 @@ def serving_rows(payload: Any) -> int:
     return next((rows(payload[key]) for key in known if key in payload), 0)
 
 
-def run_elsewhere(uri: str, source: str, manager: str, folder: Path) -> Dict[str, Any]:
+def run_elsewhere(files: str, source: str, manager: str, folder: Path) -> Dict[str, Any]:
     """The same in the environment that the model was logged with: MLflow makes it, and predicts as a model server."""
     try:
-        from mlflow.artifacts import download_artifacts
-        from mlflow.models import Model, predict
+        from mlflow.models import Model, predict as predict_in_environment
     except ImportError as error:
         return {"error": f"{sys.executable} has no MLflow that can make environments: {error}"}
     try:
-        files = download_artifacts(uri)
         model = Model.load(files)
-    except Exception as error:  # noqa: BLE001  whatever a registry or a storage raises
+    except Exception as error:  # noqa: BLE001  its description may hold anything
         return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
     try:
         given = serving_input(read(source)) if source else model.get_serving_input(files)
@@ -143,7 +172,7 @@ def run_elsewhere(uri: str, source: str, manager: str, folder: Path) -> Dict[str
     request, answer = folder / "request.json", folder / "answer.json"
     request.write_text(given, encoding="utf-8")
     try:
-        predict(
+        predict_in_environment(
             files, input_path=str(request), content_type="json", output_path=str(answer), env_manager=manager
         )
         found = json.loads(answer.read_text(encoding="utf-8"))
@@ -155,15 +184,23 @@ def run_elsewhere(uri: str, source: str, manager: str, folder: Path) -> Dict[str
     return told
 
 
+def predict(files: str, source: str, manager: str) -> Dict[str, Any]:
+    """Predict here or elsewhere."""
+    if not manager:
+        return run(files, source)
+    with tempfile.TemporaryDirectory() as folder:
+        return run_elsewhere(files, source, manager, Path(folder))
+
+
 def main() -> None:
-    """Predict here or elsewhere, and leave the result in the file."""
-    uri, source, result, manager = sys.argv[1:]
-    if manager:
-        with tempfile.TemporaryDirectory() as folder:
-            answer = run_elsewhere(uri, source, manager, Path(folder))
-    else:
-        answer = run(uri, source)
-    Path(result).write_text(json.dumps(answer), encoding="utf-8")
+    """Do one step, and leave its result in the file."""
+    if sys.path[0] == str(Path(__file__).parent):  # the modules beside this one are not the model's
+        del sys.path[0]
+    steps: Dict[str, Callable[..., Dict[str, Any]]] = {"fetch": fetch, "predict": predict}
+    answer = steps[sys.argv[1]](*sys.argv[2:-1])
+    if "error" in answer:
+        answer["error"] = answer["error"][:2000]
+    Path(sys.argv[-1]).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":

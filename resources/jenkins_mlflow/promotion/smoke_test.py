@@ -1,23 +1,63 @@
-"""The smoke test before a promotion: the candidate is loaded elsewhere, predicts, and its answer is looked at."""
+"""The smoke test before a promotion: the candidate is loaded elsewhere, predicts, and its answer is looked at.
+
+Anybody may have registered it, so it is run without what the promoting account can do: its files are fetched first,
+and the process that loads them gets neither the login nor any other variable that is not named.
+"""
 
 from __future__ import annotations
 
-import json
+import functools
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
 from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.config.schema import SmokeTest
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.hidden import hide_process
+from jenkins_mlflow.promotion.model_code import code_on_loading
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.text import number, one_line, plural
 
 LOG = "smoke-test.log"
 RUNNER = Path(__file__).with_name("smoke_runner.py")
+KEPT_VARIABLES = (
+    *("PATH", "HOME", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("TZ", "LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+)
+_LONGEST_ANSWER = 65_536
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Failed(_Answer):
+    error: str
+
+
+class _Fetched(_Answer):
+    model: str
+
+
+class _Predicted(_Answer):
+    rows_in: int
+    rows_out: int
+    values: int
+    missing: int
+    infinite: int
+    numbers: int
+    least: float | None
+    most: float | None
+
+
+_ANSWER: TypeAdapter[_Answer] = TypeAdapter(_Failed | _Fetched | _Predicted)
 
 
 @dataclass(frozen=True)
@@ -32,8 +72,6 @@ class Checked:
 def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Checked:
     """Load the version in another process, by the team's own Python or in an environment that MLflow makes, and judge
     one prediction.
-
-    The process gets the tracking URI, and whatever secrets belong to it, by its environment alone.
 
     Args:
         rules: The config's ``promote.smoke_test`` section.
@@ -51,18 +89,65 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
             state="nothing was written",
             next_step="check promote.smoke_test.input; it is looked for from the working directory",
         )
-    environ = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}
-    environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    with tempfile.TemporaryDirectory() as scratch:
-        result = Path(scratch) / "result.json"
-        address = f"models:/{version.model}/{version.number}"
-        argv = [rules.python, str(RUNNER), address, rules.input or "", str(result), rules.env_manager or ""]
-        ended = run_bounded(argv, environ, folder / LOG, rules.timeout)
-        answer = (
-            json.loads(result.read_text(encoding="utf-8")) if result.is_file() and not ended.failure else {}
-        )
-    reason = ended.failure or judge(rules, answer)
-    return Checked(not reason, reason or _passed(answer), round(ended.seconds, 3))
+    hide_process()
+    account = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}
+    account.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        step = functools.partial(_step, rules, folder / LOG, Path(scratch))
+        answer, seconds = step(account, "fetch", version.model, str(version.number), f"{scratch}/files")
+        if "model" in answer:
+            files = answer["model"]
+            code = code_on_loading(Path(files)) if rules.refuse_code else ""
+            if code:
+                answer = {"error": f"{code}, and promote.smoke_test.refuse_code is set"}
+            else:
+                environ = model_environment(rules, scratch)
+                source, manager = rules.input or "", rules.env_manager or ""
+                answer, more = step(environ, "predict", files, source, manager)
+                seconds += more
+    reason = judge(rules, answer)
+    return Checked(not reason, reason or _passed(answer), round(seconds, 3))
+
+
+def _step(
+    rules: SmokeTest, log: Path, scratch: Path, environ: Mapping[str, str], *arguments: str
+) -> tuple[dict[str, Any], float]:
+    """Run one of the runner's steps; its answer, and how many seconds it took."""
+    result = scratch / f"{arguments[0]}.json"
+    ended = run_bounded([rules.python, str(RUNNER), *arguments, str(result)], environ, log, rules.timeout)
+    return {"error": ended.failure} if ended.failure else read_answer(result), ended.seconds
+
+
+def model_environment(rules: SmokeTest, scratch: str) -> dict[str, str]:
+    """What the process that runs a model's code gets to see of this one's environment.
+
+    Args:
+        rules: Whose ``pass_env`` names more variables, and whose ``refuse_code`` MLflow is told of.
+        scratch: A folder for what a model may log: MLflow finds an empty store there.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in (*KEPT_VARIABLES, *rules.pass_env)}
+    own = {"MLFLOW_TRACKING_URI": f"file://{scratch}/store", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    if rules.refuse_code:
+        own["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    return kept | own
+
+
+def read_answer(result: Path) -> dict[str, Any]:
+    """What the runner found; empty if there is nothing. The file is as little to be trusted as the model.
+
+    Args:
+        result: Where it was to be left.
+    """
+    try:
+        with os.fdopen(os.open(result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                text = file.read(_LONGEST_ANSWER)
+                return _ANSWER.validate_json(text).model_dump()
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValidationError):
+        pass
+    return {"error": "it left a result that cannot be read"}
 
 
 def judge(rules: SmokeTest, answer: Mapping[str, Any]) -> str:
@@ -95,9 +180,9 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
     if least is None and (rules.min is not None or rules.max is not None):
         yield "its values are no numbers, so they cannot be within the configured range"
     if least is not None and rules.min is not None and least < rules.min:
-        yield f"its least value {number(least)} is below {number(rules.min)}"
+        yield f"its least value {number(least, rules.min)} is below {number(rules.min)}"
     if most is not None and rules.max is not None and most > rules.max:
-        yield f"its greatest value {number(most)} is above {number(rules.max)}"
+        yield f"its greatest value {number(most, rules.max)} is above {number(rules.max)}"
 
 
 def _passed(answer: Mapping[str, Any]) -> str:

@@ -1,51 +1,154 @@
-"""Bringing versions back to the stages they were found in: after a method that failed half way, and after a crash."""
+"""Going back: every mark that is as wanted gets the value that was found, what brings production back first."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from jenkins_mlflow.methods.base import Method
-from jenkins_mlflow.promotion.plan import Plan
-from jenkins_mlflow.registry.snapshot import Model, Target, Version
+from jenkins_mlflow.methods.alias import NAME as ALIAS, point
+from jenkins_mlflow.methods.base import Method, Transition
+from jenkins_mlflow.promotion.changes import Change, Table, in_scope, is_there, states, strangers
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.snapshot import Snapshot, Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
 
 
-def move_back(
-    writer: Writer, methods: Sequence[Method], model: Model, moves: Sequence[tuple[Version, str]]
-) -> list[str]:
-    """Give each version its stage back, trying one method after the other.
+@dataclass(frozen=True)
+class Undone:
+    """What undoing came to.
+
+    Attributes:
+        failed: In words, the changes that could not be taken back because a write failed.
+        kept: Why a change was left on purpose; empty if none was.
+    """
+
+    failed: tuple[str, ...] = ()
+    kept: str = ""
+
+
+def changes_back(table: Table, live: Snapshot, target: Target) -> list[Change]:
+    """The changes to take back, in order. Pure.
+
+    What is foreign stays. A version does not get its production stage back beside one that somebody else put there.
 
     Args:
-        writer: Guards, retries and records each write.
-        methods: The methods to try, best first.
-        model: The model as it is now.
-        moves: Versions with the stage each had; the first goes first.
-
-    Returns:
-        In words, what could not be undone.
+        table: What was changed.
+        live: What there is now.
+        target: What marks production.
     """
-    return [text for version, stage in moves if (text := _move_one(writer, methods, model, version, stage))]
+    taken = {version.model for version in strangers(table, live, target)}
+    back = [
+        change
+        for change, seen in states(table, live).items()
+        if seen == "as wanted"
+        and change.found != change.wanted
+        and not (change.is_stage and change.found == target.stage and change.model in taken)
+        and (change.is_stage or change.found is None or is_there(table, live, change.model, change.found))
+    ]
+    return sorted(back, key=lambda change: not restores(change, target))
 
 
-def _move_one(writer: Writer, methods: Sequence[Method], model: Model, version: Version, stage: str) -> str:
-    failures, label = [], "undo"
-    for method in methods:
-        failure = method.obstacle(alone(model, version)) or writer.undo(
-            method.name,
-            functools.partial(method.move, version, stage),
-            f"{version.label} is back in stage {stage}",
-        )
-        if not failure:
+def restores(change: Change, target: Target) -> bool:
+    """Whether taking the change back brings something into production again."""
+    return change.found == target.stage if change.is_stage else change.found is not None
+
+
+class Undo:
+    """Takes a table back; its caller holds the lock.
+
+    Args:
+        registry: The registry to change.
+        methods: The ways to change a stage, best first.
+        writer: Guards, retries and records every write.
+        target: What marks production.
+        read: Reads the promoted version's model; for an exclusive target the whole group.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        methods: Sequence[Method],
+        writer: Writer,
+        target: Target,
+        read: Callable[[], Snapshot],
+    ) -> None:
+        self._registry = registry
+        self._methods = methods
+        self._writer = writer
+        self._target = target
+        self._read = read
+
+    def run(self, table: Table, allowed: Callable[[Change], bool] = lambda change: True) -> Undone:
+        """Take every change back that is as wanted and allowed.
+
+        The promoted version stays in production where something else was, and that is not back: production is never
+        left empty by undoing.
+
+        Raises:
+            LockLost: this process must not write any more.
+        """
+        live = self._read()
+        back = changes_back(table, live, self._target)
+        first = [change for change in back if restores(change, self._target)]
+        failed = [text for change in first if allowed(change) and (text := self._take_back(change, live))]
+        failed += [
+            f"{change.words(backwards=True)}: no promotion record confirms it"
+            for change in first
+            if not allowed(change)
+        ]
+        rest = [change for change in back if change not in first]
+        if rest and (why := self._would_empty(table, live)):
+            return Undone(tuple(failed), "" if failed else why)
+        failed += [text for change in rest if (text := self._take_back(change, live))]
+        return Undone(tuple(failed))
+
+    def _would_empty(self, table: Table, live: Snapshot) -> str:
+        """Why taking the promoted version out would leave production empty that was not; empty if it would not."""
+        found = [change for change in table.changes if restores(change, self._target)]
+        if not found or any(_is_own(change, table) for change in found):
             return ""
-        failures.append(f"{method.name}: {failure}")
-        label = method.name
-    why = failures[-1] if failures else "no method can be used here"
-    text = f"{version.label} stayed in stage {version.stage}, it was in {stage}: {why}"
-    writer.record(Attempt(label, 0, "not undone", error=text))
-    return text
+        now = in_scope(table, self._read(), self._target)
+        if any((version.model, version.number) != (table.model, table.number) for version in now):
+            return ""
+        gone = [change for change, seen in states(table, live).items() if seen == "gone"]
+        reason = (
+            f"{gone[0].model} version {gone[0].mark if gone[0].is_stage else gone[0].found} was deleted"
+            if gone
+            else ""
+        )
+        return f"{table.label} stays in production: {reason or 'what was there before it is not'}"
+
+    def _take_back(self, change: Change, live: Snapshot) -> str:
+        """Take one change back; in words, why it could not be."""
+        note = f"{change.words(backwards=True)} (taken back)"
+        if not change.is_stage:
+            move = functools.partial(
+                point, self._registry, change.model, str(change.mark), _number(change.found)
+            )
+            failure = self._writer.undo(ALIAS, move, note)
+            return f"{change.words(backwards=True)} failed: {failure}" if failure else ""
+        model = live.require(change.model)
+        version = model.version(int(change.mark))
+        assert version is not None, "a change of a version that is gone is not as wanted"
+        transition = [Transition(version, str(change.found))]
+        why = "no method can be used here"
+        for method in self._methods:
+            why = method.obstacle(transition) or self._writer.undo(
+                method.name, functools.partial(method.carry_out, transition), note
+            )
+            if not why:
+                return ""
+        text = f"{version.label} stayed in stage {version.stage}, it was in {change.found}: {why}"
+        self._writer.record(Attempt("undo", 0, "not undone", error=text))
+        return text
 
 
-def alone(model: Model, version: Version) -> Plan:
-    """The plan that moves one version and touches no other: what a method is asked about before it does."""
-    return Plan(version, Target(version.stage, None), model, (), (), needs_stage=True, needs_alias=False)
+def _is_own(change: Change, table: Table) -> bool:
+    """Whether the promoted version itself had this mark before: it stays in production by that."""
+    own = change.mark if change.is_stage else change.found
+    return (change.model, own) == (table.model, table.number)
+
+
+def _number(holder: str | int | None) -> int | None:
+    return holder if isinstance(holder, int) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -58,7 +59,7 @@ def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
     return f"name = '{prefix}'" if only_itself else f"name LIKE '{prefix}%'"
 
 
-def matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Collection[str]) -> bool:
     """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
 
@@ -84,6 +85,15 @@ class Registry:
         self._door = connection.door
         self._retry = retry or RetryPolicy()
 
+    def now(self) -> float:
+        """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
+        return self._read("the registry's time", self._door.now)
+
+    @property
+    def answer_time(self) -> float:
+        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        return float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) if self.connection.over_http else 0.0
+
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool = False) -> Snapshot:
         """Read the group: 1 request per page of models, of versions, of experiments and of 4,500 runs.
 
@@ -107,6 +117,10 @@ class Registry:
         )
         return Snapshot(tuple(_model(models[name], versions[name].values(), runs) for name in sorted(models)))
 
+    def names(self) -> list[str]:
+        """Every registered model's name, sorted: 1 request per 1,000 models."""
+        return sorted(model.name for model in self._models("") if not model.name.startswith(FLAG_PREFIX))
+
     def model(self, name: str) -> Model:
         """Read one model again: 2 requests, however many versions it has."""
         model = self._read(f"model {name}", lambda: self._door.model(name))
@@ -116,9 +130,24 @@ class Registry:
         condition = f"name = {quote}{name}{quote}" if '"' not in name or "'" not in name else ""
         return _model(model, [version for version in self._versions(condition) if version.model == name], {})
 
+    def find_model(self, name: str) -> Model | None:
+        """Read one model again, as ``model``; None if it is not there."""
+        try:
+            return self.model(name)
+        except NotFound:
+            return None
+
     def version(self, name: str, number: int) -> Version:
         """Read one version with its aliases: 1 request."""
         return self._read(f"{name} version {number}", lambda: self._door.version(name, number))
+
+    def versions_with_tag(self, key: str) -> list[Version]:
+        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        return list(self._versions(f"tags.`{key}` LIKE '%'"))
+
+    def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
+        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
 
     def storage_uri(self, name: str, number: int) -> str:
         """Where the version's files lie, as the registry knows it."""
@@ -159,6 +188,14 @@ class Registry:
         for key, value in tags.items():
             self._door.tag_version(name, number, key, value[:LONGEST_TAG])
 
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Remove a tag from a version; one that is gone already is no error."""
+        try:
+            self._door.untag_version(name, number, key)
+        except Exception as error:
+            if not classify(error).not_found:
+                raise
+
     def tag_model(self, name: str, key: str, value: str) -> None:
         """Set a tag on a registered model; an upsert, safe to repeat."""
         self._door.tag_model(name, key, value)
@@ -177,12 +214,13 @@ class Registry:
         return self._door.copy_version(name, number, into)
 
     def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
-        """Create a flag of lock.py; the time the registry gives it, in milliseconds of the registry's clock."""
-        return self._door.create_model(name, tags, description)
+        """Create a flag of lock.py; the time the store gives it, in milliseconds of the store's clock."""
+        created = self._door.create_model(name, tags, description)
+        return created if self.connection.over_http else self.renew_flag(name, description)
 
-    def renew_flag(self, name: str, description: str) -> None:
-        """Let the registry write its present time into a flag."""
-        self._door.describe_model(name, description)
+    def renew_flag(self, name: str, description: str) -> int:
+        """Write the store's present time into a flag; that time in milliseconds."""
+        return self._door.stamp(name, description)
 
     def lower_flag(self, name: str) -> None:
         """Remove a flag; one that is gone already is no error."""
@@ -193,12 +231,18 @@ class Registry:
                 raise
 
     def flags(self) -> list[tuple[str, int, Mapping[str, str]]]:
-        """Every flag: name, when it was last renewed (milliseconds of the registry's clock), tags. 1 request."""
+        """Every flag: name, when it was last renewed (milliseconds of the store's clock), tags. 1 request."""
         return [
             (model.name, model.updated, model.tags)
             for model in self._models(f"name LIKE '{FLAG_PREFIX}%'")
             if model.name.startswith(FLAG_PREFIX)
         ]
+
+    def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
+        """Register a version with another one's source, run and description; its number. Not safe to repeat."""
+        # A server takes a logged model as source only with its id, which it does not give back (MLflow 3.17.2).
+        logged = re.fullmatch(r"models:/(m-[0-9a-f]+)/?", like.source)
+        return self._door.create_version(like, tags, logged.group(1) if logged else "")
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version: its record only, run and artifacts stay."""

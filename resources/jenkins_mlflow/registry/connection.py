@@ -22,6 +22,7 @@ _REQUEST_TIMEOUT_SECONDS = "30"
 # Stage transitions and updates of versions with linked metrics fail on these servers' file store:
 # measured on 3.0.1, 3.1.4, 3.3.2, 3.4.0; they work on 2.22.4 and from 3.5.1 on.
 AFFECTED_SINCE, FIXED_IN = (3, 0, 0), (3, 5, 1)
+_NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,23 @@ def check_uri(uri: str, *, may_create: bool) -> None:
         UsageError: The scheme is unknown or the host is missing.
         ConnectionFailed: The local store does not exist.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port if parts.scheme in HTTP_SCHEMES else None
+    except ValueError:  # its text may hold a part of the password
+        raise UsageError(
+            f"tracking URI {redact(uri)!r}: not a valid address",
+            next_step="for example http://mlflow.example:5000; in a password write %2F for / and %40 for @",
+        ) from None
     scheme = parts.scheme.split("+")[0]
+    if _NO_SCHEME.match(uri):
+        raise UsageError(f"tracking URI {uri!r}: no scheme", next_step=f"did you mean http://{uri}?")
     if scheme not in (*HTTP_SCHEMES, *DATABASE_SCHEMES, "file", ""):
         raise UsageError(
-            f"tracking URI {redact(uri)!r}: scheme {scheme!r} is not supported",
+            f"tracking URI: scheme {scheme!r} is not supported",
             next_step="use http(s)://, sqlite:///, postgresql://, mysql://, mssql:// or the path of a file store",
         )
-    if scheme in HTTP_SCHEMES and not parts.hostname:
+    if scheme in HTTP_SCHEMES and not host:
         raise UsageError(
             f"tracking URI {redact(uri)!r}: no host", next_step="for example http://mlflow.example:5000"
         )

@@ -46,6 +46,13 @@ class FoundModel(NamedTuple):
     updated: int
 
 
+class FoundExperiment(NamedTuple):
+    """An experiment, which may be in MLflow's trash."""
+
+    experiment_id: str
+    deleted: bool
+
+
 class FoundLoggedModel(NamedTuple):
     """What is asked about a logged model of MLflow 3."""
 
@@ -111,11 +118,44 @@ class Door(Protocol):
     def create_model(self, name: str, tags: Mapping[str, str], description: str) -> int:
         """Create a registered model; when, in milliseconds of the registry's clock."""
 
-    def describe_model(self, name: str, description: str) -> None:
-        """Set a registered model's description, which also sets the time of its last update."""
+    def now(self) -> float:
+        """The store's present time, in seconds since 1970."""
+
+    def stamp(self, name: str, description: str) -> int:
+        """Write the store's present time into a registered model; that time in milliseconds."""
 
     def copy_version(self, name: str, number: int, into: str) -> int:
         """Add a copy of a version to another model, which is made if it is missing; its number. Up to 3 requests."""
+
+    def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
+        """Register a version with another one's source, run and description; its number.
+
+        Args:
+            like: The other one.
+            tags: Its tags.
+            model_id: The logged model that the source is; empty if it is none.
+        """
+
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        """Remove one tag of a version."""
+
+    def experiment(self, name: str) -> FoundExperiment | None:
+        """The experiment with this name."""
+
+    def create_experiment(self, name: str) -> None:
+        """Create an experiment."""
+
+    def restore_experiment(self, experiment: str) -> None:
+        """Bring a deleted experiment back."""
+
+    def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
+        """Create a run that started at a time in milliseconds; its id."""
+
+    def finish_run(self, run_id: str) -> None:
+        """Say that a run is finished. Up to 2 requests."""
+
+    def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
+        """The runs of an experiment that fit an MLflow filter, oldest first, without deleted ones."""
 
     def delete_model(self, name: str) -> None:
         """Delete a registered model."""

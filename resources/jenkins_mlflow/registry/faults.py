@@ -198,13 +198,13 @@ def _gone_while_listed(message: str) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds of a Retry-After header, which may be a number or a date (RFC 9110, 10.2.3); 0 without one."""
+    """The seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without one that makes sense."""
     from urllib3.exceptions import InvalidHeader
     from urllib3.util import Retry
 
     try:
         return float(Retry().parse_retry_after(headers.get("Retry-After", "0")))
-    except InvalidHeader:
+    except (InvalidHeader, ArithmeticError, ValueError):  # a date in the year 10000, a number of 400 digits
         return 0.0
 
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.scope import Scope
 from jenkins_mlflow.tags import LONGEST_TAG
+from jenkins_mlflow.text import printable
 
 DEFAULT_LEASE = 60.0
+# Others wait for no longer, whatever a flag says: anybody who may create a model can raise one.
+LONGEST_LEASE = 3600.0
+# A flag that cannot be read counts for so long: a file store shows flags half written.
+_UNREADABLE_LEASE = 10.0
+_SHOWN = 300  # characters of a text that is only shown
+
+_Count = Annotated[int, Field(ge=0, le=2**31)]
+_Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
-class Holder:
-    """A process that holds a lock or wants it.
+class Holder(Scope):
+    """A process that holds a lock or wants it, and for which models.
 
     Attributes:
         work: What it does: promote, rollback, cleanup, recover.
-        scope: Names or patterns of the models that it may change.
-        writes: The models that it certainly changes, by name.
         lease: Seconds after the last renewal from which on it counts as gone.
         host, machine: Where it runs; ``machine`` tells reboots and containers with the same host name apart.
         pid, started: Its process and when that began, so that a number used again is not taken for it.
@@ -33,12 +44,10 @@ class Holder:
     """
 
     work: str
-    scope: tuple[str, ...]
-    writes: tuple[str, ...]
-    lease: float = DEFAULT_LEASE
+    lease: _Seconds = DEFAULT_LEASE
     host: str = ""
     machine: str = ""
-    pid: int = 0
+    pid: _Count = 0
     started: str = ""
     build: str = ""
     build_url: str = ""
@@ -51,9 +60,9 @@ class Holder:
     ) -> Holder:
         """The holder that this process is."""
         return cls(
-            work,
             scope,
             writes,
+            work,
             lease,
             host=socket.gethostname(),
             machine=_machine(),
@@ -67,33 +76,23 @@ class Holder:
 
     @classmethod
     def from_tag(cls, text: str) -> Holder:
-        """Read a flag's tag. One that cannot be read (a file store shows flags half written) is in everybody's way."""
-        try:
-            values = json.loads(text)
-            return cls(**{**values, "scope": tuple(values["scope"]), "writes": tuple(values["writes"])})
-        except (ValueError, TypeError, KeyError):
-            return cls("something unknown", ("*",), ())
+        """Read a flag's tag. For one that cannot be read, a holder that is in everybody's way for some seconds."""
+        if len(text) <= LONGEST_TAG:  # no tag of ours is longer
+            with contextlib.suppress(ValidationError):
+                holder = _reader().validate_json(text.encode(errors="replace"), strict=True)
+                if holder.readable:
+                    return holder
+        return cls(("*",), (), "something unknown", _UNREADABLE_LEASE)
 
     def to_tag(self) -> str:
-        """The tag's text.
-
-        Raises:
-            UsageError: the group's patterns do not fit into a tag.
-        """
-        text = json.dumps(asdict(self), ensure_ascii=True, separators=(",", ":"))
-        if len(text) > LONGEST_TAG:
-            raise UsageError(
-                f"the models of the group take {len(text)} characters to write down; a lock has room for {LONGEST_TAG}",
-                state="nothing was written",
-                next_step="name the models by fewer or shorter patterns",
-            )
-        return text
-
-    @property
-    def what(self) -> str:
-        """The models meant, for messages."""
-        names = self.writes or self.scope
-        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        """The tag's text, at most LONGEST_TAG bytes: the longest form of the models' names that fits."""
+        shown = replace(
+            self, build=self.build[:_SHOWN], build_url=self.build_url[:_SHOWN], by=self.by[:_SHOWN]
+        )
+        texts = [
+            json.dumps(asdict(form), ensure_ascii=False, separators=(",", ":")) for form in shown.forms()
+        ]
+        return next((text for text in texts if len(text.encode(errors="replace")) <= LONGEST_TAG), texts[-1])
 
     @property
     def words(self) -> str:
@@ -102,7 +101,12 @@ class Holder:
             part for part in (f"{self.by} on {self.host}" if self.host else "", self.at) if part
         )
         build = f" by build {self.build_url or self.build}" if self.build_url or self.build else ""
-        return f"{self.work} of {self.what}{build}" + (f" ({place})" if place else "")
+        return printable(f"{self.work} of {self.what}{build}" + (f" ({place})" if place else ""))
+
+    @property
+    def readable(self) -> bool:
+        """Whether the flag said who raised it."""
+        return bool(self.host)
 
     @property
     def description(self) -> str:
@@ -110,15 +114,13 @@ class Holder:
         return f"Lock of jenkins-mlflow: {self.words}. It goes away by itself when that work ends."
 
     def conflicts(self, other: Holder) -> bool:
-        """Whether the two may not work at once: one may change a model that the other certainly changes.
+        """Whether the two may not work at once. What cannot be read is in everybody's way."""
+        return not other.readable or self.overlaps(other)
 
-        With nothing written for certain on either side (two cleanups, say) the two may.
-        """
-        if not other.host:  # unreadable
-            return True
-        return any(matches(name, other.scope) for name in self.writes) or any(
-            matches(name, self.scope) for name in other.writes
-        )
+
+@functools.cache
+def _reader() -> TypeAdapter[Holder]:
+    return TypeAdapter(Holder)
 
 
 def is_running(pid: int, started: str) -> bool:

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from jenkins_mlflow.registry import wire
-from jenkins_mlflow.registry.doors import FoundLoggedModel, FoundModel, Page
+from jenkins_mlflow.registry.clock import told_by
+from jenkins_mlflow.registry.doors import FoundExperiment, FoundLoggedModel, FoundModel, Page
 from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify
 from jenkins_mlflow.registry.sending import Sender
 from jenkins_mlflow.registry.snapshot import Run, Version
@@ -84,7 +85,7 @@ class HttpDoor:
 
     def server_version(self) -> str | None:
         try:
-            text = self._sender.text("GET", "/version").decode(errors="replace").strip()
+            text = self._sender.exchange("GET", "/version")[0].decode(errors="replace").strip()
         except (requests.RequestException, ErrorAnswer, UnusableAnswer):
             return None  # it only ever words advice or spares time: no promotion depends on it
         return text if re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
@@ -109,12 +110,23 @@ class HttpDoor:
         self._sender.send(wire.UNTAG_MODEL, {"name": name, "key": key})
 
     def create_model(self, name: str, tags: Mapping[str, str], description: str) -> int:
-        pairs = [{"key": key, "value": value} for key, value in tags.items()]
-        payload = {"name": name, "tags": pairs, "description": description}
+        payload = {"name": name, "tags": _pairs(tags), "description": description}
         return self._sender.send(wire.CREATE_MODEL, payload).registered_model.creation_timestamp
 
-    def describe_model(self, name: str, description: str) -> None:
-        self._sender.send(wire.UPDATE_MODEL, {"name": name, "description": description})
+    def now(self) -> float:
+        try:
+            headers = self._sender.exchange("GET", "/version")[1]
+        except ErrorAnswer as error:
+            if (
+                error.status != requests.codes.not_found
+            ):  # a server that hides its version still tells the time
+                raise
+            headers = error.headers
+        return told_by(headers, self._uri)
+
+    def stamp(self, name: str, description: str) -> int:
+        payload = {"name": name, "description": description}
+        return self._sender.send(wire.UPDATE_MODEL, payload).registered_model.last_updated_timestamp
 
     def copy_version(self, name: str, number: int, into: str) -> int:
         found = self._sender.send(wire.GET_VERSION, _version(name, number)).model_version
@@ -135,6 +147,54 @@ class HttpDoor:
         payload = {key: value for key, value in payload.items() if value}
         return self._sender.send(wire.CREATE_VERSION, payload).model_version.version
 
+    def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
+        payload = {
+            "name": like.model,
+            "source": like.source,
+            "run_id": like.run_id,
+            "tags": _pairs(tags),
+            "description": like.description,
+            "model_id": model_id,
+        }
+        payload = {key: value for key, value in payload.items() if value}
+        return self._sender.send(wire.CREATE_VERSION, payload).model_version.version
+
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        self._sender.send(wire.UNTAG_VERSION, {**_version(name, number), "key": key})
+
+    def experiment(self, name: str) -> FoundExperiment | None:
+        try:
+            found = self._sender.send(wire.GET_EXPERIMENT, {"experiment_name": name}).experiment
+        except ErrorAnswer as error:
+            if not classify(error).not_found:
+                raise
+            return None
+        return FoundExperiment(found.experiment_id, found.lifecycle_stage == "deleted")
+
+    def create_experiment(self, name: str) -> None:
+        self._sender.send(wire.CREATE_EXPERIMENT, {"name": name})
+
+    def restore_experiment(self, experiment: str) -> None:
+        self._sender.send(wire.RESTORE_EXPERIMENT, {"experiment_id": experiment})
+
+    def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
+        payload = {
+            "experiment_id": experiment,
+            "user_id": "unknown",  # as MLflow's client has it
+            "start_time": started,
+            "tags": _pairs(tags),
+            "run_name": name,
+        }
+        return self._sender.send(wire.CREATE_RUN, payload).run.info.run_id
+
+    def finish_run(self, run_id: str) -> None:
+        self._sender.send(wire.UPDATE_RUN, {"run_id": run_id, "status": "FINISHED"})
+
+    def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
+        payload = _search(condition, limit, page_token, "attributes.start_time ASC")
+        answer = self._sender.send(wire.SEARCH_RUNS, {**payload, "experiment_ids": [experiment]})
+        return Page.of([run.found() for run in answer.runs], answer.next_page_token)
+
     def delete_model(self, name: str) -> None:
         self._sender.send(wire.DELETE_MODEL, {"name": name})
 
@@ -144,6 +204,10 @@ class HttpDoor:
 
 def _version(name: str, number: int) -> dict[str, Any]:
     return {"name": name, "version": str(number)}
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def _search(condition: str, limit: int, page_token: str, *order: str) -> dict[str, Any]:

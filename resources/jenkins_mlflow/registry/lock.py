@@ -6,63 +6,42 @@ raise their flags at the same time, at least one sees the other, whatever the st
 this needs no atomic creation, which MLflow's file store does not have (1 of 60 four-way races had two winners,
 MLflow 3.17.2). And since no name is ever used twice, removing a dead flag can never hit a living one.
 
-A flag's age is told by the registry's clock alone: the time it gave this flag against the time it gave the other.
+A flag is dead when its stamp was older than its lease before the flags were asked for, by the store's clock. Its holder
+stops writing when its lease has run out by the steady clock of its machine (lease.py). So nobody who renews in time is
+taken for dead, and nobody who is taken for dead writes on, whether its flag could be removed or not.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
-import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
 from jenkins_mlflow.errors import Busy, LockLost
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.clock import steady
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
-from jenkins_mlflow.registry.holder import Holder, is_running
+from jenkins_mlflow.registry.flags import Flag, Flags
+from jenkins_mlflow.registry.holder import DEFAULT_LEASE, Holder
+from jenkins_mlflow.registry.lease import Lease
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
 from jenkins_mlflow.text import printable
 
 T = TypeVar("T")
 
 _FIRST_POLL, _LONGEST_POLL = 0.1, 2.0
-# Whoever raises or lowers a flag meanwhile may be seen without its tag: a store reads models and tags one after the
-# other (seen with MLflow 3.17.2 on SQLite and PostgreSQL). So even who waits for nobody looks once more.
+# A flag that is just raised or lowered may be seen without its tag: a store reads models and tags one after the other
+# (seen with MLflow 3.17.2 on SQLite and PostgreSQL). So even who waits for nobody looks once more.
 _HALF_SEEN = 1.0
-_RENEWALS_PER_LEASE = 4
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One raised flag; ``renewed`` is in milliseconds of the registry's clock."""
-
-    name: str
-    renewed: int
-    holder: Holder
-
-
-def why_gone(flag: Flag, me: Holder, now: float, running: Callable[[int, str], bool] = is_running) -> str:
-    """Why the holder of a flag cannot be at work any more; empty if it may be. Pure but for ``running``.
-
-    Args:
-        flag: Another's flag.
-        me: Who asks.
-        now: The registry's present time in milliseconds.
-        running: Whether a process of this host, known by number and start, still runs.
-    """
-    other = flag.holder
-    here = other.host == me.host and other.machine == me.machine
-    if here and other.pid and not running(other.pid, other.started):
-        return f"process {other.pid} on this host has ended"
-    if other.build and other.build == me.build and not here:
-        return "it is this same build, which has started again"
-    age = (now - flag.renewed) / 1000
-    return f"it was last renewed {age:.0f} s ago, its lease is {other.lease:g} s" if age > other.lease else ""
+# Of several that want the lock, one may leave its flag up for so long until the others have stepped back.
+_INSISTS = 1.0
+_STEPS_BACK = 3 * _INSISTS
+_LAPSES = 4
 
 
 class Lock:
@@ -74,10 +53,11 @@ class Lock:
         wait: Longest time to wait for others, in seconds; 0 asks once.
         retry: The policy of each request.
         say: Told who is waited for, and whose dead flag was removed.
-        sleep: Replaced in tests.
+        sleep, clock: Replaced in tests.
 
     Raises:
         Busy: others held it until the deadline.
+        LockLost: the flag was removed again and again, or could not be renewed within its lease.
         ConnectionFailed, RegistryError: flags can be neither raised nor read.
     """
 
@@ -90,6 +70,7 @@ class Lock:
         retry: RetryPolicy | None = None,
         say: Callable[[str], None] = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = steady,
     ) -> None:
         self._registry = registry
         self._holder = holder
@@ -97,14 +78,10 @@ class Lock:
         self._retry = retry or RetryPolicy()
         self._say = say
         self._sleep = sleep
-        self._name = ""
-        self._clock: tuple[int, float] | None = (
-            None  # the registry's time in ms, at this moment of time.monotonic()
-        )
-        self._renewed = 0.0
-        self._lost = ""
-        self._done = threading.Event()
-        self._renewer: threading.Thread | None = None
+        self._clock = clock
+        self._lease: Lease | None = None
+        self._flags = Flags(registry, holder, say, clock)
+        self._open_until = 0.0
 
     def __enter__(self) -> Lock:  # noqa: PYI034  no subclass is meant
         try:
@@ -117,16 +94,19 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lower()
+        open_for = self._open_until - self._clock()
+        if open_for > 0 and self._lease and not self._lease.lost():
+            self._leave(self._lease, open_for)
+        else:
+            self._lower()
 
     def check(self) -> None:
         """Make sure that the lock still is held; asked before every write, costs no request.
 
         Raises:
-            LockLost: another process took it over, or it could not be renewed within its lease.
+            LockLost: another process took it over, or it was not renewed within its lease.
         """
-        late = time.monotonic() - self._renewed > self._holder.lease
-        why = self._lost or ("it could not be renewed in time" if late else "")
+        why = self._lease.lost() if self._lease else "it was given up"
         if why:
             raise LockLost(
                 f"the lock for {printable(self._holder.what)} was lost: {why}",
@@ -134,81 +114,123 @@ class Lock:
                 next_step="run the command again: it finishes or undoes what is half done, unless another has",
             )
 
-    def _acquire(self) -> None:
-        began, pause, told = time.monotonic(), _FIRST_POLL, ""
-        self._raise()
+    def confirm(self) -> None:
+        """Look at the flags once more, right before the first write; 1 request as long as nobody else wants the lock.
+
+        Others raise their flags for a moment when they begin to wait. One that stays up is in the way.
+
+        Raises:
+            LockLost: see ``check``; or the flags show that another holds the lock.
+            ConnectionFailed, RegistryError: the flags cannot be read.
+        """
+        until, met = self._clock() + _STEPS_BACK, None
         while True:
-            rivals = self._rivals()
-            if not rivals and self._name:
+            self.check()
+            mine, rivals = self._look()
+            lease = self._lease
+            if lease and not mine:
+                lease.lose("another process took it over")
+            seen = {rival.name for rival in rivals}
+            met = seen if met is None else met & seen
+            if lease and met and self._clock() >= until:
+                lease.lose(f"it is also held by {_words([flag for flag in rivals if flag.name in met])}")
+            self.check()
+            if not met:
+                return
+            self._sleep(_FIRST_POLL)
+
+    def outlast(self, sent: float) -> None:
+        """Keep the lock up for a write that has no answer: it may take effect until its time-out has passed.
+
+        Args:
+            sent: When the write was sent, by ``clock.steady``.
+        """
+        self._open_until = max(self._open_until, sent + self._registry.answer_time)
+
+    def _acquire(self) -> None:
+        began, pause, told = self._clock(), _FIRST_POLL, ""
+        self._raise()
+        lapses = 0
+        while True:
+            mine, rivals = self._look()
+            lease = self._lease
+            if lease and (
+                not mine or lease.lost()
+            ):  # removed as a dead one's, or this process slept: start anew
+                lapses += 1
+                self._start_anew(lapses)
+                continue
+            if not rivals and lease:
                 return
             if not rivals:
                 self._raise()
                 continue
-            if (
-                self._name > rivals[0].name
-            ):  # of several that wait, the first name stays and the others step back
-                self._lower()
-            who = "; ".join(printable(rival.holder.words) for rival in rivals)
-            half_seen = not any(rival.holder.host for rival in rivals)
-            deadline = began + max(self._wait, _HALF_SEEN if half_seen else 0)
-            if time.monotonic() >= deadline:
+            if lease and (lease.name > rivals[0].name or self._clock() - lease.raised > _INSISTS):
+                self._lower()  # of several that want it, the first name stays for a moment and the others step back
+            known = [rival for rival in rivals if rival.holder.readable]
+            patient = began + _HALF_SEEN
+            deadline = began + self._wait if known else max(began + self._wait, patient)
+            self._refuse_wrong_clocks(known)
+            now = self._clock()
+            if now >= deadline:
                 raise Busy(
-                    f"{printable(self._holder.what)} is being worked on by {who}",
+                    f"{printable(self._holder.what)} is being worked on by {_words(rivals)}",
                     state=f"nothing was written; waited {self._wait:g} s",
                     next_step="wait until that is done, or stop it, then run the command again",
                 )
-            if who != told and self._wait:
+            who = _words(known if now < patient else rivals)
+            if who and who != told and self._wait:
                 self._say(f"waiting up to {self._wait:g} s for {who}")
                 told = who
-            self._sleep(min(pause * random.uniform(0.5, 1.5), max(deadline - time.monotonic(), 0)))  # noqa: S311
+            self._sleep(min(pause * random.uniform(0.5, 1.5), max(deadline - now, 0)))  # noqa: S311
             pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _start_anew(self, lapses: int) -> None:
+        self._lower()
+        if lapses == _LAPSES:
+            raise LockLost(
+                f"the lock for {printable(self._holder.what)} was lost {lapses} times before it was held: "
+                f"its flag was removed, or could not be renewed within its lease of {self._holder.lease:g} s",
+                state="nothing was written",
+                next_step="see why the registry answers so slowly, or set a longer promote.lock.lease",
+            )
+        self._raise()
+
+    def _refuse_wrong_clocks(self, rivals: list[Flag]) -> None:
+        """Nobody knows how long to wait for a flag that was stamped in the future."""
+        for rival in rivals:
+            ahead = (rival.renewed - self._flags.now()) / 1000
+            if ahead > max(rival.holder.lease, DEFAULT_LEASE):
+                raise Busy(
+                    f"{printable(self._holder.what)} is being worked on by {rival.holder.words}, "
+                    f"and the clock that stamped its lock is {ahead:.0f} s ahead of the registry's",
+                    state="nothing was written",
+                    next_step=f"set the clocks right; if that work has ended, delete the registered model {rival.name}",
+                )
 
     def _raise(self) -> None:
         name = f"{FLAG_PREFIX}{uuid.uuid4().hex}"
         tags, description = {HOLDER_TAG: self._holder.to_tag()}, self._holder.description
-        self._name, self._renewed = name, time.monotonic()
+
+        def renew() -> int:
+            return self._registry.renew_flag(name, description)
 
         def create() -> None:
             try:
-                created = self._registry.raise_flag(name, tags, description)
+                stamp = self._registry.raise_flag(name, tags, description)
             except Exception as error:
-                if classify(error).exists:  # an earlier try took effect: nobody else can have this name
-                    return
-                raise
-            self._clock = self._clock or (created, time.monotonic())
+                if not classify(error).exists:
+                    raise
+                stamp = renew()  # an earlier try took effect: nobody else can have this name
+            self._flags.stamped(stamp)
 
+        self._lease = Lease(name, self._holder.lease, renew, self._clock)
         self._request(f"taking the lock for {self._holder.what}", create)
-        self._start_renewing(name, description)
+        self._lease.start()
 
-    def _rivals(self) -> list[Flag]:
-        """The living flags in this one's way, by name; dead ones are removed."""
-        flags = [
-            Flag(name, renewed, Holder.from_tag(tags.get(HOLDER_TAG, "")))
-            for name, renewed, tags in self._request("reading the locks", self._registry.flags)
-        ]
-        mine = next((flag for flag in flags if flag.name == self._name), None)
-        if self._name and mine is None:  # taken for dead, and removed: start anew
-            self._lower()
-        if mine and self._clock is None:
-            self._clock = (mine.renewed, time.monotonic())  # rather late than early: ages only seem smaller
-        others = sorted((flag for flag in flags if flag.name != self._name), key=lambda flag: flag.name)
-        return [flag for flag in others if not self._removed(flag) and self._holder.conflicts(flag.holder)]
-
-    def _removed(self, flag: Flag) -> bool:
-        """Whether the flag is of one who is gone; then it is removed, in this one's way or not: nobody else would."""
-        reason = why_gone(flag, self._holder, self._now())
-        if reason:
-            if self._holder.conflicts(flag.holder):
-                self._say(f"taking the lock over from {printable(flag.holder.words)}: {reason}")
-            with contextlib.suppress(Exception):  # it no longer counts, removed or not
-                self._registry.lower_flag(flag.name)
-        return bool(reason)
-
-    def _now(self) -> float:
-        if self._clock is None:
-            return 0.0
-        registry_time, moment = self._clock
-        return registry_time + (time.monotonic() - moment) * 1000
+    def _look(self) -> tuple[bool, list[Flag]]:
+        mine = self._lease.name if self._lease else ""
+        return self._request("reading the locks", lambda: self._flags.look(mine))
 
     def _request(self, what: str, call: Callable[[], T]) -> T:
         try:
@@ -218,35 +240,33 @@ class Lock:
             raised.state = raised.state or "nothing was written"
             raise raised from error
 
-    def _start_renewing(self, name: str, description: str) -> None:
-        done = self._done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(self._holder.lease / _RENEWALS_PER_LEASE):
-                started = time.monotonic()
-                try:
-                    self._registry.renew_flag(name, description)
-                except Exception as error:  # noqa: BLE001  tried again until the lease has run out
-                    if classify(error).not_found:
-                        self._lost = "another process took it over"
-                        return
-                else:
-                    self._renewed = started
-
-        self._renewer = threading.Thread(target=renew, name="lock", daemon=True)
-        self._renewer.start()
+    def _leave(self, lease: Lease, seconds: float) -> None:
+        """Leave the flag up for a request that is under way; it ends by itself, however soon this process does."""
+        lease.end()
+        left = replace(self._holder, pid=0, build="", lease=seconds)
+        self._say(
+            f"a request that got no answer may still take effect: "
+            f"the lock for {printable(self._holder.what)} ends by itself in {seconds:.0f} s"
+        )
+        with contextlib.suppress(Exception):  # then it ends as any lease does
+            self._registry.renew_flag(lease.name, left.description)
+            self._registry.tag_model(lease.name, HOLDER_TAG, left.to_tag())
 
     def _lower(self) -> None:
         """Take the flag down; one that cannot be is left to its lease."""
-        name, self._name = self._name, ""
-        if not name:
+        lease, self._lease = self._lease, None
+        if not lease:
             return
-        self._done.set()
+        lease.end()
         try:
-            call_with_retries(lambda: self._registry.lower_flag(name), self._retry, sleep=self._sleep)
+            call_with_retries(lambda: self._registry.lower_flag(lease.name), self._retry, sleep=self._sleep)
         except Exception as error:  # noqa: BLE001  the work itself is done or has failed for its own reasons
             why = self._registry.translate("releasing it", error).message
             self._say(
                 f"the lock for {printable(self._holder.what)} could not be released ({why}); "
                 f"it ends by itself in {self._holder.lease:g} s"
             )
+
+
+def _words(flags: list[Flag]) -> str:
+    return "; ".join(flag.holder.words for flag in flags)

@@ -73,7 +73,7 @@ class Sender:
             ErrorAnswer: an answer with another status than 200.
             UnusableAnswer: an answer that is no JSON, has other types than MLflow's, or is too large.
         """
-        body = self.text(
+        body, _ = self.exchange(
             endpoint.method,
             endpoint.path + in_path,
             **{"params" if endpoint.method == "GET" else "json": payload},
@@ -87,8 +87,8 @@ class Sender:
                 "the answer was no JSON (is this address an MLflow server?)", transient=True
             ) from error
 
-    def text(self, method: str, path: str, **arguments: Any) -> bytes:
-        """Make one request and read its answer's body; see ``send`` for errors."""
+    def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
+        """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._session.request(
             method,
             self._base + path,
@@ -107,7 +107,7 @@ class Sender:
                     raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
             if response.status_code != requests.codes.ok:
                 raise ErrorAnswer(response.status_code, bytes(body), response.headers)
-            return bytes(body)
+            return bytes(body), response.headers
 
 
 def _headers(environ: Mapping[str, str], home: Path) -> dict[str, str]:

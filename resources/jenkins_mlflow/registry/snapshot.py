@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.text import printable
 
 PRODUCTION = "Production"
@@ -18,20 +19,28 @@ READY = "READY"
 
 @dataclass(frozen=True)
 class Target:
-    """What "in production" means: a stage, an alias, or both; ``exclusive`` = one champion in the whole group."""
+    """What "in production" means: a stage, an alias, or both.
+
+    Attributes:
+        stage, alias: The marks of a version in production.
+        exclusive: Whether the whole group has one champion.
+        copy_to: The production model where promotions copy into one; its versions get the alias alone.
+    """
 
     stage: str | None
     alias: str | None
     exclusive: bool = False
+    copy_to: str | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """The training run behind a version: its metrics (last logged value each) and tags."""
+    """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds."""
 
     run_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    started: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Version:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
+    description: str = ""
 
     @property
     def label(self) -> str:
@@ -59,17 +69,27 @@ class Version:
         return f"{self.model} version {self.number}"
 
     @property
+    def identity(self) -> tuple[str, int, int]:
+        """Tells it from another version that got its number later: model, number, creation time."""
+        return (self.model, self.number, self.created)
+
+    @property
     def place(self) -> dict[str, object]:
         """Model and version as documents show them."""
         return {"model": self.model, "version": self.number}
 
     def metric(self, name: str) -> float | None:
-        """The metric's value; None when it is missing or not a finite number."""
+        """The metric's value; None when it is missing or cannot be compared."""
         value = self.run.metrics.get(name) if self.run else None
-        return value if value is not None and math.isfinite(value) else None
+        return value if value is not None and comparable(value) else None
 
     def in_production(self, target: Target) -> bool:
-        """Whether it serves production: it has the stage or the alias that means it. The only definition there is."""
+        """Whether it serves production: it has the stage or the alias that means it. The only definition there is.
+
+        Where promotions copy into a production model, only its versions do, unless the group is exclusive.
+        """
+        if target.copy_to and not target.exclusive and self.model != target.copy_to:
+            return False
         return (target.stage is not None and self.stage == target.stage) or target.alias in self.aliases
 
 
@@ -92,6 +112,18 @@ class Model:
     def production(self, target: Target) -> tuple[Version, ...]:
         """The versions that serve production, newest first; more than one only where a foreign hand was at work."""
         return tuple(version for version in self.versions if version.in_production(target))
+
+    def disagreement(self, target: Target) -> tuple[Version, Version] | None:
+        """The version in the stage and the one with the alias, where stage and alias contradict each other.
+
+        Returns:
+            None when one of the marks is absent or not meant, or when one version has both.
+        """
+        if not self.production(target):
+            return None
+        staged = self.staged(target.stage)
+        holder = next((version for version in self.versions if target.alias in version.aliases), None)
+        return (staged[0], holder) if staged and holder and holder not in staged else None
 
 
 @dataclass(frozen=True)
@@ -125,3 +157,20 @@ class Snapshot:
     def production(self, target: Target) -> tuple[Version, ...]:
         """Every version of the group that serves production."""
         return tuple(version for version in self.versions() if version.in_production(target))
+
+    def require_agreement(self, target: Target) -> None:
+        """Make sure that each model's stage and alias mean the same version.
+
+        Raises:
+            Refused: those of a model do not; it names both versions and the two commands that settle it.
+        """
+        for model in self.models:
+            if found := model.disagreement(target):
+                staged, holder = found
+                command = f"jenkins-mlflow promote --model {printable(shlex.quote(model.name))} --version"
+                raise Refused(
+                    f"{printable(staged.label)} is in {target.stage}, but the alias {target.alias} is on "
+                    f"version {holder.number}: which of them is in production?",
+                    state="nothing was changed",
+                    next_step=f"choose: `{command} {staged.number}` or `{command} {holder.number}`",
+                )

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jenkins_mlflow.errors import ConnectionFailed
-from jenkins_mlflow.registry.doors import HTTP_SCHEMES, FoundLoggedModel, FoundModel, Page
+from jenkins_mlflow.registry.clock import StoreClock, store_clock
+from jenkins_mlflow.registry.doors import HTTP_SCHEMES, FoundExperiment, FoundLoggedModel, FoundModel, Page
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:
     import requests
     from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 
@@ -37,6 +39,10 @@ class StoreDoor:
         # The client's own writes first ask whether the model is a prompt, which doubles their requests; the layer
         # below does not (MLflow 3.17.2). No command offers prompts: the searches leave them out.
         self._writer: Any = getattr(self.client, "_get_registry_client", lambda: self.client)()
+
+    @functools.cached_property
+    def _clock(self) -> StoreClock:
+        return store_clock(self._uri, getattr(self._writer, "store", None))
 
     def models(self, condition: str, *, limit: int, page_token: str) -> Page[FoundModel]:
         found = self.client.search_registered_models(
@@ -69,7 +75,7 @@ class StoreDoor:
 
         condition = "attributes.run_id IN ({})".format(",".join(f"'{run_id}'" for run_id in run_ids))
         found = self.client.search_runs(list(experiments), condition, ViewType.ALL, max_results=len(run_ids))
-        return [Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags)) for run in found]
+        return [_run(run) for run in found]
 
     def model(self, name: str) -> FoundModel:
         return _model(self.client.get_registered_model(name))
@@ -124,12 +130,56 @@ class StoreDoor:
     def create_model(self, name: str, tags: Mapping[str, str], description: str) -> int:
         return int(self._writer.create_registered_model(name, dict(tags), description).creation_timestamp)
 
-    def describe_model(self, name: str, description: str) -> None:
-        self._writer.update_registered_model(name, description)
+    def now(self) -> float:
+        return self._clock.now()
+
+    def stamp(self, name: str, description: str) -> int:
+        return self._clock.stamp(name, description)
 
     def copy_version(self, name: str, number: int, into: str) -> int:
         with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of every step there
             return int(self.client.copy_model_version(f"models:/{name}/{number}", into).version)
+
+    def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
+        made = self.client.create_model_version(
+            like.model,
+            like.source,
+            like.run_id,
+            tags=dict(tags),
+            description=like.description or None,
+            model_id=model_id or None,
+        )
+        return int(made.version)
+
+    def untag_version(self, name: str, number: int, key: str) -> None:
+        self._writer.delete_model_version_tag(name, str(number), key)
+
+    def experiment(self, name: str) -> FoundExperiment | None:
+        found = self.client.get_experiment_by_name(name)
+        return FoundExperiment(found.experiment_id, found.lifecycle_stage == "deleted") if found else None
+
+    def create_experiment(self, name: str) -> None:
+        self.client.create_experiment(name)
+
+    def restore_experiment(self, experiment: str) -> None:
+        self.client.restore_experiment(experiment)
+
+    def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
+        return str(self.client.create_run(experiment, started, dict(tags), name).info.run_id)
+
+    def finish_run(self, run_id: str) -> None:
+        # set_terminated() would print two lines to standard output, where the result goes (MLflow 3.17.2).
+        self.client.update_run(run_id, "FINISHED")
+
+    def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
+        found = self.client.search_runs(
+            [experiment],
+            condition,
+            max_results=limit,
+            order_by=["attributes.start_time ASC"],
+            page_token=page_token or None,
+        )
+        return Page.of([_run(run) for run in found], found.token)
 
     def delete_model(self, name: str) -> None:
         self._writer.delete_registered_model(name)
@@ -142,11 +192,10 @@ def open_client(uri: str) -> MlflowClient:
     """Open MLflow's client on an address, with what it says to nobody's use silenced.
 
     Raises:
-        ConnectionFailed: MLflow is not installed, or a database refuses its login or has another schema.
+        ConnectionFailed: MLflow is not installed, or the store cannot be opened.
     """
     try:
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
     except ImportError as error:
         raise _cannot_open(uri, error) from error
 
@@ -157,7 +206,9 @@ def open_client(uri: str) -> MlflowClient:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         return MlflowClient(uri, uri)
-    except (MlflowException, ImportError, OSError) as error:
+    except (
+        Exception
+    ) as error:  # a database that is down, refuses the login or has another schema, a missing driver
         raise _cannot_open(uri, error) from error
 
 
@@ -211,6 +262,11 @@ def _model(model: RegisteredModel) -> FoundModel:
     return FoundModel(model.name, aliases, dict(model.tags or {}), updated)
 
 
+def _run(run: MlflowRun) -> Run:
+    started = int(run.info.start_time or 0)
+    return Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started)
+
+
 def _version(found: ModelVersion, aliases: tuple[str, ...] = ()) -> Version:
     return Version(
         model=found.name,
@@ -222,4 +278,5 @@ def _version(found: ModelVersion, aliases: tuple[str, ...] = ()) -> Version:
         run_id=found.run_id or None,
         source=found.source or "",
         tags=dict(found.tags or {}),
+        description=found.description or "",
     )

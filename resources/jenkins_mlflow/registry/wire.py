@@ -77,11 +77,13 @@ class VersionFields(Answer):
             run_id=self.run_id or None,
             source=self.source,
             tags=as_dict(self.tags),
+            description=self.description,
         )
 
 
 class Info(Answer):
     run_id: str
+    start_time: int = 0
 
 
 class Data(Answer):
@@ -91,14 +93,16 @@ class Data(Answer):
 
 class RunFields(Answer):
     info: Info
-    data: Data
+    data: Data = msgspec.field(default_factory=Data)
 
     def found(self) -> Run:
-        return Run(self.info.run_id, as_dict(self.data.metrics), as_dict(self.data.tags))
+        metrics, tags = as_dict(self.data.metrics), as_dict(self.data.tags)
+        return Run(self.info.run_id, metrics, tags, self.info.start_time)
 
 
 class Experiment(Answer):
     experiment_id: str
+    lifecycle_stage: str = ""
 
 
 class Models(Answer):
@@ -116,8 +120,17 @@ class Experiments(Answer):
     next_page_token: str = ""
 
 
+class OneExperiment(Answer):
+    experiment: Experiment
+
+
 class Runs(Answer):
     runs: list[RunFields] = []
+    next_page_token: str = ""
+
+
+class OneRun(Answer):
+    run: RunFields
 
 
 class OneModel(Answer):
@@ -154,11 +167,13 @@ class Files(Answer):
 
 
 _MODEL = "/api/2.0/mlflow/registered-models/"
+_EXPERIMENT = "/api/2.0/mlflow/experiments/"
+_RUN = "/api/2.0/mlflow/runs/"
 _VERSION = "/api/2.0/mlflow/model-versions/"
 SEARCH_MODELS = Endpoint("GET", _MODEL + "search", Models)
 GET_MODEL = Endpoint("GET", _MODEL + "get", OneModel)
 CREATE_MODEL = Endpoint("POST", _MODEL + "create", OneModel)
-UPDATE_MODEL = Endpoint("PATCH", _MODEL + "update", Answer)
+UPDATE_MODEL = Endpoint("PATCH", _MODEL + "update", OneModel)
 DELETE_MODEL = Endpoint("DELETE", _MODEL + "delete", Answer)
 TAG_MODEL = Endpoint("POST", _MODEL + "set-tag", Answer)
 UNTAG_MODEL = Endpoint("DELETE", _MODEL + "delete-tag", Answer)
@@ -169,9 +184,15 @@ GET_VERSION = Endpoint("GET", _VERSION + "get", OneVersion)
 CREATE_VERSION = Endpoint("POST", _VERSION + "create", OneVersion)
 DELETE_VERSION = Endpoint("DELETE", _VERSION + "delete", Answer)
 TAG_VERSION = Endpoint("POST", _VERSION + "set-tag", Answer)
+UNTAG_VERSION = Endpoint("DELETE", _VERSION + "delete-tag", Answer)
 TRANSITION = Endpoint("POST", _VERSION + "transition-stage", Answer)
 DOWNLOAD_URI = Endpoint("GET", _VERSION + "get-download-uri", Uri)
-SEARCH_EXPERIMENTS = Endpoint("POST", "/api/2.0/mlflow/experiments/search", Experiments)
-SEARCH_RUNS = Endpoint("POST", "/api/2.0/mlflow/runs/search", Runs)
+SEARCH_EXPERIMENTS = Endpoint("POST", _EXPERIMENT + "search", Experiments)
+GET_EXPERIMENT = Endpoint("GET", _EXPERIMENT + "get-by-name", OneExperiment)
+CREATE_EXPERIMENT = Endpoint("POST", _EXPERIMENT + "create", Answer)
+RESTORE_EXPERIMENT = Endpoint("POST", _EXPERIMENT + "restore", Answer)
+SEARCH_RUNS = Endpoint("POST", _RUN + "search", Runs)
+CREATE_RUN = Endpoint("POST", _RUN + "create", OneRun)
+UPDATE_RUN = Endpoint("POST", _RUN + "update", Answer)
 GET_LOGGED_MODEL = Endpoint("GET", "/api/2.0/mlflow/logged-models/", OneLogged)
 LIST_FILES = Endpoint("GET", "/api/2.0/mlflow-artifacts/artifacts", Files)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, LockLost
+from jenkins_mlflow.registry.clock import steady
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
 
 
@@ -28,6 +29,8 @@ class Writer:
     Args:
         retry: The policy of each write.
         guard: Called before each request; raises LockLost when this process must not write any more.
+        unanswered: Told of each write that ended without an answer, by the moment of ``clock.steady`` when it was
+            sent: it may still take effect.
         show: Told of every attempt as it happens.
         sleep: Replaced in tests.
     """
@@ -37,11 +40,13 @@ class Writer:
         retry: RetryPolicy | None = None,
         *,
         guard: Callable[[], None] = lambda: None,
+        unanswered: Callable[[float], None] = lambda sent: None,
         show: Callable[[Attempt], None] = lambda attempt: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.retry = retry or RetryPolicy()
         self._guard = guard
+        self._unanswered = unanswered
         self._show = show
         self._sleep = sleep
         self.attempts: list[Attempt] = []
@@ -59,13 +64,13 @@ class Writer:
 
         def guarded() -> None:
             self._guard()
+            sent = steady()
             try:
                 call()
-            except Interrupted:
-                self.open_ended = True
-                raise
-            except Exception as error:
-                self.open_ended = self.open_ended or classify(error).open_ended
+            except (Interrupted, Exception) as error:
+                if isinstance(error, Interrupted) or classify(error).open_ended:
+                    self.open_ended = True
+                    self._unanswered(sent)
                 raise
 
         call_with_retries(guarded, self.retry, on_failure=on_failure, sleep=self._sleep)

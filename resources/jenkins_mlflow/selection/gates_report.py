@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from jenkins_mlflow.selection.plan import Selection, Verdict
+from jenkins_mlflow.selection.candidates import Verdict
+from jenkins_mlflow.selection.plan import Selection
 from jenkins_mlflow.text import number, printable
 
 FILE = "gates.xml"
@@ -39,7 +40,7 @@ def _add_cases(suite: ET.Element, verdict: Verdict, metric: str) -> None:
     where = f"gates.{printable(verdict.version.label).replace('.', '_')}"
     _add_case(suite, where, f"{metric} is known", "" if verdict.value is not None else verdict.reason)
     for gate in verdict.gates:
-        value = "unknown" if gate.value is None else number(gate.value)
+        value = "unknown" if gate.value is None else number(gate.value, float(gate.rule.split()[-1]))
         _add_case(
             suite, where, f"{gate.metric} {gate.rule}", "" if gate.passed else f"{gate.metric} is {value}"
         )

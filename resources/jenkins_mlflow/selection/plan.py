@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jenkins_mlflow.config.schema import Gate, Select
+from jenkins_mlflow import errors
+from jenkins_mlflow.config.schema import Select
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.snapshot import ARCHIVED, READY, Snapshot, Target, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG
+from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
+from jenkins_mlflow.selection.challenge import Challenge, Outcome, challenge, short_name
 from jenkins_mlflow.text import number
 
-Status = Literal["selected", "champion_kept", "no_candidate"]
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """One gate applied to one candidate; ``value`` is None when the run has no finite value of the metric."""
-
-    metric: str
-    rule: str
-    value: float | None
-    passed: bool
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one version, in one word and one sentence."""
-
-    version: Version
-    value: float | None
-    verdict: Literal["selected", "passed", "champion", "not better", "rejected", "excluded"]
-    reason: str
-    gates: tuple[GateResult, ...] = ()
+Status = Outcome | Literal["no_candidate"]
+_SHOWN_REJECTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -50,6 +32,11 @@ class Selection:
     verdicts: tuple[Verdict, ...]
     replaces: Version | None = None
     """What the selected version would take production from; not always the champion that it was compared with."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 where a pipeline must not go on as if production were known to be the best."""
+        return errors.DONE if self.status in ("selected", "champion_kept") else errors.NO_CANDIDATE
 
     def document(self) -> dict[str, Any]:
         """The selection as the JSON document's own part."""
@@ -86,10 +73,10 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
     """Choose the best version of the group.
 
     The champion is the group's version in production; of several, the best by the metric. A candidate is any other
-    READY version that is not archived (an archived one left production once: promote it by name), did not fail the
-    check after an earlier promotion and, with scope ``build``, whose run carries this build's tag. The winner passes
-    every gate and beats the champion by more than nothing and at least ``min_improvement``. Ties go to the newer
-    version, then to the model's name.
+    READY version that nobody gave another place (a stage or an alias that ``include`` does not name), that did not
+    fail the check after an earlier promotion and, with scope ``build``, whose run carries this build's tag. The winner
+    passes every gate and beats the champion by more than nothing and at least ``min_improvement``. Ties go to the
+    newer version, then to the model's name.
 
     Args:
         snapshot: The group, read with runs.
@@ -99,36 +86,41 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
 
     Raises:
         UsageError: scope ``build`` without a build.
+        Refused: a model's stage and alias are on different versions.
     """
     if rules.scope == "build" and not build:
         raise UsageError(
             "--scope build: no build is known",
             next_step="give --build ID, or run inside a Jenkins build (BUILD_TAG)",
         )
+    snapshot.require_agreement(target)
     better = _ranking(rules)
-    champion = min(snapshot.production(target), key=better, default=None)
+    production = sorted(snapshot.production(target), key=better)
     candidates: list[Verdict] = []
     excluded: list[Verdict] = []
     for version in sorted(snapshot.versions(), key=better):
         value = version.metric(rules.metric)
-        if version.in_production(target):
-            word = "in production now" if version == champion else "also in production"
+        if version in production:
+            word = "in production now" if version == production[0] else "also in production"
             excluded.append(Verdict(version, value, "champion", word))
-        elif reason := _not_a_candidate(version, rules.scope, build):
+        elif reason := not_a_candidate(version, rules, target, build):
             excluded.append(Verdict(version, value, "excluded", reason))
         else:
-            candidates.append(_judge(version, rules))
-    passed = [verdict for verdict in candidates if verdict.verdict == "passed"]
-    winner, note = _challenge(passed[0].version, champion, rules) if passed else (False, "")
-    if passed:
-        candidates = [_final(verdict, passed[0], winner=winner, note=note) for verdict in candidates]
-    status, message = _outcome(candidates, passed, champion, rules, winner=winner, note=note)
+            candidates.append(judge(version, rules))
+    best = next((verdict.version for verdict in candidates if verdict.verdict == "passed"), None)
+    champion = production[0] if production else None
+    if best is None:
+        status, message = _without_challenger(candidates, champion, rules)
+    else:
+        result = challenge(best, production, rules, target)
+        status, message = result.outcome, result.message
+        candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(
         status=status,
         metric=rules.metric,
         direction=rules.direction,
         message=message,
-        selected=passed[0].version if winner else None,
+        selected=best if status == "selected" else None,
         champion=champion,
         verdicts=(*candidates, *excluded),
     )
@@ -145,102 +137,37 @@ def _ranking(rules: Select) -> Callable[[Version], tuple[float, int, str, int]]:
     return key
 
 
-def _not_a_candidate(version: Version, scope: str, build: str | None) -> str:
-    if version.status != READY:
-        return f"its status is {version.status}, not READY"
-    if version.stage == ARCHIVED:
-        return "archived: it left production before; promote it by name to bring it back"
-    if version.tags.get(CHECK_TAG) == FAILED:
-        return "it failed the check after its promotion; promote it by name to try again"
-    if scope == "build" and (version.run is None or version.run.tags.get(BUILD_TAG) != build):
-        return f"not trained by build {build}"
-    if version.run and version.run.tags.get(OUTCOME_TAG) == LOST:
-        return "its training was lost with its agent, before it had ended"
-    return ""
-
-
-def _judge(version: Version, rules: Select) -> Verdict:
-    gates = tuple(_apply(name, gate, version) for name, gate in rules.gates.items())
-    value = version.metric(rules.metric)
-    failed = [
-        f"{gate.metric} {number(gate.value)} is not {gate.rule}"
-        if gate.value is not None
-        else f"gate {gate.metric} {gate.rule}: {_why_missing(version, gate.metric)}"
-        for gate in gates
-        if not gate.passed
-    ]
-    if value is None:
-        failed.insert(0, _why_missing(version, rules.metric))
-    if failed:
-        return Verdict(version, value, "rejected", "; ".join(failed), gates)
-    return Verdict(version, value, "passed", "passes every gate" if gates else "no gates to pass", gates)
-
-
-def _apply(name: str, gate: Gate, version: Version) -> GateResult:
-    value = version.metric(name)
-    return GateResult(name, str(gate), value, value is not None and gate.holds(value))
-
-
-def _why_missing(version: Version, metric: str) -> str:
-    if version.run is None:
-        return f"{metric} unknown: the version has no run"
-    known: Mapping[str, float] = version.run.metrics
-    if metric in known:
-        return f"{metric} is {known[metric]}, no number to compare"
-    return f"{metric} was not logged (logged: {', '.join(sorted(known)[:8]) or 'nothing'})"
-
-
-def _challenge(best: Version, champion: Version | None, rules: Select) -> tuple[bool, str]:
-    """Whether the best candidate beats the champion, and why."""
-    new = best.metric(rules.metric)
-    old = champion.metric(rules.metric) if champion else None
-    if champion is None:
-        return True, "nothing is in production yet"
-    if new is None or old is None:
-        return True, f"the champion {champion.label} has no usable {rules.metric}, so it cannot defend itself"
-    gain = new - old if rules.direction == "maximize" else old - new
-    needed = rules.min_improvement
-    if gain > 0 and (gain >= needed or math.isclose(gain, needed, rel_tol=1e-9, abs_tol=1e-12)):
-        return True, f"better than the champion {champion.label} ({number(old)}) by {number(gain)}"
-    head = f"champion {champion.label} has {number(old)}"
-    if gain > 0:
-        return False, f"{head}: a gain of {number(gain)} where at least {number(needed)} is needed"
-    return (
-        False,
-        f"{head}, better by {number(-gain)}" if gain else f"{head} too, and a tie keeps the champion",
-    )
-
-
-def _final(verdict: Verdict, best: Verdict, *, winner: bool, note: str) -> Verdict:
+def _final(verdict: Verdict, best: Version, result: Challenge) -> Verdict:
     """The verdict after the comparison: the best one wins or does not, the others were simply not the best."""
-    if verdict is best:
-        word: Literal["selected", "not better"] = "selected" if winner else "not better"
-        return Verdict(verdict.version, verdict.value, word, note, verdict.gates)
+    if verdict.version == best:
+        word: Literal["selected", "not better"] = "selected" if result.outcome == "selected" else "not better"
+        return replace(verdict, verdict=word, reason=result.reason)
     if verdict.verdict == "passed":
-        reason = f"passes, but {best.version.label} ranks higher"
-        return Verdict(verdict.version, verdict.value, "passed", reason, verdict.gates)
+        return replace(verdict, reason=f"passes, but {short_name(best)} ranks higher")
     return verdict
 
 
-def _outcome(
-    candidates: list[Verdict],
-    passed: list[Verdict],
-    champion: Version | None,
-    rules: Select,
-    *,
-    winner: bool,
-    note: str,
+def _without_challenger(
+    candidates: list[Verdict], champion: Version | None, rules: Select
 ) -> tuple[Status, str]:
-    if passed:
-        best = passed[0]
-        value = number(best.value) if best.value is not None else "?"
-        head = f"{best.version.label} with {rules.metric} {value}: {note}"
-        return ("selected", f"selected {head}") if winner else ("champion_kept", f"kept the champion; {head}")
     if candidates:
-        return (
-            "no_candidate",
-            f"none of {len(candidates)} candidates passes the gates; production is unchanged",
+        shown = [
+            f"{short_name(verdict.version)}: {verdict.reason}." for verdict in candidates[:_SHOWN_REJECTIONS]
+        ]
+        more = len(candidates) - len(shown)
+        who = (
+            f"None of {len(candidates)} candidates passes"
+            if len(candidates) > 1
+            else "The only candidate does not pass"
         )
+        lines = [
+            f"{who} the gates; production is unchanged.",
+            *shown,
+            *([f"And {more} more."] if more else []),
+        ]
+        return "no_candidate", " ".join(lines)
     if champion and rules.scope == "group":
-        return "champion_kept", f"kept the champion {champion.label}: there is no other candidate"
-    return "no_candidate", "there is no candidate version to choose from; production is unchanged"
+        value = champion.metric(rules.metric)
+        shown_value = "" if value is None else f" ({number(value)})"
+        return "champion_kept", f"Kept {short_name(champion)}{shown_value}: there is no other candidate."
+    return "no_candidate", "There is no candidate to choose from; production is unchanged."

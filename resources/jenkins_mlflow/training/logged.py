@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from jenkins_mlflow.metrics import comparable
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class RegisteredVersion:
 class LoggedRun:
     """An MLflow run of this build; ``seconds`` is None while it runs.
 
-    ``outcome`` is how its candidate's command ended; empty while that is not known.
+    ``outcome`` is how its candidate's command ended; empty while that is not known. ``production_before`` is what
+    ``marks.encode`` made.
     """
 
     run_id: str
@@ -34,6 +36,7 @@ class LoggedRun:
     log_history: str = ""
     versions: tuple[RegisteredVersion, ...] = ()
     outcome: str = ""
+    production_before: str = ""
 
     @property
     def running(self) -> bool:
@@ -41,12 +44,12 @@ class LoggedRun:
         return self.seconds is None
 
     def document(self) -> dict[str, Any]:
-        """The run as the JSON document shows it; a metric that is no finite number is null."""
+        """The run as the JSON document shows it; a metric that cannot be compared is null."""
         return {
             "run_id": self.run_id,
             "name": self.name,
             "candidate": self.candidate,
-            "metrics": {key: value if math.isfinite(value) else None for key, value in self.metrics.items()},
+            "metrics": {key: value if comparable(value) else None for key, value in self.metrics.items()},
             "seconds": self.seconds,
             "versions": [vars(version) for version in self.versions],
         }
@@ -70,6 +73,9 @@ class TrainingRegistry(Protocol):
 
     def runs_of_build(self, build: str) -> list[LoggedRun]:
         """All runs that carry the build's tag, oldest first, in whatever experiment the scripts chose."""
+
+    def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
+        """Runs of any build in the experiment that still count as running and started before a time in milliseconds."""
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         """The registered versions by the run that made them."""

@@ -19,7 +19,7 @@ from jenkins_mlflow.config.values import did_you_mean
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.processes import Command
 from jenkins_mlflow.registry.connection import local_path
-from jenkins_mlflow.tags import CANDIDATE_TAG
+from jenkins_mlflow.tags import CANDIDATE_TAG, PRODUCTION_BEFORE
 from jenkins_mlflow.text import printable
 
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
@@ -32,6 +32,7 @@ class TrainPlan:
     """What will be run, and under which build."""
 
     build: str
+    tracking_uri: str
     experiment: str
     commands: tuple[Command, ...]
     jobs: int
@@ -47,6 +48,7 @@ def plan_training(
     environ: Mapping[str, str],
     logs: Path,
     only: Collection[str] = (),
+    production_before: str = "",
 ) -> TrainPlan:
     """Decide what to run. Pure.
 
@@ -57,6 +59,7 @@ def plan_training(
         environ: What the scripts inherit; copied before ``connect`` sets this process's own MLflow variables.
         logs: Folder of the log files.
         only: Candidates to train; none = all.
+        production_before: What is in production now, as ``marks.encode`` made it; empty when nobody asks.
 
     Raises:
         UsageError: ``only`` names an unknown candidate, or ``environ`` has a broken MLFLOW_RUN_CONTEXT.
@@ -70,6 +73,8 @@ def plan_training(
             )
     shared = _environment(rules, tracking_uri, environ)
     tags = {**_inherited_tags(environ), **build.tags()}
+    if production_before:
+        tags[PRODUCTION_BEFORE] = production_before
     commands = tuple(
         Command(
             name=name,
@@ -82,6 +87,7 @@ def plan_training(
     )
     return TrainPlan(
         build=build.id,
+        tracking_uri=tracking_uri,
         experiment=rules.experiment,
         commands=commands,
         jobs=rules.jobs or min(len(commands), os.cpu_count() or 1),

@@ -19,7 +19,7 @@ from typing import Any
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.registry.client import EXPERIMENTS_PER_PAGE, VERSIONS_PER_PAGE, Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG
+from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG, PRODUCTION_BEFORE
 from jenkins_mlflow.training.logged import LoggedModel, LoggedRun, RegisteredVersion
 
 _RUNS_PER_PAGE = 1000
@@ -82,6 +82,20 @@ class MlflowTrainingRegistry:
             order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
         )
         return [_run(run) for run in found]
+
+    def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
+        """Runs of any build in this experiment that count as running since before then; 2 requests."""
+        what = f"the runs of experiment {experiment}"
+        made = self._registry.retrying(what, lambda: self._client.get_experiment_by_name(experiment))
+        found = self._registry.pages(
+            what,
+            self._client.search_runs,
+            experiment_ids=[made.experiment_id] if made else [],
+            filter_string=f"attributes.status = 'RUNNING' AND attributes.start_time < {started_before}",
+            max_results=_RUNS_PER_PAGE,
+            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+        )
+        return [_run(run) for run in found if BUILD_TAG in run.data.tags and OUTCOME_TAG not in run.data.tags]
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         """The registered versions by run, 1,000 runs to a request."""
@@ -185,6 +199,7 @@ def _run(run: Any) -> LoggedRun:
         artifact_uri=info.artifact_uri or "",
         log_history=tags.get(_HISTORY_TAG, ""),
         outcome=tags.get(OUTCOME_TAG, ""),
+        production_before=tags.get(PRODUCTION_BEFORE, ""),
     )
 
 

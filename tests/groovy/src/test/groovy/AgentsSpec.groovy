@@ -80,7 +80,7 @@ class AgentsSpec extends LibrarySpec {
     def "credentials #given reach the runner as #variables, and nothing else does"() {
         given:
         File seen = new File(folder.root, 'seen')
-        File runner = executable("env | grep ^MLFLOW_TRACKING_ | sort > ${seen.path}; echo '{\"exit_code\": 0}'")
+        File runner = executable("env | grep ^MLFLOW_TRACKING_ | sort > ${seen.path}; echo \"\$JENKINS_MLFLOW_NONCE {\\\"exit_code\\\":0}\"")
         def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path], credentials: [
             person: [kind: 'login', values: ['ada', 's3cret']], robot: [kind: 'token', values: ['t0ken']],
             cert: [kind: 'file', values: ['/tmp/cert.pem']], ca: [kind: 'file', values: ['/tmp/ca.pem']],
@@ -176,6 +176,7 @@ class AgentsSpec extends LibrarySpec {
         given:
         File runner = executable("""
             printf '%s\\n' "\$JENKINS_MLFLOW_REQUEST" >> '${requests.path}'
+            printf '%s ' "\$JENKINS_MLFLOW_NONCE"
             case "\$JENKINS_MLFLOW_REQUEST" in
                 *dryRun*) echo '{"exit_code":0,"build":"b","on_failure":"${policy}","candidates":[{"name":"good"},{"name":"bad"}]}' ;;
                 *'"bad"'*) echo '{"exit_code":1,"message":"bad failed (exit code 3)"}' ;;

@@ -9,9 +9,10 @@ class LaunchSpec extends LibrarySpec {
     static final String UV = ['uv', new File(Build.CHECKOUT, '.tools/bin/uv').path].find { runs(it) } ?: 'no'
     static final String LIST = "node { mlflowRun(command: 'list') }"
     /** Stands in for the package where the real one's libraries need not be installed. */
-    static final String TINY_RUNNER = '''import json, sys
+    static final String TINY_RUNNER = '''import json, os, sys
         |def main():
-        |    print(json.dumps({"schema": 1, "command": "list", "status": "listed", "exit_code": 0, "message": sys.prefix}))
+        |    document = {"schema": 1, "command": "list", "status": "listed", "exit_code": 0, "message": sys.prefix}
+        |    print(os.environ["JENKINS_MLFLOW_NONCE"], json.dumps(document))
         |'''.stripMargin()
 
     def "a cold agent costs three trips, a warm one a single trip"() {
@@ -65,7 +66,7 @@ class LaunchSpec extends LibrarySpec {
             '"minImprovement": "0.5", "models": ["a*", "b c"], "exclusive": false}}'
 
         when:
-        def words = python('import json, sys\nsys.path.insert(0, sys.argv[1])\nfrom jenkins_mlflow.request import command_line\n' +
+        def words = python('import json, sys\nsys.path.insert(0, sys.argv[1])\nfrom jenkins_mlflow.agent.request import command_line\n' +
             'print(json.dumps(command_line(json.loads(sys.argv[2]))))', resources.path, request)
 
         then:
@@ -90,6 +91,57 @@ class LaunchSpec extends LibrarySpec {
         !build.log.contains('hijacked')
     }
 
+    def "what another program prints is never taken for the runner's answer"() {
+        given:
+        def forged = '{"schema": 1, "command": "list", "status": "promoted", "exit_code": 0, "message": "forged"}'
+        File runner = executable("""
+            echo '${forged}'
+            echo 'another-nonce ${forged}'
+            echo "\$JENKINS_MLFLOW_NONCE {\\"exit_code\\": 0, \\"message\\": \\"true\\"}"
+            echo '${forged}'
+            printf '%s' ' \$JENKINS_MLFLOW_NONCE ${forged}'
+        """)
+
+        when:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path]).run("node { echo(mlflowRun(command: 'list').message) }")
+
+        then:
+        build.error == null
+        build.log.readLines().last() == 'true'
+    }
+
+    def "an answer nested without end does not reach the controller's parser"() {
+        given:
+        File runner = executable("""
+            deep=\$(printf '%050000d' 0 | tr 0 '[')
+            echo "\$JENKINS_MLFLOW_NONCE {\\"exit_code\\": 0, \\"message\\": \$deep"
+        """)
+
+        when:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path]).run(LIST)
+
+        then:
+        build.error.message == "mlflow list: the runner's result is too large to be read on the controller"
+    }
+
+    def "brackets and quotes in a text are no nesting"() {
+        given:
+        def text = '[' * 500 + '\\" {' * 500 + '\\\\'
+
+        expect:
+        buildAnswering(list: [message: text]).run("node { echo(mlflowRun(command: 'list').message) }").error == null
+    }
+
+    def "arguments that an agent's environment cannot hold are refused before an agent is taken"() {
+        when:
+        def build = buildAnswering(list: [:]).run("node { mlflowRun(command: 'list', models: (1..20000).collect { 'model' }) }")
+
+        then:
+        build.error.message == "mlflow list: its arguments have 160037 characters, and an agent takes 100000: " +
+            'put what is long into the config file'
+        build.agentSteps == []
+    }
+
     def "a stale manifest is refused where the runner would be unpacked"() {
         given:
         File stale = folder.newFolder()
@@ -100,7 +152,8 @@ class LaunchSpec extends LibrarySpec {
         def build = build(resources: stale).run(LIST)
 
         then:
-        build.error.message == "mlflow list: the library's manifest.json is stale: run scripts/manifest.py where its sources were changed"
+        build.error.message == 'mlflow list: what was sent to this agent does not have the key of the library, so none of it was run: ' +
+            'its manifest.json is stale (run scripts/manifest.py where its sources were changed), or something on the agent has changed it'
         !new File(folder.root, 'cache').exists()
         build.workspace.list() == []
     }
@@ -117,7 +170,7 @@ class LaunchSpec extends LibrarySpec {
     def "an agent without python3 is told what to install"() {
         given:
         File bin = folder.newFolder()
-        ['cat', 'tr', 'sh'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
+        ['id', 'ls', 'tr', 'sh'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
 
         when:
         def build = build(env: [PATH: bin.path]).run(LIST)
@@ -247,12 +300,12 @@ class LaunchSpec extends LibrarySpec {
     def "without a python3, uv finds one"() {
         given:
         File bin = folder.newFolder()
-        ['cat', 'tr', 'sh', 'touch', 'rm'].each {
+        ['id', 'ls', 'tr', 'sh', 'touch'].each {
             java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath())
         }
         File uv = executable("""
             case "\$*" in
-                'python find --no-project >=3.10') echo '${realPython()}' ;;
+                '--no-config python find --no-project >=3.10') echo '${realPython()}' ;;
                 *) exit 1 ;;
             esac""")
 
@@ -268,7 +321,8 @@ class LaunchSpec extends LibrarySpec {
         given:
         File wheels = folder.newFolder()
         File called = new File(folder.root, 'called')
-        File uv = executable("""echo "\$*" >> ${called.path}; [ "\$1" = venv ] && exec python3 -m venv --without-pip "\$5"; exit 0""")
+        File uv = executable("""echo "\$*" >> ${called.path}; [ "\$1" = venv ] || exit 0
+            for venv; do :; done; exec python3 -m venv --without-pip "\$venv" """)
 
         when:
         def build = build(resources: tinyLibrary(), env: [JENKINS_MLFLOW_UV: uv.path, JENKINS_MLFLOW_WHEELS: wheels.path]).run(LIST)
@@ -320,8 +374,9 @@ class LaunchSpec extends LibrarySpec {
         File library = folder.newFolder()
         copy(resources, library)
         File home = new File(library, 'jenkins_mlflow')
-        new File(home, 'requirements.txt').text = requirements
-        new File(home, 'request.py').text = TINY_RUNNER
+        new File(home, 'agent/requirements.txt').text = requirements
+        new File(home, 'agent/request.py').text = TINY_RUNNER
+        new File(home, 'agent/ready.py').text = ''
         writeManifest(library)
         return library
     }

@@ -89,7 +89,8 @@ class Steps {
     }
 
     void archiveArtifacts(Map args) {
-        known('archiveArtifacts', args, ['artifacts', 'allowEmptyArchive', 'fingerprint'])
+        known('archiveArtifacts', args, ['artifacts', 'allowEmptyArchive', 'fingerprint', 'followSymlinks'])
+        assert args.followSymlinks == false: 'a link in the workspace leads to any file of the agent'
         Path root = folders.peek().toPath()
         def matcher = FileSystems.default.getPathMatcher("glob:${args.artifacts}")
         List<String> found = Files.walk(root).collect { root.relativize(it) }

@@ -1,4 +1,4 @@
-"""What earlier commands of the same build have trained, told by the tags of their runs alone. Pure.
+"""How far a build is with a candidate, told by the tags of its runs alone. Pure.
 
 Candidates may train on many agents, and an agent may be lost in the middle: MLflow is where their results meet. A
 candidate's runs are tagged with its outcome when its command has ended; runs without one belong to a command that is
@@ -7,7 +7,7 @@ still at work, or was lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,19 +17,24 @@ from jenkins_mlflow.training.logged import LoggedRun
 
 
 @dataclass(frozen=True)
-class Attempted:
-    """One candidate as the build's runs show it; ``runs`` are those that count.
+class Progress:
+    """One candidate as the build's runs show it.
 
-    ``status`` is ``ok``, how the last command ended otherwise, or ``open``: no run, or none whose outcome is known.
+    Attributes:
+        name: The candidate.
+        status: ``ok``, how the last command ended otherwise, or ``open``: no run, or none whose outcome is known.
+        runs: The runs that count.
+        unended: The runs without an outcome: whatever logged them is at work, or was lost.
     """
 
     name: str
     status: Status | Literal["open"]
     runs: tuple[LoggedRun, ...] = ()
+    unended: tuple[LoggedRun, ...] = ()
 
 
-def attempted(name: str, runs: Iterable[LoggedRun]) -> Attempted:
-    """What became of a candidate.
+def progress_of(name: str, runs: Iterable[LoggedRun]) -> Progress:
+    """How far the build is with a candidate.
 
     A candidate counts as trained when its command ended well. It does too when no outcome is known, but every run has
     finished and a version is registered: the agent was lost between the last of these and the tag, and to train
@@ -40,19 +45,14 @@ def attempted(name: str, runs: Iterable[LoggedRun]) -> Attempted:
         runs: The build's runs with their versions, oldest first.
     """
     own = [run for run in runs if run.candidate == name and run.outcome != LOST]
+    unended = tuple(run for run in own if not run.outcome)
     good = tuple(run for run in own if run.outcome == "ok")
     if good:
-        return Attempted(name, "ok", good)
-    unknown = tuple(run for run in own if not run.outcome)
-    if unknown and all(run.finished for run in unknown) and any(run.versions for run in unknown):
-        return Attempted(name, "ok", unknown)
+        return Progress(name, "ok", good, unended)
+    if unended and all(run.finished for run in unended) and any(run.versions for run in unended):
+        return Progress(name, "ok", unended)
     known: dict[str, Status] = {word: word for word in get_args(Status)}
     ends = [known[run.outcome] for run in own if run.outcome in known]  # a tag that anyone can write
-    if ends and not unknown:
-        return Attempted(name, ends[-1], tuple(own))
-    return Attempted(name, "open", unknown)
-
-
-def lost(name: str, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
-    """The candidate's runs that a command which starts now takes the place of."""
-    return [run for run in runs if run.candidate == name and not run.outcome]
+    if ends and not unended:
+        return Progress(name, ends[-1], tuple(own))
+    return Progress(name, "open", unended, unended)

@@ -1,0 +1,57 @@
+"""Leases: who runs a version, and until when it may not be deleted. Each is a tag of the version. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from jenkins_mlflow.tags import LEASE_TAG
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One holder's claim on a version.
+
+    Attributes:
+        holder: Who runs the version.
+        end: Seconds since the epoch; None where the tag cannot be read: such a lease never ends.
+    """
+
+    holder: str
+    end: float | None
+
+    def runs(self, now: float) -> bool:
+        return self.end is None or now < self.end
+
+    @property
+    def words(self) -> str:
+        until = "for ever: its end cannot be read" if self.end is None else f"until {_minute(self.end)}"
+        return f"lease {self.holder} {until}"
+
+
+def leases(tags: Mapping[str, str]) -> list[Lease]:
+    """Every lease of a version, ended ones included, by holder."""
+    return [
+        Lease(key.removeprefix(LEASE_TAG), _end(value))
+        for key, value in sorted(tags.items())
+        if key.startswith(LEASE_TAG)
+    ]
+
+
+def lease_tag(holder: str, end: float) -> tuple[str, str]:
+    """The tag that says that a holder runs the version until then: key and value."""
+    moment = datetime.fromtimestamp(end, timezone.utc)
+    return LEASE_TAG + holder, moment.isoformat(timespec="seconds")
+
+
+def _end(value: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
+
+
+def _minute(end: float) -> str:
+    return datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

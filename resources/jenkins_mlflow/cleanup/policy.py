@@ -1,0 +1,122 @@
+"""The retention policy: rules that keep versions of one model, each with a rank. Pure.
+
+The rules are ORed. A version that a finer rule keeps uses up no count of the coarser calendar rules, so a further rule
+never makes another version go. The calendar rules are borg's: the last version of each of the newest days (weeks,
+months), and the oldest version for as long as the rule is not full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from jenkins_mlflow.config.schema import KeepRules, Select
+from jenkins_mlflow.registry.snapshot import READY, Version
+from jenkins_mlflow.text import number, plural
+
+_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
+_PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W%V"), ("monthly", "%Y-%m"))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The rule that keeps a version, the rank it has there (0: the rule has no ranks), and both in words."""
+
+    rule: str
+    rank: int
+    words: str
+
+
+def made(version: Version) -> int:
+    """When the model was made, in milliseconds: a copy or a migrated version is younger than its run."""
+    return version.run.started if version.run and version.run.started else version.created
+
+
+def newest_first(versions: Iterable[Version]) -> list[Version]:
+    return sorted(versions, key=lambda version: (made(version), version.number), reverse=True)
+
+
+def is_good(version: Version, select: Select) -> bool:
+    """Whether it may take a place that a rule counts: READY, with every gate's metric and within its limit."""
+    values = {name: version.metric(name) for name in select.gates}
+    return version.status == READY and all(
+        value is not None and select.gates[name].holds(value) for name, value in values.items()
+    )
+
+
+def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: float) -> dict[int, Kept]:
+    """The versions that the rules keep, by number.
+
+    Args:
+        versions: Of one model, without what is in production: that is kept anyway, and takes nobody's place.
+        rules: The rules for this model.
+        select: What the gates and the metric are.
+        now: Seconds since the epoch by the store's clock.
+    """
+    kept: dict[int, Kept] = {}
+    for version in versions:
+        age = now - version.created / 1000
+        if age < rules.keep_within:
+            kept[version.number] = Kept("within", 0, f"within {span(rules.keep_within)} ({span(age)} old)")
+    countable = [v for v in newest_first(versions) if v.number not in kept and is_good(v, select)]
+    best = _best(countable, rules, select)
+    for rank, version in enumerate(countable[: rules.keep_last], start=1):
+        kept[version.number] = Kept("last", rank, f"last {rank} of {rules.keep_last}")
+    for rule, form in _PERIODS:
+        _thin(countable, rule, form, getattr(rules, f"keep_{rule}"), kept)
+    return best | kept
+
+
+def _best(countable: Sequence[Version], rules: KeepRules, select: Select) -> dict[int, Kept]:
+    if rules.keep_best is None:
+        return {}
+    metric, count = rules.keep_best.metric or select.metric, rules.keep_best.count
+    sign = 1 if select.direction == "maximize" else -1
+    measured = [(value, version) for version in countable if (value := version.metric(metric)) is not None]
+    ranked = sorted(measured, key=lambda pair: sign * pair[0], reverse=True)[:count]
+    return {
+        version.number: Kept("best", rank, f"best {rank} of {count} ({metric} {number(value)})")
+        for rank, (value, version) in enumerate(ranked, start=1)
+    }
+
+
+def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: dict[int, Kept]) -> None:
+    """Keep the last version of each of the newest periods; add them to ``kept``."""
+    rank, last = 0, ""
+    for version in countable:
+        period = datetime.fromtimestamp(made(version) / 1000, timezone.utc).strftime(form)
+        if rank < count and period != last and version.number not in kept:
+            rank += 1
+            kept[version.number] = Kept(rule, rank, f"{rule} #{rank}")
+        last = period
+    if rank < count and countable and countable[-1].number not in kept:
+        kept[countable[-1].number] = Kept(rule, rank + 1, f"{rule} #{rank + 1} (oldest)")
+
+
+def in_words(rules: KeepRules, select: Select) -> list[str]:
+    """The rules as a person says them; none for an empty policy."""
+    lines: list[tuple[bool, Callable[[], str]]] = [
+        (rules.keep_last > 0, lambda: f"the last {plural(rules.keep_last, 'version')}"),
+        (rules.keep_best is not None, lambda: _best_in_words(rules, select)),
+        (rules.keep_within > 0, lambda: f"every version younger than {span(rules.keep_within)}"),
+        (rules.keep_daily > 0, lambda: f"the last version of each of {plural(rules.keep_daily, 'day')}"),
+        (rules.keep_weekly > 0, lambda: f"the last version of each of {plural(rules.keep_weekly, 'week')}"),
+        (
+            rules.keep_monthly > 0,
+            lambda: f"the last version of each of {plural(rules.keep_monthly, 'month')}",
+        ),
+    ]
+    return [line() for applies, line in lines if applies]
+
+
+def _best_in_words(rules: KeepRules, select: Select) -> str:
+    best = rules.keep_best
+    assert best is not None
+    return f"the best {plural(best.count, 'version')} by {best.metric or select.metric}"
+
+
+def span(seconds: float) -> str:
+    """A time in the unit that fits: `3 min`, `5 h`, `12 d`."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
+    return f"{int(max(seconds, 0) / size)} {unit}"

@@ -1,0 +1,159 @@
+"""What no cleanup may delete, whatever the policy says: pure, from what the whole registry says of a version."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from jenkins_mlflow.cleanup.lease import leases
+from jenkins_mlflow.config.schema import Protect
+from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Target, Version
+from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+
+ACTIVE_STAGES = (PRODUCTION, STAGING)
+RECORD_TAGS = (PREVIOUS_VERSION, BEFORE)
+INTENT_TAGS = (INTENT_TAG, INTENT_TAG + ".2")
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+Key = tuple[str, int]
+"""A version by model and number."""
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What protects a version.
+
+    Attributes:
+        rules: The config's ``cleanup.protect``.
+        target: What marks production here.
+        rollback_depth: How many promotions back a rollback may go.
+        now: Seconds since the epoch by the store's clock, for leases.
+    """
+
+    rules: Protect
+    target: Target
+    rollback_depth: int = 1
+    now: float = 0.0
+
+    def reason(
+        self, version: Version, naming: Iterable[Version] = (), unfinished: Collection[str] = ()
+    ) -> str:
+        """Why the version must stay; empty when nothing protects it.
+
+        Args:
+            version: The version as it is now.
+            naming: The versions that have it as a rollback target, see ``rollback_targets``.
+            unfinished: What promotions are at work on, see ``unfinished``.
+        """
+        carried = self._carried(version)
+        if carried:
+            return carried
+        if matches(version.model, tuple(unfinished)):
+            return "an unfinished promotion works on this model"
+        serving = next((other for other in naming if self._serves(other)), None)
+        return f"rollback target of {serving.label}" if serving else ""
+
+    def _carried(self, version: Version) -> str:
+        """The first of the version's own marks that protects it: stage, alias, tag."""
+        rules = self.rules
+        stages = ACTIVE_STAGES if rules.stages == "all" else rules.stages
+        patterns = ("*",) if rules.aliases == "all" else rules.aliases
+        aliases = [alias for alias in version.aliases if any(fnmatchcase(alias, p) for p in patterns)]
+        marks = [
+            "in production" if version.in_production(self.target) else "",
+            f"stage {version.stage}" if version.stage in stages else "",
+            f"alias {', '.join(aliases)}" if aliases else "",
+            f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
+            *(lease.words for lease in leases(version.tags) if lease.runs(self.now)),
+            *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
+        ]
+        return next(filter(None, marks), "")
+
+    def rollback_targets(self, recorded: Iterable[Version]) -> Mapping[Key, tuple[Version, ...]]:
+        """For each version that a rollback may return to, the promoted versions that it would return from.
+
+        Args:
+            recorded: Every version of the registry with a record of what was in production before it.
+        """
+        by_key = {(version.model, version.number): version for version in recorded}
+        found: dict[Key, list[Version]] = defaultdict(list)
+        for version in by_key.values():
+            for key in dict.fromkeys(self._before(version, by_key)):
+                found[key].append(version)
+        return {key: tuple(versions) for key, versions in found.items()}
+
+    def _before(self, version: Version, recorded: Mapping[Key, Version]) -> Iterator[Key]:
+        """What was in production before a version, as far back as a rollback may go."""
+        yield from _history(version)[-self.rollback_depth :]
+        current: Version | None = version
+        for _ in range(self.rollback_depth):
+            previous = _previous(current) if current else None
+            if previous is None:
+                return
+            yield previous
+            current = recorded.get(previous)
+
+    def _serves(self, version: Version) -> bool:
+        """Whether it is in production for somebody: under another config, any alias or active stage may mean that."""
+        return version.in_production(self.target) or version.stage in ACTIVE_STAGES or bool(version.aliases)
+
+
+def has_record(version: Version) -> bool:
+    """Whether a promotion recorded what was in production before this version."""
+    return any(key in version.tags for key in RECORD_TAGS)
+
+
+def _previous(version: Version) -> Key | None:
+    number = version.tags.get(PREVIOUS_VERSION, "")
+    return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if number.isdecimal() else None
+
+
+def _history(version: Version) -> list[Key]:
+    """The record of everything in production before it, oldest first. Anybody may write a tag: nonsense is left out."""
+    try:
+        entries = json.loads(version.tags.get(BEFORE, "[]"))
+    except ValueError:
+        return []
+    if not isinstance(entries, list):
+        return []
+    return [
+        (entry[0], entry[1])
+        for entry in entries
+        if isinstance(entry, list) and len(entry) >= 2 and isinstance(entry[0], str) and type(entry[1]) is int
+    ]
+
+
+def unfinished(model_tags: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Names and patterns of the models that unfinished promotions may be at work on.
+
+    These are the models that carry an intent and everything that the text of an intent mentions: an exclusive promotion
+    names the other models of its group there.
+
+    Args:
+        model_tags: The tags of registered models by name.
+    """
+    found: dict[str, None] = {}
+    for name, tags in model_tags.items():
+        keys = sorted((key for key in tags if _is_intent(key)), key=lambda key: (len(key), key))
+        if keys:
+            found[name] = None
+            found.update(dict.fromkeys(_texts("".join(tags[key] for key in keys))))
+    return tuple(found)
+
+
+def _is_intent(key: str) -> bool:
+    """An intent that does not fit into one tag goes on in others: `intent.2`, `intent.3`."""
+    return key == INTENT_TAG or key.startswith(INTENT_TAG + ".")
+
+
+def _texts(text: str) -> Iterator[str]:
+    """Every text in a JSON document, which need not be whole."""
+    for literal in _JSON_TEXT.findall(text):
+        with contextlib.suppress(ValueError):
+            yield json.loads(literal)

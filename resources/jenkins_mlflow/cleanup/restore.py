@@ -1,0 +1,98 @@
+"""Bringing deleted versions back: which ones, and registering them again under new numbers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.registry.client import FilesUnknown, Registry
+from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, STAGING, Model, Target, Version
+from jenkins_mlflow.tags import RESTORED_FROM
+
+RestoreOutcome = Literal["to restore", "restored", "restored already", "still there", "failed"]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came of one journal entry.
+
+    Attributes:
+        number: The version's number now; None where it is not registered.
+        note: What did not come back, or why it failed.
+    """
+
+    entry: Entry
+    outcome: RestoreOutcome
+    number: int | None = None
+    note: str = ""
+
+
+def origin(version: Version) -> str:
+    """What a restored version says of the one that was deleted: its number and creation time."""
+    return f"{version.number}@{version.created}"
+
+
+def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
+    """What a restore would do with each entry. Pure."""
+    numbers = {(version.number, version.created): version.number for version in live.versions}
+    restored = {
+        version.tags[RESTORED_FROM]: version.number
+        for version in live.versions
+        if RESTORED_FROM in version.tags
+    }
+    found = []
+    for entry in entries:
+        version = entry.version
+        if (version.number, version.created) in numbers:
+            found.append(Restored(entry, "still there", version.number))
+        elif origin(version) in restored:
+            found.append(Restored(entry, "restored already", restored[origin(version)]))
+        else:
+            found.append(Restored(entry, "to restore"))
+    return found
+
+
+def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
+    """Register one version again, with a new number; its marks only where no living version has them.
+
+    A second try after a lost answer finds what the first one made.
+    """
+    old = planned.entry.version
+
+    def register() -> int:
+        (again,) = plan_restore([planned.entry], registry.model(old.model))
+        if again.number is not None:
+            return again.number
+        return registry.register_version(old, {**old.tags, RESTORED_FROM: origin(old)})
+
+    try:
+        number = registry.retrying(f"registering {old.label} again", register)
+        notes = _marks(registry, old, number, target)
+        try:
+            notes += [] if registry.has_files(old.model, number) else ["its files are gone"]
+        except FilesUnknown as unknown:
+            notes.append(f"whether its files are there cannot be told from here: {unknown}")
+    except JenkinsMlflowError as error:
+        return Restored(planned.entry, "failed", note=error.message)
+    return Restored(planned.entry, "restored", number, "; ".join(notes))
+
+
+def _marks(registry: Registry, old: Version, number: int, target: Target) -> list[str]:
+    """Give the version its aliases and stage back where they are free and do not mean production; what stays away."""
+    live = registry.model(old.model)
+    free = [
+        alias for alias in old.aliases if alias != target.alias and live.aliases.get(alias, number) == number
+    ]
+    for alias in free:
+        setting = functools.partial(registry.set_alias, old.model, alias, number)
+        registry.retrying(f"setting the alias {alias}", setting)
+    notes = [f"alias {alias} is taken, or means production" for alias in old.aliases if alias not in free]
+    if old.stage == ARCHIVED or (old.stage == STAGING != target.stage and not live.staged(STAGING)):
+        registry.retrying("setting the stage", lambda: registry.set_stage(old.model, number, old.stage))
+    elif old.stage != NO_STAGE:
+        notes.append(f"stage {old.stage} is taken, or means production")
+    return notes

@@ -1,0 +1,74 @@
+"""The options that several commands share, and what they mean for the configuration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jenkins_mlflow.render import FORMATS
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULT_REPORT = "mlflow-report"
+
+
+def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several click options as one decorator, shown in the given order."""
+    return lambda function: functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
+
+
+common = _options(
+    click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        help="Config file [mlops.yaml, if it exists].",
+    ),
+    click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else the config's]."),
+    click.option(
+        "--models", multiple=True, metavar="PATTERN", help="Registered models that form the group [all]."
+    ),
+    click.option(
+        "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
+    ),
+    click.option("--quiet", is_flag=True, help="Show only errors, notices and questions."),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Folder for logs and notices; if given, also for COMMAND.json and the gates as JUnit "
+        f"[{DEFAULT_REPORT}].",
+    ),
+)
+build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
+selecting = _options(
+    click.option("--metric", help="Metric that ranks the candidates [roc_auc]."),
+    click.option("--direction", metavar="maximize|minimize", help="Which values are better [maximize]."),
+    click.option("--min-improvement", metavar="X", help="Least gain over the champion [0]."),
+    click.option(
+        "--scope",
+        metavar="build|group",
+        help="Candidates: this build's versions, or all of the group [group].",
+    ),
+    build,
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
+marks = _options(
+    click.option("--stage", help="Stage that means production [Production]."),
+    click.option("--alias", help="Alias that means production [champion]."),
+)
+
+
+def select_flags(
+    metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None
+) -> dict[str, object]:
+    """The values that the options of ``selecting`` set in the configuration."""
+    return {
+        "select.metric": metric,
+        "select.direction": direction,
+        "select.min_improvement": min_improvement,
+        "select.scope": scope,
+    }

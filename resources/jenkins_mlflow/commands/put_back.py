@@ -1,0 +1,128 @@
+"""Putting production back after a training that promoted its versions itself."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.writer import Writer
+from jenkins_mlflow.tags import INTENT_TAG, PROMOTED_AT
+from jenkins_mlflow.text import printable
+from jenkins_mlflow.training.marks import Change, SelfPromotion
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """What became of one model's production. ``done``: nothing that the training promoted is in production."""
+
+    found: SelfPromotion
+    done: bool
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "model": self.found.model,
+            "versions": list(self.found.versions),
+            "done": self.done,
+            "message": self.message,
+            "changes": [vars(change) for change in self.found.changes or ()],
+        }
+
+
+def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion]) -> tuple[PutBack, ...]:
+    """Put production back to what it was before the training, and say so.
+
+    What goes into production is written first, so that it is never empty in between. What somebody else has changed
+    since is left alone, and so is what a recorded promotion has accepted since.
+
+    Args:
+        session: Lock, writer and warnings.
+        registry: Where to.
+        found: What the training put into production, see ``marks.self_promotions``.
+
+    Returns:
+        What became of each model.
+
+    Raises:
+        Busy, LockLost: another command is at work on one of the models.
+        ConnectionFailed, RegistryError: MLflow could not be read.
+    """
+    names = tuple(one.model for one in found)
+    scope = (*names, *session.config.models) if session.target.exclusive else names
+    with session.lock(registry, "train", scope, names) as lock:
+        writer = session.writer(lock)
+        models = {model.name: model for model in registry.snapshot(names).models}
+        open_ones = [one for one in found if not _accepted(one, models.get(one.model))]
+        reasons = {one.model: _apply(registry, writer, one, models.get(one.model)) for one in open_ones}
+        models = {model.name: model for model in registry.snapshot(names).models}
+    done = tuple(
+        _outcome(one, models.get(one.model), session.target, reasons[one.model]) for one in open_ones
+    )
+    for one in done:
+        session.warn(one.message)
+    return done
+
+
+def _accepted(one: SelfPromotion, model: Model | None) -> bool:
+    """Whether a recorded promotion has put all that the training promoted into production since."""
+    versions = [model.version(number) for number in one.versions] if model else []
+    return all(version is None or PROMOTED_AT in version.tags for version in versions)
+
+
+def _apply(registry: Registry, writer: Writer, one: SelfPromotion, model: Model | None) -> str:
+    """Write the changes whose marks still are as found; why nothing was written, if so."""
+    if one.changes is None:
+        return "what was in production before is not known"
+    if model is None:
+        return "the model was deleted"
+    if INTENT_TAG in model.tags:
+        return "a promotion of this model is not finished"
+    for change in one.changes:
+        value = change.value(model)
+        if value == change.found:
+            label = f"put back {printable(change.model)} {change.mark}"
+            if not writer.write(label, _write(registry, change)):
+                return "a write failed"  # what comes next would take out what serves
+        elif value != change.wanted and isinstance(change.mark, int) and change.mark not in one.versions:
+            return f"v{change.mark}, which was in production before, was changed by somebody else"
+    return ""
+
+
+def _write(registry: Registry, change: Change) -> Callable[[], None]:
+    if isinstance(change.mark, int):
+        return functools.partial(registry.set_stage, change.model, change.mark, str(change.wanted))
+    if change.wanted is None:
+        return functools.partial(registry.delete_alias, change.model, change.mark)
+    return functools.partial(registry.set_alias, change.model, change.mark, int(change.wanted))
+
+
+def _outcome(one: SelfPromotion, model: Model | None, target: Target, reason: str) -> PutBack:
+    serving = model.production(target) if model else ()
+    left = [
+        version for version in serving if version.number in one.versions and PROMOTED_AT not in version.tags
+    ]
+    name = printable(one.model)
+    now = _versions(tuple(version.number for version in serving)) or "nothing"
+    head = f"the training put {name} {_versions(one.versions)} into production itself, before any gate"
+    if not left and not reason:
+        advice = "leave that to promote, or accept it with train.may_promote: true"
+        return PutBack(one, True, f"{head}; put back, in production now: {now}; {advice}")
+    why = reason or "somebody put it there again"
+    command = (
+        f"jenkins-mlflow promote --recover --models {shlex.quote(name)}"
+        if model and INTENT_TAG in model.tags
+        else f"jenkins-mlflow promote --model {shlex.quote(name)} --version N"
+    )
+    return PutBack(
+        one, False, f"{head}, and it was not put back: {why}; in production now: {now}; next: `{command}`"
+    )
+
+
+def _versions(numbers: Sequence[int]) -> str:
+    return ", ".join(f"v{number}" for number in numbers)

@@ -1,0 +1,112 @@
+"""YAML as people mean it, bounded: what it makes of a config's text, and what is wrong with that text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from jenkins_mlflow.config.problems import show
+
+MAX_VALUES = 10_000
+
+_NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_REPLACED_TAGS = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
+# `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
+_UNQUOTED = re.compile(r"([^\s,{}:][^,{}:]*):\s*((?:>=?|!=)\s*[-+.\d]+(?:[eE][-+]?\d+)?)")
+
+
+class _Unfit(yaml.MarkedYAMLError):
+    """Well-formed YAML that no config needs; ``problem`` is the whole message."""
+
+
+def _unfit(what: str, where: Any) -> _Unfit:
+    return _Unfit(problem=f"expected {what}", problem_mark=where.start_mark)
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with a bound on its values, an error with its line, and numbers that people mean.
+
+    A date stays text, 1e-3 is a number, 010 is ten and 1:30 no number, as in YAML 1.2.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED_TAGS]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = 0
+        self._sizes: dict[int, int] = {}  # of the nodes that are complete
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Count the values, so that aliases are refused before they expand to more than memory holds."""
+        alias: Any = self.check_event(yaml.AliasEvent) and self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._values
+        node = super().compose_node(parent, index)
+        if not alias:
+            self._values += 1
+            self._sizes[id(node)] = self._values - before
+        elif id(node) in self._sizes:
+            self._values += self._sizes[id(node)]
+        else:
+            raise _unfit("plain YAML values, got one that contains itself", alias)
+        if self._values > MAX_VALUES:
+            what = f"at most {MAX_VALUES} values, got more (what an alias repeats counts each time)"
+            raise _unfit(what, alias or node)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """PyYAML lets bare exceptions through where an explicit tag has a nonsensical value."""
+        try:
+            return super().construct_object(node, deep)
+        except _NONSENSE as error:
+            what = f"plain YAML values, got a value that does not fit its tag {_short_tag(node.tag)}"
+            raise _unfit(what, node) from error
+
+    def construct_int(self, node: yaml.ScalarNode) -> int:
+        return int(self.construct_scalar(node))
+
+
+Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?\d+$", re.ASCII), list("-+0123456789"))
+Loader.add_implicit_resolver(
+    _FLOAT,
+    re.compile(
+        r"(?:[-+]?(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+|[-+]?\.inf|\.nan)$",
+        re.ASCII | re.IGNORECASE,
+    ),
+    list("-+.0123456789"),
+)
+Loader.add_constructor(_INT, Loader.construct_int)
+
+
+def line_of(error: yaml.YAMLError, text: str) -> int:
+    """The line that an error is about, counted from 1."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return mark.line + 1 if mark else 1
+    return text[: getattr(error, "position", 0)].count("\n") + 1
+
+
+def explain_yaml(error: yaml.YAMLError, text: str) -> str:
+    """What is wrong with the text, in one line."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return f"expected YAML text, got a character it does not allow ({getattr(error, 'reason', error)})"
+    problem, context = error.problem or "", error.context or ""
+    if isinstance(error, _Unfit):
+        return problem
+    if "expected a single document" in context:
+        return "expected one YAML document, got a second one"
+    line = text.split("\n")[line_of(error, text) - 1]
+    if slip := _UNQUOTED.search(line[:1000]):
+        return f'expected YAML, got a comparison without quotes; write {slip[1]}: "{slip[2]}"'
+    if tag := re.search(r"constructor for the tag '(.*)'", problem):
+        return f"expected plain YAML values, got the tag {_short_tag(tag[1])}"
+    return f"expected YAML, got a syntax error: {', '.join(filter(None, (problem, context)))}"
+
+
+def _short_tag(tag: str) -> str:
+    return show(tag.replace("tag:yaml.org,2002:", "!!"))

@@ -1,0 +1,36 @@
+"""The methods that a config names, made for one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.methods.base import Method
+from jenkins_mlflow.methods.file_store import FileStore
+from jenkins_mlflow.methods.known_faults import ServerFaults
+from jenkins_mlflow.methods.stage import Stage, StageArchive
+from jenkins_mlflow.registry.client import Registry
+
+
+def load_methods(registry: Registry, rules: Promote) -> list[Method]:
+    """The ways to change stages, in the config's order.
+
+    ``alias`` and ``copy`` have no class here: an alias is moved in one way only, and a copy gets no stage. Where
+    promotions copy, the stage methods serve to archive other models of an exclusive group.
+
+    Args:
+        registry: The registry that they change.
+        rules: The config's ``promote`` section.
+    """
+    faults = ServerFaults(registry.connection)
+
+    def unless_forced(name: str) -> ServerFaults | None:
+        return None if name in rules.force_methods else faults
+
+    made: dict[str, Callable[[], Method]] = {
+        StageArchive.name: lambda: StageArchive(registry, unless_forced(StageArchive.name)),
+        Stage.name: lambda: Stage(registry, unless_forced(Stage.name)),
+        FileStore.name: lambda: FileStore(registry, rules.file_store),
+    }
+    names = (Stage.name, FileStore.name) if rules.copies else rules.methods
+    return [made[name]() for name in names if name in made]

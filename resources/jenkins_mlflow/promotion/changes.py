@@ -1,0 +1,190 @@
+"""The table of changes: everything that a promotion, a rollback or a copy changes. A frozen value, and pure functions.
+
+A change is one mark with the value found and the value wanted. There are two kinds of marks: the stage of a version,
+and the holder of an alias in a model. Refusing, applying, verifying, undoing, recovering, locking, the intent, the dry
+run and the notice all read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
+
+State = Literal["as found", "as wanted", "foreign", "gone"]
+
+NEW = 0
+"""Stands for the number of a copy that is not made yet. MLflow counts versions from 1."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One mark, as it was found and as it is wanted.
+
+    Attributes:
+        model: The registered model.
+        mark: A version's number: its stage. An alias: the number of the version that has it, None for no version.
+        found, wanted: The two values. Equal where the mark is to stay as it is.
+    """
+
+    model: str
+    mark: int | str
+    found: str | int | None
+    wanted: str | int | None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the change takes something out of production."""
+        return self.wanted == ARCHIVED if self.is_stage else self.wanted is None
+
+    @property
+    def is_stage(self) -> bool:
+        return isinstance(self.mark, int)
+
+    def words(self, *, backwards: bool = False) -> str:
+        """The change for people: `churn version 2: stage None -> Production`."""
+        old, new = (self.wanted, self.found) if backwards else (self.found, self.wanted)
+        if self.is_stage:
+            return f"{self.model} version {self.mark}: stage {old} -> {new}"
+        return f"{self.model}: alias {self.mark} {_holder(old)} -> {_holder(new)}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """All changes of one promotion, in the order in which they are made.
+
+    Attributes:
+        model, number: The version that goes into production; ``NEW`` where that is a copy which is not made yet.
+        changes: One for each mark. The first are those of its own model.
+        created: When each version that the table names was created, by model and number. A version that was deleted
+            and made again under its number is another one.
+    """
+
+    model: str
+    number: int
+    changes: tuple[Change, ...]
+    created: Mapping[tuple[str, int], int]
+
+    @property
+    def label(self) -> str:
+        return f"{self.model} version {self.number}" if self.number != NEW else f"the copy in {self.model}"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model in which something may change; the promoted version's own comes first."""
+        return tuple(dict.fromkeys((self.model, *(change.model for change in self.changes))))
+
+    @property
+    def pending(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.found != change.wanted)
+
+    def of(self, model: str) -> Table:
+        """The part that lies in one model."""
+        return replace(self, changes=tuple(change for change in self.changes if change.model == model))
+
+    def with_copy(self, copy: Version) -> Table:
+        """The same table once its copy is made and has a number."""
+        changes = tuple(
+            replace(change, wanted=copy.number)
+            if change.model == self.model and change.wanted == NEW and not change.is_stage
+            else change
+            for change in self.changes
+        )
+        return Table(
+            self.model, copy.number, changes, {**self.created, (self.model, copy.number): copy.created}
+        )
+
+
+def value(change: Change, model: Model) -> str | int | None:
+    """The mark's value now; None for a version that does not exist and for an alias that no version has."""
+    if isinstance(change.mark, int):
+        version = model.version(change.mark)
+        return version.stage if version else None
+    return model.aliases.get(change.mark)
+
+
+def state(change: Change, table: Table, live: Snapshot) -> State:
+    """How one mark compares with what was found and what is wanted.
+
+    Returns:
+        ``gone`` where the version is not there any more to get its stage, or the alias, back.
+    """
+    model = live.model(change.model)
+    if model is None:
+        return "as found" if change.found is None else "gone"
+    if isinstance(change.mark, int) and not _is_there(table, model, change.mark):
+        return "gone"
+    now = value(change, model)
+    if isinstance(now, int) and (change.model, now) in table.created and not _is_there(table, model, now):
+        return "foreign"  # the number is the same, the version is another
+    if now == change.wanted:
+        return "as wanted"
+    if now == change.found:
+        return "as found"
+    lost = isinstance(change.found, int) and not _is_there(table, model, change.found)
+    return "gone" if now is None and lost else "foreign"
+
+
+def states(table: Table, live: Snapshot) -> dict[Change, State]:
+    """How every mark of the table compares with what is there now."""
+    return {change: state(change, table, live) for change in table.changes}
+
+
+def in_scope(table: Table, live: Snapshot, target: Target) -> tuple[Version, ...]:
+    """What is in production now where one champion is allowed: in the model; for an exclusive target in the group."""
+    return tuple(v for v in live.production(target) if target.exclusive or v.model == table.model)
+
+
+def strangers(table: Table, live: Snapshot, target: Target) -> tuple[Version, ...]:
+    """What is in production now and in no row of the table: somebody else put it there.
+
+    Args:
+        table: The changes.
+        live: The promoted version's model; for an exclusive target the whole group.
+        target: What marks production.
+    """
+    known = {(table.model, table.number)}
+    for change in table.changes:
+        numbers = (change.mark,) if change.is_stage else (change.found, change.wanted)
+        known |= {(change.model, number) for number in numbers if isinstance(number, int)}
+    return tuple(
+        v for v in in_scope(table, live, target) if (v.model, v.number) not in known or not _same(table, v)
+    )
+
+
+def is_done(table: Table, live: Snapshot, target: Target) -> bool:
+    """Whether every mark is settled and nothing else is in production: the meaning of "promoted"."""
+    serving = [(version.model, version.number) for version in in_scope(table, live, target)]
+    settled = all(is_settled(change, seen) for change, seen in states(table, live).items())
+    return settled and serving == [(table.model, table.number)]
+
+
+def is_settled(change: Change, seen: State) -> bool:
+    """Whether nothing has to be done about a mark any more.
+
+    It is as wanted; or it was to leave production, and somebody else has moved or deleted it already.
+    """
+    return seen == "as wanted" or (change.leaves and seen in ("foreign", "gone"))
+
+
+def is_there(table: Table, live: Snapshot, model: str, number: str | int) -> bool:
+    """Whether the version still is there, and is the one that the table means."""
+    found = live.model(model)
+    return found is not None and _is_there(table, found, int(number))
+
+
+def _is_there(table: Table, model: Model, number: int) -> bool:
+    version = model.version(number)
+    return version is not None and _same(table, version)
+
+
+def _same(table: Table, version: Version) -> bool:
+    return table.created.get((version.model, version.number), version.created) == version.created
+
+
+def _holder(number: str | int | None) -> str:
+    if number is None:
+        return "on no version"
+    return "on the copy" if number == NEW else f"on version {number}"

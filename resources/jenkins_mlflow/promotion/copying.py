@@ -1,0 +1,36 @@
+"""Making the copy that a promotion puts into production, before anything in production is changed."""
+
+from __future__ import annotations
+
+from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.methods.copy import NAME as COPY, find_copy, make_copy
+from jenkins_mlflow.promotion.changes import Table
+from jenkins_mlflow.promotion.plan import Plan
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.snapshot import Model, Version
+from jenkins_mlflow.registry.writer import Writer
+
+
+def with_the_copy(registry: Registry, writer: Writer, plan: Plan) -> Table:
+    """Copy the candidate into the production model; the plan's table with the copy's number.
+
+    Raises:
+        RegistryError: it could not be copied; nothing in production was changed.
+    """
+    candidate, name = plan.candidate, plan.table.model
+
+    def find() -> Version | None:
+        model = registry.find_model(name) or Model(name)
+        number = find_copy(model, candidate)
+        return model.version(number) if number else None
+
+    writer.write(COPY, lambda: make_copy(registry, candidate, name), lambda: find() is not None)
+    copy = find()
+    if copy is None:
+        why = writer.attempts[-1].error if writer.attempts else "no answer"
+        raise RegistryError(
+            f"{candidate.label} could not be copied to {name}: {why}",
+            state="nothing in production was changed",
+            next_step="mend that, then run the command again",
+        )
+    return plan.table.with_copy(copy)

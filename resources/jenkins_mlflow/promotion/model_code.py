@@ -1,0 +1,57 @@
+"""Whether loading a model runs code that it brings along: told from its description, so that nothing of it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jenkins_mlflow.text import one_line
+
+_LONGEST_DESCRIPTION = 1_000_000
+# Flavors whose files are data, and how the names of the classes begin that their description may name.
+_DATA_FLAVORS = {
+    "mlflow.catboost": "catboost.",
+    "mlflow.lightgbm": "lightgbm.basic.Booster",  # its other classes are pickled
+    "mlflow.onnx": "onnx.",
+    "mlflow.xgboost": "xgboost.",
+}
+
+
+def code_on_loading(files: Path) -> str:
+    """What in a model has code run when it is loaded, in words; empty if its files are data.
+
+    Args:
+        files: The model's folder.
+    """
+    try:
+        with (files / "MLmodel").open(encoding="utf-8") as file:
+            described = yaml.safe_load(file.read(_LONGEST_DESCRIPTION))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        described = None
+    return code_in(described)
+
+
+def code_in(described: object) -> str:
+    """The same, from the content of the model's MLmodel. Pure."""
+    flavors = _mapping(_mapping(described).get("flavors"))
+    function = _mapping(flavors.get("python_function"))
+    loader = function.get("loader_module")
+    if not isinstance(loader, str):
+        return "its MLmodel names no flavor that can be read"
+    if loader not in _DATA_FLAVORS:
+        return f"loading its flavor {one_line(loader)} runs code"
+    own = [key for key in ("code", "model_code_path") if function.get(key) is not None]
+    if own:
+        return f"it brings code along ({', '.join(own)})"
+    allowed = _DATA_FLAVORS[loader]
+    named = _mapping(flavors.get(loader.removeprefix("mlflow."))).get("model_class", allowed)
+    if not isinstance(named, str) or not named.startswith(allowed):
+        return f"loading its model_class {one_line(str(named))} runs code"
+    return ""
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, dict) else {}

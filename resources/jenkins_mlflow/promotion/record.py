@@ -1,0 +1,74 @@
+"""The promotion record: the tags of a version that say when and by whom it was promoted, and what was there before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+
+from pydantic import TypeAdapter, ValidationError
+
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.tags import (
+    BEFORE,
+    LONGEST_TAG,
+    PREVIOUS_MODEL,
+    PREVIOUS_VERSION,
+    PROMOTED_AT,
+    ROLLED_BACK_AT,
+)
+
+Entry = tuple[str, int, int]
+"""Model, number and creation time of a version that was in production."""
+
+_ENTRIES: TypeAdapter[list[Entry]] = TypeAdapter(list[Entry])
+_MOST = 20
+
+
+def is_recorded(version: Version) -> bool:
+    """Whether a promotion or rollback of this tool put the version into production at some time."""
+    return bool(version.tags.get(PROMOTED_AT) or version.tags.get(ROLLED_BACK_AT))
+
+
+def before(version: Version) -> list[Entry]:
+    """What was in production before this version, oldest first, as its promotion recorded it.
+
+    A tag that cannot be read counts as none. A record of version 0.1 knows one step and no creation time (0).
+    """
+    text = version.tags.get(BEFORE)
+    if text is not None:
+        try:
+            return _ENTRIES.validate_json(text, strict=False)
+        except ValidationError:
+            return []
+    number = version.tags.get(PREVIOUS_VERSION, "")
+    known = number.isdecimal() and len(number) < 10
+    return [(version.tags.get(PREVIOUS_MODEL, version.model), int(number), 0)] if known else []
+
+
+def before_tags(entries: Sequence[Entry]) -> dict[str, str]:
+    """The tags that record what was in production before; the last one of it also by names that people read."""
+    kept = [*entries[-_MOST:]]
+    while len(text := json.dumps(kept, separators=(",", ":"))) > LONGEST_TAG:
+        kept = kept[1:]
+    last = entries[-1] if entries else None
+    return {
+        BEFORE: text,
+        PREVIOUS_MODEL: last[0] if last else "",
+        PREVIOUS_VERSION: str(last[1]) if last else "",
+    }
+
+
+def tags_over(replaced: Version | None) -> dict[str, str]:
+    """The same for a version that replaces another one in production."""
+    return before_tags([*before(replaced), replaced.identity] if replaced else [])
+
+
+def given(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that have a value."""
+    return {name: text for name, text in tags.items() if text}
+
+
+def now() -> str:
+    """The present time of this agent, as records have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

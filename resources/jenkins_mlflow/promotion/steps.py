@@ -1,0 +1,186 @@
+"""The steps of a promotion: each makes some changes of the table, and what counts afterwards is the registry."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.methods.alias import NAME as ALIAS, point
+from jenkins_mlflow.methods.base import Method, Transition
+from jenkins_mlflow.promotion.changes import Change, State, Table, is_settled, states, strangers
+from jenkins_mlflow.promotion.undo import Undo, Undone
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Snapshot, Target
+from jenkins_mlflow.registry.writer import Attempt, Writer
+
+
+class Overtaken(Exception):
+    """Someone else has changed what this promotion changes, too. It never leaves the promotion."""
+
+
+class Steps:
+    """Makes the changes of one table; its caller holds the lock and has written the intent.
+
+    Args:
+        registry: The registry to change.
+        table: What to change.
+        target: What marks production.
+        methods: The ways to change a stage, in order.
+        writer: Guards, retries and records every write.
+        read: Reads the promoted version's model; for an exclusive target the whole group.
+        first: What there was before the first write.
+
+    Raises (every step):
+        Overtaken: someone else changed production at the same time.
+        ConnectionFailed, RegistryError: the registry cannot be read.
+        LockLost: this process must not write any more.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        table: Table,
+        target: Target,
+        methods: Sequence[Method],
+        writer: Writer,
+        read: Callable[[], Snapshot],
+        first: Snapshot,
+    ) -> None:
+        self._registry = registry
+        self._table = table
+        self._target = target
+        self._methods = methods
+        self._writer = writer
+        self._read = read
+        self._first = self._live = first
+        self.undone = Undone()
+        """What undoing came to, the last time."""
+
+    def set_stage(self) -> str | None:
+        """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
+        changes = self.stage_changes()
+        if not changes:
+            return None
+        for method in self._methods:
+            obstacle = self._obstacle(method, self._transitions(changes))
+            if obstacle:
+                self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
+                continue
+            if self._try(method.name, functools.partial(self._move, method, changes), changes):
+                return method.name
+            if self.undo(changes).failed:
+                break
+            self._look()
+        return None
+
+    def set_own_alias(self) -> bool:
+        own = self._table.of(self._table.model)
+        return all(self._move_alias(change) for change in own.pending if not change.is_stage)
+
+    def retire_others(self) -> bool:
+        """Take the other models of an exclusive group out of production."""
+        for change in self._table.pending:
+            if change.model == self._table.model or is_settled(
+                change, states(self._table, self._live)[change]
+            ):
+                continue
+            if not (self._retire(change) if change.is_stage else self._move_alias(change)):
+                return False
+        return True
+
+    def undo(self, changes: Sequence[Change] | None = None) -> Undone:
+        """Take these changes back, by default all of the table; what was undone is kept in ``undone``."""
+        part = self._table if changes is None else replace(self._table, changes=tuple(changes))
+        self.undone = Undo(self._registry, self._methods, self._writer, self._target, self._read).run(part)
+        return self.undone
+
+    def pending(self, live: Snapshot) -> list[Change]:
+        return [change for change, seen in states(self._table, live).items() if not is_settled(change, seen)]
+
+    def swept(self) -> list[str]:
+        """The versions that MLflow archived though no row says so: someone put them into production at the last moment.
+
+        Archiving in one request takes all that is in the stage (method ``stage-archive``).
+        """
+        rows = {(change.model, change.mark) for change in self._table.changes}
+        own = self._live.model(self._table.model)
+        before = self._first.model(self._table.model)
+        known = {v.identity for v in before.versions if v.stage == ARCHIVED} if before else set()
+        return [
+            version.label
+            for version in (own.versions if own else ())
+            if version.stage == ARCHIVED
+            and (version.model, version.number) not in rows
+            and version.identity not in known
+        ]
+
+    def stage_changes(self) -> list[Change]:
+        own = self._table.of(self._table.model)
+        return [change for change in own.pending if change.is_stage]
+
+    def _obstacle(self, method: Method, transitions: Sequence[Transition]) -> str:
+        """Why a method is not tried; that it cannot find out is a reason too."""
+        try:
+            return method.obstacle(transitions)
+        except RegistryError as error:
+            return error.message
+
+    def _retire(self, change: Change) -> bool:
+        return any(
+            self._try(
+                f"{method.name}: {change.model}", functools.partial(self._move, method, [change]), [change]
+            )
+            for method in self._methods
+            if not self._obstacle(method, self._transitions([change]))
+        )
+
+    def _move(self, method: Method, changes: Sequence[Change]) -> None:
+        """Make stage changes; what somebody else has moved since the last look stays where it is."""
+        transitions = self._transitions(changes)
+        if transitions:
+            method.carry_out(transitions)
+
+    def _transitions(self, changes: Sequence[Change]) -> list[Transition]:
+        """The stage changes that are still to be made, with the versions as they were at the last look."""
+        seen = states(self._table, self._live)
+        found = [
+            (self._live.require(change.model).version(int(change.mark)), str(change.wanted))
+            for change in changes
+            if not is_settled(change, seen[change])
+        ]
+        return [Transition(version, stage) for version, stage in found if version is not None]
+
+    def _move_alias(self, change: Change) -> bool:
+        alias, number = str(change.mark), change.wanted if isinstance(change.wanted, int) else None
+        return self._try(ALIAS, lambda: point(self._registry, change.model, alias, number), [change])
+
+    def _try(self, label: str, call: Callable[[], None], changes: Sequence[Change]) -> bool:
+        """One write with retries; what counts afterwards is the registry, not the answer."""
+
+        def took_effect() -> bool:
+            seen = self._look()
+            return all(is_settled(change, seen[change]) for change in changes)
+
+        accepted = self._writer.write(label, call, took_effect)
+        shown = took_effect()
+        if accepted and not shown:
+            note = "reported success, but the registry does not show it"
+            self._writer.record(Attempt(label, 0, "not verified", error=note))
+        elif shown and not accepted:
+            self._writer.record(Attempt(label, 0, "done", error="took effect although its answer was lost"))
+        return shown
+
+    def _look(self) -> dict[Change, State]:
+        """Read again: how the table compares with what is there now.
+
+        Raises:
+            Overtaken: the promoted version or its alias was moved, or something else is in production.
+        """
+        self._live = self._read()
+        seen = states(self._table, self._live)
+        moved = any(how == "foreign" and not change.leaves for change, how in seen.items())
+        if moved or strangers(self._table, self._live, self._target) or self.swept():
+            raise Overtaken("someone else changed production at the same time")
+        return seen

@@ -1,0 +1,113 @@
+"""Which models a piece of work covers, and how that fits into a tag."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from typing_extensions import Self
+
+from jenkins_mlflow.registry.client import literal_prefix, matches
+
+S = TypeVar("S", bound="Scope")
+
+_NAMED = 3  # names that are written out beside digests
+_DIGEST = (
+    6  # characters, 36 bits: two sets of 300 names look alike by chance once in 700,000, and then only wait
+)
+_PREFIX = 100
+_ALL = "*"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The models that a piece of work covers.
+
+    Attributes:
+        scope: Names or patterns of the models that it may change.
+        writes: The models that it certainly changes, by name.
+        digests: Of the names that did not fit into a tag, or ``*`` for any.
+        beneath: How all those names begin.
+    """
+
+    scope: tuple[str, ...]
+    writes: tuple[str, ...]
+    digests: str = field(default="", kw_only=True)
+    beneath: str = field(default="", kw_only=True)
+
+    @property
+    def what(self) -> str:
+        """The models meant, for messages."""
+        names = self.writes or self.scope
+        more = len(names[_NAMED:]) + (0 if self.digests == _ALL else len(self.digests) // _DIGEST)
+        return ", ".join(names[:_NAMED]) + (f" and {more} more" if more else "")
+
+    def forms(self) -> tuple[Self, Self, Self]:
+        """The same in ever fewer characters: each name once; names as digests; only how all of them begin.
+
+        Of a shorter form ``overlaps`` may say so where nothing does, never the other way round.
+        """
+        patterns = tuple(dict.fromkeys(pattern for pattern in self.scope if not _is_name(pattern)))
+        names = tuple(dict.fromkeys((*self.writes, *filter(_is_name, self.scope))))
+        hidden = names[_NAMED:]
+        prefix = _common(map(literal_prefix, (*self.scope, *self.writes)))
+        return (
+            replace(
+                self,
+                scope=tuple(dict.fromkeys(name for name in self.scope if name not in self.writes)),
+                writes=tuple(dict.fromkeys(self.writes)),
+            ),
+            replace(
+                self,
+                scope=patterns,
+                writes=names[:_NAMED],
+                digests="".join(map(_digest, hidden)),
+                beneath=_common(hidden),
+            ),
+            replace(self, scope=(f"{prefix}*",), writes=(), digests=_ALL, beneath=prefix),
+        )
+
+    def overlaps(self, other: Scope) -> bool:
+        """Whether one may change a model that the other certainly changes.
+
+        With nothing written for certain on either side (two cleanups by patterns, say) nothing overlaps.
+
+        Args:
+            other: In any form; this one has all its names.
+        """
+        mine, theirs = {*self.scope, *self.writes}, {*other.scope, *other.writes}
+        return (
+            any(matches(name, theirs) or other.hides(name) for name in self.writes)
+            or any(matches(name, mine) for name in other.writes)
+            or any(other.hides(pattern) for pattern in mine)
+        )
+
+    def hides(self, pattern: str) -> bool:
+        """Whether one of the names that did not fit may be this one, or match this pattern."""
+        if not self.digests:
+            return False
+        if not _is_name(pattern):
+            prefix = literal_prefix(pattern)
+            return prefix.startswith(self.beneath) or self.beneath.startswith(prefix)
+        return pattern.startswith(self.beneath) and (self.digests == _ALL or _digest(pattern) in self._hidden)
+
+    @functools.cached_property
+    def _hidden(self) -> frozenset[str]:
+        return frozenset(self.digests[at : at + _DIGEST] for at in range(0, len(self.digests), _DIGEST))
+
+
+def _common(names: Iterable[str]) -> str:
+    return os.path.commonprefix(list(names))[:_PREFIX]  # noqa: RUF071  character by character is what is meant
+
+
+def _is_name(pattern: str) -> bool:
+    return literal_prefix(pattern) == pattern
+
+
+def _digest(name: str) -> str:
+    return urlsafe_b64encode(hashlib.sha256(name.encode(errors="replace")).digest()).decode()[:_DIGEST]

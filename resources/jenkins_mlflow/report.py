@@ -1,0 +1,75 @@
+"""The report folder: tried before anything is changed; afterwards a file that cannot be written is a warning."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.text import printable
+
+_TRIAL_BYTES = 4096
+
+
+def refuse_links(folder: Path) -> None:
+    """Make sure that nothing is written through a link, which a checkout may bring in the folder's place.
+
+    Raises:
+        UsageError: the folder, one above it, or something in it is a symbolic link.
+    """
+    ways = [folder] if folder.is_absolute() else [folder, *folder.parents]
+    for path in (*ways, *folder.rglob("*")):
+        if path.is_symlink():
+            raise UsageError(
+                f"{path} is a symbolic link; the report is not written through it",
+                state="nothing was written",
+                next_step="remove it, or name another folder with --report",
+            )
+
+
+def probe(folder: Path) -> None:
+    """Make the folder, and write a file into it that is removed again.
+
+    Raises:
+        Refused: that is not possible; nothing else was done.
+    """
+    trial = folder / f".trial-{os.urandom(4).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            trial.write_bytes(b" " * _TRIAL_BYTES)
+        finally:
+            with suppress(OSError):
+                trial.unlink()
+    except OSError as error:
+        raise Refused(
+            f"the report folder {printable(str(folder))} cannot be written: {error.strerror or error}",
+            state="nothing was changed",
+            next_step="make room there, or name another folder with --report",
+        ) from error
+
+
+def write_report(folder: Path, name: str, text: str) -> str:
+    """Write a file of the report, whole or not at all.
+
+    Args:
+        folder: The report folder; made if it is missing.
+        name: The file's name.
+        text: What goes into it.
+
+    Returns:
+        A warning if it could not be written, else nothing.
+    """
+    path, fresh = folder / name, folder / f".{name}-{os.urandom(4).hex()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            fresh.write_text(text, encoding="utf-8", errors="backslashreplace")
+            fresh.replace(path)
+        finally:
+            with suppress(OSError):
+                fresh.unlink()
+    except OSError as error:
+        return f"the report {printable(str(path))} could not be written: {error.strerror or error}"
+    return ""

@@ -1,0 +1,147 @@
+"""One running command: its output in whole lines, its log, and the end of everything that it has started."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from jenkins_mlflow.text import printable
+
+_MARK = "JENKINS_MLFLOW_STARTED"
+_LONGEST_LINE = 65_536
+_CHUNK = 65_536
+_ROUNDS = 20
+
+
+class Log:
+    """A log file. One that cannot be written does not stop the command that it is about: ``problem`` says why."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self._file: BinaryIO | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            self._give_up(error)
+
+    def write(self, text: str) -> None:
+        """Append a line."""
+        if self._file is not None:
+            try:
+                self._file.write(f"{text}\n".encode(errors="backslashreplace"))
+            except OSError as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _give_up(self, error: OSError) -> None:
+        self.problem = f"the log {self.path} cannot be written: {error.strerror or error}"
+        self.close()
+
+
+class Running:
+    """A command that runs, in its own session.
+
+    Whatever it starts carries a mark in its environment. So helpers that have left its process group or its session
+    are found and ended too, except those that have cleared their environment (and on systems without /proc).
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._mark = secrets.token_hex(16)
+        self.popen = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**environment, _MARK: self._mark},
+        )
+        assert self.popen.stdout is not None
+        self.pipe = self.popen.stdout
+        self.started = time.monotonic()
+        self.at_end = False
+        self._pending = b""
+        os.set_blocking(self.pipe.fileno(), False)
+
+    def lines(self) -> Iterator[bytes]:
+        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end."""
+        while not self.at_end:
+            try:
+                chunk = os.read(self.pipe.fileno(), _CHUNK)
+            except BlockingIOError:
+                break
+            self.at_end = not chunk
+            *whole, self._pending = (self._pending + chunk).split(b"\n")
+            yield from whole
+            if len(self._pending) >= _LONGEST_LINE:
+                yield self._pending
+                self._pending = b""
+            if len(chunk) < _CHUNK:
+                break
+        if self.at_end:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[bytes]:
+        """The last line when it has no line break."""
+        last, self._pending = self._pending, b""
+        if last:
+            yield last
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the command and all that it has started; they may be gone."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, number)
+        for pid in self._strays():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        """End the command and all that it has started, also what it starts meanwhile."""
+        for _ in range(_ROUNDS):
+            self.signal(signal.SIGKILL)
+            if not any(True for _ in self._strays()):
+                return
+
+    def _strays(self) -> Iterator[int]:
+        """Processes with this command's mark that have left its process group."""
+        mark = f"{_MARK}={self._mark}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                pid = int(entry.name)
+                if (
+                    mark in (entry / "environ").read_bytes().split(b"\0")
+                    and os.getpgid(pid) != self.popen.pid
+                ):
+                    yield pid
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM`; for a signal without a name (the real-time ones) `signal 35`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def cannot_start(program: str, error: OSError | ValueError) -> str:
+    """Why a program cannot be started."""
+    if isinstance(error, FileNotFoundError):
+        return f"command not found: {printable(program)}"
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return f"cannot run {printable(program)}: {reason}"

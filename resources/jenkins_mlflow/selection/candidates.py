@@ -1,0 +1,99 @@
+"""Which versions are candidates, and what the gates say of each. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jenkins_mlflow.config.schema import Gate, Select
+from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
+from jenkins_mlflow.tags import BUILD_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG
+from jenkins_mlflow.text import number
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate applied to one candidate; ``value`` is None when the run has no comparable value of the metric."""
+
+    metric: str
+    rule: str
+    value: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one version, in one word and one sentence."""
+
+    version: Version
+    value: float | None
+    verdict: Literal["selected", "passed", "champion", "not better", "rejected", "excluded"]
+    reason: str
+    gates: tuple[GateResult, ...] = ()
+
+
+def not_a_candidate(version: Version, rules: Select, target: Target, build: str | None) -> str:
+    """Why a version that is not in production is no candidate; empty when it is one."""
+    if version.status != READY:
+        return f"its status is {version.status}, not READY"
+    if elsewhere := _serves_elsewhere(version, rules, target):
+        return elsewhere
+    if version.tags.get(CHECK_TAG) == FAILED:
+        return "it failed the check after its promotion; promote it by name to try again"
+    if rules.scope == "build" and (version.run is None or version.run.tags.get(BUILD_TAG) != build):
+        return f"not trained by build {build}"
+    if version.run and version.run.tags.get(OUTCOME_TAG) == LOST:
+        return "its training was lost with its agent, before it had ended"
+    return ""
+
+
+def _serves_elsewhere(version: Version, rules: Select, target: Target) -> str:
+    """Whether somebody gave the version a place already, which a promotion would take from them."""
+    if version.model == target.copy_to:
+        return "a version of the production model: promote it by name to bring it back"
+    stages, aliases = rules.include.stages, rules.include.aliases
+    named = (PRODUCTION, STAGING) if stages == "all" else stages
+    if version.stage != NO_STAGE and version.stage not in named:
+        if version.stage == ARCHIVED:
+            return "archived: it left production before; promote it by name to bring it back"
+        return (
+            f"in {version.stage}, another stage than {target.stage or 'none'}: promote it by name, "
+            "or name the stage in select.include.stages"
+        )
+    other = next((alias for alias in version.aliases if aliases != "all" and alias not in aliases), None)
+    if other:
+        return f"has the alias {other}: promote it by name, or name the alias in select.include.aliases"
+    return ""
+
+
+def judge(version: Version, rules: Select) -> Verdict:
+    """Apply the gates to a candidate; without the metric that ranks it is rejected, too."""
+    gates = tuple(_apply(name, gate, version) for name, gate in rules.gates.items())
+    value = version.metric(rules.metric)
+    failed = [
+        f"{gate.metric} {number(gate.value, rules.gates[gate.metric].limit)} is not {gate.rule}"
+        if gate.value is not None
+        else f"gate {gate.metric} {gate.rule}: {why_missing(version, gate.metric)}"
+        for gate in gates
+        if not gate.passed
+    ]
+    if value is None:
+        failed.insert(0, why_missing(version, rules.metric))
+    if failed:
+        return Verdict(version, value, "rejected", "; ".join(failed), gates)
+    return Verdict(version, value, "passed", "passes every gate" if gates else "no gates to pass", gates)
+
+
+def _apply(name: str, gate: Gate, version: Version) -> GateResult:
+    value = version.metric(name)
+    return GateResult(name, str(gate), value, value is not None and gate.holds(value))
+
+
+def why_missing(version: Version, metric: str) -> str:
+    """Why ``Version.metric`` has no value."""
+    if version.run is None:
+        return f"{metric} unknown: the version has no run"
+    known = version.run.metrics
+    if metric in known:
+        return f"{metric} is {number(known[metric])}, no number to compare"
+    return f"{metric} was not logged (logged: {', '.join(sorted(known)[:8]) or 'nothing'})"

@@ -1,0 +1,103 @@
+"""The best candidate against what is in production. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jenkins_mlflow.config.schema import Select
+from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.selection.candidates import why_missing
+from jenkins_mlflow.text import number
+
+Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """How it ended: for the selection as a whole, and in one phrase for the candidate's verdict."""
+
+    outcome: Outcome
+    reason: str
+    message: str
+
+
+def challenge(best: Version, production: Sequence[Version], rules: Select, target: Target) -> Challenge:
+    """Compare the best candidate with the champion.
+
+    What would leave production for the candidate has to be measured, too: nothing is replaced unseen.
+
+    Args:
+        best: The best candidate that passes the gates.
+        production: The group's versions in production, the champion first.
+        rules: The config's ``select`` section.
+        target: What marks production.
+    """
+    value = best.metric(rules.metric)
+    assert value is not None, "a candidate without the metric passes no gate"
+    shown = f"{short_name(best)} ({number(value)})"
+    if not production:
+        where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
+        nothing = f"nothing {where} yet"
+        return Challenge("selected", nothing, f"Selected {shown}: {nothing}.")
+    champion = production[0]
+    replaced = [version for version in production if target.exclusive or version.model == best.model]
+    rivals = [champion, *replaced]
+    unmeasured = next((version for version in rivals if version.metric(rules.metric) is None), None)
+    if unmeasured and rules.unmeasured_champion == "keep":
+        return _unmeasured(best, value, unmeasured, rules)
+    old = champion.metric(rules.metric)
+    if old is None:
+        reason = (
+            f"the champion {short_name(champion, beside=best)} cannot be compared, "
+            f"{why_missing(champion, rules.metric)}"
+        )
+        return Challenge("selected", reason, f"Selected {shown}: {reason}.")
+    difference = _difference(value, old)
+    if _is_better(value, old, rules):
+        reason = f"{difference} than the champion {short_name(champion, beside=best)} ({number(old)})"
+        return Challenge("selected", reason, f"Selected {shown}, {reason}.")
+    if value == old:
+        short = "the same; a tie keeps the champion"
+    elif (value > old) == (rules.direction == "maximize"):
+        short = f"{difference}; select.min_improvement asks for {number(rules.min_improvement)}"
+    else:
+        short = difference
+    message = (
+        f"Kept {short_name(champion)} ({number(old)}). "
+        f"Best challenger: {short_name(best, beside=champion)} with {number(value)}, {short}."
+    )
+    reason = f"the champion {short_name(champion, beside=best)} has {number(old)}: {short}"
+    return Challenge("champion_kept", reason, message)
+
+
+def short_name(version: Version, *, beside: Version | None = None) -> str:
+    """`heart-disease-svm v2`; only `v2` beside a version of the same model."""
+    return (
+        f"v{version.number}"
+        if beside and beside.model == version.model
+        else f"{version.model} v{version.number}"
+    )
+
+
+def _is_better(new: float, old: float, rules: Select) -> bool:
+    gain = new - old if rules.direction == "maximize" else old - new
+    needed = rules.min_improvement
+    return gain > 0 and (gain >= needed or math.isclose(gain, needed, rel_tol=1e-9, abs_tol=1e-12))
+
+
+def _difference(new: float, old: float) -> str:
+    return f"{number(abs(new - old))} {'higher' if new > old else 'lower'}"
+
+
+def _unmeasured(best: Version, value: float, unmeasured: Version, rules: Select) -> Challenge:
+    short = short_name(best, beside=unmeasured)
+    reason = f"{short_name(unmeasured)} cannot be compared, {why_missing(unmeasured, rules.metric)}"
+    message = (
+        f"Kept {short_name(unmeasured)}: it cannot be compared, {why_missing(unmeasured, rules.metric)}. "
+        f"Best challenger: {short} with {number(value)}. "
+        f"Promote {short} by name, or set select.unmeasured_champion: replace."
+    )
+    return Challenge("champion_unmeasured", reason, message)

@@ -1,0 +1,48 @@
+"""Registering what the candidates logged and did not register themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from jenkins_mlflow.training.logged import LoggedRun, TrainingRegistry
+from jenkins_mlflow.training.plan import TrainPlan
+
+
+def with_versions(registry: TrainingRegistry, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+    """The runs with the versions that they registered."""
+    versions = registry.versions_of_runs([run.run_id for run in runs]) if runs else {}
+    return [replace(run, versions=versions.get(run.run_id, ())) for run in runs]
+
+
+def register(
+    plan: TrainPlan, registry: TrainingRegistry, runs: Sequence[LoggedRun], succeeded: Collection[str]
+) -> tuple[list[LoggedRun], list[str]]:
+    """Register what successful candidates logged, by ``train.register``.
+
+    Returns:
+        The runs with all versions, and what a person should know.
+    """
+    if plan.register_as is None:
+        return list(runs), []
+    open_runs = [run for run in runs if run.finished and not run.versions and run.candidate in succeeded]
+    models = registry.models_of_runs(plan.build, open_runs) if open_runs else {}
+    notes: list[str] = []
+    for run in open_runs:
+        logged = models.get(run.run_id, ())
+        if not logged:
+            continue
+        chosen = logged[-1]
+        registry.register(chosen, plan.register_as.replace("{candidate}", run.candidate))
+        if len(logged) > 1:
+            names = ", ".join(model.name for model in logged)
+            notes.append(
+                f"run {run.name} of {run.candidate} logged {names}: the last, {chosen.name}, was registered"
+            )
+    for name in succeeded:
+        own = [run for run in runs if run.candidate == name]
+        if not all(run.finished for run in own):
+            notes.append(f"a run of {name} did not finish, so its model was not registered")
+        elif own and not any(run.versions or models.get(run.run_id) for run in own):
+            notes.append(f"{name} logged no model, so there is nothing to register")
+    return with_versions(registry, runs), notes

@@ -1,0 +1,100 @@
+"""How a training ended: the result, and the config's policy on whether it counts as trained. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.processes import Ended
+from jenkins_mlflow.text import plural
+from jenkins_mlflow.training.logged import LoggedRun
+from jenkins_mlflow.training.plan import TrainPlan
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How the candidates ended and what they logged. ``stopped``: the signal that ended it early."""
+
+    status: Literal["trained", "failed", "interrupted"]
+    message: str
+    build: str
+    candidates: tuple[Ended, ...]
+    runs: tuple[LoggedRun, ...] = ()
+    warnings: tuple[str, ...] = ()
+    stopped: Interrupted | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1, or the signal's code."""
+        if self.stopped:
+            return self.stopped.exit_code
+        return 0 if self.status == "trained" else 1
+
+    def document(self) -> dict[str, Any]:
+        """The result as the JSON document's own part; its warnings are the session's to show."""
+        return {
+            "status": self.status,
+            "exit_code": self.exit_code,
+            "message": self.message,
+            "build": self.build,
+            "candidates": [{**vars(ended), "log": str(ended.log)} for ended in self.candidates],
+            "runs": [run.document() for run in self.runs],
+        }
+
+
+def judge(
+    plan: TrainPlan,
+    candidates: tuple[Ended, ...],
+    runs: Sequence[LoggedRun],
+    warnings: Sequence[str] = (),
+    failure: str = "",
+) -> TrainResult:
+    """Whether the training as a whole went well, by the config's policy.
+
+    Args:
+        plan: What was to be trained.
+        candidates: How each candidate ended.
+        runs: What they logged.
+        warnings: What was noticed on the way.
+        failure: Why it is not known what they logged; empty when it is.
+    """
+    succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
+    allowed = bool(succeeded) if plan.on_failure == "continue" else len(succeeded) == len(candidates)
+    trained = bool(allowed and runs and not failure)
+    versions = sum(len(run.versions) for run in runs)
+    made = f"{plural(len(runs), 'run')} logged, {plural(versions, 'version')} registered"
+    message = f"{summary(candidates)}{failure or f'; {made}'}"
+    if trained and not versions and plan.register_as is None:
+        warnings = (*warnings, _NOTHING_REGISTERED)
+    return TrainResult(
+        "trained" if trained else "failed", message, plan.build, candidates, tuple(runs), tuple(warnings)
+    )
+
+
+_NOTHING_REGISTERED = (
+    "no version was registered, so there is nothing to select: "
+    "register a model in the training script, or set train.register to a model's name"
+)
+
+
+def summary(candidates: Sequence[Ended]) -> str:
+    """How many were trained, and what became of each other one; a failed one names its log."""
+    good = sum(candidate.status == "ok" for candidate in candidates)
+    bad = [
+        f"{candidate.name} {candidate.status}{_details(candidate)}"
+        for candidate in candidates
+        if candidate.status != "ok"
+    ]
+    return f"{good} of {plural(len(candidates), 'candidate')} trained" + (
+        f": {', '.join(bad)}" if bad else ""
+    )
+
+
+def _details(candidate: Ended) -> str:
+    if candidate.status == "cancelled":
+        return ""
+    log = f"log {candidate.log}" if candidate.log.exists() else ""
+    details = "; ".join(part for part in (candidate.error, log) if part)
+    return f" ({details})" if details else ""

@@ -1,0 +1,118 @@
+"""The journal of deletions and the way back, on real servers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from conftest import MakeServer, RunCli
+from jenkins_mlflow.cleanup.apply import apply_cleanup
+from jenkins_mlflow.cleanup.restore import plan_restore, restore
+from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.tags import RESTORED_FROM
+from support.proxy import CountingProxy, drop_after, respond
+from support.seeding import Spec, client, seed
+from support.servers import Server, Store
+from test_cleanup import QUICK, TARGET, left, locks, planned
+
+names = (f"restore-{number}" for number in itertools.count(1))
+
+
+@pytest.mark.parametrize(
+    ("version", "store", "linked"),
+    [("3.17.2", "sqlite", True), ("3.17.2", "postgresql", False), ("3.3.2", "file", False)],
+)
+def test_what_a_cleanup_deleted_comes_back(
+    version: str, store: Store, linked: bool, make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """Same source, run, tags and description under a new number; a second restore does nothing."""
+    server, name = make_server(version, store), next(names)
+    tags = {"note": "x" * 4000, "ü": "ä"}
+    seed(server.url, {name: [Spec(tags=tags, stage="Archived", linked=linked), Spec(), Spec()]})
+    client(server.url).update_model_version(name, "1", "The first one.")
+    before = Registry(connect(server.url)).version(name, 1)
+    end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
+    environ = {"BUILD_URL": "http://jenkins/job/7/"}
+    assert run_cli("cleanup", "--keep-last=1", "--yes", *end, env=environ).doc["status"] == "deleted"
+    assert left(server, name) == [3]
+    dry = run_cli("restore", "--version=1", "--dry-run", *end)
+    assert (dry.code, dry.doc["message"]) == (0, "DRY RUN: would restore 1 version")
+    done = run_cli("restore", "--version=1", "--build=http://jenkins/job/7/", *end)
+    assert (done.code, done.doc["message"]) == (0, "restored 1 version")
+    after = Registry(connect(server.url)).version(name, done.doc["items"][0]["number"])
+    assert after.tags == {**before.tags, RESTORED_FROM: f"1@{before.created}"}
+    for fact in ("source", "run_id", "stage", "description"):
+        assert getattr(after, fact) == getattr(before, fact)
+    again = run_cli("restore", *end)
+    assert again.doc["message"] == "restored 1 version; 1 restored already"
+
+
+def test_no_mark_is_taken_from_a_living_version(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Its alias is held by another version by now: said, not taken."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(aliases=("a", "b")), Spec()]})
+    end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
+    environ = {"MLOPS__CLEANUP__PROTECT__ALIASES": "[none-of-them]"}
+    assert run_cli("cleanup", "--keep-last=1", "--yes", *end, env=environ).doc["status"] == "deleted"
+    client(server.url).set_registered_model_alias(name, "b", "2")
+    done = run_cli("restore", *end)
+    assert done.doc["items"][0]["note"].startswith("alias b is taken, or means production")
+    number = done.doc["items"][0]["number"]
+    assert Registry(connect(server.url)).model(name).aliases == {"a": number, "b": 2}
+
+
+def entries(server: Server, name: str) -> list[int]:
+    return [entry.version.number for entry in Journal(Registry(connect(server.url))).read(name)]
+
+
+def test_nothing_is_deleted_that_is_not_in_the_journal(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The journal cannot be written: no deletion. Stopped after it: the versions are in it, and still there."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    proxy.inject(respond(403, "no"), path="runs/create", times=1)
+    result = apply_cleanup(registry, plan, locks(registry))
+    assert (result.status, left(server, name), entries(server, name)) == ("stopped", [2, 1], [])
+
+    def interrupt() -> None:
+        raise Interrupted("interrupted", signal_number=15)
+
+    apply_cleanup(registry, plan, locks(registry), progress=interrupt, workers=1)
+    alive = left(server, name)
+    assert len(alive) <= 1
+    assert sorted(entries(server, name)) == [1, 2]
+    apply_cleanup(registry, plan, locks(registry))
+    assert (left(server, name), sorted(entries(server, name))) == ([], [1, 2])
+
+
+def test_a_lost_answer_restores_once(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The second try finds what the first one has registered."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    apply_cleanup(registry, planned(registry, name, keep_last=0), locks(registry))
+    proxy.inject(drop_after, path="model-versions/create", times=1)
+    (item,) = plan_restore(Journal(registry).read(name), registry.model(name))
+    assert restore(registry, item, TARGET).outcome == "restored"
+    assert len(left(server, name)) == 1
+
+
+def test_a_journal_of_many_long_tags(make_server: MakeServer) -> None:
+    """Two hundred versions with 5,000 characters each: they come back whole."""
+    journal = Journal(Registry(connect(make_server().url)))
+    name = next(names)
+    versions = [Version(name, n, tags={"t": "é" * 900 + str(n)}) for n in range(200)]
+    journal.close(journal.write(name, versions))
+    assert [entry.version for entry in journal.read(name)] == versions

@@ -1,0 +1,52 @@
+"""What a person reads of a cleanup: the policy in words, what stays by which rule, what goes, what failed."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from builders import snapshot, version
+from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
+from jenkins_mlflow.config.schema import Cleanup
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.render import render
+
+PLAN: CleanupPlan = plan_cleanup(
+    (group := snapshot(
+        version("m", 1), version("m", 2), version("m", 3), version("m", 4, stage="Production", aliases=("champion",))
+    )),
+    group,
+    Cleanup(keep_last=1, keep_weekly=2, max_deletions=1),
+    Target("Production", "champion"),
+    now=172_800,
+)  # fmt: skip
+
+
+def shown(plan: CleanupPlan, form: str = "text") -> str:
+    stream = io.StringIO()
+    render({"command": "cleanup", **dry_run(plan).document()}, form, stream)
+    return stream.getvalue()
+
+
+def test_the_plan_as_text() -> None:
+    """Policy first, each kept version with its rule and rank, then the outcome in one line."""
+    assert shown(PLAN).splitlines() == [
+        "Keep of each model: the last 1 version, the last version of each of 2 weeks.",
+        "📦 m",
+        "   keep         v4    1970-01-01 00:00  Production  @champion  in production",
+        "   keep         v3    1970-01-01 00:00  last 1 of 1",
+        "   🗑️  delete   v2    1970-01-01 00:00  no rule keeps it, 1 d old",
+        "   keep         v1    1970-01-01 00:00  weekly #1 (oldest)",
+        "DRY RUN: would delete 1 version of 1 model; nothing was changed",
+    ]
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "md"])
+def test_the_error_of_a_failed_deletion_shows(form: str) -> None:
+    """Every form says why it failed."""
+    items = tuple(
+        replace(item, outcome="failed", error="403 no access") if item.action == "delete" else item
+        for item in PLAN.items
+    )
+    assert "403 no access" in shown(replace(PLAN, items=items), form)

@@ -1,0 +1,26 @@
+"""CONTRIBUTING.md names what is there: files move, and its reader is new."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PLACES = ("", "resources/jenkins_mlflow", "tests", "tests/groovy")
+
+
+def test_every_path_exists() -> None:
+    words = set(re.findall(r"`([\w./-]+(?:/|\.(?:py|md|groovy|toml|json|txt)))`", TEXT))
+    made = {"build/coverage.xml"}
+    assert len(words) > 30
+    assert [
+        word for word in sorted(words - made) if not any((ROOT / place / word).exists() for place in PLACES)
+    ] == ["vars/STEP.txt", "vars/mlflowVERB.groovy", "vars/mlflowVERB.txt"]
+
+
+def test_every_target_for_people_is_in_the_table() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+    elsewhere = {"help", "setup", "format", "manifest", "clean", "jenkins-up", "jenkins-down"}
+    assert set(re.findall(r"^\| `make ([a-z-]+)`", TEXT, re.MULTILINE)) == targets - elsewhere | {"setup-dev"}

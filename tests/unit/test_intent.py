@@ -1,0 +1,205 @@
+"""The intent as data: what it holds, what it may not ask for, and what is decided about one that was left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import replace
+
+import pytest
+from builders import snapshot, version
+from hypothesis import given, strategies as st
+from jenkins_mlflow.errors import RegistryError, UsageError
+from jenkins_mlflow.promotion.changes import Change
+from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
+from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.promotion.recovery import decide
+from jenkins_mlflow.registry.snapshot import Model, Target, Version
+from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT
+
+BOTH = Target("Production", "champion")
+EXCLUSIVE = Target("Production", "champion", exclusive=True)
+AT = "2026-11-23T02:00:00+00:00"
+OLD, NEW = version("m", 1, stage="Production", aliases=("champion",)), version("m", 2)
+ARCHIVED, STAGED = version("m", 1, stage="Archived"), version("m", 2, stage="Production")
+DONE = version("m", 2, stage="Production", aliases=("champion",))
+INTENT = Intent.of(
+    plan_promotion(snapshot(OLD, NEW), "m", 2, BOTH).table, "promotion", AT, "jenkins", "http://ci/1"
+)
+
+
+def carrying(intent: Intent, **more: str) -> Model:
+    return Model("m", (NEW, OLD), {"champion": 1}, {**intent.tags(), **more})
+
+
+def test_an_intent_survives_its_tag() -> None:
+    assert read_intent(carrying(INTENT)) == INTENT
+    assert read_intent(Model("m")) is None
+    assert not is_unfinished(
+        Model("m", tags={INTENT_TAG: ""})
+    )  # an account that may set a tag but not remove it
+    assert INTENT.table == plan_promotion(snapshot(OLD, NEW), "m", 2, BOTH).table
+    assert INTENT.title == f"the promotion of m version 2 begun by jenkins at {AT} in http://ci/1"
+
+
+def test_a_long_table_takes_several_tags() -> None:
+    """Three hundred champions of an exclusive group: the tag that is looked for is written last, and each one fits."""
+    others = [
+        version(f"модель-{number}", 1, stage="Production", aliases=("champion",)) for number in range(300)
+    ]
+    table = plan_promotion(snapshot(NEW, *others), "m", 2, EXCLUSIVE).table
+    intent = Intent.of(table, "promotion", AT, "jenkins", "")
+    tags = intent.tags()
+    assert list(tags)[-1] == INTENT_TAG
+    assert all(len(text.encode()) <= LONGEST_TAG for text in tags.values())
+    assert read_intent(Model("m", tags=tags)) == intent
+    tags.pop(INTENT_TAG + ".3")
+    with pytest.raises(RegistryError, match="m carries an unfinished promotion that cannot be read"):
+        read_intent(Model("m", tags=tags))
+
+
+def test_a_table_that_does_not_fit_is_refused_before_anything_is_written() -> None:
+    others = [version("x" * 200 + str(number), 1, stage="Production") for number in range(2000)]
+    table = plan_promotion(snapshot(NEW, *others), "m", 2, EXCLUSIVE).table
+    with pytest.raises(UsageError, match="99 tags in MLflow have room for 495000"):
+        Intent.of(table, "promotion", AT, "", "").tags()
+
+
+HOSTILE = [
+    "{}",
+    "[1]",
+    '{"version": 1}',
+    "x",
+    "null",
+    "[" * 2400 + "]" * 2400,
+    '{"parts": 1e9, "digest": "x"}',
+    '{"parts": -1}',
+    '{"format":2,"work":"promotion","model":"m","number":2,"changes":[],"created":[],"lease":1}',
+    '{"format":2,"work":"promotion","model":"m","number":"2","changes":[],"created":[]}',
+    '{"format":2,"work":"promotion","model":"m","number":0,"changes":[],"created":[]}',
+    '{"format":2,"work":"promotion","model":"other","number":2,"changes":[],"created":[]}',
+    '{"format":2,"work":"promotion","model":"m","number":2,"changes":[["m",{},"a","b"]],"created":[]}',
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_an_intent_that_cannot_be_read_is_no_crash(text: str) -> None:
+    """Wrong types, deep nesting, another model's: named, with what to do."""
+    with pytest.raises(
+        RegistryError, match="m carries an unfinished promotion that cannot be read"
+    ) as caught:
+        read_intent(Model("m", tags={INTENT_TAG: text}))
+    assert INTENT_TAG in caught.value.next_step
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
+def test_any_json_is_an_intent_or_an_error_of_ours(value: object) -> None:
+    with contextlib.suppress(RegistryError):
+        read_intent(Model("m", tags={INTENT_TAG: json.dumps(value)}))
+
+
+def forged(*rows: Change, number: int = 2) -> Intent:
+    changes = [(row.model, row.mark, row.found, row.wanted) for row in rows]
+    return INTENT.model_copy(update={"changes": changes, "number": number})
+
+
+MORE = [
+    (
+        forged(Change("n", 1, "Production", "Archived")),
+        BOTH,
+        "it would change n, which is outside of its reach",
+    ),
+    (forged(Change("secret", 1, "Production", "Archived")), EXCLUSIVE, "it would change secret"),
+    (
+        forged(Change("n", 1, "None", "Archived")),
+        EXCLUSIVE,
+        "it would make a change that no promotion makes here",
+    ),
+    (
+        forged(Change("n", 1, "Archived", "Production")),
+        EXCLUSIVE,
+        "it would make a change that no promotion makes here",
+    ),
+    (
+        forged(Change("n", "champion", None, 5)),
+        EXCLUSIVE,
+        "it would make a change that no promotion makes here",
+    ),
+    (forged(Change("n", "owner", 5, None)), EXCLUSIVE, "it would make a change that no promotion makes here"),
+    (forged(Change("m", 2, "None", "Staging")), BOTH, "it would make a change that no promotion makes here"),
+    (forged(Change("m", 1, "Staging", "None")), BOTH, "it would make a change that no promotion makes here"),
+    (forged(Change("m", "stable", 1, 2)), BOTH, "it would make a change that no promotion makes here"),
+    (forged(Change("m", "champion", 2, 1)), BOTH, "it would make a change that no promotion makes here"),
+    (
+        forged(Change("m", 2, "None", "Production")),
+        Target(None, "champion"),
+        "it would make a change that no promotion",
+    ),
+    (INTENT, BOTH, ""),
+    (INTENT, EXCLUSIVE, ""),
+    (
+        forged(
+            *INTENT.table.changes, Change("n", 1, "Production", "Archived"), Change("n", "champion", 1, None)
+        ),
+        EXCLUSIVE,
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("intent", "target", "why"), MORE)
+def test_an_intent_may_ask_only_for_what_the_readers_own_config_does(
+    intent: Intent, target: Target, why: str
+) -> None:
+    """Target, group and exclusive come from the reader; the tag is no authority."""
+    found = asks_for_more(intent, target, ("m", "n"))
+    assert found.startswith(why)
+    assert bool(found) == bool(why)
+
+
+RECORDED = {PROMOTED_AT: AT, METHOD: "stage"}
+
+
+@pytest.mark.parametrize(
+    ("live", "kind", "reason"),
+    [
+        ((OLD, NEW), "undo", "version 2 did not get all of production"),
+        ((ARCHIVED, NEW), "undo", "version 2 did not get all of production"),
+        ((OLD, STAGED), "undo", "version 2 did not get all of production"),
+        ((ARCHIVED, STAGED), "undo", "version 2 did not get all of production"),
+        ((ARCHIVED, DONE), "finish", "version 2 is in production"),
+        ((OLD,), "undo", "version 2 was deleted"),
+        ((NEW,), "undo", "version 2 did not get all of production"),
+        (
+            (ARCHIVED, DONE, version("m", 3, stage="Production")),
+            "undo",
+            "someone else has put m version 3 into",
+        ),
+        ((ARCHIVED, replace(DONE, tags={CHECK_TAG: "failed"})), "undo", "version 2 failed its check"),
+        (
+            (OLD, replace(STAGED, tags=RECORDED)),
+            "finish",
+            "version 2 was promoted, and a late request changed that",
+        ),
+        (
+            (OLD, replace(STAGED, tags={PROMOTED_AT: "earlier", METHOD: "stage"})),
+            "undo",
+            "version 2 did not get all",
+        ),
+        (
+            (version("m", 1, stage="Staging"), replace(STAGED, tags=RECORDED)),
+            "undo",
+            "version 2 did not get all",
+        ),
+    ],
+)
+def test_what_the_registry_shows_to_be_done_is_finished_and_the_rest_is_undone(
+    live: tuple[Version, ...], kind: str, reason: str
+) -> None:
+    decision = decide(INTENT, snapshot(*live), BOTH)
+    assert (decision.kind, decision.reason[: len(reason)]) == (kind, reason)

@@ -1,0 +1,376 @@
+"""How the lock decides, second by second: flags in memory and a clock that moves only when told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import requests
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.errors import Busy, Interrupted, LockLost, NotFound, RegistryError
+from jenkins_mlflow.registry.clock import steady
+from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.lease import Lease
+from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.writer import Writer
+from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
+OTHER = replace(ME, host="elsewhere", build="b-2", by="other", at="")
+OTHERS = "promote of m by build b-2 (other on elsewhere)"
+
+
+Make = Callable[..., Lock]
+
+
+@dataclass
+class Flags:
+    """A registry with nothing but flags. ``read`` is called between the reading of the flags and the answer."""
+
+    seconds: float = 0.0
+    flags: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
+    foreign: set[str] = field(default_factory=set)
+    requests: list[str] = field(default_factory=list)
+    read: Callable[[], object] = lambda: None
+    answer_time: float = 30.0
+
+    def clock(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def put(self, name: str, holder: Holder | None = OTHER, age: float = 0.0) -> str:
+        tags = {HOLDER_TAG: holder.to_tag()} if holder else {}
+        self.flags[FLAG_PREFIX + name] = (self._stamp() - int(age * 1000), tags)
+        return FLAG_PREFIX + name
+
+    def raise_flag(self, name: str, tags: dict[str, str], description: str) -> int:
+        self.requests.append("raise")
+        self.flags[name] = (self._stamp(), tags)
+        return self._stamp()
+
+    def renew_flag(self, name: str, description: str) -> int:
+        self.requests.append("renew")
+        if name not in self.flags:
+            raise MlflowException("gone", RESOURCE_DOES_NOT_EXIST)
+        self.flags[name] = (self._stamp(), self.flags[name][1])
+        return self._stamp()
+
+    def tag_model(self, name: str, key: str, value: str) -> None:
+        self.requests.append("tag")
+        self.flags[name][1][key] = value
+
+    def lower_flag(self, name: str) -> None:
+        self.requests.append("lower")
+        if name in self.foreign:
+            raise RegistryError("403")
+        self.flags.pop(name, None)
+
+    def list(self) -> list[tuple[str, int, dict[str, str]]]:
+        self.requests.append("list")
+        rows = [(name, renewed, dict(tags)) for name, (renewed, tags) in self.flags.items()]
+        self.read()
+        return rows
+
+    def translate(self, what: str, error: Exception) -> Exception:
+        return NotFound(f"{what}: {error}")
+
+    def _stamp(self) -> int:
+        return 1_000_000_000 + int(self.seconds * 1000)
+
+
+class Registry:
+    """What the lock asks of a registry, answered by Flags."""
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags.list
+        self._flags = flags
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._flags, name)
+
+
+@pytest.fixture
+def flags() -> Flags:
+    return Flags()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def make(flags: Flags, said: list[str]) -> Make:
+    def make(holder: Holder = ME, wait: float = 0) -> Lock:
+        return Lock(
+            Registry(flags),  # type: ignore[arg-type]
+            holder,
+            wait=wait,
+            retry=RetryPolicy(attempts=1),
+            say=said.append,
+            sleep=flags.pass_by,
+            clock=flags.clock,
+        )
+
+    return make
+
+
+def test_confirming_costs_one_request(flags: Flags, make: Make) -> None:
+    with make() as lock:
+        flags.requests.clear()
+        lock.confirm()
+        assert flags.requests == ["list"]
+
+
+def test_a_flag_that_is_gone_is_lost(flags: Flags, make: Make) -> None:
+    with make() as lock:
+        flags.flags.clear()
+        lock.check()
+        for ask in (lock.confirm, lock.check):
+            with pytest.raises(LockLost) as caught:
+                ask()
+            assert caught.value.message == "the lock for m was lost: another process took it over"
+
+
+def test_who_begins_to_wait_is_not_in_the_way(flags: Flags, make: Make) -> None:
+    """One newcomer after the other raises its flag for a moment."""
+    with make() as lock:
+        comers = [flags.put(name) for name in "abc"]
+        for comer in comers[1:]:
+            flags.flags.pop(comer)
+
+        def one_goes_one_comes() -> None:
+            flags.flags.pop(comers.pop(0))
+            if comers:
+                flags.put(comers[0].removeprefix(FLAG_PREFIX))
+
+        flags.requests.clear()
+        flags.read = one_goes_one_comes
+        lock.confirm()
+        assert flags.requests == ["list", "list"]
+
+
+def test_who_stays_in_the_way_holds_it_too(flags: Flags, make: Make) -> None:
+    with make() as lock:
+        flags.put("0")
+        with pytest.raises(LockLost) as caught:
+            lock.confirm()
+        assert caught.value.message == f"the lock for m was lost: it is also held by {OTHERS}"
+        assert caught.value.state == "nothing more was written"
+
+
+def test_asleep_for_longer_than_the_lease_it_is_lost_for_good(flags: Flags, make: Make) -> None:
+    with make() as lock:
+        flags.pass_by(60)
+        lock.check()
+        flags.pass_by(0.1)
+        for ask in (lock.check, lock.confirm):
+            with pytest.raises(LockLost, match="it was not renewed within its lease of 60 s"):
+                ask()
+
+
+def test_asleep_before_it_was_held_it_starts_anew(flags: Flags, make: Make) -> None:
+    """The flag had been raised; while the flags were read the process slept."""
+    sleeps = iter([61, 0])
+    flags.read = lambda: flags.pass_by(next(sleeps))
+    with make() as lock:
+        lock.check()
+        assert flags.requests == ["raise", "list", "lower", "raise", "list"]
+
+
+def test_a_registry_slower_than_the_lease_is_an_error(flags: Flags, make: Make) -> None:
+    flags.read = lambda: flags.pass_by(61)
+    with pytest.raises(LockLost) as caught, make():
+        pytest.fail("held")
+    assert caught.value.message == (
+        "the lock for m was lost 4 times before it was held: "
+        "its flag was removed, or could not be renewed within its lease of 60 s"
+    )
+    assert flags.flags == {}
+
+
+def test_the_steady_clock_goes_on_in_suspend() -> None:
+    """Linux' clock since boot does; time.monotonic does not."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        assert before <= steady() <= time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def lease(flags: Flags, renew: Callable[[], object]) -> Lease:
+    return Lease("f", 60, renew, flags.clock)
+
+
+def test_renewals_count_from_when_they_were_sent(flags: Flags) -> None:
+    held = lease(flags, lambda: flags.pass_by(10))
+    flags.pass_by(40)
+    held.renew_once()
+    flags.pass_by(50)
+    assert held.lost() == ""
+    flags.pass_by(1)
+    assert held.lost() == "it was not renewed within its lease of 60 s"
+
+
+def test_a_renewal_that_is_answered_too_late_is_none(flags: Flags) -> None:
+    """Another may have read the flags before the renewal took effect."""
+    held = lease(flags, lambda: flags.pass_by(10))
+    flags.pass_by(55)
+    held.renew_once()
+    assert held.lost() == "it was not renewed within its lease of 60 s"
+    held.renew_once()
+    assert held.lost() == "it was not renewed within its lease of 60 s"
+
+
+def test_a_renewal_that_fails_is_no_loss_yet(flags: Flags) -> None:
+    answers = iter([ConnectionError("no"), None])
+
+    def renew() -> None:
+        if error := next(answers):
+            raise error
+
+    held = lease(flags, renew)
+    for _ in range(2):
+        flags.pass_by(25)
+        held.renew_once()
+    flags.pass_by(60)
+    assert held.lost() == ""
+
+
+def test_one_who_renews_while_another_reads_is_not_taken_for_dead(
+    flags: Flags, make: Make, said: list[str]
+) -> None:
+    """The flags were read when its lease had 1 s to go, the answer came 2 s later; meanwhile it renewed in time."""
+    name = flags.put("0", age=59)
+    flags.read = lambda: flags.pass_by(2)
+    with pytest.raises(Busy, match="is being worked on by promote of m by build b-2"), make():
+        pytest.fail("held")
+    assert name in flags.flags
+    assert said == []
+
+
+def test_a_dead_flag_that_cannot_be_removed_is_tried_once_and_not_spoken_of(
+    flags: Flags, make: Make, said: list[str]
+) -> None:
+    """Another account's. It stands in nobody's way, also while somebody else is waited for."""
+    dead = flags.put("0", age=61)
+    flags.put("1")
+    flags.foreign.add(dead)
+    with pytest.raises(Busy), make(wait=30):
+        pytest.fail("held")
+    assert flags.requests.count("list") > 5
+    assert flags.requests.count("lower") == 2  # the dead one, and its own
+    assert said == [f"waiting up to 30 s for {OTHERS}"]
+
+
+def test_a_dead_flag_that_was_removed_is_spoken_of(flags: Flags, make: Make, said: list[str]) -> None:
+    flags.put("0", age=61)
+    with make():
+        assert len(flags.flags) == 1
+    assert said == [f"taking the lock over from {OTHERS}: it was last renewed 61 s ago, its lease is 60 s"]
+
+
+def test_a_flag_that_is_going_away_is_not_waited_for_aloud(flags: Flags, make: Make, said: list[str]) -> None:
+    """It is seen without its tag, the next time it is gone."""
+    name = flags.put("0", None)
+    flags.read = lambda: flags.flags.pop(name, None) if flags.requests.count("list") > 1 else None
+    with make(wait=30):
+        pass
+    assert said == []
+
+
+def test_a_flag_without_its_tag_is_in_the_way_for_ten_seconds(
+    flags: Flags, make: Make, said: list[str]
+) -> None:
+    flags.put("0", None)
+    with pytest.raises(Busy) as caught, make():
+        pytest.fail("held")
+    assert caught.value.message == "m is being worked on by something unknown of *"
+    assert 1 <= flags.seconds < 2
+    with make(wait=30):
+        assert 10 < flags.seconds < 13
+    waiting, taking = said
+    assert waiting == "waiting up to 30 s for something unknown of *"
+    assert taking.startswith("taking the lock over from something unknown of *: it was last renewed 1")
+
+
+def test_who_waits_leaves_its_flag_up_for_a_moment_only(flags: Flags, make: Make) -> None:
+    """The first name of those who want the lock stays until the others have stepped back, but the holder never does."""
+    flags.put("zzz")
+    with pytest.raises(Busy), make(wait=30):
+        pytest.fail("held")
+    lowered = flags.requests.index("lower")
+    assert flags.requests[lowered + 1 :] == ["list"] * (len(flags.requests) - lowered - 1)
+    assert "raise" not in flags.requests[1:]
+
+
+def test_a_stamp_from_the_future_is_refused(flags: Flags, make: Make) -> None:
+    """Nobody can say when such a lease has run out."""
+    name = flags.put("0", age=-120)
+    with pytest.raises(Busy) as caught, make(wait=30):
+        pytest.fail("held")
+    assert caught.value.message == (
+        f"m is being worked on by {OTHERS}, and the clock that stamped its lock is 120 s ahead of the registry's"
+    )
+    assert caught.value.state == "nothing was written"
+    assert caught.value.next_step == (
+        f"set the clocks right; if that work has ended, delete the registered model {name}"
+    )
+
+
+def test_a_write_that_got_no_answer_keeps_the_flag_until_its_time_out(
+    flags: Flags, make: Make, said: list[str]
+) -> None:
+    """The process may be gone by then: neither its end nor its build's restart makes the flag a dead one's."""
+    with make() as lock:
+        flags.pass_by(5)
+        lock.outlast(flags.clock())
+        flags.pass_by(10)
+    ((renewed, tags),) = flags.flags.values()
+    left = Holder.from_tag(tags[HOLDER_TAG])
+    assert (renewed, left) == (1_000_015_000, replace(ME, scope=(), pid=0, build="", lease=20))
+    assert said == [
+        "a request that got no answer may still take effect: the lock for m ends by itself in 20 s"
+    ]
+    with pytest.raises(Busy), make(replace(ME, by="next"), wait=15):
+        pytest.fail("held")
+    with make(replace(ME, by="next"), wait=15):
+        assert flags.seconds > 35
+
+
+@pytest.mark.parametrize("open_for", [0.0, 30.0])
+def test_a_write_whose_time_is_over_keeps_nothing(open_for: float, flags: Flags, make: Make) -> None:
+    """So it is with a store opened directly: a connection that ends takes its transaction with it."""
+    flags.answer_time = open_for
+    with make() as lock:
+        lock.outlast(flags.clock())
+        flags.pass_by(30)
+    assert flags.flags == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Interrupted("stopped", signal_number=15), True),
+        (requests.exceptions.ReadTimeout("no answer"), True),
+        (requests.exceptions.ConnectionError("connection refused"), False),
+        (MlflowException("no"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_a_writer_tells_of_writes_without_an_answer(error: BaseException, told: bool) -> None:
+    sent: list[float] = []
+
+    def write() -> None:
+        raise error
+
+    before = steady()
+    with pytest.raises(type(error)):
+        Writer(RetryPolicy(attempts=1), unanswered=sent.append).run(write)
+    assert [before <= moment <= steady() for moment in sent] == [True] * told

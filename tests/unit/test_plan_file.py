@@ -1,0 +1,89 @@
+"""A plan that was written down: it comes back as it was, and is refused where it must not be carried out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import snapshot, version
+from jenkins_mlflow.cleanup.plan import plan_cleanup
+from jenkins_mlflow.cleanup.plan_file import Origin, read_plan, write_plan
+from jenkins_mlflow.config.schema import Cleanup
+from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.registry.snapshot import Target
+
+GROUP = snapshot(*(version("m", n, run_id=f"r{n}", source=f"s3://b/{n}", tags={"a": "ü"}) for n in (1, 2, 3)))
+PLAN = plan_cleanup(
+    GROUP, GROUP, Cleanup(keep_last=1, keep_monthly=0), Target("Production", "champion"), now=10**6
+)
+HERE = Origin("http://mlflow", 10**6, "c0ffee")
+
+
+def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Every version with its facts and reason, and the policy in words."""
+    path = tmp_path / "plan.json"
+    write_plan(path, PLAN, HERE)
+    later = replace(HERE, made=HERE.made + 86_400, config="other")
+    assert read_plan(path, PLAN.protection, later, 86_400) == (PLAN, HERE)
+
+
+def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def apply(path: Path) -> None:
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("spoil", "here", "problem"),
+    [
+        (edit(lambda c: c["items"][0].update(action="delete")), HERE, "it was edited after it was written"),
+        (edit(lambda c: c.update(made=2e6)), HERE, "it was edited after it was written"),
+        (
+            lambda path: None,
+            replace(HERE, registry="http://other"),
+            "it is for the registry http://mlflow, this is http://other",
+        ),
+        (
+            lambda path: None,
+            replace(HERE, made=HERE.made + 90_001),
+            "it is 1 d old, and plans expire after 1 d",
+        ),
+    ],
+)
+def test_a_plan_that_must_not_be_carried_out(
+    spoil: Callable[[Path], None], here: Origin, problem: str, tmp_path: Path
+) -> None:
+    """Edited, for another registry, too old: refused with the way to a new one."""
+    path = tmp_path / "plan.json"
+    write_plan(path, PLAN, HERE)
+    spoil(path)
+    with pytest.raises(Refused) as refused:
+        read_plan(path, PLAN.protection, here, 86_400)
+    assert refused.value.message == f"the plan {path} cannot be carried out: {problem}"
+    assert refused.value.next_step == "write a new one with --plan, and look at it"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}', "null", '"x"'])
+def test_what_is_no_plan(text: str, tmp_path: Path) -> None:
+    """Any other file is said to be none."""
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_plan(path, PLAN.protection, HERE, 1)
+    assert error.value.message == f"{path} is no plan of a cleanup"
+
+
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Missing, or in a folder that is not there: said with the reason."""
+    path = tmp_path / "missing" / "plan.json"
+    with pytest.raises(UsageError, match="cannot be read: No such file or directory"):
+        read_plan(path, PLAN.protection, HERE, 1)
+    with pytest.raises(UsageError, match=r"cannot be written to .*: No such file or directory"):
+        write_plan(path, PLAN, HERE)

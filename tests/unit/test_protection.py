@@ -1,0 +1,112 @@
+"""What no cleanup may delete: rollback targets and what unfinished promotions work on, as pure decisions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from builders import version
+from jenkins_mlflow.cleanup.lease import lease_tag
+from jenkins_mlflow.cleanup.protection import Protection, unfinished
+from jenkins_mlflow.config.schema import Protect
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+
+TARGET = Target("Production", "champion")
+
+
+def history(*entries: object) -> dict[str, str]:
+    return {BEFORE: json.dumps(entries)}
+
+
+CHAIN = (
+    version("m", 1),
+    version("m", 2, tags={PREVIOUS_VERSION: "1"}),
+    version("m", 3, tags={PREVIOUS_VERSION: "2"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("depth", "tags", "targets"),
+    [
+        (1, {PREVIOUS_VERSION: "1"}, [("m", 1)]),
+        (1, {PREVIOUS_MODEL: "a", PREVIOUS_VERSION: "7"}, [("a", 7)]),
+        (1, {PREVIOUS_VERSION: "3"}, [("m", 3)]),
+        (2, {PREVIOUS_VERSION: "3"}, [("m", 2), ("m", 3)]),
+        (3, {PREVIOUS_VERSION: "3"}, [("m", 1), ("m", 2), ("m", 3)]),
+        (1, history(["m", 1, 0], ["a", 4, 0]), [("a", 4)]),
+        (2, history(["m", 1, 0], ["a", 4, 0]), [("a", 4), ("m", 1)]),
+        (1, {**history(["m", 1, 0], ["a", 4, 0]), PREVIOUS_VERSION: "2"}, [("a", 4), ("m", 2)]),
+        (1, {BEFORE: "no json"}, []),
+        (1, {BEFORE: '{"a": 1}'}, []),
+        (1, history("a", ["m"], ["m", "1"], [1, 1], None), []),
+        (1, {PREVIOUS_VERSION: "none"}, []),
+        (9, {PREVIOUS_VERSION: "9"}, [("m", 9)]),
+    ],
+)
+def test_rollback_targets(depth: int, tags: dict[str, str], targets: list[tuple[str, int]]) -> None:
+    """The last `depth` promotions before it, from both records; what anybody else wrote there is passed over."""
+    champion = version("m", 9, stage="Production", tags=tags)
+    naming = Protection(Protect(), TARGET, depth).rollback_targets((*CHAIN, champion))
+    assert sorted(key for key, versions in naming.items() if champion in versions) == targets
+
+
+@pytest.mark.parametrize(
+    ("marks", "reason"),
+    [
+        ({"stage": "Production"}, "rollback target of m version 9"),
+        ({"stage": "Staging"}, "rollback target of m version 9"),
+        ({"aliases": ("live",)}, "rollback target of m version 9"),
+        ({"stage": "Archived"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_target_of_what_serves_anybody_stays(marks: dict[str, object], reason: str) -> None:
+    """Another team's config may mean production by any alias; a version that left production names nothing."""
+    protection = Protection(Protect(), TARGET)
+    assert protection.reason(version("m", 1), [version("m", 9, **marks)]) == reason
+
+
+def test_aliases_are_protected_by_pattern() -> None:
+    """`deployed-*` keeps what carries such an alias, and nothing else."""
+    protection = Protection(Protect(aliases=("deployed-*",)), TARGET)
+    assert protection.reason(version("m", 1, aliases=("deployed-eu", "x"))) == "alias deployed-eu"
+    assert protection.reason(version("m", 1, aliases=("x",))) == ""
+
+
+@pytest.mark.parametrize(
+    ("tags", "kept"),
+    [
+        ({}, ""),
+        ({"owner": '"b"'}, ""),
+        ({INTENT_TAG: "{}"}, "a"),
+        ({INTENT_TAG + ".2": "{}"}, "a"),
+        ({INTENT_TAG: "no json"}, "a"),
+        ({INTENT_TAG: '{"group": ["b", "c-*"]}'}, "a b c-1"),
+        ({INTENT_TAG: '{"changes": [["', INTENT_TAG + ".2": 'b", 1]]}'}, "a b"),
+        ({INTENT_TAG: '{"x": "\\q", "y": "b"}'}, "a b"),
+    ],
+)
+def test_a_promotion_at_work_keeps_every_model_it_mentions(tags: dict[str, str], kept: str) -> None:
+    """Whatever was half done there may be needed to finish or undo it."""
+    at_work = unfinished({"a": tags, "b": {}})
+    protection = Protection(Protect(), TARGET)
+    names = [name for name in ("a", "b", "c-1") if protection.reason(version(name, 1), (), at_work)]
+    assert " ".join(names) == kept
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({KEEP_TAG: ""}, "tag jenkins_mlflow.keep"),
+        ({KEEP_TAG: "false"}, "tag jenkins_mlflow.keep"),
+        (dict([lease_tag("eu", 86_400)]), "lease eu until 1970-01-02 00:00 UTC"),
+        (dict([lease_tag("eu", 86_399)]), ""),
+        (dict([lease_tag("a", 0), lease_tag("b", 90_000)]), "lease b until 1970-01-02 01:00 UTC"),
+        ({LEASE_TAG + "eu": "soon"}, "lease eu for ever: its end cannot be read"),
+        ({LEASE_TAG + "eu": "2026-01-01"}, "lease eu for ever: its end cannot be read"),
+    ],
+)
+def test_tags_that_keep_a_version(tags: dict[str, str], reason: str) -> None:
+    """The tag with the fixed name needs no config and no value; a lease keeps its version until its end."""
+    assert Protection(Protect(), TARGET, now=86_399.5).reason(version("m", 1, tags=tags)) == reason

@@ -1,0 +1,119 @@
+"""A document in its four forms: exact for programs, rounded for people, and nothing in it acts on its reader."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+
+import pytest
+from jenkins_mlflow.render import render
+
+SELECT = {
+    "command": "select",
+    "message": "done",
+    "metric": "<img>|a",
+    "candidates": [
+        {"model": "a", "version": 2, "value": 0.123456789, "verdict": "selected", "reason": "best"},
+        {"model": "a", "version": 1, "value": None, "verdict": "rejected", "reason": "no metric"},
+    ],
+}
+CLEANUP = {
+    "command": "cleanup",
+    "message": "stopped",
+    "items": [
+        {
+            "model": "🫀 heart-disease-classifier-of-the-cardiology-team",
+            "version": 12,
+            "stage": "None",
+            "aliases": [],
+            "action": "delete",
+            "reason": "older than the 3 newest versions outside production",
+            "outcome": "failed",
+            "error": "HTTP 500 from the server",
+        }
+    ],
+}
+
+
+class Terminal(io.StringIO):
+    """A terminal without color."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def text(document: dict[str, object], form: str, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    render(document, form, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_json_is_json_in_every_encoding(encoding: str) -> None:
+    """Emoji and lone surrogates survive a stream that cannot hold them."""
+    document = {"command": "x", "message": "🫀 é \udc80", "value": 0.1 + 0.2}
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    render(document, "json", stream)
+    stream.flush()
+    assert json.loads(raw.getvalue().decode(encoding)) == document
+
+
+def test_numbers_are_exact_for_programs_and_rounded_for_people() -> None:
+    """CSV has all digits, Markdown and text four."""
+    assert "0.123456789" in text(SELECT, "csv")
+    assert "| 0.1235 |" in text(SELECT, "md")
+    assert "0.1235  " in text(SELECT, "text")
+
+
+def test_a_header_is_as_foreign_as_a_cell() -> None:
+    """`--metric '<img>|a'` in Markdown, `--metric '=HYPERLINK(1)'` in CSV."""
+    assert text(SELECT, "md").splitlines()[0] == "| model | version | `<img>\\|a` | verdict | reason |"
+    rows = list(csv.reader(io.StringIO(text({**SELECT, "metric": "=HYPERLINK(1)"}, "csv"))))
+    assert rows[0] == ["model", "version", "'=HYPERLINK(1)", "verdict", "reason"]
+
+
+@pytest.mark.parametrize("form", ["text", "csv", "md"])
+def test_the_error_of_a_failed_deletion_shows(form: str) -> None:
+    """Beside the outcome, in every form."""
+    assert "failed: HTTP 500 from the server" in text(CLEANUP, form)
+
+
+def test_no_name_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name has its line, a line that is too long goes on below."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    lines = text(CLEANUP, "text", Terminal()).splitlines()
+    assert lines == [
+        "  version  stage  action  reason",
+        "      outcome",
+        "🫀 heart-disease-classifier-of-the-cardiology-team",
+        "  12       None   delete  older than the 3 newest versions outside production",
+        "      failed: HTTP 500 from the server",
+        "stopped",
+    ]
+
+
+def test_a_message_cannot_act_on_the_terminal() -> None:
+    """Neither in a line of text nor in the tree."""
+    assert text({"command": "schema", "message": "a\x1b[2J"}, "text") == "a\ufffd[2J\n"
+    version = {
+        "version": 1,
+        "stage": "None",
+        "production": False,
+        "aliases": ["\x1b"],
+        "value": 0.5,
+        "created": 0,
+    }
+    tree = {
+        "command": "list",
+        "message": "m\x1b",
+        "metric": "auc\r",
+        "models": [{"name": "a\x1b", "versions": [version]}],
+    }
+    assert text(tree, "text") == (
+        "📦 a\ufffd\n   📌 Version 1 - Stage: None  @\ufffd  auc\ufffd 0.5\nm\ufffd\n"
+    )
+    assert text({**tree, "brief": True}, "text") == ("📦 a\ufffd\n   📌 Version 1 - Stage: None\nm\ufffd\n")

@@ -1,0 +1,60 @@
+"""What a snapshot says of a model: which metrics can be compared, and whether stage and alias agree."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from builders import snapshot, version
+from jenkins_mlflow.registry.snapshot import Target, Version
+
+BOTH = Target("Production", "champion")
+STAGED = version("m", 1, stage="Production")
+ALIASED = version("m", 2, aliases=("champion",))
+COMPLETE = version("m", 1, stage="Production", aliases=("champion",))
+OTHER = version("m", 2, stage="Staging", aliases=("challenger",))
+
+
+@pytest.mark.parametrize(
+    ("versions", "target", "numbers"),
+    [
+        pytest.param((STAGED, ALIASED), BOTH, (1, 2), id="stage here, alias there"),
+        pytest.param((STAGED, ALIASED), Target("Production", None), None, id="no alias is meant"),
+        pytest.param((STAGED, ALIASED), Target(None, "champion"), None, id="no stage is meant"),
+        pytest.param((STAGED, version("m", 2)), BOTH, None, id="nothing has the alias"),
+        pytest.param((version("m", 1), ALIASED), BOTH, None, id="nothing has the stage"),
+        pytest.param((COMPLETE, OTHER), BOTH, None, id="both on one version"),
+        pytest.param(
+            (COMPLETE, version("m", 2, stage="Production")),
+            BOTH,
+            None,
+            id="one of two in the stage has the alias",
+        ),
+        pytest.param(
+            (STAGED, version("m", 3, stage="Production"), ALIASED), BOTH, (3, 2), id="of several the newest"
+        ),
+    ],
+)
+def test_stage_and_alias_on_different_versions(
+    versions: tuple[Version, ...], target: Target, numbers: tuple[int, int] | None
+) -> None:
+    """Both mean production, so on two versions of one model they contradict each other."""
+    found = snapshot(*versions).require("m").disagreement(target)
+    assert (found and (found[0].number, found[1].number)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("logged", "value"),
+    [
+        (0.5, 0.5),
+        (-1e300, -1e300),
+        (math.nan, None),
+        (math.inf, None),
+        (-math.inf, None),
+        pytest.param(1.7976931348623157e308, None, id="inf as MLflow's SQL stores keep it"),
+        pytest.param(-1.7976931348623157e308, None, id="-inf as MLflow's SQL stores keep it"),
+        pytest.param(1.797e308, None, id="inf, rounded"),
+    ],
+)
+def test_a_metric_that_cannot_be_compared_is_none(logged: float, value: float | None) -> None:
+    assert version("m", 1, metrics={"auc": logged}).metric("auc") == value
