@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import jenkins_mlflow.cleanup.apply
@@ -29,6 +30,7 @@ def child(command: dict[str, Any]) -> None:
     err = os.open(command["out"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(err, 2)
+    sys.stdin = Path(os.devnull).open()  # noqa: SIM115  the zygote has read from its own, which cannot be set up any more
     code = 1
     try:
         code = jenkins_mlflow.cli.main.run(command["argv"])

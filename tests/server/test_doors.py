@@ -472,11 +472,17 @@ def test_no_command_over_http_imports_mlflow(make_server: MakeServer, tmp_path: 
         ["rollback", "--model", "light"],
         ["promote", "--recover"],
         ["cleanup", "--dry-run"],
+        ["lease", "--model", "light", "--version", "5", "--holder", "cluster", "--for", "1d"],
+        ["lease"],
+        ["lease", "--model", "light", "--version", "5", "--holder", "cluster", "--release"],
         ["cleanup", "--yes"],
+        ["restore", "--model", "light"],
         ["doctor"],
     ):
         done = run_watched([*command, *group], tmp_path)
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    left = {version.number for version in Registry(connect(server.url)).model("light").versions}
+    assert left == {1, 4, 5, 6, 7, 8}  # 2 and 3 were deleted, and came back as 7 and 8
 
 
 @pytest.mark.parametrize(
