@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / ".demo" / "heart-disease"
 STORE = "mlflow.db"
 REPORT = "report"
+WIDTH = 78  # of a command beside its explanation
 _FOREIGN = ("MLFLOW_", "MLOPS__", "JENKINS_MLFLOW_", "BUILD_")
 
 
@@ -77,11 +78,25 @@ def main() -> int:
     # Without job execution: it starts ten helper processes, and only MLflow's GenAI features use them.
     print("  export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false")
     print(f"  .venv/bin/mlflow ui --port 5001 --backend-store-uri sqlite:///{store}")
-    print("\nTo go on by hand:\n")
+    print("\nThe folder stays as it is until the next `make demo`. To try more of it by hand:\n")
     print(f"  cd {PROJECT.relative_to(ROOT)} && . ../../.venv/bin/activate")
     print(f"  export MLFLOW_TRACKING_URI=sqlite:///{STORE}")
-    print("  jenkins-mlflow --help")
+    for command, does in next_commands(champion["model"]):
+        print(f"  {command:<{WIDTH}}  # {does}")
+    print("\nThen your own models: replace src/models/train.py and name the commands in mlops.yaml.")
+    print("Then Jenkins: docs/jenkins.md, a first pipeline in five minutes.")
     return 0
+
+
+def next_commands(champion: str) -> list[tuple[str, str]]:
+    """What to try next, and what it does."""
+    return [
+        ("jenkins-mlflow doctor", "what is wrong, and what to do about it"),
+        (f"jenkins-mlflow rollback --model {champion} --dry-run", "what a rollback would change"),
+        (f"jenkins-mlflow rollback --model {champion}", "back to the version before"),
+        ("jenkins-mlflow select", "how the others compare with it now"),
+        ("jenkins-mlflow --help", "everything else"),
+    ]
 
 
 def outcome(promotion: dict[str, Any]) -> str:

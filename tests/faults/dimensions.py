@@ -144,14 +144,24 @@ def refused_writes(bench: Bench) -> list[Cell]:
     return cells
 
 
-def foreign_hands(bench: Bench, hands: dict[str, Hand]) -> list[Cell]:
-    """Somebody at MLflow's UI changes production at every request, before it is served and after."""
+def foreign_hands(
+    bench: Bench, hands: dict[str, Hand], only: Callable[[str], bool] = lambda request: True
+) -> list[Cell]:
+    """Somebody at MLflow's UI changes production at every request, before it is served and after.
+
+    Args:
+        bench: The command.
+        hands: What is done.
+        only: Which requests, by their name; all by default.
+    """
     cells: list[Cell] = []
     with Zygote(bench.folder / "foreign") as zygote, CountingProxy(bench.server.url) as proxy:
         points = bench.points(zygote, proxy)
         last_look = max(number for number, point in enumerate(points, 1) if point.startswith("GET"))
         mlflow = client(bench.server.url)
         for number, request in enumerate(points, 1):
+            if not only(request):
+                continue
             for (what, hand), after in itertools.product(hands.items(), (False, True)):
                 name = bench.fresh()
                 proxy.reset()
