@@ -55,13 +55,14 @@ test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 	mvn --batch-mode --quiet --file tests/groovy/pom.xml test $(ARGS)
 
 .PHONY: lint
-lint: setup-dev ## check format, style, types, imports, shell files, the runner's manifest and the Groovy sources
+lint: setup-dev ## check format, style, types, imports, shell files, generated files and the Groovy sources
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
 	.venv/bin/shellcheck $$(git ls-files '*.sh') .ci/run
 	$(RUN) .venv/bin/lint-imports --no-logo --no-cache
 	$(RUN) scripts/manifest.py --check
+	$(RUN) scripts/steps.py --check
 	$(RUN) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh
 
@@ -92,6 +93,10 @@ jenkins-down: ## stop them and forget what they hold
 .PHONY: manifest
 manifest: ## list the files that Jenkins ships to agents, after a change in resources/
 	python3 scripts/manifest.py
+
+.PHONY: steps
+steps: setup-dev ## write the steps' parameters and pages, after a change of the command line
+	$(RUN) scripts/steps.py
 
 .PHONY: pin
 pin: ## pin all requirements anew, after a change of a requirements.in (needs uv)

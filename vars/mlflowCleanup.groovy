@@ -1,4 +1,6 @@
+import jenkinsmlflow.Command
+
 /** Deletes old model versions by the retention rules, see mlflowCleanup.txt. */
-Map call(Map args = [:]) {
-    return mlflowRun.execute('cleanup', args)
+Map call(Object args = [:]) {
+    return new Command(this, 'mlflowCleanup').execute('cleanup', args)
 }

@@ -1,4 +1,6 @@
+import jenkinsmlflow.Command
+
 /** Puts a model version into production, verified, see mlflowPromote.txt. */
-Map call(Map args = [:]) {
-    return mlflowRun.execute('promote', args)
+Map call(Object args = [:]) {
+    return new Command(this, 'mlflowPromote').execute('promote', args)
 }

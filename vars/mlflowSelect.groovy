@@ -1,4 +1,6 @@
+import jenkinsmlflow.Command
+
 /** Ranks the candidates and says which one should be promoted, see mlflowSelect.txt. */
-Map call(Map args = [:]) {
-    return mlflowRun.execute('select', args)
+Map call(Object args = [:]) {
+    return new Command(this, 'mlflowSelect').execute('select', args)
 }

@@ -28,6 +28,18 @@ BY_HAND = 4
 BUSY = 5
 PARTLY = 6
 
+# What an exit code means for a Jenkins build; every other code fails it.
+_BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE"}
+
+
+def build_result(exit_code: int) -> str:
+    """The result that a Jenkins build has after a command with this exit code.
+
+    >>> [build_result(code) for code in (DONE, BY_HAND, BUSY, PARTLY)]
+    ['SUCCESS', 'UNSTABLE', 'FAILURE', 'FAILURE']
+    """
+    return _BUILD_RESULTS.get(exit_code, "FAILURE")
+
 
 class _Reported(BaseException):
     """What stopped the work, as it is reported to a person.

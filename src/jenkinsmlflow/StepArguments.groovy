@@ -19,37 +19,37 @@ class StepArguments implements Serializable {
     /** The commands that a step may ask for. */
     @NonCPS
     static List commands() {
-        return ['cleanup', 'doctor', 'list', 'promote', 'rollback', 'select', 'train']
+        return (Options.kinds().keySet() as List).sort()
     }
 
-    /** What a command, or pipeline for all of them, or agent for none, takes: parameters and their kinds. */
+    /** How a step's messages begin: with its name, and with the command if the name does not say it. */
+    @NonCPS
+    static String head(String step, String command) {
+        String name = "mlflow${command.substring(0, 1).toUpperCase()}${command.substring(1)}"
+        return step == name ? step : "${step} ${command}".toString()
+    }
+
+    /**
+     * What a command, or pipeline for all of them, or agent for none, takes: parameters and their kinds. What the
+     * runner takes is in Options, made from the command line; what only the steps know is added here.
+     */
     @NonCPS
     static Map kinds(String command) {
-        Map training = [
-            jobs: 'count', only: 'texts', build: 'text', onFailure: ['stop', 'continue'], timeout: 'text',
-        ] + spreading()
-        Map choosing = [
-            metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
-            scope: ['build', 'group'], build: 'text',
-        ]
-        Map production = [stage: 'text', alias: 'text']
-        Map promoting = production + [dryRun: 'flag']
-        Map cleaning = [keepLast: 'whole', minAge: 'text', maxDeletions: 'count', dryRun: 'flag']
-        Map common = place() + [config: 'text', trackingUri: 'text', models: 'texts']
-        Map own = [
-            agent: place(),
-            train: common + training,
-            select: common + choosing,
-            promote: [model: 'text', version: 'count', recover: 'flag', approvedBy: 'text', over: 'text'] +
-                common + choosing + promoting,
-            rollback: [model: 'text', to: 'count'] + common + promoting,
-            cleanup: [model: 'text'] + common + cleaning,
-            list: common + [metric: 'text'],
-            doctor: common + production,
-            pipeline: common + training + choosing + promoting + cleaning +
-                [cleanup: 'flag', approve: 'approval', milestone: 'flag'],
-        ]
-        return own[command]
+        if (command == 'agent') {
+            return place()
+        }
+        if (command == 'pipeline') {
+            Map all = place() + spreading() + [cleanup: 'flag', approve: 'approval', milestone: 'flag']
+            for (String part in ['train', 'select', 'promote', 'cleanup']) {
+                all = Options.kinds()[part] + all
+            }
+            for (String name in ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at']) {
+                all.remove(name) // the selection, the approval and the pipeline say these
+            }
+            return all
+        }
+        Map added = [train: spreading(), promote: [allModels: 'flag'], cleanup: [allModels: 'flag']]
+        return Options.kinds()[command] + place() + (added[command] ?: [:])
     }
 
     /** Where a step works when it is called outside of an agent, and with what. */
@@ -57,7 +57,7 @@ class StepArguments implements Serializable {
     private static Map place() {
         return [
             label: 'text', image: 'text', agent: 'block', prepare: 'block', dir: 'folder',
-            credentials: 'credentials', python: 'text', report: 'folder',
+            credentials: 'credentials', python: 'text', report: 'folder', // every command has report, too
         ]
     }
 
@@ -86,6 +86,7 @@ class StepArguments implements Serializable {
             count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
             number: ['[0-9]+([.][0-9]+)?', 'a number'],
             span: [' *0*[1-9][0-9]{0,5} *[smhd] *', 'a time such as 30m or 2h'],
+            duration: [' *(0|[0-9]+([.][0-9]+)? *(ms|s|m|h|d|w)) *', 'a time such as 30m, 2h or 7d'],
             // archiveArtifacts takes paths below the workspace only
             folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
         ]
@@ -120,8 +121,64 @@ class StepArguments implements Serializable {
 
     /** The first thing wrong with the arguments, in one line; empty if they are fine. */
     @NonCPS
-    static String problem(String command, Map args) {
-        return firstProblem("mlflow ${command}: ", kinds(command), args)
+    static String problem(String head, String command, Object args) {
+        if (!(args instanceof Map)) {
+            return unnamed(head, command, args)
+        }
+        return firstProblem("${head}: ", kinds(command), args) ?: wrongTogether(head, command, args)
+    }
+
+    /** What to write instead of a value without a name. */
+    @NonCPS
+    private static String unnamed(String head, String command, Object given) {
+        Map usual = [agent: 'label', train: 'only', select: 'models', pipeline: 'config']
+        String step = head.contains(' ') ? head.substring(0, head.indexOf(' ')) : head
+        String name = step == 'mlflowRun' ? 'command' : usual[command] ?: 'model'
+        String value = given instanceof CharSequence ? "${given}".replaceAll('\\s+', ' ') : '...'
+        return "${step}: parameters have names; write ${step}(${name}: '${value}')"
+    }
+
+    /** What is missing, or given beside what it does not go with. */
+    @NonCPS
+    private static String wrongTogether(String head, String command, Map args) {
+        for (String name in Options.required()[command]) {
+            if (!isGiven(args[name])) {
+                return "${head}: ${name} is required"
+            }
+        }
+        for (Map.Entry rule in Options.needs()[command]) {
+            if (isGiven(args[rule.key]) && !isGiven(args[rule.value])) {
+                return "${head}: ${rule.key} needs ${rule.value}"
+            }
+        }
+        for (Map.Entry rule in Options.excludes()[command]) {
+            for (String other in rule.value) {
+                if (isGiven(args[rule.key]) && isGiven(args[other])) {
+                    return "${head}: ${rule.key} does not go with ${other}"
+                }
+            }
+        }
+        return ''
+    }
+
+    @NonCPS
+    private static boolean isGiven(Object value) {
+        return value != null && "${value}" != 'false'
+    }
+
+    /** Who or what started a build, by its causes: a person, else the change's author, else what Jenkins says. */
+    @NonCPS
+    static String starter(List causes, Object author, Object job) {
+        String found = ''
+        for (Map cause in causes) {
+            if (cause.userId) {
+                return cause.userId
+            }
+            found = found ?: "${cause._class}"
+        }
+        String what = found.contains('Timer') ? 'timer' : found.contains('Upstream') ? 'upstream build' :
+            found.contains('SCM') || found.contains('Branch') || found.contains('Push') ? 'change' : 'Jenkins'
+        return author ?: "${what}, job ${job}".toString()
     }
 
     @NonCPS
@@ -151,7 +208,7 @@ class StepArguments implements Serializable {
     /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
     @NonCPS
     static Map options(String command, Map args) {
-        Map ours = place() + spreading()
+        Map ours = place() + spreading() + [allModels: 'flag']
         ours.remove('report')
         Map known = kinds(command)
         Map found = [report: 'mlflow-report']

@@ -19,7 +19,9 @@ GROUP = "heart-disease-%"
 TRAINING_SECONDS = 1500
 SVM = "heart-disease-svm"
 FOREST = "heart-disease-random_forest"
-JENKINSFILE = (ROOT / "Jenkinsfile").read_text(encoding="utf-8")
+EXAMPLE = "examples/heart-disease/Jenkinsfile"
+BY_HAND = "jobs/manual.Jenkinsfile"
+JENKINSFILE = (ROOT / BY_HAND).read_text(encoding="utf-8")
 CHOICES = re.compile(r"(?<=name: 'ACTION', choices: \[)[^]]*")
 NO_URI = "name: 'TRACKING_URI', defaultValue: ''"
 
@@ -40,25 +42,37 @@ def scm_job(jenkins: JenkinsServer, trusted: str, repository: str, request: pyte
 
 
 @pytest.fixture
-def reference_job(scm_job: ScmJob, fresh_mlflow: Mlflow) -> str:
-    """The reference pipeline as it is after its first build: Jenkins knows its parameters."""
+def example_job(scm_job: ScmJob, fresh_mlflow: Mlflow) -> str:
+    """The example's pipeline as it is after its first build: Jenkins knows its parameters."""
+    return scm_job(EXAMPLE, {"DRY_RUN": False, "TRACKING_URI": fresh_mlflow.url})
+
+
+@pytest.fixture
+def manual_job(scm_job: ScmJob, fresh_mlflow: Mlflow) -> str:
+    """The form for re-runs by hand as it is after its first build."""
     (actions,) = CHOICES.findall(JENKINSFILE)
     known: dict[str, str | list[str] | bool] = {
         "ACTION": re.findall(r"\w+", actions),
         "MODEL": "",
         "VERSION": "",
-        "KEEP": "3",
+        "KEEP": "",
         "DRY_RUN": False,
+        "CONFIG": "examples/heart-disease/mlops.yaml",
+        "CREDENTIALS": "",
     }
-    return scm_job("Jenkinsfile", {**known, "TRACKING_URI": fresh_mlflow.url})
+    return scm_job(BY_HAND, {**known, "TRACKING_URI": fresh_mlflow.url})
 
 
-def test_the_reference_pipeline_trains_and_promotes(
-    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+def test_the_example_trains_and_promotes(
+    jenkins: JenkinsServer, example_job: str, fresh_mlflow: Mlflow
 ) -> None:
     """From nothing to one champion of the group, with its record, and the report of every stage archived."""
-    parameters = {"ACTION": "pipeline", "TRACKING_URI": fresh_mlflow.url}
-    build = jenkins.run(reference_job, parameters, TRAINING_SECONDS).expect("SUCCESS")
+    parameters = {"TRACKING_URI": fresh_mlflow.url, "DRY_RUN": "true"}
+    dry = jenkins.run(example_job, parameters, TRAINING_SECONDS).expect("SUCCESS")
+    assert client(fresh_mlflow.direct).search_model_versions() == [], dry.describe()
+    dry.expect_log("4 candidates would be trained: ")
+    parameters["DRY_RUN"] = "false"
+    build = jenkins.run(example_job, parameters, TRAINING_SECONDS).expect("SUCCESS")
     found = client(fresh_mlflow.direct).search_model_versions(f"name LIKE '{GROUP}'")
     assert len({version.name for version in found}) == 4, build.describe()
     serving = [version for version in found if version.current_stage == "Production"]
@@ -72,37 +86,45 @@ def test_the_reference_pipeline_trains_and_promotes(
     }
     assert said["promote"]["model"] == best.name, build.describe()
     assert "mlflow-report/select.json" in artifacts, build.describe()
+    assert {said[command]["build"] for command in said} == {artifacts["mlflow-report/.build"].strip()}
+    build.expect_log(f"MLflow: {fresh_mlflow.url}/#/models/{best.name}/versions/{best.version}")
 
 
 def test_a_rerun_by_hand_promotes_what_was_asked_for(
-    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+    jenkins: JenkinsServer, manual_job: str, fresh_mlflow: Mlflow
 ) -> None:
     """A dry run first, then the older version by its number; the other model of the group leaves production."""
     seed(fresh_mlflow.direct, {SVM: [Spec(), Spec()], FOREST: [CHAMPION]})
     asked = {"ACTION": "promote", "MODEL": SVM, "VERSION": "1", "TRACKING_URI": fresh_mlflow.url}
-    dry = jenkins.run(reference_job, {**asked, "DRY_RUN": "true"}).expect("SUCCESS")
+    dry = jenkins.run(manual_job, {**asked, "DRY_RUN": "true"}).expect("SUCCESS")
     assert in_production(fresh_mlflow, SVM) == [], dry.describe()
-    build = jenkins.run(reference_job, {**asked, "DRY_RUN": "false"}).expect("SUCCESS")
+    build = jenkins.run(manual_job, {**asked, "DRY_RUN": "false"}).expect("SUCCESS")
     assert (in_production(fresh_mlflow, SVM), champion(fresh_mlflow, SVM)) == ([1], 1), build.describe()
     assert in_production(fresh_mlflow, FOREST) == [], build.describe()
-    again = jenkins.run(reference_job, {**asked, "VERSION": "2"}).expect("SUCCESS")
+    again = jenkins.run(manual_job, {**asked, "VERSION": "2", "DRY_RUN": "false"}).expect("SUCCESS")
     assert (in_production(fresh_mlflow, SVM), champion(fresh_mlflow, SVM)) == ([2], 2), again.describe()
 
 
 def test_a_cleanup_by_hand_keeps_what_was_asked_for(
-    jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow
+    jenkins: JenkinsServer, manual_job: str, fresh_mlflow: Mlflow
 ) -> None:
     """KEEP=1 arrives as the string that it is."""
     seed(fresh_mlflow.direct, {SVM: [CHAMPION, Spec(), Spec(), Spec()]})
-    asked = {"ACTION": "cleanup", "MODEL": SVM, "KEEP": "1", "TRACKING_URI": fresh_mlflow.url}
-    build = jenkins.run(reference_job, asked).expect("SUCCESS")
+    asked = {
+        "ACTION": "cleanup",
+        "MODEL": SVM,
+        "KEEP": "1",
+        "DRY_RUN": "false",
+        "TRACKING_URI": fresh_mlflow.url,
+    }
+    build = jenkins.run(manual_job, asked).expect("SUCCESS")
     assert stages(fresh_mlflow, SVM) == {1: "Production", 4: "None"}, build.describe()
 
 
-def test_a_list_by_hand_is_shown(jenkins: JenkinsServer, reference_job: str, fresh_mlflow: Mlflow) -> None:
+def test_a_list_by_hand_is_shown(jenkins: JenkinsServer, manual_job: str, fresh_mlflow: Mlflow) -> None:
     """Whoever asks for the list reads it in the log."""
     seed(fresh_mlflow.direct, {SVM: [CHAMPION]})
-    build = jenkins.run(reference_job, {"ACTION": "list", "TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
+    build = jenkins.run(manual_job, {"ACTION": "list", "TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
     build.expect_log(SVM)
 
 
@@ -112,14 +134,17 @@ def test_the_first_build_knows_no_parameters(
     """A new job's first build runs with the defaults and declares the parameters; the next one has them."""
     assert NO_URI in JENKINSFILE
     script = JENKINSFILE.replace(NO_URI, NO_URI.replace("''", f"'{fresh_mlflow.url}'"))
-    # the first choice is the default; a training takes minutes
-    name = job(trusted, CHOICES.sub("'list', 'promote'", script))
+    script = script.replace("params.CONFIG ?: null", "null")  # a job without sources
+    name = job(trusted, script)
     seed(fresh_mlflow.direct, {SVM: [CHAMPION, Spec()]})
     first = jenkins.run(name).expect("SUCCESS")
     known = jenkins.json(f"job/{name.replace('/', '/job/')}/", "property[parameterDefinitions[name]]")
     declared = {each["name"] for item in known["property"] for each in item.get("parameterDefinitions", [])}
     assert declared == set(re.findall(r"name: '([A-Z_]+)'", JENKINSFILE)), first.describe()
-    second = jenkins.run(name, {"ACTION": "promote", "MODEL": SVM, "VERSION": "2"}).expect("SUCCESS")
+    # without a config its target is MLflow's default, as the seeded champion's
+    second = jenkins.run(
+        name, {"ACTION": "promote", "MODEL": SVM, "VERSION": "2", "DRY_RUN": "false"}
+    ).expect("SUCCESS")
     assert in_production(fresh_mlflow, SVM) == [2], second.describe()
 
 

@@ -166,7 +166,7 @@ def test_gates_are_tests_on_the_builds_page(
 def test_a_promotion_waits_for_jenkins_own_lock(
     jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
 ) -> None:
-    """The resource is held by another build: the promotion waits, and holds no agent meanwhile."""
+    """The resource is held by another build: the promotion waits until it is free."""
     needs_step(jenkins, "lock")
     holder = jenkins.start(job(trusted, "lock('mlflow locked') { input(id: 'Go', message: 'let it go?') }"))
     jenkins.until("the holder", lambda: "let it go?" in holder.console or None, 120, holder.describe)

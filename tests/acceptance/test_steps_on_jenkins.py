@@ -234,21 +234,23 @@ def test_credentials_become_the_variables_of_mlflow(jenkins: JenkinsServer, trus
 @pytest.mark.parametrize(
     ("step", "arguments", "line"),
     [
-        ("mlflowPromote", {"modle": "m"}, "mlflow promote: unknown parameter 'modle', did you mean 'model'?"),
+        ("mlflowPromote", {"modle": "m"}, "mlflowPromote: unknown parameter 'modle', did you mean 'model'?"),
         (
             "mlflowPromote",
             {"model": "m", "version": "0"},
-            "mlflow promote: version must be a whole number from 1",
+            "mlflowPromote: version must be a whole number from 1",
         ),
         (
             "mlflowCleanup",
             {"keepLast": "many"},
-            "mlflow cleanup: keepLast must be a whole number, not 'many'",
+            "mlflowCleanup: keepLast must be a whole number, not 'many'",
         ),
+        ("mlflowRollback", {}, "mlflowRollback: model is required"),
+        ("mlflowPromote", {"version": "3"}, "mlflowPromote: version needs model"),
         ("mlflowRun", {"command": "destroy"}, "mlflowRun: unknown command 'destroy'"),
-        ("mlflowPipeline", {"onFailure": "hope"}, "mlflow pipeline: onFailure must be one of stop, continue"),
+        ("mlflowPipeline", {"onFailure": "hope"}, "mlflowPipeline: onFailure must be one of stop, continue"),
     ],
-    ids=["unknown", "out-of-range", "type", "command", "choice"],
+    ids=["unknown", "out-of-range", "type", "required", "needs", "command", "choice"],
 )
 def test_a_wrong_argument_costs_no_agent(
     jenkins: JenkinsServer, trusted: str, job: Job, step: str, arguments: dict[str, str], line: str
@@ -258,3 +260,40 @@ def test_a_wrong_argument_costs_no_agent(
     build.expect_log(line).expect_no_log("Running on ", *SANDBOX)
     said = [each for each in build.console.splitlines() if line in each]
     assert len(said) == 1, build.describe()
+
+
+def test_a_build_archives_no_report_of_the_build_before(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """Two builds in one workspace: the first ends with the notice, the second succeeds and has none."""
+    seed(mlflow.direct, {"twice": [CHAMPION, Spec()]})
+    script = steps(
+        mlflow.url, call("mlflowAgent") + " { " + call("mlflowPromote", model="twice", version="2") + " }"
+    ).replace("  deleteDir()\n", "")
+    script += "node { archiveArtifacts(artifacts: 'mlflow-report/**', allowEmptyArchive: true) }\n"
+    name = job(trusted, script)
+    mlflow.proxy.inject(
+        respond(400, INVALID, "application/json"), method="POST", path="model-versions/transition-stage"
+    )
+    mlflow.proxy.inject(
+        respond(400, INVALID, "application/json"), method="POST", path="registered-models/alias"
+    )
+    first = jenkins.run(name).expect("UNSTABLE")
+    assert "mlflow-report/notice.txt" in first.artifacts, first.describe()
+    mlflow.proxy.reset()
+    second = jenkins.run(name).expect("SUCCESS")
+    assert "mlflow-report/notice.txt" not in second.artifacts, second.describe()
+
+
+def test_the_builds_page_is_one_line_of_plain_text(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """Nothing in it is markup; it says why a failed build ended."""
+    model = "page <b>&amp;</b>"
+    seed(mlflow.direct, {model: [CHAMPION]})
+    script = steps(mlflow.url, call("mlflowPromote", model=model, version="9"))
+    build = jenkins.run(job(trusted, script)).expect("FAILURE")
+    shown = str(jenkins.json(build.path, "description")["description"])
+    assert shown.startswith("mlflowPromote: "), shown
+    assert "\n" not in shown, shown
+    assert not set("<>&") & set(shown), shown

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks vars/, src/, Jenkinsfile and jobs/ with CodeNarc and its Jenkins rules; fails on any violation, whatever its
+# Checks vars/, src/, the Jenkinsfiles and jobs/ with CodeNarc and its Jenkins rules; fails on any violation, whatever its
 # priority. First proves, on a file full of mistakes, that the rules are really applied.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -29,4 +29,4 @@ for rule in ClassNotSerializable ClosureInGString CpsCallFromNonCpsMethod Forbid
     esac
 done
 
-codenarc -basedir=. -includes='vars/*.groovy,src/**/*.groovy,Jenkinsfile,jobs/*.Jenkinsfile'
+codenarc -basedir=. -includes='vars/*.groovy,src/**/*.groovy,Jenkinsfile,examples/*/Jenkinsfile,jobs/*.Jenkinsfile'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -22,8 +23,10 @@ numbers = itertools.count(1)
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 
 
-def promote(run_cli: RunCli, server: Server, name: str, command: list[str], version: int = 2) -> Finished:
-    env = {"MLOPS__PROMOTE__CHECK__COMMAND": json.dumps(command), "MLOPS__PROMOTE__CHECK__TIMEOUT": "2s"}
+def promote(
+    run_cli: RunCli, server: Server, name: str, command: list[str], version: int = 2, timeout: str = "2s"
+) -> Finished:
+    env = {"MLOPS__PROMOTE__CHECK__COMMAND": json.dumps(command), "MLOPS__PROMOTE__CHECK__TIMEOUT": timeout}
     target = ("--model", name, "--version", str(version), "--tracking-uri", server.url)
     return run_cli("promote", *target, "--output=json", env=env)
 
@@ -106,6 +109,26 @@ def test_what_someone_else_promoted_meanwhile_stays(
     assert (done.code, done.doc["status"]) == (1, "check_failed"), done.stderr
     assert "was not rolled back: someone else has changed what is in production" in done.doc["message"]
     assert state(server, name)[0] == {1: "Archived", 2: "Archived", 3: "Production"}
+
+
+def test_a_check_that_passes_looks_again(make_server: MakeServer, run_cli: RunCli, tmp_path: Path) -> None:
+    """Version 3 was promoted by a person while the check of version 2 ran: not a success, and version 3 stays."""
+    server = make_server()
+    name = model(server, CHAMPION, Spec(), Spec())
+    script = tmp_path / "by_hand.py"
+    script.write_text(
+        "from mlflow import MlflowClient\n"
+        f"client = MlflowClient({server.store_uri!r})\n"
+        f"client.transition_model_version_stage({name!r}, '3', 'Production', archive_existing_versions=True)\n"
+        f"client.set_registered_model_alias({name!r}, 'champion', '3')\n"
+    )
+    done = promote(run_cli, server, name, [sys.executable, str(script)], timeout="60s")
+    assert (done.code, done.doc["status"], done.doc["check"]["passed"]) == (1, "overtaken", True), done.stderr
+    assert done.doc["message"] == (
+        f"{name} version 2 was promoted and passed its check, but then someone else changed production; "
+        f"in production now: {name} version 3"
+    )
+    assert state(server, name) == ({1: "Archived", 2: "Archived", 3: "Production"}, 3)
 
 
 def test_nothing_to_do_needs_no_check(make_server: MakeServer, run_cli: RunCli) -> None:

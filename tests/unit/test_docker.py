@@ -63,7 +63,7 @@ def test_every_step_that_the_library_uses_has_its_plugin() -> None:
         "node": "workflow-durable-task-step",
         "parallel": "workflow-cps",
     }
-    groovy = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "vars").glob("*.groovy"))
+    groovy = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.groovy"))
     for step, plugin in steps.items():
         assert re.search(rf"\b{step}\(", groovy), step
         assert PLUGINS.get(plugin), plugin

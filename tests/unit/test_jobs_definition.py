@@ -38,7 +38,11 @@ def test_the_example_is_valid_and_its_scripts_are_in_the_repository() -> None:
         "mlops/manual",
     ]
     scripts = {rules.script for rules in example.jobs.values()}
-    assert scripts == {"Jenkinsfile", "jobs/nightly-cleanup.Jenkinsfile", "jobs/manual.Jenkinsfile"}
+    assert scripts == {
+        "examples/heart-disease/Jenkinsfile",
+        "jobs/nightly-cleanup.Jenkinsfile",
+        "jobs/manual.Jenkinsfile",
+    }
     nightly = (ROOT / "jobs" / "nightly-cleanup.Jenkinsfile").read_text(encoding="utf-8")
     assert f"cron('{example.jobs['nightly-cleanup'].schedule}')" in nightly
 

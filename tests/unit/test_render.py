@@ -22,12 +22,14 @@ SELECT = {
 CLEANUP = {
     "command": "cleanup",
     "message": "stopped",
+    "policy": [{"models": None, "keep": ["last 3"]}],
     "items": [
         {
             "model": "🫀 heart-disease-classifier-of-the-cardiology-team",
             "version": 12,
             "stage": "None",
             "aliases": [],
+            "created": 0,
             "action": "delete",
             "reason": "older than the 3 newest versions outside production",
             "outcome": "failed",
@@ -78,22 +80,31 @@ def test_a_header_is_as_foreign_as_a_cell() -> None:
 @pytest.mark.parametrize("form", ["text", "csv", "md"])
 def test_the_error_of_a_failed_deletion_shows(form: str) -> None:
     """Beside the outcome, in every form."""
-    assert "failed: HTTP 500 from the server" in text(CLEANUP, form)
+    shown = text(CLEANUP, form)
+    assert "HTTP 500 from the server" in shown
+    assert ("FAILED" if form == "text" else "failed") in shown
 
 
 def test_no_name_is_broken_at_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name has its line, a line that is too long goes on below."""
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
-    lines = text(CLEANUP, "text", Terminal()).splitlines()
-    assert lines == [
-        "  version  stage  action  reason",
-        "      outcome",
-        "🫀 heart-disease-classifier-of-the-cardiology-team",
-        "  12       None   delete  older than the 3 newest versions outside production",
-        "      failed: HTTP 500 from the server",
-        "stopped",
-    ]
+    name = "🫀 heart-disease-classifier-of-the-cardiology-team"
+    row = {
+        "model": name,
+        "version": 12,
+        "value": 0.5,
+        "verdict": "rejected",
+        "reason": "roc_auc 0.5 is not >= 0.8; " * 2,
+    }
+    chosen = {"command": "select", "message": "none", "metric": "roc_auc", "candidates": [row]}
+    lines = text(chosen, "text", Terminal()).splitlines()
+    assert lines[1:] == [
+        name,
+        "  12       0.5      rejected  roc_auc 0.5 is not >= 0.8; roc_auc 0.5 is not >=",
+        "      0.8;",
+        "none",
+    ], lines
 
 
 def test_a_message_cannot_act_on_the_terminal() -> None:

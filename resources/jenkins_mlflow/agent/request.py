@@ -14,15 +14,18 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.cli import main as cli
+from jenkins_mlflow.agent.report import claim
+from jenkins_mlflow.agent.scope import refuse_silent_scope
+from jenkins_mlflow.agent.told import tell
+from jenkins_mlflow.cli.ending import fail
+from jenkins_mlflow.cli.main import main as run_command
 from jenkins_mlflow.hidden import hide_process
-from jenkins_mlflow.render import render
 
 REQUEST = "JENKINS_MLFLOW_REQUEST"
 NONCE = "JENKINS_MLFLOW_NONCE"
-SHOWN = ("list", "doctor", "select", "cleanup")
 
 
 def command_line(request: Mapping[str, object]) -> list[str]:
@@ -67,7 +70,12 @@ def main() -> None:
     code: object = errors.DONE
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
-            cli.main()
+            if report := request["options"].get("report"):
+                claim(Path(report), os.environ.get("BUILD_TAG", ""))
+            refuse_silent_scope(request, Path.cwd(), os.environ)
+            run_command()
+        except errors.JenkinsMlflowError as refused:
+            code = fail(refused, sys.argv[1:], request["command"])
         except SystemExit as ended:
             code = ended.code
     try:
@@ -75,8 +83,8 @@ def main() -> None:
     except ValueError:
         sys.stderr.write(printed.getvalue())
         sys.exit(code if isinstance(code, int) and code else errors.FAILED)
-    if document.get("command") in SHOWN and "error" not in document:
-        render(document, "text", sys.stderr)  # the document goes to the step; a person reads the log
+    tell(document, sys.stderr)  # the document goes to the step; a person reads the log
+    document["build_result"] = errors.build_result(document["exit_code"])
     print(nonce, json.dumps(document), file=channel, flush=True)
 
 

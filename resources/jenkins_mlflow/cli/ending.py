@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -74,12 +75,15 @@ def finish(document: Document, options: Mapping[str, Any], session: Session) -> 
     A copy that cannot be written is a warning: what the command has done is done.
     """
     complete: Document = {"schema": 1, "exit_code": errors.DONE, **document, **_beside(session)}
+    complete["build"] = (
+        document.get("build") or session.build.id
+    )  # a training outside of a build makes one up
     complete["message"] = redact(complete["message"])
     if options.get("report"):
         text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
         if problem := write_report(options["report"], f"{complete['command']}.json", text):
             session.warn(problem)
-            complete |= _beside(session)
+            complete["warnings"] = _beside(session)["warnings"]
     _print(complete, options["output"])
     raise click.exceptions.Exit(complete["exit_code"])
 
@@ -87,6 +91,8 @@ def finish(document: Document, options: Mapping[str, Any], session: Session) -> 
 def _beside(session: Session) -> Document:
     """What every result of a session has, however the command ended."""
     return {
+        "build": session.build.id,
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "warnings": [redact(warning) for warning in session.warnings],
         "recovered": [item.document() for item in session.recovered],
         "tracking_uri": redact(session.uri),

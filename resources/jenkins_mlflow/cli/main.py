@@ -19,9 +19,11 @@ import click
 from jenkins_mlflow import VERSION, errors
 from jenkins_mlflow.cli.ending import fail, finish, leave_quietly, open_session
 from jenkins_mlflow.cli.options import (
+    Related,
     build,
     common,
     dry_run as dry_run_option,
+    mark_flags,
     marks,
     select_flags,
     selecting,
@@ -48,9 +50,7 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core].")
-@click.option(
-    "--only", multiple=True, metavar="CANDIDATE", help="Train only this candidate; may be repeated."
-)
+@click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
 @click.option(
     "--on-failure", metavar="stop|continue", help="Whether a failed candidate stops the others [stop]."
 )
@@ -84,16 +84,24 @@ def train(
 
 
 @cli.command()
+@marks
 @selecting
 @common
 def select(
-    metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None, **options: Any
+    stage: str | None,
+    alias: str | None,
+    metric: str | None,
+    direction: str | None,
+    min_improvement: str | None,
+    scope: str | None,
+    **options: Any,
 ) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
     from jenkins_mlflow.commands.select import choose, selection_document
     from jenkins_mlflow.selection.gates_report import write_gates_report
 
-    session = open_session(select_flags(metric, direction, min_improvement, scope), options)
+    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
+    session = open_session(flags, options)
     selection = choose(session)
     if options["report"]:
         try:
@@ -105,7 +113,14 @@ def select(
 
 @cli.command()
 @click.option("--model", help="Promote this registered model instead of selecting one.")
-@click.option("--version", type=click.IntRange(min=1), help="Its version [the newest that is READY].")
+@click.option(
+    "--version",
+    cls=Related,
+    needs="model",
+    hint="say which registered model the version belongs to",
+    type=click.IntRange(min=1),
+    help="Its version [the newest that is READY].",
+)
 @marks
 @dry_run_option
 @click.option(
@@ -121,7 +136,14 @@ def select(
     metavar="MODEL/VERSION",
     help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
 )
-@click.option("--recover", is_flag=True, help="Only finish or undo promotions that stopped in the middle.")
+@click.option(
+    "--recover",
+    cls=Related,
+    excludes=("model", "dry_run"),
+    hint="name models with --models",
+    is_flag=True,
+    help="Only finish or undo promotions that stopped in the middle.",
+)
 @selecting
 @common
 def promote(
@@ -143,22 +165,10 @@ def promote(
     """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
     from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
 
-    if version is not None and model is None:
-        raise UsageError(
-            "--version needs --model", next_step="say which registered model the version belongs to"
-        )
-    flags = select_flags(metric, direction, min_improvement, scope)
-    flags |= {
-        "promote.stage": stage,
-        "promote.alias": alias,
-        "promote.force_methods": list(force_methods) or None,
-    }
+    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
+    flags["promote.force_methods"] = list(force_methods) or None
     session = open_session(flags, options)
     if recover:
-        if model or dry_run:
-            raise UsageError(
-                "--recover goes with neither --model nor --dry-run", next_step="name models with --models"
-            )
         finish(run_recovery(session), options, session)
     document = run_promotion(
         session,
@@ -183,7 +193,7 @@ def rollback(
     """Return a model to the version that was in production before, or to any other."""
     from jenkins_mlflow.commands.rollback import rollback as run_rollback
 
-    session = open_session({"promote.stage": stage, "promote.alias": alias}, options)
+    session = open_session(mark_flags(stage, alias), options)
     finish(run_rollback(session, model=model, to=to, plan_only=dry_run), options, session)
 
 
@@ -191,13 +201,21 @@ def rollback(
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
 @click.option("--metric", help="Metric shown beside each version [roc_auc].")
 @click.option("--brief", is_flag=True, help="Text with versions and stages only, for tools that parse it.")
+@marks
 @common
-def list_models(names: tuple[str, ...], metric: str | None, brief: bool, **options: Any) -> None:
+def list_models(
+    names: tuple[str, ...],
+    metric: str | None,
+    brief: bool,
+    stage: str | None,
+    alias: str | None,
+    **options: Any,
+) -> None:
     """Show the registry as a tree: all of it, or each MODEL, a name or a pattern as with --models."""
     from jenkins_mlflow.commands.list import show_registry
 
     options["models"] = (*options["models"], *names)
-    session = open_session({"select.metric": metric}, options)
+    session = open_session({"select.metric": metric, **mark_flags(stage, alias)}, options)
     finish(show_registry(session, brief=brief), options, session)
 
 
@@ -208,7 +226,7 @@ def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
     """Diagnose server, store, locks and models, and say what to do. Changes nothing; a problem is exit code 1."""
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
 
-    session = open_session({"promote.stage": stage, "promote.alias": alias}, options)
+    session = open_session(mark_flags(stage, alias), options)
     finish(run_doctor(session), options, session)
 
 

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.render import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_REPORT = "mlflow-report"
+
+
+class Related(click.Option):
+    """An option that makes sense only beside another one, or that does not go with others.
+
+    Args:
+        needs: The name of the option that must be given, too.
+        excludes: The names of options that must not be given.
+        hint: What to do instead.
+    """
+
+    def __init__(
+        self, *args: Any, needs: str = "", excludes: tuple[str, ...] = (), hint: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.needs, self.excludes, self.hint = needs, excludes, hint
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        if self.name in opts:
+            if self.needs and self.needs not in opts:
+                raise UsageError(f"--{self.name} needs --{self.needs}", next_step=self.hint)
+            if any(other in opts for other in self.excludes):
+                others = " nor ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
+                raise UsageError(f"--{self.name} goes with neither {others}", next_step=self.hint)
+        return super().handle_parse_result(ctx, opts, args)
 
 
 def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -60,6 +88,11 @@ marks = _options(
     click.option("--stage", help="Stage that means production [Production]."),
     click.option("--alias", help="Alias that means production [champion]."),
 )
+
+
+def mark_flags(stage: str | None, alias: str | None) -> dict[str, object]:
+    """The values that the options of ``marks`` set in the configuration."""
+    return {"promote.stage": stage, "promote.alias": alias}
 
 
 def select_flags(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jenkins_mlflow.cli.ending import finish, open_session
-from jenkins_mlflow.cli.options import common
+from jenkins_mlflow.cli.options import common, mark_flags, marks
 from jenkins_mlflow.errors import UsageError
 
 
@@ -39,6 +39,7 @@ from jenkins_mlflow.errors import UsageError
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
     help="Count ages from this time (UTC) instead of now; with --dry-run or --plan.",
 )
+@marks
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
@@ -54,6 +55,8 @@ def cleanup(
     write: Path | None,
     read: Path | None,
     at: datetime | None,
+    stage: str | None,
+    alias: str | None,
     yes: bool,
     ask: bool,
     **options: Any,
@@ -65,7 +68,7 @@ def cleanup(
         "cleanup.keep_last": keep_last,
         "cleanup.keep_within": keep_within,
         "cleanup.max_deletions": max_deletions,
-    }
+    } | mark_flags(stage, alias)
     session = open_session(flags, options)
     wish = Wish(
         model=model,

@@ -100,6 +100,7 @@ class Promotion:
         self._confirm()
         if self._table.number == NEW:
             self._table = with_the_copy(self._registry, self._writer, plan)
+            self._refuse_if_overtaken()
         self._steps = self._steps_of(self._table, live)
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         try:
@@ -123,6 +124,16 @@ class Promotion:
             return self._registry.snapshot([*names, *self._group])
         return Snapshot(tuple(model for name in names if (model := self._registry.find_model(name))))
 
+    def _refuse_if_overtaken(self) -> None:
+        """Look again after the copy was made: that takes a while, and nothing marks the model as being changed yet."""
+        try:
+            refuse_if_changed(self._plan, self._read(with_candidate=True))
+        except Refused as refused:
+            refused.state = (
+                f"nothing in production was changed; {self._table.label} was made and is used next time"
+            )
+            raise
+
     def _steps_of(self, table: Table, first: Snapshot) -> Steps:
         target = self._plan.target
         return Steps(self._registry, table, target, self._methods, self._writer, self._read, first)
@@ -134,15 +145,18 @@ class Promotion:
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         steps = self._steps
         try:
-            method = steps.set_stage()
+            by_alias = steps.needs_no_stage()
+            aliased = by_alias and steps.set_own_alias()
+            method = steps.set_stage() if aliased or not by_alias else None
             staged = method is not None or not steps.stage_changes()
-            aliased = (staged or self._alias_fallback) and steps.set_own_alias()
+            if not by_alias:
+                aliased = (staged or self._alias_fallback) and steps.set_own_alias()
             retired = staged and aliased and steps.retire_others()
         except Overtaken:
             return self._overtaken()
         if staged and aliased and retired:
             return self._finish(tags, method or self._other_method())
-        if not staged and aliased and self._plan.needs_alias:
+        if not staged and aliased and self._plan.needs_alias and not by_alias:
             return self._partly(tags)
         return self._by_hand()
 
@@ -177,7 +191,7 @@ class Promotion:
         live = self._read()
         serving = in_scope(self._table, live, plan.target)
         outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
-        return outcome if self._steps.undone.failed else self._close(outcome)
+        return self._not_undone(outcome) if self._steps.undone.failed else self._close(outcome)
 
     def _by_hand(self) -> Outcome:
         """Nothing was promoted: everything goes back, and a person is asked."""
@@ -195,8 +209,7 @@ class Promotion:
             )
         outcome = self._told("manual", message, None, serving, missing)
         if self._steps.undone.failed or self._steps.undone.kept:
-            left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
-            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+            return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _overtaken(self) -> Outcome:
@@ -215,8 +228,7 @@ class Promotion:
         )
         outcome = self._told("overtaken", message, None, serving)
         if self._steps.undone.failed:
-            left = "; ".join(self._steps.undone.failed)
-            return replace(outcome, warnings=(f"not everything could be undone: {left}",))
+            return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _stop(self, stop: Interrupted) -> None:
@@ -291,6 +303,11 @@ class Promotion:
         if not undone.failed:
             self._remove_intent()
         return undone
+
+    def _not_undone(self, outcome: Outcome) -> Outcome:
+        """Keep the intent: the next command goes on with what could not be undone."""
+        left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
+        return replace(outcome, warnings=(*outcome.warnings, f"not everything could be undone: {left}"))
 
     def _left_open(self, outcome: Outcome) -> Outcome:
         """Keep the intent: a request that got no answer could still spoil this outcome."""

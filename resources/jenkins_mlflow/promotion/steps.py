@@ -58,6 +58,10 @@ class Steps:
         self.undone = Undone()
         """What undoing came to, the last time."""
 
+    def needs_no_stage(self) -> bool:
+        """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
+        return all(change.mark != self._table.number for change in self.stage_changes())
+
     def set_stage(self) -> str | None:
         """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
         changes = self.stage_changes()
@@ -80,12 +84,13 @@ class Steps:
         return all(self._move_alias(change) for change in own.pending if not change.is_stage)
 
     def retire_others(self) -> bool:
-        """Take the other models of an exclusive group out of production."""
+        """Take the other models of an exclusive group out of production, as long as the promoted version is in it."""
         for change in self._table.pending:
-            if change.model == self._table.model or is_settled(
-                change, states(self._table, self._live)[change]
-            ):
+            seen = states(self._table, self._live)
+            if change.model == self._table.model or is_settled(change, seen[change]):
                 continue
+            if any(row.model == self._table.model and not is_settled(row, how) for row, how in seen.items()):
+                raise Overtaken(f"someone else took {self._table.label} out of production")
             if not (self._retire(change) if change.is_stage else self._move_alias(change)):
                 return False
         return True

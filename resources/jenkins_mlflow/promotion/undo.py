@@ -30,20 +30,21 @@ class Undone:
 def changes_back(table: Table, live: Snapshot, target: Target) -> list[Change]:
     """The changes to take back, in order. Pure.
 
-    What is foreign stays. A version does not get its production stage back beside one that somebody else put there.
+    What is foreign stays. What left production does not come back beside a version that somebody else put there, in an
+    exclusive group in whichever model that is.
 
     Args:
         table: What was changed.
         live: What there is now.
         target: What marks production.
     """
-    taken = {version.model for version in strangers(table, live, target)}
+    taken = bool(strangers(table, live, target))
     back = [
         change
         for change, seen in states(table, live).items()
         if seen == "as wanted"
         and change.found != change.wanted
-        and not (change.is_stage and change.found == target.stage and change.model in taken)
+        and not (change.leaves and taken)
         and (change.is_stage or change.found is None or is_there(table, live, change.model, change.found))
     ]
     return sorted(back, key=lambda change: not restores(change, target))

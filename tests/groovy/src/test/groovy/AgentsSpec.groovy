@@ -80,7 +80,8 @@ class AgentsSpec extends LibrarySpec {
     def "credentials #given reach the runner as #variables, and nothing else does"() {
         given:
         File seen = new File(folder.root, 'seen')
-        File runner = executable("env | grep ^MLFLOW_TRACKING_ | sort > ${seen.path}; echo \"\$JENKINS_MLFLOW_NONCE {\\\"exit_code\\\":0}\"")
+        def answer = '{\\"exit_code\\": 0, \\"build_result\\": \\"SUCCESS\\"}'
+        File runner = executable("env | grep ^MLFLOW_TRACKING_ | sort > ${seen.path}; echo \"\$JENKINS_MLFLOW_NONCE ${answer}\"")
         def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path], credentials: [
             person: [kind: 'login', values: ['ada', 's3cret']], robot: [kind: 'token', values: ['t0ken']],
             cert: [kind: 'file', values: ['/tmp/cert.pem']], ca: [kind: 'file', values: ['/tmp/ca.pem']],
@@ -178,9 +179,9 @@ class AgentsSpec extends LibrarySpec {
             printf '%s\\n' "\$JENKINS_MLFLOW_REQUEST" >> '${requests.path}'
             printf '%s ' "\$JENKINS_MLFLOW_NONCE"
             case "\$JENKINS_MLFLOW_REQUEST" in
-                *dryRun*) echo '{"exit_code":0,"build":"b","on_failure":"${policy}","candidates":[{"name":"good"},{"name":"bad"}]}' ;;
-                *'"bad"'*) echo '{"exit_code":1,"message":"bad failed (exit code 3)"}' ;;
-                *) echo '{"exit_code":0,"status":"trained","message":"fine"}' ;;
+                *dryRun*) echo '{"exit_code":0,"build_result":"SUCCESS","build":"b","on_failure":"${policy}","candidates":[{"name":"good"},{"name":"bad"}]}' ;;
+                *'"bad"'*) echo '{"exit_code":1,"build_result":"FAILURE","message":"bad failed (exit code 3)"}' ;;
+                *) echo '{"exit_code":0,"build_result":"SUCCESS","status":"trained","message":"fine"}' ;;
             esac""")
 
         when:
@@ -193,7 +194,7 @@ class AgentsSpec extends LibrarySpec {
 
         where:
         policy     | result    | gathered | caught
-        'continue' | 'SUCCESS' | true     | [[stageResult: 'FAILURE', message: 'mlflow train: bad failed (exit code 3)']]
+        'continue' | 'SUCCESS' | true     | [[stageResult: 'FAILURE', message: 'mlflowTrain: bad failed (exit code 3)']]
         'stop'     | 'FAILURE' | null     | []
     }
 
@@ -208,7 +209,7 @@ class AgentsSpec extends LibrarySpec {
         build.error == null
         build.stages - ['svm'] == ['Train the candidates', 'Select the best', 'Approve the promotion', 'Promote the winner', 'Clean up old versions']
         build.callsOf('timeout')*.args == [[[time: 2, unit: 'HOURS']]]
-        build.callsOf('input')*.args == [[[id: 'Promote', ok: 'Promote', message: 'selected &lt;heart&gt; version 7. In production it replaces: heart/3',
+        build.callsOf('input')*.args == [[[id: 'Promote', ok: 'Promote', message: 'selected ‹heart› version 7. In production it replaces: heart/3',
                                             submitterParameter: 'APPROVER', submitter: 'ml-leads']]]
         requested.last().options.approvedBy == 'ada'
         requested.last().options.over == 'heart/3'
@@ -266,14 +267,15 @@ class AgentsSpec extends LibrarySpec {
 
     def "names from the registry are harmless on the build's page"() {
         given:
-        def build = buildAnswering(promote: [message: 'promoted <script>alert("1")</script> & \'co\' ' + 'x' * 400], cleanup: [message: 'deleted 2'])
+        def build = buildAnswering(promote: [message: 'promoted <script>alert("1")</script> & \'co\'\n[x](y) ' + 'x' * 400], cleanup: [message: 'deleted 2'])
 
         when:
-        build.run("node { mlflowPromote(model: 'm'); mlflowCleanup() }")
+        build.run("node { mlflowPromote(model: 'm'); mlflowCleanup(models: 'm') }")
 
         then:
-        build.description.startsWith('promoted &lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;co&#39; xxx')
-        build.description.endsWith('xxx...<br>deleted 2')
+        build.description.startsWith('promoted ‹script›alert("1")‹/script› ＆ \'co\' (x)(y) xxx')
+        build.description.endsWith('xxx...; deleted 2')
+        !(build.description =~ /[<>&\n]/)
         build.description.size() < 400
     }
 
@@ -286,6 +288,38 @@ class AgentsSpec extends LibrarySpec {
         build.error == null
         requested*.options == [[report: 'mlflow-report', model: 'm', to: 1]]
         build.description == 'rolled back m to version 1'
+    }
+
+    @Unroll
+    def "the pipeline outside of any agent takes as few as it needs: #arguments"() {
+        when:
+        def build = buildAnswering(plan('stop', 'svm') + [select: SELECTED, promote: [:], cleanup: [:]])
+            .run("mlflowPipeline(cleanup: true${arguments})")
+
+        then:
+        build.error == null
+        build.nodes.size() == nodes
+        build.callsOf('checkout').size() == nodes
+
+        where:
+        arguments                        | nodes
+        ''                               | 1
+        ', approve: true'                | 2
+        ", label: 'gpu'"                 | 4 // the plan, the candidate, what it has trained, the rest
+        ", label: 'gpu', approve: true"  | 5
+    }
+
+    def "a promotion that nobody approves says so on the build's page"() {
+        given:
+        def build = buildAnswering(plan('stop', 'svm') + [select: SELECTED])
+        build.answer = new FlowInterruptedException()
+
+        when:
+        build.run("mlflowPipeline(approve: true)")
+
+        then:
+        build.result == 'ABORTED'
+        build.description == 'not approved: selected ‹heart› version 7; nothing was changed'
     }
 
 }

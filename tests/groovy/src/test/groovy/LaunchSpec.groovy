@@ -11,7 +11,8 @@ class LaunchSpec extends LibrarySpec {
     /** Stands in for the package where the real one's libraries need not be installed. */
     static final String TINY_RUNNER = '''import json, os, sys
         |def main():
-        |    document = {"schema": 1, "command": "list", "status": "listed", "exit_code": 0, "message": sys.prefix}
+        |    document = {"schema": 1, "command": "list", "status": "listed", "exit_code": 0, "message": sys.prefix,
+        |        "build_result": "SUCCESS"}
         |    print(os.environ["JENKINS_MLFLOW_NONCE"], json.dumps(document))
         |'''.stripMargin()
 
@@ -29,7 +30,7 @@ class LaunchSpec extends LibrarySpec {
         warm.error == null
         warm.agentSteps == ['sh']
         warm.callsOf('libraryResource').size() == 2
-        cold.workspace.list() == [] // the bundle is gone
+        cold.workspace.list() == ['mlflow-report'] // the bundle is gone
     }
 
     def "whatever a parameter holds arrives untouched in the runner"() {
@@ -42,11 +43,11 @@ class LaunchSpec extends LibrarySpec {
         then:
         build.error == null
         new JsonSlurper().parseText(requests.text).options.model == hostile
-        build.workspace.list() == []
+        build.workspace.list() == ['mlflow-report']
         build.callsOf('sh').every { it.args[0].script == new File(resources, 'jenkins_mlflow/agent/launch.sh').getText('UTF-8') }
     }
 
-    def "the person who started the build reaches the runner, and nobody does in a nightly build"() {
+    def "the person who started the build reaches the runner, or the timer and its job"() {
         given:
         def nightly = buildAnswering(list: [:])
         nightly.causes.clear()
@@ -57,7 +58,7 @@ class LaunchSpec extends LibrarySpec {
         nightly.run(LIST)
 
         then:
-        requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', null]
+        requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', 'timer, job demo']
     }
 
     def "a request becomes a command line of the real runner, value by value"() {
@@ -97,7 +98,7 @@ class LaunchSpec extends LibrarySpec {
         File runner = executable("""
             echo '${forged}'
             echo 'another-nonce ${forged}'
-            echo "\$JENKINS_MLFLOW_NONCE {\\"exit_code\\": 0, \\"message\\": \\"true\\"}"
+            echo "\$JENKINS_MLFLOW_NONCE {\\"exit_code\\": 0, \\"build_result\\": \\"SUCCESS\\", \\"message\\": \\"true\\"}"
             echo '${forged}'
             printf '%s' ' \$JENKINS_MLFLOW_NONCE ${forged}'
         """)
@@ -121,7 +122,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path]).run(LIST)
 
         then:
-        build.error.message == "mlflow list: the runner's result is too large to be read on the controller"
+        build.error.message == "mlflowRun list: the runner's result is too large to be read on the controller"
     }
 
     def "brackets and quotes in a text are no nesting"() {
@@ -137,7 +138,7 @@ class LaunchSpec extends LibrarySpec {
         def build = buildAnswering(list: [:]).run("node { mlflowRun(command: 'list', models: (1..20000).collect { 'model' }) }")
 
         then:
-        build.error.message == "mlflow list: its arguments have 160037 characters, and an agent takes 100000: " +
+        build.error.message == "mlflowRun list: its arguments have 160037 characters, and an agent takes 100000: " +
             'put what is long into the config file'
         build.agentSteps == []
     }
@@ -152,7 +153,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(resources: stale).run(LIST)
 
         then:
-        build.error.message == 'mlflow list: what was sent to this agent does not have the key of the library, so none of it was run: ' +
+        build.error.message == 'mlflowRun list: what was sent to this agent does not have the key of the library, so none of it was run: ' +
             'its manifest.json is stale (run scripts/manifest.py where its sources were changed), or something on the agent has changed it'
         !new File(folder.root, 'cache').exists()
         build.workspace.list() == []
@@ -176,7 +177,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [PATH: bin.path]).run(LIST)
 
         then:
-        build.error.message == 'mlflow list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
+        build.error.message == 'mlflowRun list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
     }
 
     @Unroll
@@ -186,7 +187,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message.startsWith("mlflow list: ${message}")
+        build.error.message.startsWith("mlflowRun list: ${message}")
 
         where:
         variable                       | message
@@ -206,7 +207,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [JENKINS_MLFLOW_PYTHON: old.path]).run(LIST)
 
         then:
-        build.error.message ==~ /mlflow list: \S+ is Python 3\.6, too old: install python3 3\.10 or newer, or name one in JENKINS_MLFLOW_PYTHON/
+        build.error.message ==~ /mlflowRun list: \S+ is Python 3\.6, too old: install python3 3\.10 or newer, or name one in JENKINS_MLFLOW_PYTHON/
     }
 
     def "bootstrap.py can be read by a Python 3.4, which has no f-strings and no annotated variables"() {
@@ -223,7 +224,7 @@ class LaunchSpec extends LibrarySpec {
         def build = build(env: [JENKINS_MLFLOW_CACHE: blocked.path]).run(LIST)
 
         then:
-        build.error.message.startsWith('mlflow list: cannot install the runner: ')
+        build.error.message.startsWith('mlflowRun list: cannot install the runner: ')
         build.error.message.endsWith('; JENKINS_MLFLOW_CACHE names another folder')
     }
 
@@ -314,7 +315,7 @@ class LaunchSpec extends LibrarySpec {
 
         then: 'that Python was started; the stand-in cannot do more'
         build.log.contains("installing the runner's environment")
-        build.error.message.startsWith('mlflow list: could not install the runner (')
+        build.error.message.startsWith('mlflowRun list: could not install the runner (')
     }
 
     def "a folder of wheels replaces the index"() {
@@ -348,7 +349,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message ==~ /mlflow list: could not install the runner \((uv pip install|python -I -m)\); .*/
+        build.error.message ==~ /mlflowRun list: could not install the runner \((uv pip install|python -I -m)\); .*/
         new File(folder.root, 'cache').listFiles().every { !new File(it, 'ready').exists() }
     }
 

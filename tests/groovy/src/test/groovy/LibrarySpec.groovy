@@ -40,12 +40,16 @@ abstract class LibrarySpec extends Specification {
         File home = folder.newFolder()
         documents.each { command, document ->
             Map complete = [schema: 1, command: command, status: 'done', exit_code: 0, message: "${command} done".toString()]
-            new File(home, "${command}.json").setText(JsonOutput.toJson(complete + document), 'UTF-8')
+            complete += document
+            Map results = [0: 'SUCCESS', 3: 'UNSTABLE', 4: 'UNSTABLE'] // as errors.build_result says
+            complete.build_result = results[complete.exit_code] ?: 'FAILURE'
+            new File(home, "${command}.json").setText(JsonOutput.toJson(complete), 'UTF-8')
         }
         return executable("""
             command=\$(printf '%s' "\$JENKINS_MLFLOW_REQUEST" | sed 's/.*"command":"\\([a-z]*\\)".*/\\1/')
             printf '%s\\n' "\$JENKINS_MLFLOW_REQUEST" >> '${requests.path}'
             echo "runner says: \$command" >&2
+            mkdir -p mlflow-report && echo "\$BUILD_TAG" > mlflow-report/.build
             printf '%s ' "\$JENKINS_MLFLOW_NONCE"
             cat '${home.path}'/"\$command.json"
         """)

@@ -72,9 +72,10 @@ class PipelineSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message == 'mlflow train: candidate svm failed'
+        build.error.message == 'mlflowPipeline train: candidate svm failed'
         build.stages == STAGES.take(1)
-        build.archived == ['mlflow-report/logs/svm.log'] as Set
+        build.archived == ['mlflow-report/.build', 'mlflow-report/logs/svm.log'] as Set
+        build.description == 'mlflowPipeline train: candidate svm failed'
     }
 
     def "a report that cannot be archived does not hide the first failure"() {
@@ -86,7 +87,7 @@ class PipelineSpec extends LibrarySpec {
         build.run("node { mlflowPipeline() }")
 
         then:
-        build.error.message == 'mlflow train: candidate svm failed'
+        build.error.message == 'mlflowPipeline train: candidate svm failed'
         build.log.contains('The report could not be archived: disk full')
     }
 
@@ -124,6 +125,87 @@ class PipelineSpec extends LibrarySpec {
         then:
         build.error == null
         requested*.options*.only == [['a'], ['b']]
+    }
+
+    def "a build whose commands never worked archives nothing that an earlier build left"() {
+        given:
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: '/no/such/python'])
+
+        when:
+        build.run('''node {
+            writeFile(file: 'mlflow-report/.build', text: "jenkins-demo-0\\n", encoding: 'UTF-8')
+            writeFile(file: 'mlflow-report/notice.txt', text: 'PROMOTE BY HAND', encoding: 'UTF-8')
+            mlflowPipeline()
+        }''')
+
+        then:
+        build.result == 'FAILURE'
+        build.archived.empty
+    }
+
+    @Unroll
+    def "a dry run #where trains nothing, selects from what is there, and plans promotion and cleanup"() {
+        given:
+        Map plan = [status: 'planned', candidates: [[name: 'svm', status: 'planned']], on_failure: 'stop', build: 'b-1']
+
+        when:
+        def build = buildAnswering(train: plan, select: SELECTED, promote: [status: 'planned'], cleanup: [status: 'planned'])
+            .run(script)
+
+        then:
+        build.error == null
+        requested*.command == ['train', 'select', 'promote', 'cleanup']
+        requested[0].options == [report: 'mlflow-report', dryRun: true]
+        requested[1].options == [report: 'mlflow-report', scope: 'group']
+        requested[2].options == [report: 'mlflow-report', dryRun: true, scope: 'group', model: 'heart-$(id)', version: 7]
+        requested[3].options == [report: 'mlflow-report', dryRun: true]
+        build.callsOf('milestone').empty
+        build.callsOf('lock').empty
+        build.nodes.size() == 1
+
+        where:
+        where              | script
+        'on an agent'      | "node { mlflowPipeline(dryRun: 'true', scope: 'build', cleanup: true) }"
+        'outside of any'   | "mlflowPipeline(label: 'gpu', dryRun: true, scope: 'build', cleanup: true)"
+    }
+
+    def "a dry run asks nobody"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [:]).run("mlflowPipeline(dryRun: true, approve: true)")
+
+        then:
+        build.error == null
+        build.callsOf('input').empty
+    }
+
+    def "the stage that means production is asked about in every stage"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED, promote: [:], cleanup: [:])
+            .run("node { mlflowPipeline(stage: 'Staging', forceMethod: 'stage', cleanup: true) }")
+
+        then:
+        build.error == null
+        requested*.options*.stage == [null, 'Staging', 'Staging', 'Staging']
+        requested[2].options.forceMethod == ['stage']
+    }
+
+    @Unroll
+    def "a candidate that failed under the policy continue is seen: #code"() {
+        given:
+        Map trained = [status: 'trained', message: '1 of 2 candidates trained: svm failed (exit code 3)', on_failure: 'continue',
+                       build: 'b-1', candidates: [[name: 'knn', status: 'ok'], [name: 'svm', status: 'failed']]]
+
+        when:
+        def build = buildAnswering(train: trained).run(code)
+
+        then:
+        build.result == 'SUCCESS'
+        build.value.candidates*.status == ['ok', 'failed']
+        build.description == trained.message
+        build.caught.last() == [stageResult: 'UNSTABLE', message: "mlflowTrain: ${trained.message}".toString()]
+
+        where:
+        code << ["node { return mlflowTrain() }", "return mlflowTrain(label: 'gpu')"]
     }
 
 }

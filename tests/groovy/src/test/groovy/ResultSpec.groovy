@@ -17,7 +17,7 @@ class ResultSpec extends LibrarySpec {
 
         then:
         build.result == 'SUCCESS'
-        build.value == [schema: 1, command: 'promote', status: 'promoted', exit_code: 0, message: 'promote done',
+        build.value == [schema: 1, command: 'promote', status: 'promoted', exit_code: 0, message: 'promote done', build_result: 'SUCCESS',
                         production: [[model: 'm', version: 3]], seconds: 0.5]
         build.value instanceof HashMap
         build.value.production.class == ArrayList
@@ -36,7 +36,8 @@ class ResultSpec extends LibrarySpec {
         then:
         build.result == 'FAILURE'
         build.error.class == AbortException
-        build.error.message == 'mlflow promote: no such model: m'
+        build.error.message == 'mlflowPromote: no such model: m'
+        build.description == 'mlflowPromote: no such model: m'
 
         where:
         code << [1, 2, 130, 143]
@@ -51,16 +52,18 @@ class ResultSpec extends LibrarySpec {
         then:
         build.result == 'UNSTABLE'
         build.error == null
-        build.log.contains('WARNING: mlflow select: none of 4 passes')
+        build.log.contains('WARNING: mlflowSelect: none of 4 passes')
+        build.description == 'mlflowSelect: none of 4 passes'
         build.log.contains('then: no_candidate')
         build.archived.empty
     }
 
     def "a person must promote: unstable, with the notice archived"() {
         when:
-        def build = buildAnswering(promote: [status: 'manual', exit_code: 4, message: 'promote by hand']).run('''
+        def build = buildAnswering(promote: [status: 'manual', exit_code: 4, message: 'promote by hand', notice: [files: ['out/notice.txt', 'out/notice.md']]]).run('''
             node {
                 writeFile(file: 'out/notice.md', text: '# By hand', encoding: 'UTF-8')
+                writeFile(file: 'out/.build', text: env.BUILD_TAG, encoding: 'UTF-8')
                 writeFile(file: 'out/logs/a.log', text: 'x', encoding: 'UTF-8')
                 writeFile(file: 'secret.txt', text: 'x', encoding: 'UTF-8')
                 mlflowPromote(model: 'm', report: 'out')
@@ -70,16 +73,25 @@ class ResultSpec extends LibrarySpec {
         then:
         build.result == 'UNSTABLE'
         build.error == null
-        build.archived == ['out/notice.md', 'out/logs/a.log'] as Set
+        build.archived == ['out/.build', 'out/notice.md', 'out/logs/a.log'] as Set
+        build.description == 'mlflowPromote: promote by hand; how to promote by hand: out/notice.txt'
+        build.log.contains('Report: http://jenkins.example/job/demo/1/artifact/out/')
     }
 
-    def "a runner that dies without a result fails the build"() {
+    @Unroll
+    def "a runner that is killed in #code fails the build and says what that means"() {
         when:
-        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: executable('kill -9 $$').path]).run("node { mlflowSelect() }")
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: executable('kill -9 $$').path]).run("node { ${code} }")
 
         then:
         build.result == 'FAILURE'
-        build.error.message == 'script returned exit code 137'
+        build.error.message == message
+        build.description == message
+
+        where:
+        code                             | message
+        "mlflowPromote(model: 'm')"      | 'mlflowPromote: killed (137); the next command finishes or undoes what it began'
+        "mlflowCleanup(models: 'm')"     | 'mlflowCleanup: killed (137); run it again'
     }
 
     def "a runner that prints something else fails the build"() {
@@ -88,7 +100,7 @@ class ResultSpec extends LibrarySpec {
 
         then:
         build.result == 'FAILURE'
-        build.error.message == 'mlflow select: the runner printed no result; the log above says why'
+        build.error.message == 'mlflowSelect: the runner printed no result; the log above says why'
     }
 
     def "an abort while a command works ends the runner and passes through"() {
@@ -110,6 +122,7 @@ class ResultSpec extends LibrarySpec {
         build.result == 'ABORTED'
         build.error.class == FlowInterruptedException
         build.stages == ['Train the candidates']
+        build.description == 'mlflowPipeline train: aborted; run it again'
         ended.exists()
         !build.log.contains('never')
     }

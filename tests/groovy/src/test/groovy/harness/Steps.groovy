@@ -78,6 +78,16 @@ class Steps {
         file.setText("${args.text}", 'UTF-8')
     }
 
+    boolean fileExists(String path) {
+        return new File(folders.peek(), path).exists()
+    }
+
+    String readFile(Map args) {
+        known('readFile', args, ['file', 'encoding'])
+        assert args.encoding == 'UTF-8': 'the agent has its own idea of an encoding'
+        return new File(folders.peek(), "${args.file}").getText('UTF-8')
+    }
+
     String libraryResource(Map args) {
         known('libraryResource', args, ['resource', 'encoding'])
         assert args.encoding == 'UTF-8': "a blank encoding is the controller's own"

@@ -1,0 +1,47 @@
+"""The report folder is this build's: what an earlier build left in the same workspace is removed first."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from jenkins_mlflow.report import probe, refuse_links
+
+MARK = ".build"
+_COMMANDS = ("cleanup", "doctor", "lease", "list", "promote", "restore", "rollback", "select", "train")
+# Only what commands write: the folder may be shared with files of the team.
+_WRITTEN = (
+    *(f"{name}.json" for name in _COMMANDS),
+    *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
+)
+
+
+def claim(folder: Path, build: str) -> None:
+    """Make the folder this build's.
+
+    Args:
+        folder: The report folder; made if it is not there.
+        build: Jenkins' BUILD_TAG. Commands of one build may come at once, in parallel branches: the first one
+            removes what another build left, the others find the folder marked.
+
+    Raises:
+        UsageError: A symbolic link is in the folder or on the way to it.
+        Refused: The folder cannot be written.
+    """
+    refuse_links(folder)
+    probe(folder)
+    with (folder / MARK).open("a+", encoding="utf-8") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        mark.seek(0)
+        if build and mark.read() == f"{build}\n":
+            return
+        for old in _left(folder):
+            old.unlink(missing_ok=True)
+        mark.truncate(0)
+        mark.write(f"{build}\n")
+
+
+def _left(folder: Path) -> Iterator[Path]:
+    for pattern in _WRITTEN:
+        yield from (path for path in folder.glob(pattern) if path.is_file() or path.is_symlink())

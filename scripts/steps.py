@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Writes what the Jenkins steps know of the command line: src/jenkinsmlflow/Options.groovy and the pages in vars/.
+
+The options of every command are written once, in `jenkins_mlflow.cli`; names, kinds, ranges and choices follow from
+there and from the config's schema. `--check` changes nothing and fails if a file is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from jenkins_mlflow.cli.main import cli
+from jenkins_mlflow.cli.options import Related
+from jenkins_mlflow.config.schema import json_schema
+
+ROOT = Path(__file__).resolve().parent.parent
+OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
+PAGES = ROOT / "vars"
+COMMANDS = ("cleanup", "doctor", "list", "promote", "rollback", "select", "train")
+# A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.
+NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather", "brief")
+SECTIONS = {"train": "Train", "cleanup": "Cleanup"}
+
+PLACE = (
+    "label, image, agent, prepare, dir, credentials, python: where and with what it works, see mlflowAgent"
+)
+MAX_PARALLEL = (
+    "maxParallel: how many agents train at once; a whole number from 1 (default: one for each candidate)"
+)
+ALL_MODELS = (
+    "allModels: true: work on every model of the registry, if there is no config and neither models nor model is "
+    "given"
+)
+PIPELINE = (
+    (
+        "approve: a person must approve the promotion: true, or a map of submitter (users or groups, by commas) and "
+        "timeout (such as '2h', default '1d'); outside of any agent only"
+    ),
+    "milestone: false: an older build may promote after a newer one (default: true)",
+    "cleanup: true: delete old versions at the end (default: false)",
+)
+DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at")
+DRY_PIPELINE = (
+    "dryRun: true: show the candidates that would be trained, select among the versions that are registered, show "
+    "what the promotion and the cleanup would change; train and change nothing"
+)
+FAILURE = "FAILURE when something failed or is configured wrongly"
+BY_HAND = "UNSTABLE when a person must promote by hand: the notice that says how is in the log and among the artifacts"
+GATES = "UNSTABLE when no candidate passes the gates"
+SOME_FAILED = (
+    "with onFailure: 'continue', candidates that failed make the stage unstable and the build goes on"
+)
+EFFECTS = {
+    "mlflowTrain": (FAILURE, SOME_FAILED),
+    "mlflowSelect": (GATES, FAILURE),
+    "mlflowPromote": (GATES, BY_HAND, FAILURE),
+    "mlflowRollback": (BY_HAND, FAILURE),
+    "mlflowCleanup": (FAILURE,),
+    "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
+    "mlflowRun": ("as the command's own step says", "list changes nothing", "doctor: FAILURE on a problem"),
+}
+STEPS = {
+    "mlflowTrain": "train",
+    "mlflowSelect": "select",
+    "mlflowPromote": "promote",
+    "mlflowRollback": "rollback",
+    "mlflowCleanup": "cleanup",
+    "mlflowRun": "list",
+    "mlflowPipeline": "",
+}
+
+
+def options(command: str) -> Iterator[tuple[str, click.Option]]:
+    """The options of a command that its step has, each by the name of the step's parameter."""
+    for option in cli.commands[command].params:
+        if not isinstance(option, click.Option):
+            continue  # a step's parameters have names
+        for flag in option.opts:
+            name = flag.removeprefix("--")
+            if flag.startswith("--") and name not in NOT_FOR_STEPS:
+                yield parameter(name), option
+
+
+def parameter(flag: str) -> str:
+    """The step's name for an option: `dry-run` is dryRun."""
+    return re.sub("[-_]([a-z])", lambda match: match[1].upper(), flag)
+
+
+def kind(command: str, option: click.Option) -> str | list[str]:
+    """What the step accepts for an option, see StepArguments.rule."""
+    if isinstance(option.type, click.Path) and not option.type.file_okay:
+        return "folder"
+    if option.is_flag:
+        return "flag"
+    if option.multiple:
+        return "texts"
+    if isinstance(option.type, click.IntRange):
+        return "count" if option.type.min == 1 else "whole"
+    return _configured(command, str(option.name))
+
+
+def _configured(command: str, key: str) -> str | list[str]:
+    """An option that overrides a key of the config takes what the key takes."""
+    definitions = json_schema()["$defs"]
+    for section in (SECTIONS.get(command, "Select"), "Promote"):
+        if key in definitions[section]["properties"]:
+            return _described(definitions[section]["properties"][key])
+    return "text"
+
+
+def _described(schema: Mapping[str, Any]) -> str | list[str]:
+    forms = _forms(schema)
+    if choices := [choice for form in forms for choice in form.get("enum", ())]:
+        return [*choices, *("null" for form in forms if form.get("type") == "null")]
+    if any("(ms|s|m|h|d|w)" in form.get("pattern", "") for form in forms):
+        return "duration"
+    if any(form.get("type") == "integer" for form in forms):
+        return "count" if any(form.get("minimum") == 1 for form in forms) else "whole"
+    return "number" if any(form.get("type") == "number" for form in forms) else "text"
+
+
+def _forms(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A schema and its alternatives."""
+    return [schema, *(form for each in schema.get("anyOf", ()) for form in _forms(each))]
+
+
+def groovy() -> str:
+    """The class that the steps read."""
+    kinds: dict[str, Any] = {}
+    required: dict[str, Any] = {}
+    needs: dict[str, Any] = {}
+    excludes: dict[str, Any] = {}
+    for command in COMMANDS:
+        found = dict(options(command))
+        names = {str(option.name): name for name, option in reversed(found.items())}
+        kinds[command] = {name: kind(command, option) for name, option in found.items()}
+        required[command] = [name for name, option in found.items() if option.required]
+        related = {name: option for name, option in found.items() if isinstance(option, Related)}
+        needs[command] = {name: names[option.needs] for name, option in related.items() if option.needs}
+        excludes[command] = {
+            name: [names[other] for other in option.excludes]
+            for name, option in related.items()
+            if option.excludes
+        }
+    methods = (
+        ("kinds", "Each command's parameters and what they take, see StepArguments.rule.", kinds),
+        ("required", "Parameters that a command cannot do without.", required),
+        ("needs", "Parameters that make sense only beside another one.", needs),
+        ("excludes", "Parameters that do not go with others.", excludes),
+    )
+    body = "\n".join(_method(*each) for each in methods)
+    return (
+        "package jenkinsmlflow\n\nimport com.cloudbees.groovy.cps.NonCPS\n\n"
+        "/** What the runner's command line takes. Made by scripts/steps.py: change the command line instead. */\n"
+        "class Options implements Serializable {\n\n    private static final long serialVersionUID = 1L\n\n"
+        f"{body}\n}}\n"
+    )
+
+
+def _method(name: str, says: str, value: Mapping[str, Mapping[str, Any] | list[str]]) -> str:
+    lines = []
+    for command, content in value.items():
+        if not content:
+            continue
+        if isinstance(content, list):
+            lines.append(f"            {command}: {_literal(content)},")
+            continue
+        items = (f"                {key}: {_literal(each)}," for key, each in content.items())
+        lines += [f"            {command}: [", *items, "            ],"]
+    rows = "\n".join(lines)
+    return f"    /** {says} */\n    @NonCPS\n    static Map {name}() {{\n        return [\n{rows}\n        ]\n    }}\n"
+
+
+def _literal(value: str | list[str]) -> str:
+    return f"'{value}'" if isinstance(value, str) else f"[{', '.join(map(_literal, value))}]"
+
+
+def page(step: str, text: str) -> str:
+    """A step's help page with its generated part: from the parameters to what the step does to the build."""
+    head, _, rest = text.partition("\nParameters, ")
+    returns = rest[rest.index("\nReturns ") :]
+    lines = [
+        "",
+        "Parameters, none of them required unless said; strings from a build's form are fine, and where the config has",
+        "a key for one, its value is the default:",
+        "",
+    ]
+    for line in _parameters(step):
+        lines += textwrap.wrap(f"- {line}", 116, subsequent_indent="  ", break_on_hyphens=False)
+    effects = "; ".join(EFFECTS[step])
+    lines += ["", *textwrap.wrap(f"What it does to the build: {effects}; else nothing.", 116)]
+    return head + "\n".join(lines) + "\n" + returns
+
+
+def _parameters(step: str) -> Iterator[str]:
+    if step == "mlflowRun":
+        yield f"command: required: {', '.join(COMMANDS)}; the parameters of the others are those of their own step"
+    parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
+    said = set(DECIDED) if step == "mlflowPipeline" else set()
+    for command in parts:
+        for name, option in options(command):
+            if name in said:
+                continue
+            names = [each for each, same in options(command) if same is option]
+            said.update(names)
+            if step == "mlflowPipeline" and name == "dryRun":
+                yield DRY_PIPELINE
+            else:
+                former = f"; {names[1]} is the former name" if names[1:] else ""
+                yield f"{', '.join(names)}: {_help(command, option)}{former}"
+            if name == "report":
+                yield PLACE
+    if "train" in parts:
+        yield MAX_PARALLEL
+    if step in ("mlflowPromote", "mlflowCleanup"):
+        yield ALL_MODELS
+    if step == "mlflowPipeline":
+        yield from PIPELINE
+
+
+def _help(command: str, option: click.Option) -> str:
+    text = (option.help or "").rstrip(".")
+    default = re.search(r" \[(.*)\]$", text)
+    text = text[: default.start()] if default else text
+    text = text[0].lower() + text[1:] if text[1].islower() or text[1] == " " else text
+    text = re.sub("--([a-z-]+)", lambda match: parameter(match[1]), text)
+    takes = kind(command, option)
+    if option.required:
+        text = f"required: {text}"
+    if option.is_flag:
+        text = f"true: {text}"
+    elif isinstance(takes, list):
+        text += f"; {' or '.join(takes)}"
+    elif takes == "texts":
+        text += "; a text or a list of texts"
+    elif option.metavar == "FILE":
+        text += "; a file's path"
+    elif takes in ("count", "whole"):
+        text += "; a whole number" + (" from 1" if takes == "count" else "")
+    return text + (f" (default: {default[1]})" if default else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="fail if a file is stale, write nothing")
+    check = parser.parse_args().check
+    files = {OPTIONS: groovy()}
+    for step in STEPS:
+        path = PAGES / f"{step}.txt"
+        files[path] = page(step, path.read_text(encoding="utf-8"))
+    for path, text in files.items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        if check:
+            sys.exit(f"{path.relative_to(ROOT)} is stale: run scripts/steps.py")
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+package jenkinsmlflow
+
+import com.cloudbees.groovy.cps.NonCPS
+
+/** What the runner's command line takes. Made by scripts/steps.py: change the command line instead. */
+class Options implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    /** Each command's parameters and what they take, see StepArguments.rule. */
+    @NonCPS
+    static Map kinds() {
+        return [
+            cleanup: [
+                model: 'text',
+                keepLast: 'whole',
+                keepWithin: 'duration',
+                minAge: 'duration',
+                maxDeletions: 'count',
+                allowRemoveAll: 'flag',
+                dryRun: 'flag',
+                plan: 'text',
+                apply: 'text',
+                at: 'text',
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            doctor: [
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            list: [
+                metric: 'text',
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            promote: [
+                model: 'text',
+                version: 'count',
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                dryRun: 'flag',
+                forceMethod: 'texts',
+                approvedBy: 'text',
+                over: 'text',
+                recover: 'flag',
+                metric: 'text',
+                direction: ['maximize', 'minimize'],
+                minImprovement: 'number',
+                scope: ['build', 'group'],
+                build: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            rollback: [
+                model: 'text',
+                to: 'count',
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                dryRun: 'flag',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            select: [
+                stage: ['Production', 'Staging', 'null'],
+                alias: 'text',
+                metric: 'text',
+                direction: ['maximize', 'minimize'],
+                minImprovement: 'number',
+                scope: ['build', 'group'],
+                build: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+            train: [
+                jobs: 'count',
+                only: 'texts',
+                onFailure: ['stop', 'continue'],
+                timeout: 'duration',
+                dryRun: 'flag',
+                build: 'text',
+                config: 'text',
+                trackingUri: 'text',
+                models: 'texts',
+                report: 'folder',
+            ],
+        ]
+    }
+
+    /** Parameters that a command cannot do without. */
+    @NonCPS
+    static Map required() {
+        return [
+            rollback: ['model'],
+        ]
+    }
+
+    /** Parameters that make sense only beside another one. */
+    @NonCPS
+    static Map needs() {
+        return [
+            promote: [
+                version: 'model',
+            ],
+        ]
+    }
+
+    /** Parameters that do not go with others. */
+    @NonCPS
+    static Map excludes() {
+        return [
+            promote: [
+                recover: ['model', 'dryRun'],
+            ],
+        ]
+    }
+
+}

@@ -1,0 +1,209 @@
+package jenkinsmlflow
+
+import com.cloudbees.groovy.cps.NonCPS
+import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
+
+/** The stages of mlflowPipeline, from training to cleanup, on as few agents as they need. */
+class PipelineStages implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    private final Object script
+    private final Command command
+    private final Map args
+    private final Map results = [:]
+    private final boolean dry
+
+    /**
+     * @param script the step's script, which knows the pipeline's steps
+     * @param command runs the runner's commands for the step
+     * @param args the step's arguments, checked
+     */
+    PipelineStages(Object script, Command command, Map args) {
+        this.script = script
+        this.command = command
+        this.args = args
+        this.dry = "${args.dryRun}" == 'true'
+    }
+
+    /** Runs all stages; the result of each that ran. */
+    Map run() {
+        Agent agent = new Agent(script)
+        Map where = StepArguments.accepted('agent', args)
+        Map approval = StepArguments.approval(args.approve)
+        PipelineStages self = this
+        if (script.env.WORKSPACE) {
+            if (approval) {
+                command.fail('mlflowPipeline: approve waits for a person and must not hold an agent while it waits: ' +
+                    'call the step outside of node (agent none), and name the agents with label')
+            }
+            agent.reported(where) {
+                self.train()
+                self.select()
+                self.finish([:])
+            }
+            return results
+        }
+        boolean spread = Training.isSpread(args)
+        if (spread) {
+            train()
+        }
+        agent.take(where) {
+            if (!spread) {
+                self.train()
+            }
+            self.select()
+            if (!approval) {
+                self.finish([:])
+            }
+        }
+        if (approval) {
+            Map approved = approve(approval)
+            if (hasWinner() || cleansUp()) {
+                agent.take(where) { self.finish(approved) }
+            } else {
+                finish(approved)
+            }
+        }
+        return results
+    }
+
+    void train() {
+        PipelineStages self = this
+        script.stage('Train the candidates') {
+            self.results.train = new Training(self.script, self.command).run(StepArguments.accepted('train', self.args))
+        }
+    }
+
+    void select() {
+        PipelineStages self = this
+        script.stage('Select the best') { self.results.select = self.choose() }
+    }
+
+    /** The selection, with each gate of each candidate as a test case on the build's page. */
+    Map choose() {
+        Map asked = StepArguments.accepted('select', args) + fromWhatIsThere()
+        String gates = "${args.report ?: 'mlflow-report'}/gates.xml"
+        PipelineStages self = this
+        return new Agent(script).use(StepArguments.accepted('agent', args)) {
+            Map selection = self.command.perform('select', asked)
+            self.available('junit', 'no test report of the gates') {
+                // a candidate that fails a gate is a result, no reason to doubt the build
+                self.script.junit(testResults: gates, allowEmptyResults: true, skipMarkingBuildUnstable: true)
+            }
+            return selection
+        }
+    }
+
+    /** Waits for a person, outside of any agent; an abort or the end of the time changes nothing. */
+    Map approve(Map approval) {
+        Map approved = [:]
+        PipelineStages self = this
+        script.stage('Approve the promotion') {
+            if (self.hasWinner() && !self.dry) {
+                approved.approvedBy = self.approver(approval)
+                approved.over = PipelineStages.place(self.results.select.replaces)
+            } else {
+                self.script.echo('Nothing to approve')
+            }
+        }
+        return approved
+    }
+
+    String approver(Map approval) {
+        Map selection = results.select
+        String over = "${selection.message}. In production it replaces: ${place(selection.replaces)}"
+        Map question = [
+            id: 'Promote', ok: 'Promote', message: PlainText.line(over), submitterParameter: 'APPROVER',
+        ]
+        if (approval.submitter) {
+            question.submitter = approval.submitter
+        }
+        Object steps = script
+        try {
+            return script.timeout(time: approval.time, unit: approval.unit) { steps.input(question) }
+        } catch (FlowInterruptedException e) {
+            command.describe("not approved: ${selection.message}; nothing was changed")
+            throw e
+        }
+    }
+
+    /** The stages that change production and the registry. */
+    void finish(Map approved) {
+        PipelineStages self = this
+        script.stage('Promote the winner') { self.promote(approved) }
+        script.stage('Clean up old versions') { self.cleanup() }
+    }
+
+    void promote(Map approved) {
+        Map selection = results.select
+        if (!hasWinner()) {
+            command.describe(selection.message)
+            script.echo("Nothing to promote: ${selection.message}")
+            return
+        }
+        // what stage Select showed is what gets promoted, even if the registry has changed since
+        Map chosen = [model: selection.selected.model, version: selection.selected.version] + approved
+        PipelineStages self = this
+        boolean locked = !dry && available('lock', 'only the runner itself locks') {
+            self.script.lock(resource: "mlflow ${chosen.model}") { self.promoteInOrder(chosen) }
+        }
+        if (!locked) {
+            promoteInOrder(chosen)
+        }
+    }
+
+    /** Never an older build after a newer one; the runner's own lock holds without this. */
+    void promoteInOrder(Map chosen) {
+        Object steps = script
+        if (!dry && "${args.milestone}" != 'false') {
+            available('milestone', 'an older build may promote after a newer one') { steps.milestone() }
+        }
+        Map asked = StepArguments.accepted('promote', args) + fromWhatIsThere() + chosen
+        results.promote = command.execute('promote', asked)
+    }
+
+    void cleanup() {
+        if (results.promote?.exit_code == 4) {
+            script.echo('No cleanup while a promotion waits for a person: it could take the version to promote')
+        } else if (cleansUp()) {
+            results.cleanup = command.execute('cleanup', StepArguments.accepted('cleanup', args))
+        } else {
+            script.echo('Not asked for: cleanup: true deletes old versions here')
+        }
+    }
+
+    boolean hasWinner() {
+        return results.select.status == 'selected'
+    }
+
+    boolean cleansUp() {
+        return "${args.cleanup}" == 'true'
+    }
+
+    /** A dry run has trained nothing, so it selects among all versions that are registered. */
+    private Map fromWhatIsThere() {
+        return dry ? [scope: 'group'] : [:]
+    }
+
+    /** A version as promote takes it: what was approved over this one must not replace another. */
+    @NonCPS
+    static String place(Map version) {
+        return version ? "${version.model}/${version.version}" : 'nothing'
+    }
+
+    /** Uses a step of a plugin that may not be there; without it, the log says what that means. */
+    boolean available(String step, String without, Closure use) {
+        try {
+            use.call()
+            return true
+        } catch (NoSuchMethodError e) {
+            if (!"${e.message}".contains("'${step}'")) {
+                throw e
+            }
+            script.echo("There is no step ${step}: ${without}")
+            return false
+        }
+    }
+
+}

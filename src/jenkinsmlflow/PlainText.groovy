@@ -1,0 +1,40 @@
+package jenkinsmlflow
+
+import com.cloudbees.groovy.cps.NonCPS
+
+/** Text for the pages of a build. Names of models come from a registry where anyone may have chosen them. */
+class PlainText implements Serializable {
+
+    private static final long serialVersionUID = 1L
+
+    /**
+     * The text as one short line that reads the same under every markup formatter: Jenkins' default shows HTML as it
+     * is written, others interpret it, and none has a meaning for what replaces its characters here.
+     */
+    @NonCPS
+    static String line(Object text) {
+        int longest = 300
+        String line = "${text}".replaceAll('[\\s\\p{Cntrl}\\p{Cf}]+', ' ').trim()
+            .replace('<', '\u2039').replace('>', '\u203a').replace('&', '\uff06')
+            .replace('[', '(').replace(']', ')').replace('`', "'")
+        return line.length() > longest ? line.substring(0, longest - 3) + '...' : line
+    }
+
+    /** A description with one more line's text, if it does not say so already. */
+    @NonCPS
+    static String joined(String description, Object text) {
+        String added = line(text)
+        if (!description) {
+            return added
+        }
+        return description.contains(added) ? description : "${description}; ${added}".toString()
+    }
+
+    /** How the script ended that Jenkins speaks of, if a signal ended it; else empty. */
+    @NonCPS
+    static String signal(String message) {
+        Map known = ['script returned exit code 137': 'killed (137)', 'script returned exit code 143': 'ended (143)']
+        return known[message] ?: ''
+    }
+
+}

@@ -1,0 +1,71 @@
+"""A step never changes the whole registry because nobody said which models are meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jenkins_mlflow.agent.scope import refuse_silent_scope
+from jenkins_mlflow.errors import UsageError
+
+
+def request(command: str, *, all_models: bool = False, **options: Any) -> dict[str, Any]:
+    return {"command": command, "options": options, "all_models": all_models}
+
+
+@pytest.mark.parametrize("command", ["promote", "cleanup"])
+def test_without_config_and_models_a_change_is_refused(tmp_path: Path, command: str) -> None:
+    """There were 22 models of all teams."""
+    with pytest.raises(UsageError) as refused:
+        refuse_silent_scope(request(command, yes=True), tmp_path, {})
+    assert (
+        refused.value.message
+        == f"no mlops.yaml in {tmp_path}, so {command} would work on every model of the registry"
+    )
+    assert refused.value.next_step == (
+        "write config, or name models or model; allModels: true works on all of them"
+    )
+
+
+def test_the_message_says_where_a_config_is(tmp_path: Path) -> None:
+    """The step was called one folder too high."""
+    for folder in ("team/churn", "a", "b", "c", ".git", "node/x/y/z/too/deep"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "mlops.yaml").write_text("models: m\n", encoding="utf-8")
+    with pytest.raises(UsageError) as refused:
+        refuse_silent_scope(request("cleanup"), tmp_path, {})
+    assert refused.value.message.endswith(
+        "; mlops.yaml is at a/mlops.yaml, b/mlops.yaml, c/mlops.yaml and 1 other place"
+    )
+    assert refused.value.next_step == (
+        "write config: 'a/mlops.yaml', or name models or model; allModels: true works on all of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "environ"),
+    [
+        (request("cleanup", models=["m"]), {}),
+        (request("promote", model="m"), {}),
+        (request("cleanup", config="other.yaml"), {}),
+        (request("cleanup", all_models=True), {}),
+        (request("cleanup", dryRun=True), {}),
+        (request("cleanup", plan="plan.json"), {}),
+        (request("cleanup", apply="plan.json"), {}),
+        (request("cleanup"), {"MLOPS__MODELS": "m"}),
+        (request("list"), {}),
+    ],
+    ids=["models", "model", "config", "all", "dry run", "plan", "apply", "environment", "looks only"],
+)
+def test_what_is_said_or_only_looks_is_let_through(
+    tmp_path: Path, asked: dict[str, Any], environ: dict[str, str]
+) -> None:
+    """Nothing is silent there."""
+    refuse_silent_scope(asked, tmp_path, environ)
+
+
+def test_a_config_in_the_folder_is_enough(tmp_path: Path) -> None:
+    """What it says of models is the team's own word."""
+    (tmp_path / "mlops.yaml").write_text("", encoding="utf-8")
+    refuse_silent_scope(request("cleanup"), tmp_path, {})

@@ -1,0 +1,49 @@
+"""Options that need or exclude others: declared once, for the command line and for the Jenkins steps."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from jenkins_mlflow.cli.main import run
+from support.environments import ROOT
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run([*arguments, "--output=json"]) == 2
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "next_step"),
+    [
+        (
+            ("promote", "--version=1"),
+            "--version needs --model",
+            "say which registered model the version belongs to",
+        ),
+        (
+            ("promote", "--recover", "--dry-run"),
+            "--recover goes with neither --model nor --dry-run",
+            "name models with --models",
+        ),
+    ],
+)
+def test_options_that_do_not_fit(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str, next_step: str
+) -> None:
+    """Nothing is read before they are refused."""
+    error = refused(capsys, *arguments)
+    assert (error["message"], error["next_step"]) == (message, next_step)
+
+
+def test_the_steps_know_the_command_line_as_it_is() -> None:
+    """Options.groovy and the help pages are made from it."""
+    done = subprocess.run(
+        [sys.executable, "scripts/steps.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
