@@ -50,7 +50,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def server_with(folder: Path, models: int, versions: int) -> Server:
+def server_with(folder: Path, models: int, versions: int, workers: int = 1) -> Server:
     """A real server on a SQLite store with ``models`` x ``versions`` versions, each with a run and three metrics.
 
     The rows are written straight into the database (schema of MLflow 3.17.2): making 6,000 versions over HTTP would
@@ -63,7 +63,7 @@ def server_with(folder: Path, models: int, versions: int) -> Server:
     with closing(sqlite3.connect(database)) as connection, connection:
         for model in range(models):
             _insert_model(connection, f"model-{model:04}", versions, int(experiment))
-    return start_server(folder)
+    return start_server(folder, workers=workers)
 
 
 def _insert_model(connection: sqlite3.Connection, name: str, versions: int, experiment: int) -> None:

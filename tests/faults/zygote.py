@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import jenkins_mlflow.cleanup.apply
 import jenkins_mlflow.cli.main
 import jenkins_mlflow.commands.promote
+import jenkins_mlflow.registry.http
+import jenkins_mlflow.registry.store
 import mlflow
 import mlflow.store.model_registry.rest_store
 import mlflow.tracking._model_registry.client
@@ -27,6 +30,7 @@ def child(command: dict[str, Any]) -> None:
     err = os.open(command["out"] + ".err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(err, 2)
+    sys.stdin = Path(os.devnull).open()  # noqa: SIM115  the zygote has read from its own, which cannot be set up any more
     code = 1
     try:
         code = jenkins_mlflow.cli.main.run(command["argv"])

@@ -99,7 +99,7 @@ def test_pages_are_followed(make_server: MakeServer, monkeypatch: pytest.MonkeyP
     seed(server.store_uri, {f"page-{n}": [Spec(metrics={"roc_auc": n})] * 3 for n in range(4)}, "pages")
     registry = Registry(connect(server.url))
     whole = registry.snapshot(["page-*"], with_runs=True)
-    for limit in ("MODELS_PER_PAGE", "VERSIONS_PER_PAGE", "IDS_PER_REQUEST"):
+    for limit in ("MODELS_PER_PAGE", "VERSIONS_PER_PAGE", "RUNS_PER_REQUEST"):
         monkeypatch.setattr(f"jenkins_mlflow.registry.client.{limit}", 3)
     assert registry.snapshot(["page-*"], with_runs=True) == whole
     assert len(list(whole.versions())) == 12

@@ -156,6 +156,13 @@ def test_a_version_inside_the_grace_period_uses_up_no_count() -> None:
     }
 
 
+def test_what_was_just_made_is_not_kept_for_its_age() -> None:
+    """A server tells its time in whole seconds: a version of the same second seems to be of the future."""
+    group = snapshot(version("m", 1, created=int(NOW * 1000) + 900))
+    assert deleted(plan(group, keep_last=0)) == [1]
+    assert reasons(plan(group, keep_last=0, keep_within="1h")) == {1: "within 1 h (0 s old)"}
+
+
 def test_min_age_still_works() -> None:
     """The former name of keep_within: the longer of both counts."""
     for rules in ({"min_age": "7d"}, {"min_age": "7d", "keep_within": "1d"}):

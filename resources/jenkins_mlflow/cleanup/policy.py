@@ -56,7 +56,8 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
     """
     kept: dict[int, Kept] = {}
     for version in versions:
-        age = now - version.created / 1000
+        # A server tells its time in whole seconds, so what it has just made seems to be of the future.
+        age = max(now - version.created / 1000, 0.0)
         if age < rules.keep_within:
             kept[version.number] = Kept("within", 0, f"within {span(rules.keep_within)} ({span(age)} old)")
     countable = [v for v in newest_first(versions) if v.number not in kept and is_good(v, select)]

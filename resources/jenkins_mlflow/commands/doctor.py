@@ -12,7 +12,7 @@ from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.methods.known_faults import keeps_files
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
+from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
@@ -41,6 +41,7 @@ def diagnose(registry: Registry, patterns: Sequence[str], target: Target) -> lis
     snapshot = registry.snapshot(patterns)
     return [
         _server(registry),
+        _door(registry.connection),
         *_locks(registry),
         *examine(snapshot, target),
     ]
@@ -65,6 +66,12 @@ def _server(registry: Registry) -> Finding:
             "server", "note", f"{text}, which MLflow keeps for old data only", "plan to move to a database"
         )
     return Finding("server", "fine", text)
+
+
+def _door(connection: Connection) -> Finding:
+    if not connection.why_client:
+        return Finding("door", "fine", "the server is asked by HTTP, without MLflow's client")
+    return Finding("door", "fine", f"MLflow's client is used, because {connection.why_client}")
 
 
 def _locks(registry: Registry) -> Iterator[Finding]:

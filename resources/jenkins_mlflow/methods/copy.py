@@ -6,9 +6,6 @@ into production by the alias alone, so it works where stages cannot be changed (
 
 from __future__ import annotations
 
-import contextlib
-import io
-
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
 
@@ -25,8 +22,7 @@ def make_copy(registry: Registry, candidate: Version, production: str) -> None:
 
     A copy has no alias and no stage: it changes nothing that is in production.
     """
-    with contextlib.redirect_stderr(io.StringIO()):  # MLflow reports each step there
-        registry.connection.client.copy_model_version(source_of(candidate), production)
+    registry.copy_version(candidate.model, candidate.number, production)
 
 
 def source_of(candidate: Version) -> str:

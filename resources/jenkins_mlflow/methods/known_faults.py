@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Version
 
 # MLflow's SQL stores count experiments from 0; its file store draws 18 random digits.
@@ -68,11 +69,11 @@ class ServerFaults:
 
     def _has_linked_metrics(self, version: Version) -> bool:
         try:
-            logged = self._connection.client.get_logged_model(logged_model_id(version.source))
+            logged = self._connection.door.logged_model(logged_model_id(version.source))
             versions = json.loads(logged.tags.get(_MODEL_VERSIONS_TAG, "[]"))
         except Exception:  # noqa: BLE001  not known, so nothing is skipped for it
             return False
-        return bool(logged.metrics) and _names(versions, version)
+        return logged.has_metrics and _names(versions, version)
 
 
 def _names(versions: Any, version: Version) -> bool:
@@ -95,17 +96,14 @@ def keeps_files(connection: Connection) -> bool | None:
     """Whether the registry is a file store; None if the server's answer does not tell. 1 request over HTTP."""
     if not connection.over_http:
         return urlsplit(connection.uri).scheme in ("", "file")
-    from mlflow.exceptions import MlflowException
-
     try:
-        connection.client.get_registered_model(_IMPOSSIBLE_IN_FILES)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        connection.door.model(_IMPOSSIBLE_IN_FILES)
+    except Exception as error:  # noqa: BLE001  it only ever spares time or words advice
+        fault = classify(error)
+        if fault.not_found:
             return False
-        refused = error.error_code == "INVALID_PARAMETER_VALUE" and "'%' character" in str(error)
+        refused = fault.code == "INVALID_PARAMETER_VALUE" and "'%' character" in fault.summary
         return True if refused else None
-    except Exception:  # noqa: BLE001  it only ever spares time or words advice
-        return None
     return None
 
 

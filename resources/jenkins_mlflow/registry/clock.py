@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from jenkins_mlflow.errors import RegistryError
-from jenkins_mlflow.registry.connection import Connection, local_path
+from jenkins_mlflow.registry.connection import local_path
+from jenkins_mlflow.registry.doors import HTTP_SCHEMES
 from jenkins_mlflow.text import redact
 
 _DATABASE_NOW = {
@@ -23,6 +26,21 @@ _DATABASE_NOW = {
     "mysql": "SELECT unix_timestamp(sysdate(3))",
     "mssql": "SELECT datediff_big(millisecond, '1970-01-01', sysutcdatetime()) / 1000.0",
 }
+
+
+def told_by(headers: Mapping[str, str], uri: str) -> float:
+    """The time in the head of a server's answer, in seconds since 1970.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError, OverflowError) as error:
+        raise RegistryError(
+            f"{redact(uri)} does not tell its time: its answer has no valid Date header",
+            next_step="let the proxy in front of the MLflow server pass that header on",
+        ) from error
 
 
 def steady() -> float:
@@ -41,16 +59,16 @@ class StoreClock(Protocol):
         """Write the store's present time into a registered model; that time in milliseconds."""
 
 
-def store_clock(connection: Connection, store: Any) -> StoreClock:
-    """The clock that goes with a connection.
+def store_clock(uri: str, store: Any) -> StoreClock:
+    """The clock of a store that MLflow's client has open.
 
     Args:
-        connection: What is open.
+        uri: Its address.
         store: MLflow's registry store behind its client.
     """
-    if connection.over_http:
-        return _Server(connection.uri, store)
-    path = local_path(connection.uri)
+    if urlsplit(uri).scheme in HTTP_SCHEMES:
+        return _Server(uri, store)
+    path = local_path(uri)
     if hasattr(store, "ManagedSessionMaker"):
         return _Database(store, path and path.parent)
     return _Folder(store, path or Path())
@@ -66,13 +84,7 @@ class _Server:
         from mlflow.utils.rest_utils import http_request
 
         answer = http_request(get_default_host_creds(self._uri), "/version", "GET", timeout=10)
-        try:
-            return parsedate_to_datetime(answer.headers["Date"]).timestamp()
-        except (KeyError, ValueError, OverflowError) as error:
-            raise RegistryError(
-                f"{redact(self._uri)} does not tell its time: its answer has no valid Date header",
-                next_step="let the proxy in front of the MLflow server pass that header on",
-            ) from error
+        return told_by(answer.headers, self._uri)
 
     def stamp(self, name: str, description: str) -> int:
         return int(self._store.update_registered_model(name, description).last_updated_timestamp or 0)

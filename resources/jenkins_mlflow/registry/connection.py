@@ -1,25 +1,22 @@
-"""One way to open MLflow: environment, address checks, server version. Imports MLflow only when asked to connect."""
+"""One way to open a registry: environment, address checks, the door. Imports MLflow only where it is needed."""
 
 from __future__ import annotations
 
 import functools
-import inspect
-import logging
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jenkins_mlflow.errors import ConnectionFailed, UsageError
-from jenkins_mlflow.text import one_line, redact
+from jenkins_mlflow.registry.doors import HTTP_SCHEMES as HTTP_SCHEMES, Door, choose_door
+from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-HTTP_SCHEMES = ("http", "https")
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 _REQUEST_TIMEOUT_SECONDS = "30"
 # Stage transitions and updates of versions with linked metrics fail on these servers' file store:
@@ -30,61 +27,33 @@ _NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
 
 @dataclass(frozen=True)
 class Connection:
-    """An open MLflow client and the address it talks to."""
+    """A way to the registry at one address.
+
+    Attributes:
+        uri: The address.
+        door: What talks to it.
+        why_client: Why that is MLflow's client; empty where it is not.
+    """
 
     uri: str
-    client: MlflowClient
+    door: Door
+    why_client: str = ""
 
     @property
     def over_http(self) -> bool:
         return urlsplit(self.uri).scheme in HTTP_SCHEMES
 
     @functools.cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client, for what the door does not offer; imports MLflow when it is first asked for."""
+        from jenkins_mlflow.registry.store import StoreDoor, open_client
+
+        return self.door.client if isinstance(self.door, StoreDoor) else open_client(self.uri)
+
+    @functools.cached_property
     def server_version(self) -> str | None:
         """The server's MLflow version, the runner's own where a store is opened directly; None if it won't say."""
-        import mlflow
-
-        if not self.over_http:
-            return str(mlflow.__version__)
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request
-
-        try:
-            answer = http_request(get_default_host_creds(self.uri), "/version", "GET", timeout=10)
-        except Exception:  # noqa: BLE001  only ever used to word advice, no promotion depends on it
-            return None
-        text = answer.text.strip()
-        return text if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
-
-
-def _show_error_answers() -> None:
-    """Let the answers behind HTTP 429 and 5xx through, with their body and Retry-After header.
-
-    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, which are none here, are
-    used up. There is no setting for it, so its one function that sends is wrapped; where a later MLflow has no such
-    function, only the header and the body are missing.
-    """
-    import requests
-    from mlflow.utils import rest_utils
-
-    sender = "_get_http_response_with_retries"
-    original = getattr(rest_utils, sender, None)
-    if original is None or hasattr(original, "shows_error_answers"):
-        return
-    signature = inspect.signature(original)
-
-    @functools.wraps(original)
-    def send(*args: Any, **kwargs: Any) -> requests.Response:
-        call = signature.bind(*args, **kwargs)
-        raising = call.arguments.get("raise_on_status", True)
-        call.arguments["raise_on_status"] = False
-        answer: requests.Response = original(*call.args, **call.kwargs)
-        if raising and answer.status_code in call.arguments.get("retry_codes", ()):
-            raise requests.exceptions.HTTPError(f"HTTP {answer.status_code}", response=answer)
-        return answer
-
-    vars(send)["shows_error_answers"] = True
-    setattr(rest_utils, sender, send)
+        return self.door.server_version()
 
 
 def is_affected(version: str | None) -> bool | None:
@@ -147,35 +116,28 @@ def check_uri(uri: str, *, may_create: bool) -> None:
 
 
 def connect(uri: str, *, may_create: bool = False) -> Connection:
-    """Open MLflow's client on an address.
+    """Open the door to an address.
 
     MLflow's own hidden retries are switched off (faults.py owns retries), and file stores, which MLflow 3.17
-    refuses by default, are allowed: they are what many of our users come from.
+    refuses by default, are allowed: they are what many of our users come from. Both hold for the programs that this
+    one starts, too.
 
     Args:
         uri: http(s), database or file store address.
         may_create: Whether a missing local store may be created.
 
     Raises:
-        UsageError, ConnectionFailed: see ``check_uri``; a database that refuses its own schema or login.
+        UsageError, ConnectionFailed: see ``check_uri``, ``choose_door`` and the doors.
     """
     check_uri(uri, may_create=may_create)
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", _REQUEST_TIMEOUT_SECONDS)
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    from mlflow import MlflowClient
+    choice = choose_door(uri, os.environ)
+    if choice.door == "http":
+        from jenkins_mlflow.registry.http import HttpDoor
 
-    _show_error_answers()
-    # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    try:
-        return Connection(uri, MlflowClient(uri, uri))
-    except (
-        Exception
-    ) as error:  # a database that is down, refuses the login or has another schema, a missing driver
-        raise ConnectionFailed(
-            f"cannot open the MLflow store {redact(uri)}: {one_line(str(error))}",
-            next_step="check the address, the login and that the store's schema fits this MLflow version",
-        ) from error
+        return Connection(uri, HttpDoor(uri, os.environ, Path.home()))
+    from jenkins_mlflow.registry.store import StoreDoor
+
+    return Connection(uri, StoreDoor(uri), choice.why)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
@@ -19,7 +20,7 @@ import tenacity
 from jenkins_mlflow.text import one_line
 
 if TYPE_CHECKING:
-    import requests
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -69,6 +70,33 @@ class Fault:
         return self.status == 500 and self.code not in PERMANENT_CODES
 
 
+class ErrorAnswer(Exception):
+    """The server answered with another status than 200."""
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+
+class UnusableAnswer(Exception):
+    """The server answered with status 200, but not as MLflow does.
+
+    Args:
+        reason: What is wrong with the answer.
+        transient: Whether the next answer may be another one.
+    """
+
+    def __init__(self, reason: str, *, transient: bool = False) -> None:
+        super().__init__(reason)
+        self.transient = transient
+
+
+class AnswerTooLarge(UnusableAnswer):
+    """An answer that would fill the memory, if all of it were read."""
+
+
 @dataclass(frozen=True)
 class RetryPolicy:
     """How often and how long to try: at most ``attempts``, waits of at most ``max_wait`` seconds (longer if the server
@@ -108,8 +136,13 @@ def _classify_transport(link: BaseException) -> Fault | None:
     import requests
 
     fault: Fault | None = None
-    if isinstance(link, requests.exceptions.HTTPError) and link.response is not None:
-        fault = _classify_response(link.response)
+    if isinstance(link, ErrorAnswer):
+        fault = _classify_response(link.status, link.body, link.headers)
+    elif isinstance(link, UnusableAnswer):
+        fault = Fault(link.transient, one_line(str(link)), connection=True)
+    elif isinstance(link, requests.exceptions.HTTPError) and link.response is not None:
+        answer = link.response
+        fault = _classify_response(answer.status_code, answer.content, answer.headers)
     elif isinstance(link, requests.exceptions.RetryError) and (hidden := _HIDDEN_STATUS.search(str(link))):
         status = int(hidden.group(1))
         fault = Fault(status in TRANSIENT_STATUS, f"HTTP {status} from the server", status)
@@ -124,30 +157,53 @@ def _classify_transport(link: BaseException) -> Fault | None:
     return fault
 
 
-def _classify_response(response: requests.Response) -> Fault:
-    """Classify an error status that MLflow's client would have hidden, see connection.py."""
-    status = response.status_code
+def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) -> Fault:
+    """Classify an answer with an error status: MLflow's own has a JSON body, a proxy's or gunicorn's has none."""
     try:
-        body = response.json()
+        body = json.loads(content)
         code, message = str(body.get("error_code", "")), str(body.get("message", ""))
-    except (ValueError, AttributeError):  # a proxy's or gunicorn's HTML
-        code, message = "", ""
-    summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
-    transient = status in TRANSIENT_STATUS or code in TRANSIENT_CODES or _gone_while_listed(message)
-    return Fault(transient, summary, status, retry_after=_retry_after(response), code=code)
+    except (ValueError, AttributeError):
+        code, message = "", _plain_text(content)
+    if (
+        code
+        and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+        and status not in TRANSIENT_STATUS
+    ):
+        summary = one_line(f"{code}: {message}")
+    else:
+        summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
+    if status == HTTPStatus.NOT_FOUND and not code:
+        summary += " (is this address an MLflow server?)"
+    if location := headers.get("Location"):
+        summary += f", which sends requests on to {one_line(location.partition('?')[0])}"
+    return Fault(
+        transient=status in TRANSIENT_STATUS or code in TRANSIENT_CODES or _gone_while_listed(message),
+        summary=summary,
+        status=status,
+        not_found=code == "RESOURCE_DOES_NOT_EXIST",
+        exists=code == "RESOURCE_ALREADY_EXISTS",
+        retry_after=_retry_after(headers),
+        code=code,
+    )
+
+
+def _plain_text(content: bytes) -> str:
+    """What an answer says in words, as that of MLflow's login does; a page of HTML says nothing."""
+    text = content[:1000].decode(errors="replace").strip()
+    return "" if text.startswith(("<", "{", "[")) else text
 
 
 def _gone_while_listed(message: str) -> bool:
     return _GONE_WHILE_LISTED.search(message) is not None
 
 
-def _retry_after(response: requests.Response) -> float:
+def _retry_after(headers: Mapping[str, str]) -> float:
     """The seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without one that makes sense."""
     from urllib3.exceptions import InvalidHeader
     from urllib3.util import Retry
 
     try:
-        return float(Retry().parse_retry_after(response.headers.get("Retry-After", "0")))
+        return float(Retry().parse_retry_after(headers.get("Retry-After", "0")))
     except (InvalidHeader, ArithmeticError, ValueError):  # a date in the year 10000, a number of 400 digits
         return 0.0
 

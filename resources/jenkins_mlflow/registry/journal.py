@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.doors import Door, FoundExperiment
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import JOURNAL_BUILD, JOURNAL_MODEL, JOURNAL_PART
@@ -54,6 +55,10 @@ class Journal:
     now: float = field(default_factory=time.time)
     _experiment: str = ""
 
+    @property
+    def _door(self) -> Door:
+        return self.registry.connection.door
+
     def write(self, model: str, versions: Sequence[Version]) -> str:
         """Write down that versions of a model are about to be deleted; the run, for ``close``.
 
@@ -65,21 +70,16 @@ class Journal:
         pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
         tags = {f"{JOURNAL_PART}{number:05}": piece for number, piece in enumerate(pieces)}
         tags |= {JOURNAL_MODEL: model, JOURNAL_BUILD: self.build}
-        client = self.registry.connection.client
 
-        def create() -> Any:
+        def create() -> str:
             experiment = self._home(create=True)
-            return client.create_run(experiment, int(self.now * 1000), tags, f"cleanup of {model}"[:250])
+            return self._door.create_run(experiment, int(self.now * 1000), tags, f"cleanup of {model}"[:250])
 
-        return str(self.registry.retrying("writing the journal of deletions", create).info.run_id)
+        return self.registry.retrying("writing the journal of deletions", create)
 
     def close(self, run_id: str) -> None:
         """Say that the deletions of a run have ended."""
-        client = self.registry.connection.client
-        # set_terminated() would print two lines to standard output, where the result goes (MLflow 3.17.2).
-        self.registry.retrying(
-            "ending the journal of deletions", lambda: client.update_run(run_id, "FINISHED")
-        )
+        self.registry.retrying("ending the journal of deletions", lambda: self._door.finish_run(run_id))
 
     def read(self, model: str) -> list[Entry]:
         """What was about to be deleted of a model, oldest first, each version once with its last entry.
@@ -87,47 +87,42 @@ class Journal:
         Raises:
             ConnectionFailed, RegistryError: it could not be read.
         """
-        client = self.registry.connection.client
         experiment = self.registry.retrying("reading the journal of deletions", self._home)
         if not experiment:
             return []
         runs = self.registry.pages(
             "the journal of deletions",
-            client.search_runs,
-            experiment_ids=[experiment],
-            filter_string=_condition(model),
-            max_results=RUNS_PER_PAGE,
-            order_by=["attributes.start_time ASC"],
+            self._door.find_runs,
+            experiment=experiment,
+            condition=_condition(model),
+            limit=RUNS_PER_PAGE,
         )
         found: dict[tuple[int, int], Entry] = {}
         for run in runs:
-            tags = run.data.tags
-            if tags.get(JOURNAL_MODEL) == model:
-                for version in _versions(run.info.run_id, tags):
-                    entry = Entry(version, run.info.start_time / 1000, tags.get(JOURNAL_BUILD, ""))
+            if run.tags.get(JOURNAL_MODEL) == model:
+                for version in _versions(run.run_id, run.tags):
+                    entry = Entry(version, run.started / 1000, run.tags.get(JOURNAL_BUILD, ""))
                     found[version.number, version.created] = entry
         return list(found.values())
 
     def _home(self, *, create: bool = False) -> str:
         """The journal's experiment; empty when there is none. One that was deleted is brought back to be written."""
         if not self._experiment:
-            client = self.registry.connection.client
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = self._door.experiment(EXPERIMENT)
             if found is None and create:
                 found = self._make()
-            if found is not None and found.lifecycle_stage == "deleted" and create:
-                client.restore_experiment(found.experiment_id)
+            if found is not None and found.deleted and create:
+                self._door.restore_experiment(found.experiment_id)
             self._experiment = found.experiment_id if found is not None else ""
         return self._experiment
 
-    def _make(self) -> Any:
-        client = self.registry.connection.client
+    def _make(self) -> FoundExperiment | None:
         try:
-            client.create_experiment(EXPERIMENT)
+            self._door.create_experiment(EXPERIMENT)
         except Exception as error:
             if not classify(error).exists:  # another build has just made it
                 raise
-        return client.get_experiment_by_name(EXPERIMENT)
+        return self._door.experiment(EXPERIMENT)
 
 
 def _condition(model: str) -> str:
@@ -143,7 +138,7 @@ def _facts(version: Version) -> dict[str, Any]:
     return facts | {"metrics": dict(version.run.metrics) if version.run else {}}
 
 
-def _versions(run_id: str, tags: dict[str, str]) -> list[Version]:
+def _versions(run_id: str, tags: Mapping[str, str]) -> list[Version]:
     try:
         entries = json.loads("".join(tags[key] for key in sorted(tags) if key.startswith(JOURNAL_PART)))
         for entry in entries:

@@ -17,12 +17,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from jenkins_mlflow.errors import NotFound, RegistryError
-from jenkins_mlflow.registry.client import EXPERIMENTS_PER_PAGE, IDS_PER_REQUEST, VERSIONS_PER_PAGE, Registry
+from jenkins_mlflow.registry.client import EXPERIMENTS_PER_PAGE, VERSIONS_PER_PAGE, Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG, PRODUCTION_BEFORE
 from jenkins_mlflow.training.logged import LoggedModel, LoggedRun, RegisteredVersion
 
 _RUNS_PER_PAGE = 1000
+_IDS_PER_REQUEST = 1000
 _MODELS_PER_PAGE = 100
 _HISTORY_TAG = "mlflow.log-model.history"
 _VERSIONS_TAG = "mlflow.modelVersions"
@@ -100,8 +101,8 @@ class MlflowTrainingRegistry:
         """The registered versions by run, 1,000 runs to a request."""
         ids = sorted(run_id for run_id in run_ids if run_id.isalnum())
         found: dict[str, list[RegisteredVersion]] = defaultdict(list)
-        for start in range(0, len(ids), IDS_PER_REQUEST):
-            some = ", ".join(f"'{run_id}'" for run_id in ids[start : start + IDS_PER_REQUEST])
+        for start in range(0, len(ids), _IDS_PER_REQUEST):
+            some = ", ".join(f"'{run_id}'" for run_id in ids[start : start + _IDS_PER_REQUEST])
             for version in self._registry.pages(
                 "the registered versions",
                 self._client.search_model_versions,

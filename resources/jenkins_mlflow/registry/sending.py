@@ -1,0 +1,226 @@
+"""Sends requests to an MLflow server as MLflow's client does, with the same settings; imports nothing of MLflow.
+
+Unlike the client it follows no redirect, so that credentials and writes reach the configured server only; it reads at
+most ``LARGEST_ANSWER`` bytes; and an answer that does not fit is an error that says where.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+from jenkins_mlflow import VERSION
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
+
+T = TypeVar("T")
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[T]):
+    """One row of the table of endpoints: method, path below the server's address, and the type of its answer."""
+
+    method: str
+    path: str
+    answer: type[T]
+
+
+class Sender:
+    """Sends requests to one server; may be shared by threads.
+
+    Args:
+        uri: The server's address, with a path where the server is behind one.
+        environ: Where MLflow's settings are read from.
+        home: Folder with ``.mlflow/credentials``.
+    """
+
+    def __init__(self, uri: str, environ: Mapping[str, str], home: Path) -> None:
+        self._base = uri.rstrip("/")
+        self._timeout = _seconds(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
+        self._verify = _verify(environ)
+        self._cert = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None
+        self._session = requests.Session()
+        self._session.headers.update(_headers(environ, home))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _QuickAdapter(pool_maxsize=CONNECTIONS))
+
+    def send(self, endpoint: Endpoint[T], payload: Mapping[str, Any], *, in_path: str = "") -> T:
+        """Make one request and decode its answer.
+
+        Args:
+            endpoint: Which.
+            payload: Its parameters: the query of a GET, else the JSON body.
+            in_path: What is appended to the endpoint's path.
+
+        Raises:
+            requests.RequestException: no answer.
+            ErrorAnswer: an answer with another status than 200.
+            UnusableAnswer: an answer that is no JSON, has other types than MLflow's, or is too large.
+        """
+        body, _ = self.exchange(
+            endpoint.method,
+            endpoint.path + in_path,
+            **{"params" if endpoint.method == "GET" else "json": payload},
+        )
+        try:
+            return msgspec.json.decode(body or b"{}", type=endpoint.answer, strict=False)
+        except msgspec.ValidationError as error:
+            raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnusableAnswer(
+                "the answer was no JSON (is this address an MLflow server?)", transient=True
+            ) from error
+
+    def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
+        """Make one request and read its answer's body and headers; see ``send`` for errors."""
+        with self._session.request(
+            method,
+            self._base + path,
+            # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
+            verify=self._verify,
+            cert=self._cert,
+            timeout=self._timeout,
+            allow_redirects=False,
+            stream=True,
+            **arguments,
+        ) as response:
+            body = bytearray()
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > LARGEST_ANSWER:
+                    raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+            if response.status_code != requests.codes.ok:
+                raise ErrorAnswer(response.status_code, bytes(body), response.headers)
+            return bytes(body), response.headers
+
+
+def _headers(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The headers of every request. A .netrc wins over them, and so does a password in the address, as with MLflow."""
+    headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
+    saved = _saved_credentials(home / ".mlflow" / "credentials")
+    user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
+    password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
+    token = environ.get("MLFLOW_TRACKING_TOKEN")
+    if user and password:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    elif token:
+        headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
+    if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
+        headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
+    return headers
+
+
+def _saved_credentials(path: Path) -> Mapping[str, str]:
+    """The login that a user keeps in a file for MLflow's clients."""
+    parser = configparser.ConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+        return dict(parser["mlflow"]) if "mlflow" in parser else {}
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        # The error itself quotes lines of the file.
+        raise UsageError(
+            f"{path} cannot be read: {type(error).__name__}",
+            state="nothing was read or written",
+            next_step="mend it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
+        ) from None
+
+
+def _fit_for_header(name: str, value: str) -> str:
+    """The value, unless no header can carry it: requests' own error would show it."""
+    if value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    raise UsageError(
+        f"{name} has a line break or another character that no HTTP header can carry",
+        state="nothing was read or written",
+        next_step=f"set {name} again, without it",
+    )
+
+
+def _verify(environ: Mapping[str, str]) -> bool | str:
+    """How the server's certificate is checked: by a CA file, by the known CAs, or not at all."""
+    insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    word = environ.get(insecure, "false").lower()
+    if word not in ("true", "1", "false", "0"):
+        raise UsageError(
+            f"{insecure} is {word!r}",
+            state="nothing was read or written",
+            next_step="set it to true or false",
+        )
+    if path and word in ("true", "1"):
+        raise UsageError(
+            f"{insecure} and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other",
+            state="nothing was read or written",
+            next_step="unset one of them",
+        )
+    return path or word in ("false", "0")
+
+
+def _seconds(environ: Mapping[str, str], name: str) -> float:
+    value = environ.get(name, "30")
+    if value.isdecimal() and int(value):
+        return float(value)
+    raise UsageError(
+        f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
+    )
+
+
+def _acknowledge_at_once(sock: socket.socket | None) -> None:
+    """Have the first packet of the next answer acknowledged at once (Linux).
+
+    MLflow's server sends head and body of an answer in two packets, and holds the second back until the first is
+    acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does not stay on, so it is set
+    before each answer.
+    """
+    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+class _QuickHttp(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _acknowledge_at_once(self.sock)
+        return super().getresponse()
+
+
+class _QuickHttps(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _acknowledge_at_once(self.sock)
+        return super().getresponse()
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _QuickHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _QuickHttps
+
+
+class _QuickAdapter(HTTPAdapter):
+    """Makes quick connections, directly or through a proxy."""
+
+    _POOLS = {"http": _HttpPool, "https": _HttpsPool}  # noqa: RUF012
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._POOLS
+        return manager
