@@ -44,7 +44,8 @@ def cli() -> None:
 
     Settings come from flags, then MLOPS__SECTION__KEY environment variables, then the config file, then defaults.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
-    the gates, 4 a person must promote by hand (a notice says how).
+    the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
+    stopped after its first deletion.
     """
 
 
