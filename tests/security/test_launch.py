@@ -224,5 +224,7 @@ def test_the_check_imports_whatever_the_runner_requires() -> None:
     lines = (AGENT / "requirements.in").read_text(encoding="utf-8").splitlines()
     required = {re.split(r"[=\[<>]", line)[0] for line in lines if line and not line.startswith("#")}
     imported = {"mlflow-skinny": "mlflow", "PyYAML": "yaml"}
-    (packages,) = re.findall(r"^PACKAGES = \((.*)\)$", (AGENT / "ready.py").read_text(), re.MULTILINE)
+    (packages,) = re.findall(
+        r"^PACKAGES = \((.*?)\)$", (AGENT / "ready.py").read_text(), re.MULTILINE | re.DOTALL
+    )
     assert re.findall(r'"(\w+)"', packages) == sorted(imported.get(name, name) for name in required)

@@ -2,7 +2,19 @@
 
 from importlib import import_module
 
-PACKAGES = ("alembic", "click", "mlflow", "psycopg", "pydantic", "rich", "sqlalchemy", "tenacity", "yaml")
+PACKAGES = (
+    "alembic",
+    "click",
+    "mlflow",
+    "msgspec",
+    "psycopg",
+    "pydantic",
+    "requests",
+    "rich",
+    "sqlalchemy",
+    "tenacity",
+    "yaml",
+)
 
 for name in (*PACKAGES, "jenkins_mlflow.agent.request"):
     import_module(name)
