@@ -46,7 +46,7 @@ def test_it_knows_what_was_promoted(make_server: MakeServer, run_cli: RunCli, tm
     """Model, version, stage, alias and address are in the command's environment."""
     server = make_server()
     name = model(server, CHAMPION, Spec())
-    script = "env | grep -E '^(JENKINS_MLFLOW_|MLFLOW_TRACKING_URI)' | sort > seen"
+    script = "env | grep -E '^(JENKINS_MLFLOW_[^S]|JENKINS_MLFLOW_STAGE|MLFLOW_TRACKING_URI)' | sort > seen"
     done = promote(run_cli, server, name, ["sh", "-c", script])
     assert (done.code, done.doc["status"], done.doc["check"]["passed"]) == (0, "promoted", True), done.stderr
     assert (tmp_path / "seen").read_text().splitlines() == [
