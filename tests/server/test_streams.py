@@ -42,10 +42,10 @@ def test_a_latin_1_agent_gets_json(uri: str, tmp_path: Path) -> None:
 
 def test_a_closed_standard_input_is_no_terminal(uri: str, tmp_path: Path) -> None:
     """A question cannot be asked: refused, and not a bug."""
-    done = shell("$J cleanup --keep-last=0 <&-", tmp_path, uri)
+    done = shell("$J cleanup --keep-last=1 <&-", tmp_path, uri)
     assert done.returncode == 1
     assert "there is no terminal to ask at" in done.stderr
-    asked = shell("$J cleanup --keep-last=0 --ask <&-", tmp_path, uri)
+    asked = shell("$J cleanup --keep-last=1 --ask <&-", tmp_path, uri)
     assert (asked.returncode, asked.stdout) == (0, asked.stdout)
     assert "nothing was deleted: the answer was no" in asked.stdout
 
