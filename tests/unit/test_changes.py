@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.promotion.changes import Change, State, Table, is_done, states, strangers
+from jenkins_mlflow.promotion.changes import State, Table, is_done, states, strangers
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.undo import changes_back
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 
 BOTH = Target("Production", "champion")

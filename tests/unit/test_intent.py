@@ -10,10 +10,10 @@ import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import RegistryError, UsageError
-from jenkins_mlflow.promotion.changes import Change
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.recovery import decide
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import Model, Target, Version
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT
 

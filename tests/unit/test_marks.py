@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import pytest
 from builders import snapshot, version
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.tags import PROMOTED_AT
-from jenkins_mlflow.training.marks import (
-    Change,
-    Held,
-    Marks,
-    SelfPromotion,
-    decode,
-    encode,
-    marks,
-    self_promotions,
-)
+from jenkins_mlflow.training.marks import Held, Marks, SelfPromotion, decode, encode, marks, self_promotions
 
 TARGET = Target("Production", "champion")
 CHAMPION = version("m", 1, stage="Production", aliases=("champion",), run_id="old")

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.methods.alias import point
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import INTENT_TAG, PROMOTED_AT
 from jenkins_mlflow.text import printable
-from jenkins_mlflow.training.marks import Change, SelfPromotion
+from jenkins_mlflow.training.marks import SelfPromotion
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,8 @@ def _apply(registry: Registry, writer: Writer, one: SelfPromotion, model: Model 
 def _write(registry: Registry, change: Change) -> Callable[[], None]:
     if isinstance(change.mark, int):
         return functools.partial(registry.set_stage, change.model, change.mark, str(change.wanted))
-    if change.wanted is None:
-        return functools.partial(registry.delete_alias, change.model, change.mark)
-    return functools.partial(registry.set_alias, change.model, change.mark, int(change.wanted))
+    number = change.wanted if isinstance(change.wanted, int) else None
+    return functools.partial(point, registry, change.model, change.mark, number)
 
 
 def _outcome(one: SelfPromotion, model: Model | None, target: Target, reason: str) -> PutBack:

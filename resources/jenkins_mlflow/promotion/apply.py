@@ -11,13 +11,14 @@ from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.methods.copy import NAME as COPY
 from jenkins_mlflow.promotion.announce import announce, remove_intent
-from jenkins_mlflow.promotion.changes import NEW, Change, Table, in_scope, is_done
+from jenkins_mlflow.promotion.changes import Table, in_scope, is_done
 from jenkins_mlflow.promotion.copying import with_the_copy
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
 from jenkins_mlflow.promotion.outcome import Outcome, Status, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
+from jenkins_mlflow.registry.change import NEW, Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Snapshot, Version

@@ -11,44 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.change import NEW, Change
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 
 State = Literal["as found", "as wanted", "foreign", "gone"]
-
-NEW = 0
-"""Stands for the number of a copy that is not made yet. MLflow counts versions from 1."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One mark, as it was found and as it is wanted.
-
-    Attributes:
-        model: The registered model.
-        mark: A version's number: its stage. An alias: the number of the version that has it, None for no version.
-        found, wanted: The two values. Equal where the mark is to stay as it is.
-    """
-
-    model: str
-    mark: int | str
-    found: str | int | None
-    wanted: str | int | None
-
-    @property
-    def leaves(self) -> bool:
-        """Whether the change takes something out of production."""
-        return self.wanted == ARCHIVED if self.is_stage else self.wanted is None
-
-    @property
-    def is_stage(self) -> bool:
-        return isinstance(self.mark, int)
-
-    def words(self, *, backwards: bool = False) -> str:
-        """The change for people: `churn version 2: stage None -> Production`."""
-        old, new = (self.wanted, self.found) if backwards else (self.found, self.wanted)
-        if self.is_stage:
-            return f"{self.model} version {self.mark}: stage {old} -> {new}"
-        return f"{self.model}: alias {self.mark} {_holder(old)} -> {_holder(new)}"
 
 
 @dataclass(frozen=True)
@@ -97,14 +63,6 @@ class Table:
         )
 
 
-def value(change: Change, model: Model) -> str | int | None:
-    """The mark's value now; None for a version that does not exist and for an alias that no version has."""
-    if isinstance(change.mark, int):
-        version = model.version(change.mark)
-        return version.stage if version else None
-    return model.aliases.get(change.mark)
-
-
 def state(change: Change, table: Table, live: Snapshot) -> State:
     """How one mark compares with what was found and what is wanted.
 
@@ -116,7 +74,7 @@ def state(change: Change, table: Table, live: Snapshot) -> State:
         return "as found" if change.found is None else "gone"
     if isinstance(change.mark, int) and not _is_there(table, model, change.mark):
         return "gone"
-    now = value(change, model)
+    now = change.value(model)
     if isinstance(now, int) and (change.model, now) in table.created and not _is_there(table, model, now):
         return "foreign"  # the number is the same, the version is another
     if now == change.wanted:
@@ -182,9 +140,3 @@ def _is_there(table: Table, model: Model, number: int) -> bool:
 
 def _same(table: Table, version: Version) -> bool:
     return table.created.get((version.model, version.number), version.created) == version.created
-
-
-def _holder(number: str | int | None) -> str:
-    if number is None:
-        return "on no version"
-    return "on the copy" if number == NEW else f"on version {number}"

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jenkins_mlflow.errors import RegistryError, UsageError
-from jenkins_mlflow.promotion.changes import Change, Table
+from jenkins_mlflow.promotion.changes import Table
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import matches
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Model, Target
 from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.methods.copy import find_copy
-from jenkins_mlflow.promotion.changes import NEW, Change, Table, is_done, states, strangers, value
+from jenkins_mlflow.promotion.changes import Table, is_done, states, strangers
+from jenkins_mlflow.registry.change import NEW, Change
 from jenkins_mlflow.registry.snapshot import ARCHIVED, READY, Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY
 
@@ -192,7 +193,7 @@ def _holders(moved: list[Change], table: Table, live: Snapshot) -> Iterator[Vers
     """The versions that got an alias of the table since it was made."""
     for change in moved:
         model = live.model(change.model)
-        now = value(change, model) if model and not change.is_stage else None
+        now = change.value(model) if model and not change.is_stage else None
         version = model.version(now) if model and isinstance(now, int) else None
         if version and (version.model, version.number) != (table.model, table.number):
             yield version

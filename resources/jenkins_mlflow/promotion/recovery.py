@@ -16,10 +16,11 @@ from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.alias import NAME as ALIAS, point
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.promotion.announce import remove_intent
-from jenkins_mlflow.promotion.changes import Change, Table, in_scope, is_done, states, strangers
+from jenkins_mlflow.promotion.changes import Table, in_scope, is_done, states, strangers
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
 from jenkins_mlflow.promotion.record import given, is_recorded, now, tags_over
 from jenkins_mlflow.promotion.undo import Undo, changes_back, restores
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Writer

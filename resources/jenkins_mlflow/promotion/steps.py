@@ -9,8 +9,9 @@ from dataclasses import replace
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.alias import NAME as ALIAS, point
 from jenkins_mlflow.methods.base import Method, Transition
-from jenkins_mlflow.promotion.changes import Change, State, Table, is_settled, states, strangers
+from jenkins_mlflow.promotion.changes import State, Table, is_settled, states, strangers
 from jenkins_mlflow.promotion.undo import Undo, Undone
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Snapshot, Target
 from jenkins_mlflow.registry.writer import Attempt, Writer

@@ -16,6 +16,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import LONGEST_TAG, PROMOTED_AT, ROLLED_BACK_AT
 
@@ -30,23 +31,6 @@ class Held:
 
 Marks = Mapping[str, Held]
 """What was in production, by model; a model that is absent had nothing in production."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One mark that goes back: the stage of a version (``mark`` is its number), or the holder of an alias."""
-
-    model: str
-    mark: int | str
-    found: str | int | None
-    wanted: str | int | None
-
-    def value(self, model: Model) -> str | int | None:
-        """What the mark is now; None when the version or the alias does not exist."""
-        if isinstance(self.mark, str):
-            return model.aliases.get(self.mark)
-        version = model.version(self.mark)
-        return version.stage if version else None
 
 
 @dataclass(frozen=True)
