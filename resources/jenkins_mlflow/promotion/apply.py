@@ -196,22 +196,18 @@ class Promotion:
 
     def _by_hand(self) -> Outcome:
         """Nothing was promoted: everything goes back, and a person is asked."""
-        plan = self._plan
-        live = self._read()
-        missing = tuple(
-            self._missing(change) for change in self._steps.pending(live) if self._for_a_person(change)
-        )
+        pending = self._steps.pending(self._read())
+        missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
+        if any(change.is_stage for change in pending):
+            why = "every method failed; a person must promote it by hand"
+        elif missing:
+            why = f"{missing[0]} could not be set; all was undone"
+        else:
+            why = "a write failed, and took effect late; all was undone"
         self._steps.undo()
-        serving = in_scope(self._table, self._read(), plan.target)
-        message = f"{plan.candidate.label} could not be promoted: every method failed; a person must promote it by hand"
-        if not any(change.is_stage for change in self._steps.pending(live)):
-            message = (
-                f"{plan.candidate.label} could not be promoted: {missing[0]} could not be set; all was undone"
-            )
-        outcome = self._told("manual", message, None, serving, missing)
-        if self._steps.undone.failed or self._steps.undone.kept:
-            return self._not_undone(outcome)
-        return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
+        serving = in_scope(self._table, self._read(), self._plan.target)
+        message = f"{self._plan.candidate.label} could not be promoted: {why}"
+        return self._after_undoing(self._told("manual", message, None, serving, missing))
 
     def _overtaken(self) -> Outcome:
         """Someone else changed production in the middle: what this promotion did is undone, theirs stays."""
@@ -227,8 +223,11 @@ class Promotion:
             f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
             f"in production now: {there}{swept}"
         )
-        outcome = self._told("overtaken", message, None, serving)
-        if self._steps.undone.failed:
+        return self._after_undoing(self._told("overtaken", message, None, serving))
+
+    def _after_undoing(self, outcome: Outcome) -> Outcome:
+        """Remove the intent, unless something is still to be undone or may take effect late."""
+        if self._steps.undone.failed or self._steps.undone.kept:
             return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 

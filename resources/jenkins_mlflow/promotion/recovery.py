@@ -7,18 +7,17 @@ version's own record proves: a promotion that had ended, and that a late request
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from jenkins_mlflow.errors import RegistryError
-from jenkins_mlflow.methods.alias import NAME as ALIAS, point
-from jenkins_mlflow.methods.base import Method, Transition
+from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, is_done, states, strangers
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
 from jenkins_mlflow.promotion.record import given, is_recorded, now, tags_over
+from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back, restores
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
@@ -42,12 +41,12 @@ Outcome = Literal["finished", "undone", "left"]
 class Decision:
     """What is to be done about an intent, and why.
 
-    ``repair`` has the changes that a late request took back after the promotion had ended.
+    ``repair``: a late request took back some of it after the promotion had ended.
     """
 
     kind: Literal["finish", "undo"]
     reason: str
-    repair: tuple[Change, ...] = ()
+    repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
         return Decision("undo", f"{label} was deleted")
     seen = states(table.of(table.model), live)
     if _has_ended(intent, promoted) and set(seen.values()) <= {"as found", "as wanted"}:
-        repair = tuple(change for change, how in seen.items() if how == "as found")
-        return Decision("finish", f"{label} was promoted, and a late request changed that", repair)
+        return Decision("finish", f"{label} was promoted, and a late request changed that", repair=True)
     return Decision("undo", f"{label} did not get all of production")
 
 
@@ -158,7 +156,7 @@ class Recovery:
             )
         self._confirm()
         decision = decide(intent, live, self._target)
-        if decision.kind == "finish" and self._repair(decision.repair, live):
+        if decision.kind == "finish" and (not decision.repair or self._repair(intent.table, live)):
             note = self._record(intent, live.require(name).version(intent.number), live)
             return self._close(name, intent, "finished", f"is finished now: {decision.reason}{note}")
         return self._undo(name, intent, decision)
@@ -168,22 +166,15 @@ class Recovery:
             return lambda: self._registry.snapshot([name, *self._group])
         return lambda: Snapshot((self._registry.model(name),))
 
-    def _repair(self, changes: Sequence[Change], live: Snapshot) -> bool:
-        """Make these changes of the model once more; whether all were made."""
-        return all(self._make(change, live) for change in changes)
-
-    def _make(self, change: Change, live: Snapshot) -> bool:
-        if not change.is_stage:
-            alias, number = str(change.mark), change.wanted if isinstance(change.wanted, int) else None
-            return self._writer.write(ALIAS, lambda: point(self._registry, change.model, alias, number))
-        version = live.require(change.model).version(int(change.mark))
-        assert version is not None, "only what is there is repaired"
-        transitions = [Transition(version, str(change.wanted))]
-        return any(
-            self._writer.write(method.name, functools.partial(method.carry_out, transitions))
-            for method in self._methods
-            if not method.obstacle(transitions)
-        )
+    def _repair(self, table: Table, live: Snapshot) -> bool:
+        """Make the changes of the model once more; whether the registry shows them."""
+        own, read = table.of(table.model), self._reader(table.model)
+        steps = Steps(self._registry, own, self._target, self._methods, self._writer, read, live)
+        try:
+            staged = steps.is_staged(live) or steps.set_stage() is not None
+            return staged and steps.set_own_alias()
+        except Overtaken:
+            return False
 
     def _undo(self, name: str, intent: Intent, decision: Decision) -> Recovered:
         read = self._reader(name)

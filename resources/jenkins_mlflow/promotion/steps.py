@@ -63,6 +63,10 @@ class Steps:
         """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
         return all(change.mark != self._table.number for change in self.stage_changes())
 
+    def is_staged(self, live: Snapshot) -> bool:
+        """Whether no stage of the promoted version's model has to be changed (any more)."""
+        return not any(change.is_stage and change.model == self._table.model for change in self.pending(live))
+
     def set_stage(self) -> str | None:
         """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
         changes = self.stage_changes()
