@@ -163,7 +163,7 @@ def _plan(session: Session, registry: Registry, wish: Wish, now: float) -> Clean
 
 
 def _refusal(plan: CleanupPlan, model: str | None) -> Refused:
-    named = f"--model {model}" if model else "--model and the model's name"
+    named = f"--model {argument(model)}" if model else "--model and the model's name"
     return Refused(
         "; ".join(plan.refusals),
         state="nothing was deleted",

@@ -10,7 +10,7 @@ from jenkins_mlflow.cleanup.restore import Restored, plan_restore, restore
 from jenkins_mlflow.commands.session import Document, Session
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry.journal import Entry, Journal
-from jenkins_mlflow.text import plural, printable
+from jenkins_mlflow.text import argument, plural, printable
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
         raise NotFound(
             f"the journal has no such deletion in {printable(model)}",
             state="nothing was changed",
-            next_step=f"see what it has: `jenkins-mlflow restore --model {model} --dry-run`",
+            next_step=f"see what it has: `jenkins-mlflow restore --model {argument(model)} --dry-run`",
         )
     if plan_only:
         return _document(plan_restore(entries, registry.model(model)), plan_only=True)

@@ -26,7 +26,7 @@ from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.text import argument, printable
 
 Document = dict[str, Any]
 
@@ -174,7 +174,7 @@ class Session:
             return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
         return (
             f"{model.name} has a promotion that is not finished; "
-            f"`jenkins-mlflow promote --recover --models {model.name}` finishes or undoes it"
+            f"`jenkins-mlflow promote --recover --models {argument(model.name)}` finishes or undoes it"
         )
 
     def _recover(self, registry: Registry, model: Model, purpose: Purpose) -> bool:
@@ -229,13 +229,13 @@ class Session:
                 numbers = " and ".join(str(version.number) for version in reversed(serving))
                 self.warn(
                     f"{model.name} has {len(serving)} versions in {self.target.stage}: {numbers}; keep one: "
-                    f"`jenkins-mlflow promote --model {model.name} --version {serving[0].number}`"
+                    f"`jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}`"
                 )
             elif differ := model.disagreement(self.target):
                 staged, holder = differ
                 self.warn(
                     f"{model.name}: version {staged.number} is in {self.target.stage}, but alias {self.target.alias} "
-                    f"is on version {holder.number}; settle it: `jenkins-mlflow promote --model {model.name} "
+                    f"is on version {holder.number}; settle it: `jenkins-mlflow promote --model {argument(model.name)} "
                     f"--version {staged.number}` or `--version {holder.number}`"
                 )
 
