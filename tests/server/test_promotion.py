@@ -496,8 +496,14 @@ def test_a_champion_of_another_model_that_cannot_retire_undoes_the_promotion(
     proxy.inject(respond(500), method="DELETE", path="registered-models/alias", times=2)
     outcome = promote(proxy.url, one, 1, EXCLUSIVE, group=[other])
     assert outcome.status == "manual"
+    one_champion = "(this group has one champion)"
+    blocked = f"{other}: alias champion on version 1 -> on no version {one_champion}"
+    assert outcome.message.endswith(f"could not be promoted: {blocked} could not be set; all was undone")
     assert outcome.missing == (
-        f"{other}: alias champion on version 1 -> on no version (this group has one champion)",
+        f"stage Production for {one} version 1",
+        f"alias champion for {one} version 1",
+        f"{other} version 1: stage Production -> Archived {one_champion}",
+        blocked,
     )
     assert (stages(server.url, one), stages(server.url, other)) == ({1: "None"}, {1: "Production"})
     assert (holder(server.url, one), holder(server.url, other)) == (None, 1)

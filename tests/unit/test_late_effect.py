@@ -36,7 +36,7 @@ def test_a_refused_alias_that_shows_after_all_is_undone_and_told() -> None:
     registry = MemoryRegistry(world, send, look)
     plan = plan_promotion(registry.snapshot(["m"]), "m", 2, ALIAS)
     outcome = Promotion(registry, plan, [], Writer(RetryPolicy(attempts=1))).apply({})
-    assert (outcome.status, outcome.missing) == ("manual", ())
+    assert (outcome.status, outcome.missing) == ("manual", ("alias champion for m version 2",))
     assert (
         outcome.message
         == "m version 2 could not be promoted: a write failed, and took effect late; all was undone"

@@ -111,11 +111,12 @@ class Promotion:
             self._stop(stop)
             raise
         except JenkinsMlflowError as error:
-            error.state = error.state or f"the promotion of {plan.candidate.label} may be half done"
-            error.next_step = (
-                "run the same command again, or `jenkins-mlflow promote --recover`: "
-                "it first finishes or undoes what is half done"
-            )
+            if not error.state:
+                error.state = f"the promotion of {plan.candidate.label} may be half done"
+                error.next_step = (
+                    "run the same command again, or `jenkins-mlflow promote --recover`: "
+                    "it first finishes or undoes what is half done"
+                )
             raise
 
     def _read(self, *, with_candidate: bool = False) -> Snapshot:
@@ -196,16 +197,18 @@ class Promotion:
 
     def _by_hand(self) -> Outcome:
         """Nothing was promoted: everything goes back, and a person is asked."""
-        pending = self._steps.pending(self._read())
-        missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
-        if any(change.is_stage for change in pending):
+        blocked = self._steps.pending(self._read())
+        if any(change.is_stage and change.model == self._table.model for change in blocked):
             why = "every method failed; a person must promote it by hand"
-        elif missing:
-            why = f"{missing[0]} could not be set; all was undone"
+        elif blocked:
+            why = f"{self._missing(blocked[0])} could not be set; all was undone"
         else:
             why = "a write failed, and took effect late; all was undone"
         self._steps.undo()
-        serving = in_scope(self._table, self._read(), self._plan.target)
+        live = self._read()  # what is missing is what is missing now, after all was undone
+        pending = self._steps.pending(live)
+        missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
+        serving = in_scope(self._table, live, self._plan.target)
         message = f"{self._plan.candidate.label} could not be promoted: {why}"
         return self._after_undoing(self._told("manual", message, None, serving, missing))
 
