@@ -61,6 +61,7 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
         writer = session.writer(lock)
         models = {model.name: model for model in registry.snapshot(names).models}
         open_ones = [one for one in found if not _accepted(one, models.get(one.model))]
+        lock.confirm()
         reasons = {one.model: _apply(registry, writer, one, models.get(one.model)) for one in open_ones}
         models = {model.name: model for model in registry.snapshot(names).models}
     done = tuple(
