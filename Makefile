@@ -38,8 +38,9 @@ coverage: setup-dev ## measure which lines and branches the Python tests run
 	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing --cov-report=xml:build/coverage.xml $(ARGS)
 
 .PHONY: test-faults
-test-faults: setup-dev ## break every request of every command in every way, race on PostgreSQL (about an hour)
-	ALL_FAULTS=1 $(RUN) -m pytest tests/faults $(ARGS)
+test-faults: setup-dev ## break every request of every command in every way, race, fall asleep, on all stores (hours)
+	ALL_FAULTS=1 $(RUN) -m pytest tests/faults tests/server/test_accounts.py tests/security/test_rights.py \
+		tests/security/test_accounts_promises.py tests/server/test_migrate.py $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)
@@ -55,7 +56,7 @@ test-groovy: setup-dev ## test the Jenkins steps under Jenkins' own interpreter
 	mvn --batch-mode --quiet --file tests/groovy/pom.xml test $(ARGS)
 
 .PHONY: lint
-lint: setup-dev ## check format, style, types, imports, shell files, generated files and the Groovy sources
+lint: setup-dev ## check format, style, types, imports, shell files, generated files, pinned hashes and the Groovy sources
 	$(RUN) -m ruff format --check
 	$(RUN) -m ruff check
 	$(RUN) -m mypy
@@ -63,6 +64,8 @@ lint: setup-dev ## check format, style, types, imports, shell files, generated f
 	$(RUN) .venv/bin/lint-imports --no-logo --no-cache
 	$(RUN) scripts/manifest.py --check
 	$(RUN) scripts/steps.py --check
+	$(RUN) scripts/retention_picture.py --check
+	$(RUN) scripts/pins.py
 	$(RUN) -m cogapp --check docs/*.md
 	tests/groovy/lint.sh
 
@@ -74,13 +77,16 @@ format: setup-dev ## format the Python sources and apply safe fixes
 .PHONY: docs
 docs: setup-dev ## paste the current help, keys and messages into docs/
 	$(RUN) -m cogapp -r docs/*.md
+	$(RUN) scripts/retention_picture.py
 
 .PHONY: bench
-bench: setup-dev ## measure the snapshot, the overhead, promotion on an affected server, the runner's environment
+bench: setup-dev ## measure the targets, the snapshot, promotion on an affected server, the runner's environment, migration
+	@$(RUN) benchmarks/targets.py
 	@$(RUN) benchmarks/snapshot.py $(ARGS)
 	@$(RUN) benchmarks/overhead.py
 	@$(RUN) benchmarks/affected.py
 	@$(RUN) benchmarks/environments.py
+	@$(RUN) benchmarks/migration.py
 
 .PHONY: jenkins-up
 jenkins-up: ## start a Jenkins with this library and an MLflow server, in containers (needs Docker, JENKINS_ADMIN_PASSWORD)
@@ -98,12 +104,23 @@ manifest: ## list the files that Jenkins ships to agents, after a change in reso
 steps: setup-dev ## write the steps' parameters and pages, after a change of the command line
 	$(RUN) scripts/steps.py
 
+.PHONY: mutants
+mutants: ## change the pure plans on purpose and count what no test notices (ARGS='selection/plan.py')
+	@scripts/setup.sh maintain
+	$(RUN) scripts/mutants.py $(ARGS)
+
+.PHONY: release
+release: ## check, build, install and run what would be published; says how to tag it, publishes nothing
+	@scripts/setup.sh maintain
+	@$(MAKE) lint
+	$(RUN) scripts/release.py
+
 .PHONY: pin
 pin: ## pin all requirements anew, after a change of a requirements.in (needs uv)
 	scripts/pin.sh
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf .venv .tools .demo .test-envs build tests/groovy/target tests/groovy/lint/target resources/*.egg-info
+	rm -rf .venv .tools .demo .test-envs build dist tests/groovy/target tests/groovy/lint/target resources/*.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find resources scripts tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +

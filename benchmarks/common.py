@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from sqlalchemy import Connection, create_engine, text
+from support.postgres import Postgres
 from support.seeding import client
-from support.servers import Server, start_server
+from support.servers import Server, Store, start_server
 
 # Read when MLflow is imported: a new database would be announced.
 os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
 METRICS = ("roc_auc", "brier", "accuracy")
 
 
-def machine() -> str:
+def machine(store: str = "SQLite") -> str:
     """One line on where the figures come from; a busy machine (load) makes all of them worse."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -32,7 +32,7 @@ def machine() -> str:
         model = names[0] if names else model
     return (
         f"{os.cpu_count()} x {model}, load {os.getloadavg()[0]:.1f}, {platform.system()}, "
-        f"Python {platform.python_version()}, MLflow {version('mlflow')} (client and server, SQLite, real HTTP)"
+        f"Python {platform.python_version()}, MLflow {version('mlflow')} (client and server, {store}, real HTTP)"
     )
 
 
@@ -50,23 +50,33 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def server_with(folder: Path, models: int, versions: int, workers: int = 1) -> Server:
+def server_with(
+    folder: Path, models: int, versions: int, workers: int = 1, postgres: Postgres | None = None
+) -> Server:
     """A real server on a SQLite store with ``models`` x ``versions`` versions, each with a run and three metrics.
 
     The rows are written straight into the database (schema of MLflow 3.17.2): making 6,000 versions over HTTP would
     take longer than what is measured.
+
+    Args:
+        folder: For the server.
+        models: How many.
+        versions: How many each model has.
+        workers: How many processes answer requests.
+        postgres: For a store on it instead.
     """
-    database = folder / "mlflow.db"
-    experiment = client(f"sqlite:///{database}").create_experiment(
-        "benchmark", artifact_location="mlflow-artifacts:/1"
-    )
-    with closing(sqlite3.connect(database)) as connection, connection:
+    store: Store = "postgresql" if postgres else "sqlite"
+    uri = postgres.create_database() if postgres else f"sqlite:///{folder / 'mlflow.db'}"
+    experiment = client(uri).create_experiment("benchmark", artifact_location="mlflow-artifacts:/1")
+    engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
         for model in range(models):
             _insert_model(connection, f"model-{model:04}", versions, int(experiment))
-    return start_server(folder, workers=workers)
+    engine.dispose()
+    return start_server(folder, workers=workers, store=store, database=uri if postgres else "")
 
 
-def _insert_model(connection: sqlite3.Connection, name: str, versions: int, experiment: int) -> None:
+def _insert_model(connection: Connection, name: str, versions: int, experiment: int) -> None:
     start = 1_760_000_000_000
     _insert(connection, "registered_models", [(name, start, start)], "name, creation_time, last_updated_time")
     runs = [uuid.uuid4().hex for _ in range(versions)]
@@ -92,7 +102,7 @@ def _insert_model(connection: sqlite3.Connection, name: str, versions: int, expe
         "experiment_id",
     )
     values = [
-        (key, 0.8 + i / 1000 + j / 10, start, r, 0, 0)
+        (key, 0.8 + i / 1000 + j / 10, start, r, 0, False)
         for i, r in enumerate(runs)
         for j, key in enumerate(METRICS)
     ]
@@ -119,8 +129,8 @@ def _insert_model(connection: sqlite3.Connection, name: str, versions: int, expe
     _insert(connection, "registered_model_aliases", [(name, "champion", versions)], "name, alias, version")
 
 
-def _insert(
-    connection: sqlite3.Connection, kind: str, rows: Sequence[tuple[object, ...]], columns: str
-) -> None:
-    marks = ", ".join("?" for _ in rows[0])
-    connection.executemany(f"INSERT INTO {kind} ({columns}) VALUES ({marks})", rows)
+def _insert(connection: Connection, kind: str, rows: Sequence[tuple[object, ...]], columns: str) -> None:
+    names = columns.split(", ")
+    marks = ", ".join(f":{name}" for name in names)
+    statement = text(f"INSERT INTO {kind} ({columns}) VALUES ({marks})")
+    connection.execute(statement, [dict(zip(names, row, strict=True)) for row in rows])

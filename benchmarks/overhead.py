@@ -95,7 +95,7 @@ def ways(before: str) -> list[Way]:
             "cleanup --dry-run: bare script",
             lambda url, version: [*python, BARE_READ.format(url=url, runs=False)],
         ),
-        *command("cleanup --dry-run", "cleanup", "--dry-run", "--output", "json"),
+        *command("cleanup --dry-run", "cleanup", "--dry-run", "--no-bytes", "--output", "json"),
         Way(
             "promote: bare MlflowClient",
             lambda url, version: [*python, BARE_PROMOTE.format(url=url, model=MODEL, version=version)],

@@ -15,13 +15,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import client, machine, server_with, table
+from common import machine, server_with, table
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from support.proxy import CountingProxy
+from support.seeding import client
 
 if TYPE_CHECKING:
     from jenkins_mlflow.registry.snapshot import Snapshot
+    from mlflow.entities.model_registry import RegisteredModel
 
 Facts = dict[tuple[str, int], tuple[str, tuple[str, ...], dict[str, float]]]
 ROUNDS = 3
@@ -38,8 +40,9 @@ def snapshot(url: str) -> Facts:
 
 def pasted_script(url: str, limit: int) -> Facts:
     """The same, version by version, for the first ``limit`` models."""
-    mlflow, facts, token = client(url), {}, None
-    models = []
+    mlflow, token = client(url), None
+    facts: Facts = {}
+    models: list[RegisteredModel] = []
     while True:
         page = mlflow.search_registered_models(page_token=token)
         models += page
@@ -49,9 +52,9 @@ def pasted_script(url: str, limit: int) -> Facts:
     for model in models[:limit]:
         for found in mlflow.search_model_versions(f"name='{model.name}'"):
             version = mlflow.get_model_version(model.name, found.version)
-            run = mlflow.get_run(version.run_id)
+            run = mlflow.get_run(str(version.run_id))
             facts[model.name, int(version.version)] = (
-                version.current_stage,
+                str(version.current_stage),
                 tuple(version.aliases),
                 dict(run.data.metrics),
             )

@@ -7,8 +7,12 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends git python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 COPY resources/jenkins_mlflow/agent/requirements.txt /opt/jenkins-mlflow/requirements.txt
+COPY resources/jenkins_mlflow/agent/stores.txt /opt/jenkins-mlflow/stores.txt
+COPY resources/jenkins_mlflow/agent/notify.txt /opt/jenkins-mlflow/notify.txt
+# Without stores.txt the image is 80 MB smaller, and enough where commands only talk with an MLflow server.
 RUN python3 -m venv /opt/jenkins-mlflow/venv \
     && /opt/jenkins-mlflow/venv/bin/python -m pip install --no-cache-dir --require-hashes \
-        --requirement /opt/jenkins-mlflow/requirements.txt
+        --requirement /opt/jenkins-mlflow/requirements.txt --requirement /opt/jenkins-mlflow/stores.txt \
+        --requirement /opt/jenkins-mlflow/notify.txt
 ENV JENKINS_MLFLOW_RUNNER_PYTHON=/opt/jenkins-mlflow/venv/bin/python
 USER jenkins

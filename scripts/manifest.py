@@ -14,7 +14,14 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "resources" / "jenkins_mlflow"
-NOT_SHIPPED = ("agent/manifest.json", "agent/requirements.in", "jenkins_jobs/")
+NOT_SHIPPED = (
+    "agent/manifest.json",
+    "agent/requirements.in",
+    "agent/stores.in",
+    "agent/notify.in",
+    "jenkins_jobs/",
+    "py.typed",
+)
 
 
 def shipped_files(package: Path) -> dict[str, bytes]:

@@ -14,10 +14,15 @@ pin() {
   rm "$name.txt.old"
 }
 
-runner=resources/jenkins_mlflow/agent/requirements
-pin "$runner"
-pin requirements -c "$runner.txt"
-pin requirements-dev -c "$runner.txt" -c requirements.txt
+agent=resources/jenkins_mlflow/agent
+pin $agent/requirements
+# An agent adds stores.txt and notify.txt to an environment that has requirements.txt, and has no package of it twice.
+mapfile -t base < <(sed -nE 's/^([a-z0-9.-]+)==.*/--no-emit-package=\1/p' $agent/requirements.txt | sort -u)
+pin $agent/stores -c $agent/requirements.txt "${base[@]}"
+pin $agent/notify -c $agent/requirements.txt -c $agent/stores.txt "${base[@]}"
+pin requirements -c $agent/requirements.txt -c $agent/stores.txt
+pin requirements-dev -c $agent/requirements.txt -c $agent/stores.txt -c $agent/notify.txt -c requirements.txt
+pin requirements-maintain -c requirements-dev.txt
 pin docker/mlflow -c requirements.txt
 pin scripts/uv
 for server in tests/support/mlflow-*.in; do

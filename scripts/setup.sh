@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Sets up .venv with the jenkins-mlflow command and MLflow. Done before and nothing changed: returns at once.
-# usage: setup.sh [dev]      dev: with everything that tests and checks need
+# usage: setup.sh [dev|maintain]      dev: with all that tests and checks need; maintain: with mutation tests and releases, too
 # PYTHON=python3.12 chooses the interpreter of a new .venv; JENKINS_MLFLOW_UV=no does without uv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-requirements=requirements.txt
-if [ "${1:-}" = dev ]; then requirements='requirements-dev.txt'; fi
+requirements=requirements${1:+-$1}.txt
 
 # What a set-up depends on: the pinned packages, the package's own metadata and where the checkout is.
 fingerprint() {
@@ -18,8 +17,11 @@ is_current() {
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$1")" ] && .venv/bin/python -c "" 2>/dev/null
 }
 
-# What dev installs includes the rest.
-if is_current "$requirements" || is_current requirements-dev.txt; then exit 0; fi
+# Each of these includes those after it.
+for larger in requirements-maintain.txt requirements-dev.txt requirements.txt; do
+  if is_current "$larger"; then exit 0; fi
+  if [ "$larger" = "$requirements" ]; then break; fi
+done
 
 find_python() {
   local candidate

@@ -11,28 +11,44 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from jenkins_mlflow.cli.main import cli
-from jenkins_mlflow.cli.options import Related
-from jenkins_mlflow.config.schema import json_schema
+from jenkins_mlflow.cli.options import Configured, Related
+from jenkins_mlflow.commands.notify import TELLING
+from jenkins_mlflow.config.schema import schema_of
+from jenkins_mlflow.config.values import EVENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
 PAGES = ROOT / "vars"
-COMMANDS = ("cleanup", "doctor", "list", "promote", "rollback", "select", "train")
+COMMANDS = (
+    "cleanup",
+    "doctor",
+    "history",
+    "lease",
+    "list",
+    "promote",
+    "restore",
+    "rollback",
+    "select",
+    "train",
+)
 # A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.
 NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather", "brief")
-SECTIONS = {"train": "Train", "cleanup": "Cleanup"}
 
 PLACE = (
     "label, image, agent, prepare, dir, credentials, python: where and with what it works, see mlflowAgent"
 )
 MAX_PARALLEL = (
     "maxParallel: how many agents train at once; a whole number from 1 (default: one for each candidate)"
+)
+NOTIFY = (
+    "notify: a block that gets the result, a map, when people have to be told; its event is one of "
+    f"{', '.join(EVENTS)}, as far as notify.on in the config has it; what fails in the block is a line in the log"
 )
 ALL_MODELS = (
     "allModels: true: work on every model of the registry, if there is no config and neither models nor model is "
@@ -45,6 +61,11 @@ PIPELINE = (
     ),
     "milestone: false: an older build may promote after a newer one (default: true)",
     "cleanup: true: delete old versions at the end (default: false)",
+    (
+        "promoteChanges: true: a change request of a multibranch job promotes and cleans up, too (default: false: it "
+        "is trained and compared)"
+    ),
+    "comment: a block that gets what a change request would do, as Markdown, and posts it",
 )
 DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at")
 DRY_PIPELINE = (
@@ -63,8 +84,13 @@ EFFECTS = {
     "mlflowPromote": (GATES, BY_HAND, FAILURE),
     "mlflowRollback": (BY_HAND, FAILURE),
     "mlflowCleanup": (FAILURE,),
+    "mlflowLease": (FAILURE,),
     "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
-    "mlflowRun": ("as the command's own step says", "list changes nothing", "doctor: FAILURE on a problem"),
+    "mlflowDoctor": (
+        "UNSTABLE when production was changed outside of this tool",
+        "FAILURE on any other problem",
+    ),
+    "mlflowRun": ("as the command's own step says", "history and list change nothing"),
 }
 STEPS = {
     "mlflowTrain": "train",
@@ -72,6 +98,8 @@ STEPS = {
     "mlflowPromote": "promote",
     "mlflowRollback": "rollback",
     "mlflowCleanup": "cleanup",
+    "mlflowDoctor": "doctor",
+    "mlflowLease": "lease",
     "mlflowRun": "list",
     "mlflowPipeline": "",
 }
@@ -93,26 +121,20 @@ def parameter(flag: str) -> str:
     return re.sub("[-_]([a-z])", lambda match: match[1].upper(), flag)
 
 
-def kind(command: str, option: click.Option) -> str | list[str]:
+def kind(option: click.Option) -> str | list[str]:
     """What the step accepts for an option, see StepArguments.rule."""
-    if isinstance(option.type, click.Path) and not option.type.file_okay:
-        return "folder"
-    if option.is_flag:
-        return "flag"
-    if option.multiple:
-        return "texts"
-    if isinstance(option.type, click.IntRange):
-        return "count" if option.type.min == 1 else "whole"
-    return _configured(command, str(option.name))
-
-
-def _configured(command: str, key: str) -> str | list[str]:
-    """An option that overrides a key of the config takes what the key takes."""
-    definitions = json_schema()["$defs"]
-    for section in (SECTIONS.get(command, "Select"), "Promote"):
-        if key in definitions[section]["properties"]:
-            return _described(definitions[section]["properties"][key])
-    return "text"
+    takes = option.type
+    kinds = {
+        "folder": isinstance(takes, click.Path) and not takes.file_okay,
+        "flag": option.is_flag,
+        "duration": option.metavar == "DURATION",
+        "texts": option.multiple,
+        "number": isinstance(takes, click.FloatRange),
+        "count": isinstance(takes, click.IntRange) and takes.min == 1,
+        "whole": isinstance(takes, click.IntRange),
+    }
+    known = next((kind for kind, applies in kinds.items() if applies), "")
+    return known or (_described(schema_of(option.key)) if isinstance(option, Configured) else "text")
 
 
 def _described(schema: Mapping[str, Any]) -> str | list[str]:
@@ -140,7 +162,9 @@ def groovy() -> str:
     for command in COMMANDS:
         found = dict(options(command))
         names = {str(option.name): name for name, option in reversed(found.items())}
-        kinds[command] = {name: kind(command, option) for name, option in found.items()}
+        kinds[command] = {name: kind(option) for name, option in found.items()}
+        if command in TELLING:
+            kinds[command]["notify"] = "block"
         required[command] = [name for name, option in found.items() if option.required]
         related = {name: option for name, option in found.items() if isinstance(option, Related)}
         needs[command] = {name: names[option.needs] for name, option in related.items() if option.needs}
@@ -172,8 +196,11 @@ def _method(name: str, says: str, value: Mapping[str, Mapping[str, Any] | list[s
         if isinstance(content, list):
             lines.append(f"            {command}: {_literal(content)},")
             continue
-        items = (f"                {key}: {_literal(each)}," for key, each in content.items())
-        lines += [f"            {command}: [", *items, "            ],"]
+        whole = (f"{key}: {_literal(each)},".replace(" ", "\0") for key, each in content.items())
+        indent = " " * 16
+        wrapped = textwrap.wrap(" ".join(whole), 116, initial_indent=indent, subsequent_indent=indent)
+        rows_of_items = (row.replace("\0", " ") for row in wrapped)
+        lines += [f"            {command}: [", *rows_of_items, "            ],"]
     rows = "\n".join(lines)
     return f"    /** {says} */\n    @NonCPS\n    static Map {name}() {{\n        return [\n{rows}\n        ]\n    }}\n"
 
@@ -201,37 +228,42 @@ def page(step: str, text: str) -> str:
 
 def _parameters(step: str) -> Iterator[str]:
     if step == "mlflowRun":
-        yield f"command: required: {', '.join(COMMANDS)}; the parameters of the others are those of their own step"
+        yield f"command: required: {', '.join(COMMANDS)}; for the parameters of the others, see their steps"
     parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
     said = set(DECIDED) if step == "mlflowPipeline" else set()
     for command in parts:
         for name, option in options(command):
             if name in said:
                 continue
-            names = [each for each, same in options(command) if same is option]
-            said.update(names)
+            said.add(name)
             if step == "mlflowPipeline" and name == "dryRun":
                 yield DRY_PIPELINE
             else:
-                former = f"; {names[1]} is the former name" if names[1:] else ""
-                yield f"{', '.join(names)}: {_help(command, option)}{former}"
+                yield f"{name}: {_help(option)}"
             if name == "report":
                 yield PLACE
+    yield from _more(step, parts)
+
+
+def _more(step: str, parts: Sequence[str]) -> Iterator[str]:
+    """What only the steps have."""
     if "train" in parts:
         yield MAX_PARALLEL
+    if TELLING.intersection(parts):
+        yield NOTIFY
     if step in ("mlflowPromote", "mlflowCleanup"):
         yield ALL_MODELS
     if step == "mlflowPipeline":
         yield from PIPELINE
 
 
-def _help(command: str, option: click.Option) -> str:
-    text = (option.help or "").rstrip(".")
+def _help(option: click.Option) -> str:
+    text = (option.words if isinstance(option, Configured) else option.help or "").rstrip(".")
     default = re.search(r" \[(.*)\]$", text)
     text = text[: default.start()] if default else text
     text = text[0].lower() + text[1:] if text[1].islower() or text[1] == " " else text
     text = re.sub("--([a-z-]+)", lambda match: parameter(match[1]), text)
-    takes = kind(command, option)
+    takes = kind(option)
     if option.required:
         text = f"required: {text}"
     if option.is_flag:

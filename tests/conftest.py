@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import settings
 from support.accounts import Accounts, Default, start_accounts
 from support.command import Finished, run_command
 from support.environments import OWN_VERSION
@@ -15,6 +16,9 @@ from support.jenkins import FakeJenkins
 from support.postgres import Postgres
 from support.proxy import CountingProxy
 from support.servers import Artifacts, Server, Store, start_server
+
+settings.register_profile("any machine", deadline=None)  # no test depends on being quick
+settings.load_profile("any machine")
 
 
 class MakeServer(Protocol):

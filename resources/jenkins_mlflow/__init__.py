@@ -1,3 +1,3 @@
 """Stage runners of the jenkins-mlflow shared library: train, select, promote and clean up MLflow models."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -44,6 +44,7 @@ class BuildContext:
         job: Jenkins' full job name.
         user: Who started it.
         git_commit: The commit that is built.
+        change: The change request that is built, such as `PR-12`; empty for a branch.
     """
 
     id: str = ""
@@ -51,6 +52,7 @@ class BuildContext:
     job: str = ""
     user: str = "unknown"
     git_commit: str = ""
+    change: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, build: str | None = None) -> BuildContext:
@@ -58,7 +60,7 @@ class BuildContext:
 
         Args:
             environ: Jenkins sets BUILD_TAG, BUILD_URL, JOB_NAME and GIT_COMMIT; its build-user-vars plugin
-                sets BUILD_USER and BUILD_USER_ID; a multibranch job sets CHANGE_AUTHOR.
+                sets BUILD_USER and BUILD_USER_ID; a multibranch job sets CHANGE_ID and CHANGE_AUTHOR.
             build: The id given on the command line; it wins over JENKINS_MLFLOW_BUILD and BUILD_TAG.
         """
         chosen = build or environ.get("JENKINS_MLFLOW_BUILD") or environ.get("BUILD_TAG") or ""
@@ -69,10 +71,11 @@ class BuildContext:
             job=environ.get("JOB_NAME", ""),
             user=next((user for user in users if user), "") or _local_user(),
             git_commit=environ.get("GIT_COMMIT", ""),
+            change=environ.get("CHANGE_ID", ""),
         )
 
     def for_training(self, checkout: Path) -> BuildContext:
-        """The context that runs are tagged with: a training outside Jenkins gets an id of its own.
+        """The context that runs are tagged with: a training outside Jenkins gets its own id.
 
         Args:
             checkout: Where to ask git for the commit when the environment does not tell.
@@ -86,7 +89,13 @@ class BuildContext:
 
     def tags(self) -> dict[str, str]:
         """The run tags, without those that are not known."""
-        values = {"build": self.id, "build_url": self.url, "job": self.job, "git_commit": self.git_commit}
+        values = {
+            "build": self.id,
+            "build_url": self.url,
+            "job": self.job,
+            "git_commit": self.git_commit,
+            "change": self.change,
+        }
         return {TAG_PREFIX + key: value for key, value in values.items() if value}
 
 

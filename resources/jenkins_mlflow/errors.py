@@ -12,13 +12,12 @@
         └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Three outcomes have codes of their own: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
-failed, a person must promote) and PARTLY (an error stopped a cleanup after its first deletion).
+Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
+failed, a person must promote), PARTLY (an error stopped a cleanup after its first deletion) and DRIFT (production was
+changed outside of this tool, and nothing else is wrong).
 """
 
 from __future__ import annotations
-
-from jenkins_mlflow.text import redact
 
 DONE = 0
 FAILED = 1
@@ -27,9 +26,10 @@ NO_CANDIDATE = 3
 BY_HAND = 4
 BUSY = 5
 PARTLY = 6
+DRIFT = 7
 
 # What an exit code means for a Jenkins build; every other code fails it.
-_BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE"}
+_BUILD_RESULTS = {DONE: "SUCCESS", NO_CANDIDATE: "UNSTABLE", BY_HAND: "UNSTABLE", DRIFT: "UNSTABLE"}
 
 
 def build_result(exit_code: int) -> str:
@@ -67,6 +67,10 @@ class UsageError(JenkinsMlflowError):
     """The command line asks for something that cannot be done; nothing was read or written."""
 
     exit_code = USAGE
+
+
+class NothingRegistered(UsageError):
+    """No registered model is in the group: its name is mistyped, or nothing has been trained yet."""
 
 
 class ConfigError(UsageError):
@@ -117,13 +121,3 @@ class Interrupted(_Reported):
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
         super().__init__(message, state=state, next_step=next_step)
         self.exit_code = 128 + signal_number
-
-
-def error_document(error: JenkinsMlflowError | Interrupted) -> dict[str, str]:
-    """An expected failure as the document's ``error`` part."""
-    return {
-        "type": type(error).__name__,
-        "message": redact(error.message),
-        "state": redact(error.state),
-        "next_step": redact(error.next_step),
-    }

@@ -46,17 +46,17 @@ def probe(folder: Path) -> None:
         raise Refused(
             f"the report folder {printable(str(folder))} cannot be written: {error.strerror or error}",
             state="nothing was changed",
-            next_step="make room there, or name another folder with --report",
+            next_step="name another folder with --report, or correct the permissions or the full disk there",
         ) from error
 
 
-def write_report(folder: Path, name: str, text: str) -> str:
+def write_report(folder: Path, name: str, content: str | bytes) -> str:
     """Write a file of the report, whole or not at all.
 
     Args:
         folder: The report folder; made if it is missing.
         name: The file's name.
-        text: What goes into it.
+        content: What goes into it.
 
     Returns:
         A warning if it could not be written, else nothing.
@@ -65,7 +65,10 @@ def write_report(folder: Path, name: str, text: str) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            fresh.write_text(text, encoding="utf-8", errors="backslashreplace")
+            if isinstance(content, bytes):
+                fresh.write_bytes(content)
+            else:
+                fresh.write_text(content, encoding="utf-8", errors="backslashreplace")
             fresh.replace(path)
         finally:
             with suppress(OSError):

@@ -112,7 +112,7 @@ class Running:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """End the command and all that it has started, also what it starts meanwhile."""
+        """End the command and all that it has started, also what it starts while it ends."""
         for _ in range(_ROUNDS):
             self.signal(signal.SIGKILL)
             if not any(True for _ in self._strays()):

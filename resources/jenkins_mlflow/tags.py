@@ -8,6 +8,7 @@ TAG_PREFIX = "jenkins_mlflow."
 # production when the command began.
 BUILD_TAG = TAG_PREFIX + "build"
 CANDIDATE_TAG = TAG_PREFIX + "candidate"
+CHANGE_TAG = TAG_PREFIX + "change"  # the change request that trained it: no candidate for any other build
 OUTCOME_TAG = TAG_PREFIX + "outcome"
 PRODUCTION_BEFORE = TAG_PREFIX + "production_before"
 LOST = "lost"  # the outcome of runs whose command went away with its agent, before it could end
@@ -30,6 +31,16 @@ ROLLED_BACK_FROM = TAG_PREFIX + "rolled_back_from"
 CHECK_TAG = TAG_PREFIX + "check"
 PENDING, PASSED, FAILED = "pending", "passed", "failed"
 
+# What a signature may be for, see registry/signing.py.
+RECORD_TAGS = frozenset(
+    {
+        *(PROMOTED_AT, PROMOTED_BY, APPROVED_BY, BUILD_URL, METHOD, METRIC, CHECK_TAG),
+        *(PREVIOUS_MODEL, PREVIOUS_VERSION, BEFORE, ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_FROM),
+    }
+)
+# Of a version, a model with an intent, a flag: the signature of record, intent, holder.
+SIGNATURE_TAG = TAG_PREFIX + "signature"
+
 # Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when, a tag a holder.
 KEEP_TAG = TAG_PREFIX + "keep"
 LEASE_TAG = TAG_PREFIX + "lease."
@@ -37,10 +48,28 @@ LEASE_TAG = TAG_PREFIX + "lease."
 # Of a version: which deleted version it was registered again from, as NUMBER@CREATED.
 RESTORED_FROM = TAG_PREFIX + "restored_from"
 
+# Of a version, and of its run: the version of another server that it is a copy of, as JSON and as an id; of a version
+# also what its files were when they were compared with that version's.
+COPIED_FROM = TAG_PREFIX + "copied_from"
+COPY_ID = TAG_PREFIX + "copy_id"
+COPIED_FILES = TAG_PREFIX + "copied_files"
+
+# Of a run in the experiment of records: what it tells of, and for a change of production its facts.
+RECORD_TAG = TAG_PREFIX + "record"
+CLEANUP, PRODUCTION_CHANGE, RESTORE = "cleanup", "production", "restore"
+EVENT_ID = TAG_PREFIX + "event.id"
+EVENT_MODEL = TAG_PREFIX + "event.model"
+EVENT_PART = TAG_PREFIX + "event.part."
+
+# Of a registered model: a change of production that is not written as a run yet, a tag an event.
+UNWRITTEN_TAG = TAG_PREFIX + "unwritten."
+
 # Of a run: the journal of deletions.
 JOURNAL_MODEL = TAG_PREFIX + "journal.model"
 JOURNAL_BUILD = TAG_PREFIX + "journal.build"
 JOURNAL_PART = TAG_PREFIX + "journal.part."
+JOURNAL_RECLAIMED = TAG_PREFIX + "journal.reclaimed."  # a tag a version, as NUMBER-CREATED
+JOURNAL_KEPT = TAG_PREFIX + "journal.kept."  # the same, for one that was not deleted after all
 
 # Of a registered model: a promotion that has begun and not ended; of a lock's flag: who holds it.
 INTENT_TAG = TAG_PREFIX + "intent"
@@ -48,6 +77,10 @@ HOLDER_TAG = TAG_PREFIX + "lock"
 
 # Registered models of these names are the flags of registry/lock.py: no command shows them as models.
 FLAG_PREFIX = "jenkins-mlflow.lock."
+
+# And these are the scratch models of `doctor --probe`, which removes them again.
+PROBE_PREFIX = "jenkins-mlflow.probe."
+HIDDEN_PREFIXES = (FLAG_PREFIX, PROBE_PREFIX)
 
 # A SQL store keeps 5,000 characters of a tag (MLflow 3.17.2, SqlRegisteredModelTag, SqlModelVersionTag).
 LONGEST_TAG = 5000

@@ -86,9 +86,9 @@ class Terminal:
     def say(self, text: str) -> None:
         """Show a message, unless quiet."""
         if not self.quiet:
-            self.insist(text)
+            self.alert(text)
 
-    def insist(self, text: str, color: str = "") -> None:
+    def alert(self, text: str, color: str = "") -> None:
         """Show a message even when quiet: an error, a notice.
 
         Args:
@@ -129,12 +129,26 @@ class Terminal:
             yield lambda: None
         elif _Messages().isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                ProgressColumn,
+                Task,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+            from rich.text import Text
+
+            class Rate(ProgressColumn):
+                def render(self, task: Task) -> Text:
+                    return Text(f"{task.speed or 0:.1f} a second")
 
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
+                Rate(),
                 TimeRemainingColumn(),
             )
             with Progress(*columns, console=Console(file=cast(TextIO, _Messages()))) as bar:
@@ -148,14 +162,19 @@ def _safe(text: str) -> str:
     return "\n".join(printable(line.expandtabs()) for line in redact(text).split("\n"))
 
 
-def _plain_progress(terminal: Terminal, what: str, total: int) -> Callable[[], None]:
-    done, last = 0, time.monotonic()
+def _plain_progress(
+    terminal: Terminal, what: str, total: int, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], None]:
+    done, began = 0, clock()
+    last = began
 
     def advance() -> None:
         nonlocal done, last
         done += 1
-        if done == total or time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            terminal.say(f"{what}: {done} of {total}")
+        if done == total or clock() - last >= _SECONDS_BETWEEN_LINES:
+            last = clock()
+            rate = done / (last - began) if last > began else 0.0
+            left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+            terminal.say(f"{what}: {done} of {total} ({rate:.1f} a second{left})")
 
     return advance

@@ -5,11 +5,15 @@ Nothing here takes more than linear time: a build log's line may be made to be s
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import unicodedata
+from collections.abc import Sequence
+from typing import Any
 
 HIDDEN = "***"
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
 # Query keys whose values are shown; every other value may be a secret.
 _HARMLESS = frozenset(
@@ -116,6 +120,18 @@ def one_line(text: str, limit: int = 200) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def parsed_json(text: str) -> Any:
+    """The value of a JSON text that anybody may have written.
+
+    Raises:
+        ValueError: it is none, or is nested deeper than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
 def argument(text: str) -> str:
     """A shell argument that can be copied from advice, on one line whatever the registry holds."""
     return printable(shlex.quote(text))
@@ -153,3 +169,32 @@ def _rounded(value: float, digits: int) -> str:
 def plural(count: int, noun: str, several: str = "") -> str:
     """`1 version`, `3 versions`; ``several`` is for nouns such as try, whose plural takes more than an s."""
     return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
+
+
+def listed(items: Sequence[str], most: int) -> str:
+    """The first items, and how many are left out: `a, b and 4 more`."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that fits: `512 B`, `3.4 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def span(seconds: float | None, suffix: str = "") -> str:
+    """A time in one unit, never rounded up: `90 s`, `12 min`, `25 h`, `1 d`.
+
+    The unit is the largest of which there are two or more; one whole day or hour is a `1 d` or `1 h`.
+    """
+    if seconds is None:
+        return ""
+    size, unit = next(
+        ((size, unit) for size, unit in _UNITS if seconds >= 2 * size or seconds == size), (1, "s")
+    )
+    return f"{int(max(seconds, 0) / size)} {unit}{suffix}"

@@ -67,7 +67,12 @@ class Agent implements Serializable {
         if (script.fileExists(mark)
                 && script.readFile(file: mark, encoding: 'UTF-8').trim() == "${script.env.BUILD_TAG}") {
             script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)
-            script.echo("Report: ${script.env.BUILD_URL}artifact/${report}/")
+            String page = script.fileExists("${report}/index.html") ? 'index.html' : ''
+            script.echo("Report: ${script.env.BUILD_URL}artifact/${report}/${page}")
+            if (page) { // Jenkins has a link to each archived file below what its page says
+                script.currentBuild.description =
+                    PlainText.joined(script.currentBuild.description, "report: ${report}/${page}")
+            }
         }
     }
 
@@ -130,6 +135,12 @@ class Agent implements Serializable {
         }
         if (ids.ca) {
             found << file(ids.ca, 'MLFLOW_TRACKING_SERVER_CERT_PATH')
+        }
+        if (ids.signingKey) {
+            found << script.string(credentialsId: ids.signingKey, variable: 'JENKINS_MLFLOW_SIGNING_KEY')
+        }
+        if (ids.notify) {
+            found << script.string(credentialsId: ids.notify, variable: 'JENKINS_MLFLOW_NOTIFY_URLS')
         }
         return found
     }

@@ -25,7 +25,7 @@ class Command implements Serializable {
     Map execute(String command, Object given, Map more = [:]) {
         Map args = checked(command, given)
         Command self = this
-        return new Agent(script).use(StepArguments.accepted('agent', args)) { self.perform(command, args, more) }
+        return new Agent(script).use(StepArguments.where(command, args)) { self.perform(command, args, more) }
     }
 
     /** The arguments; what cannot be right ends the build with one line, before an agent is taken. */
@@ -43,15 +43,19 @@ class Command implements Serializable {
         return given
     }
 
-    /** Runs the command on the agent where this is called; its result decides the build. */
-    Map perform(String command, Map args, Map more = [:]) {
+    /**
+     * Runs the command on the agent where this is called; its result decides the build, but for an error of the
+     * type that the caller deals with.
+     */
+    Map perform(String command, Map args, Map more = [:], String expected = '') {
         Map options = StepArguments.options(command, args) + more
         if (command == 'cleanup' && !options.dryRun) {
             options.yes = true // nobody answers a question in a build: calling the step is the consent
         }
         String head = head(command)
+        Map result = [:]
         try {
-            return conclude(command, options, launch(command, options, args))
+            result = launch(command, options, args)
         } catch (FlowInterruptedException e) {
             describe("${head}: aborted; ${afterwards(command)}")
             throw e
@@ -62,6 +66,7 @@ class Command implements Serializable {
             }
             fail("${head}: ${killed}; ${afterwards(command)}")
         }
+        return expected && result.error?.type == expected ? result : conclude(command, options, args, result)
     }
 
     /** Says on the build's page and in the log why the build ends, and ends it. */
@@ -86,11 +91,11 @@ class Command implements Serializable {
     }
 
     /** The runner says in `build_result` what its result means; without one it was not the runner that answered. */
-    private Map conclude(String command, Map options, Map result) {
+    private Map conclude(String command, Map options, Map args, Map result) {
         String said = "${head(command)}: ${result.message}"
         boolean partly = result.status == 'trained' && failed(result)
         boolean success = result.build_result == 'SUCCESS'
-        if (!success || partly || command in ['promote', 'rollback', 'cleanup']) {
+        if (!success || partly || command in ['promote', 'rollback', 'cleanup', 'restore']) {
             describe((success ? result.message : said) + notice(result))
         }
         if (result.notice) {
@@ -98,7 +103,9 @@ class Command implements Serializable {
         }
         if (result.build_result == 'UNSTABLE') {
             script.unstable(said)
-        } else if (!success) {
+        }
+        tell(args, result)
+        if (result.build_result != 'UNSTABLE' && !success) {
             script.error(said)
         } else if (partly) {
             Object steps = script
@@ -107,6 +114,27 @@ class Command implements Serializable {
             }
         }
         return result
+    }
+
+    /** Hands news to the caller's block. What fails in it is said, and fails no build; an abort passes through. */
+    private void tell(Map args, Map result) {
+        if (!args.notify || !result.event) {
+            return
+        }
+        String why
+        try {
+            args.notify.call(result)
+            return
+        } catch (FlowInterruptedException e) {
+            throw e
+        } catch (Exception e) {
+            why = "${e}"
+        } catch (LinkageError e) { // Jenkins' own for a step that it does not have
+            why = "${e.message}"
+        } catch (AssertionError e) {
+            why = "${e.message}"
+        }
+        script.echo(PlainText.line("${step}: nobody was told by the block notify that ${result.event}: ${why}"))
     }
 
     @NonCPS

@@ -12,95 +12,55 @@ class Options implements Serializable {
     static Map kinds() {
         return [
             cleanup: [
-                model: 'text',
-                keepLast: 'whole',
-                keepWithin: 'duration',
-                minAge: 'duration',
-                maxDeletions: 'count',
-                allowRemoveAll: 'flag',
-                dryRun: 'flag',
-                plan: 'text',
-                apply: 'text',
-                at: 'text',
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                model: 'text', keepLast: 'whole', keepWithin: 'duration', minAge: 'duration', maxDeletions: 'count',
+                allowRemoveAll: 'flag', dryRun: 'flag', plan: 'text', apply: 'text', at: 'text',
+                reclaim: ['none', 'artifacts', 'runs'], noBytes: 'flag', workers: 'count', rate: 'number',
+                stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
+                models: 'texts', report: 'folder', notify: 'block',
             ],
             doctor: [
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                probe: 'flag', storage: 'flag', load: 'flag', maxDuration: 'duration',
+                stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
+                models: 'texts', report: 'folder', notify: 'block',
+            ],
+            history: [
+                model: 'text', since: 'text', at: 'text', adopt: 'flag', reason: 'text',
+                stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
+                models: 'texts', report: 'folder',
+            ],
+            lease: [
+                model: 'text', version: 'count', holder: 'text', for: 'duration', release: 'flag', config: 'text',
+                trackingUri: 'text', models: 'texts', report: 'folder',
             ],
             list: [
-                metric: 'text',
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                metric: 'text', stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text',
+                trackingUri: 'text', models: 'texts', report: 'folder',
             ],
             promote: [
-                model: 'text',
-                version: 'count',
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                dryRun: 'flag',
-                forceMethod: 'texts',
-                approvedBy: 'text',
-                over: 'text',
-                recover: 'flag',
-                metric: 'text',
-                direction: ['maximize', 'minimize'],
-                minImprovement: 'number',
-                scope: ['build', 'group'],
-                build: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                model: 'text', version: 'count', stage: ['Production', 'Staging', 'null'], alias: 'text',
+                dryRun: 'flag', forceMethod: 'texts', approvedBy: 'text', over: 'text', recover: 'flag',
+                toServer: 'text', metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
+                scope: ['build', 'group'], build: 'text', config: 'text', trackingUri: 'text', models: 'texts',
+                report: 'folder', notify: 'block',
+            ],
+            restore: [
+                model: 'text', version: 'count', build: 'text', since: 'text', dryRun: 'flag', config: 'text',
+                trackingUri: 'text', models: 'texts', report: 'folder',
             ],
             rollback: [
-                model: 'text',
-                to: 'count',
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                dryRun: 'flag',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                model: 'text', to: 'count', recorded: 'flag', stage: ['Production', 'Staging', 'null'],
+                alias: 'text', dryRun: 'flag', config: 'text', trackingUri: 'text', models: 'texts',
+                report: 'folder', notify: 'block',
             ],
             select: [
-                stage: ['Production', 'Staging', 'null'],
-                alias: 'text',
-                metric: 'text',
-                direction: ['maximize', 'minimize'],
-                minImprovement: 'number',
-                scope: ['build', 'group'],
-                build: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                stage: ['Production', 'Staging', 'null'], alias: 'text', toServer: 'text', metric: 'text',
+                direction: ['maximize', 'minimize'], minImprovement: 'number', scope: ['build', 'group'],
+                build: 'text', config: 'text', trackingUri: 'text', models: 'texts', report: 'folder',
+                notify: 'block',
             ],
             train: [
-                jobs: 'count',
-                only: 'texts',
-                onFailure: ['stop', 'continue'],
-                timeout: 'duration',
-                dryRun: 'flag',
-                build: 'text',
-                config: 'text',
-                trackingUri: 'text',
-                models: 'texts',
-                report: 'folder',
+                jobs: 'count', only: 'texts', onFailure: ['stop', 'continue'], timeout: 'duration', dryRun: 'flag',
+                build: 'text', config: 'text', trackingUri: 'text', models: 'texts', report: 'folder',
             ],
         ]
     }
@@ -109,6 +69,7 @@ class Options implements Serializable {
     @NonCPS
     static Map required() {
         return [
+            restore: ['model'],
             rollback: ['model'],
         ]
     }
@@ -117,6 +78,12 @@ class Options implements Serializable {
     @NonCPS
     static Map needs() {
         return [
+            doctor: [
+                load: 'storage', maxDuration: 'storage',
+            ],
+            history: [
+                adopt: 'model',
+            ],
             promote: [
                 version: 'model',
             ],
@@ -127,8 +94,14 @@ class Options implements Serializable {
     @NonCPS
     static Map excludes() {
         return [
+            history: [
+                adopt: ['since', 'at'],
+            ],
             promote: [
-                recover: ['model', 'dryRun'],
+                recover: ['model', 'dryRun', 'over', 'toServer'],
+            ],
+            rollback: [
+                recorded: ['to'],
             ],
         ]
     }

@@ -13,6 +13,7 @@ class PipelineStages implements Serializable {
     private final Map args
     private final Map results = [:]
     private final boolean dry
+    private final boolean proposed
 
     /**
      * @param script the step's script, which knows the pipeline's steps
@@ -24,13 +25,14 @@ class PipelineStages implements Serializable {
         this.command = command
         this.args = args
         this.dry = "${args.dryRun}" == 'true'
+        this.proposed = script.env.CHANGE_ID && "${args.promoteChanges}" != 'true'
     }
 
     /** Runs all stages; the result of each that ran. */
     Map run() {
         Agent agent = new Agent(script)
         Map where = StepArguments.accepted('agent', args)
-        Map approval = StepArguments.approval(args.approve)
+        Map approval = proposed ? null : StepArguments.approval(args.approve)
         PipelineStages self = this
         if (script.env.WORKSPACE) {
             if (approval) {
@@ -86,7 +88,7 @@ class PipelineStages implements Serializable {
         String gates = "${args.report ?: 'mlflow-report'}/gates.xml"
         PipelineStages self = this
         return new Agent(script).use(StepArguments.accepted('agent', args)) {
-            Map selection = self.command.perform('select', asked)
+            Map selection = self.command.perform('select', asked, [:], self.expected())
             self.available('junit', 'no test report of the gates') {
                 // a candidate that fails a gate is a result, no reason to doubt the build
                 self.script.junit(testResults: gates, allowEmptyResults: true, skipMarkingBuildUnstable: true)
@@ -128,11 +130,30 @@ class PipelineStages implements Serializable {
         }
     }
 
-    /** The stages that change production and the registry. */
+    /** The stages that change production and the registry; a change request is trained and compared, never promoted. */
     void finish(Map approved) {
         PipelineStages self = this
+        if (proposed) {
+            script.stage('Say what would change') { self.propose() }
+            return
+        }
         script.stage('Promote the winner') { self.promote(approved) }
         script.stage('Clean up old versions') { self.cleanup() }
+    }
+
+    /** Leaves the report's Markdown twin where it can be posted. */
+    void propose() {
+        String text = ''
+        PipelineStages self = this
+        new Agent(script).inFolder(args) {
+            String twin = "${self.args.report ?: 'mlflow-report'}/report.md"
+            text = self.script.fileExists(twin) ? self.script.readFile(file: twin, encoding: 'UTF-8') : ''
+        }
+        command.describe("change request ${script.env.CHANGE_ID}: ${results.select.message}; nothing is promoted")
+        script.echo("A change request promotes nothing; promoteChanges: true would. ${results.select.message}")
+        if (args.comment) {
+            args.comment.call(text ?: results.select.message)
+        }
     }
 
     void promote(Map approved) {
@@ -167,10 +188,19 @@ class PipelineStages implements Serializable {
         if (results.promote?.exit_code == 4) {
             script.echo('No cleanup while a promotion waits for a person: it could take the version to promote')
         } else if (cleansUp()) {
-            results.cleanup = command.execute('cleanup', StepArguments.accepted('cleanup', args))
+            if (dry && "${results.select.error?.type}" == expected()) {
+                script.echo("Nothing to clean up: ${results.select.message}")
+            } else {
+                results.cleanup = command.execute('cleanup', StepArguments.accepted('cleanup', args))
+            }
         } else {
             script.echo('Not asked for: cleanup: true deletes old versions here')
         }
+    }
+
+    /** Before the first training no model is registered; a dry run, which trains nothing, says so and goes on. */
+    String expected() {
+        return dry ? 'NothingRegistered' : ''
     }
 
     boolean hasWinner() {
@@ -181,9 +211,12 @@ class PipelineStages implements Serializable {
         return "${args.cleanup}" == 'true'
     }
 
-    /** A dry run has trained nothing, so it selects among all versions that are registered. */
+    /**
+     * A dry run has trained nothing, so it selects among all versions that are registered; a change request is
+     * compared by what it has trained itself.
+     */
     private Map fromWhatIsThere() {
-        return dry ? [scope: 'group'] : [:]
+        return dry ? [scope: 'group'] : proposed && !args.scope ? [scope: 'build'] : [:]
     }
 
     /** A version as promote takes it: what was approved over this one must not replace another. */

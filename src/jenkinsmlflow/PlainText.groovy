@@ -20,14 +20,19 @@ class PlainText implements Serializable {
         return line.length() > longest ? line.substring(0, longest - 3) + '...' : line
     }
 
-    /** A description with one more line's text, if it does not say so already. */
+    /** A description with one more line's text, if it does not say so already; where the report is stays its end. */
     @NonCPS
     static String joined(String description, Object text) {
+        String said = description ?: ''
         String added = line(text)
-        if (!description) {
-            return added
+        int at = said.lastIndexOf('report: ')
+        boolean ends = at >= 0 && said.substring(at).matches('report: \\S+/index[.]html')
+        String end = ends ? said.substring(at) : ''
+        String before = ends ? said.substring(0, Math.max(at - 2, 0)) : said
+        if (before.contains(added) || end == added) {
+            return said
         }
-        return description.contains(added) ? description : "${description}; ${added}".toString()
+        return [before, added, end].findAll { it }.join('; ')
     }
 
     /** How the script ended that Jenkins speaks of, if a signal ended it; else empty. */

@@ -39,7 +39,9 @@ class StepArguments implements Serializable {
             return place()
         }
         if (command == 'pipeline') {
-            Map all = place() + spreading() + [cleanup: 'flag', approve: 'approval', milestone: 'flag']
+            Map all = place() + spreading() + [
+                cleanup: 'flag', approve: 'approval', milestone: 'flag', promoteChanges: 'flag', comment: 'block',
+            ]
             for (String part in ['train', 'select', 'promote', 'cleanup']) {
                 all = Options.kinds()[part] + all
             }
@@ -70,7 +72,9 @@ class StepArguments implements Serializable {
     @NonCPS
     private static Map parts(Object kind) {
         Map known = [
-            credentials: [login: 'text', token: 'text', clientCertificate: 'text', ca: 'text'],
+            credentials: [
+                login: 'text', token: 'text', clientCertificate: 'text', ca: 'text', signingKey: 'text', notify: 'text',
+            ],
             approval: [submitter: 'text', timeout: 'span'],
         ]
         return known[kind]
@@ -104,6 +108,18 @@ class StepArguments implements Serializable {
     @NonCPS
     static Map credentials(Object given) {
         return given == null ? [:] : given instanceof Map ? [:] + given : [any: "${given}".toString()]
+    }
+
+    /** Where a command works and with what. A training runs the team's commands: it gets MLflow's secrets only. */
+    @NonCPS
+    static Map where(String command, Map args) {
+        Map found = accepted('agent', args)
+        if (command == 'train' && found.credentials instanceof Map) {
+            found.credentials = [:] + found.credentials
+            found.credentials.remove('signingKey')
+            found.credentials.remove('notify')
+        }
+        return found
     }
 
     /** The approval's submitter, and its time to wait as Jenkins' timeout step takes it; null for none. */
@@ -158,7 +174,19 @@ class StepArguments implements Serializable {
                 }
             }
         }
-        return ''
+        return command == 'lease' ? wrongLease(head, args) : ''
+    }
+
+    /** A lease is said whole, or, to see the leases, not at all. */
+    @NonCPS
+    private static String wrongLease(String head, Map args) {
+        int who = 0
+        for (String name in ['model', 'version', 'holder']) {
+            who += isGiven(args[name]) ? 1 : 0
+        }
+        int what = (isGiven(args.for) ? 1 : 0) + (isGiven(args.release) ? 1 : 0)
+        return who + what == 0 || (who == 3 && what == 1) ? '' :
+            "${head}: a lease needs model, version and holder, and either for or release; without them they are listed"
     }
 
     @NonCPS
@@ -208,12 +236,12 @@ class StepArguments implements Serializable {
     /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
     @NonCPS
     static Map options(String command, Map args) {
-        Map ours = place() + spreading() + [allModels: 'flag']
+        Map ours = place() + spreading() + [allModels: 'flag', promoteChanges: 'flag']
         ours.remove('report')
         Map known = kinds(command)
         Map found = [report: 'mlflow-report']
         for (Map.Entry given in accepted(command, args)) {
-            if (!ours.containsKey(given.key)) {
+            if (!ours.containsKey(given.key) && known[given.key] != 'block') {
                 found[given.key] = typed(known[given.key], given.value)
             }
         }

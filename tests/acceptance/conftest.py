@@ -5,6 +5,7 @@
 - JENKINS_MLFLOW_TEST_HOST: the address by which Jenkins reaches this machine, if it is on another (default: 127.0.0.1)
 - JENKINS_MLFLOW_TEST_PATH: a folder on the agent with a ``python`` that has mlflow and scikit-learn; it saves
   the minutes in which the reference pipeline would install them
+- JENKINS_MLFLOW_TEST_RESTART: a program that crashes that Jenkins, starts it again and returns when it answers
 """
 
 from __future__ import annotations

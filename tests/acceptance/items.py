@@ -54,11 +54,47 @@ def folder(library: tuple[str, str] | None = None) -> Element:
     return item
 
 
+def multibranch(repository: str) -> Element:
+    """A project with a job for each branch of a repository that has a Jenkinsfile."""
+    source = Element("source", {"class": "jenkins.plugins.git.GitSCMSource"})
+    _texts(source, id="branches", remote=repository)
+    SubElement(SubElement(source, "traits"), "jenkins.plugins.git.traits.BranchDiscoveryTrait")
+    return _multibranch(source)
+
+
+def pull_requests(api: str, owner: str, repository: str) -> Element:
+    """A project with a job for each open pull request of a repository of GitHub, or of what stands in for GitHub."""
+    plugin = "org.jenkinsci.plugins.github__branch__source"
+    source = Element("source", {"class": f"{plugin.replace('__', '_')}.GitHubSCMSource"})
+    _texts(source, id="changes", apiUri=api, repoOwner=owner, repository=repository)
+    trait = SubElement(SubElement(source, "traits"), f"{plugin}.OriginPullRequestDiscoveryTrait")
+    _texts(trait, strategyId="2")  # the pull request as it is, not merged
+    return _multibranch(source)
+
+
+def _multibranch(source: Element) -> Element:
+    owner = "org.jenkinsci.plugins.workflow.multibranch.WorkflowMultiBranchProject"
+    project = Element(owner)
+    sources = SubElement(project, "sources", {"class": "jenkins.branch.MultiBranchProject$BranchSourceList"})
+    SubElement(SubElement(sources, "data"), "jenkins.branch.BranchSource").append(source)
+    SubElement(sources, "owner", {"class": owner, "reference": "../.."})
+    factory = "org.jenkinsci.plugins.workflow.multibranch.WorkflowBranchProjectFactory"
+    _texts(SubElement(project, "factory", {"class": factory}), scriptPath="Jenkinsfile")
+    return project
+
+
 def login(name: str, user: str, password: str) -> Element:
     """Credentials: a user name with a password."""
     kind = "com.cloudbees.plugins.credentials.impl.UsernamePasswordCredentialsImpl"
     item = Element(kind)
     _texts(item, scope="GLOBAL", id=name, username=user, password=password)
+    return item
+
+
+def secret_text(name: str, text: str) -> Element:
+    """Credentials: one text."""
+    item = Element("org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl")
+    _texts(item, scope="GLOBAL", id=name, secret=text)
     return item
 
 

@@ -69,8 +69,12 @@ class Build:
         self.server.post(f"{self.url}stop")
 
     def answer(self, question: str, *, proceed: bool) -> None:
-        """Answer what an ``input`` step with this id asks, as the buttons do."""
-        self.server.post(f"{self.url}input/{quote(question)}/{'proceedEmpty' if proceed else 'abort'}")
+        """Answer what an ``input`` step with this id asks, as its form does."""
+        address = f"{self.url}input/{quote(question)}/"
+        if proceed:  # the form, because `proceedEmpty` tells the pipeline nobody's name
+            self.server.post(f"{address}submit", data={"proceed": "yes", "json": '{"parameter": []}'})
+        else:
+            self.server.post(f"{address}abort")
 
     def wait(self, seconds: float = BUILD_SECONDS) -> Build:
         """Wait until it has ended; stop it if it takes longer."""

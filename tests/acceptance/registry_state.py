@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support import seeding
 from support.seeding import Spec, client
 
 from acceptance.served import Mlflow
@@ -10,10 +11,8 @@ CHAMPION = Spec(stage="Production", aliases=("champion",))
 
 
 def give_files(mlflow: Mlflow, model: str) -> None:
-    """Give every version the files of a model; a rollback goes to no version without."""
-    direct = client(mlflow.direct)
-    for version in direct.search_model_versions(f"name = '{model}'"):
-        direct.log_text(str(version.run_id), "weights", "model/weights.txt")
+    """Give every version the files of a model."""
+    seeding.give_files(mlflow.direct, model)
 
 
 def stages(mlflow: Mlflow, model: str) -> dict[int, str]:

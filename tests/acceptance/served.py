@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -46,15 +46,18 @@ def bind_address() -> str:
 
 
 @contextlib.contextmanager
-def serve_repository(source: Path, folder: Path) -> Iterator[str]:
+def serve_repository(source: Path, folder: Path, branches: Sequence[str] = ()) -> Iterator[str]:
     """Serve the last commit of a repository as its branch ``acceptance``, read only; gives the address to clone from.
+
+    ``branches`` of it are served beside that one, which then is the repository's own branch of that name.
 
     Plain files over HTTP: a stock Jenkins refuses a library in a folder of its own machine, and Jenkins may be
     elsewhere.
     """
     bare = folder / "library.git"
     _git("init", "--quiet", "--bare", str(bare))
-    _git("-C", str(source), "push", "--quiet", str(bare), f"HEAD:refs/heads/{BRANCH}")
+    pushed = [f"{BRANCH if branches else 'HEAD'}:refs/heads/{BRANCH}", *branches]
+    _git("-C", str(source), "push", "--quiet", str(bare), *pushed)
     _git("-C", str(bare), "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
     _git("-C", str(bare), "repack", "-a", "-d", "--quiet")
     _git("-C", str(bare), "update-server-info")

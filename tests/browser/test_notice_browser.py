@@ -22,19 +22,22 @@ from support.seeding import Spec, client, seed
 from support.servers import Server
 
 MakeProxy = Callable[[Server], CountingProxy]
+MANY = 101  # models of which the page of a version reads the list: the first 100
 OLD, NEW = Spec(stage="Production", aliases=("champion",)), Spec()
 LABEL = r'"([^"]+)"'
 numbers = itertools.count(1)
 
 # What a sentence may ask for. Whatever else it has in quotes fails the test: a label that nobody looked for.
 ACTIONS: dict[str, Callable[..., object]] = {
-    r"open (http\S+?),?(?: |$)": Page.open,
+    r"open (http\S+?)[,.]?(?= |$)": Page.open,
     rf"if a dialog {LABEL} opens, answer it with {LABEL}": lambda page, title, label: (
         page.has_dialog(title, 3) and page.answer(label)
     ),
     rf"answer the dialog with {LABEL}": Page.answer,
-    rf"beside {LABEL}, click {LABEL}": lambda page, text, label: page.click(label, beside=text),
-    rf"click the pencil beside {LABEL}": Page.click_button_beside,
+    rf"find the row of {LABEL}, click {LABEL} below {LABEL}": lambda page, row, label, column: (
+        page.click_in_row(row, column, label)
+    ),
+    rf"find the row of {LABEL}, click the pencil below {LABEL}": Page.click_in_row,
     r"type (\S+?),": Page.type,
     r"press Enter": Page.press_enter,
     r"remove (\S+)": Page.remove,
@@ -71,6 +74,14 @@ class Notice:
         return arguments
 
 
+def actions_of(step: str) -> list[str]:
+    left = SENTENCE.sub("", step)
+    assert '"' not in left, f"nobody looked for what is in quotes: {left}"
+    actions = [found[0] for found in SENTENCE.finditer(step)]
+    assert actions, step
+    return actions
+
+
 def follow(page: Page, notice: Notice, picture: str = "") -> None:
     """Do what the steps say, in their order; after a confirmed stage change, wait for what the page makes of it.
 
@@ -80,19 +91,14 @@ def follow(page: Page, notice: Notice, picture: str = "") -> None:
     for step in notice.steps:
         if step.startswith(("Check: ", "If http")):  # commands for a shell
             continue
-        left = SENTENCE.sub("", step)
-        assert '"' not in left, f"nobody looked for what is in quotes: {left}"
-        actions = list(SENTENCE.finditer(step))
-        assert actions, step
-        for found in actions:
+        for found in actions_of(step):
             for pattern, act in ACTIONS.items():
-                if match := re.fullmatch(pattern, found[0], re.IGNORECASE):
+                if match := re.fullmatch(pattern, found, re.IGNORECASE):
                     act(page, *match.groups())
                     break
-            if picture and 'beside "Stage"' in found[0]:
-                page.picture(f"{picture}-stages")
-            if picture and found[0].startswith("tick"):
-                page.picture(f"{picture}-confirm")
+            for shows, of in {"type": "alias", "open the drop-down": "stages", "tick": "confirm"}.items():
+                if picture and found.startswith(shows):
+                    page.picture(f"{picture}-{of}")
         if stage := re.search(r'"Transition to -> (\w+)"', step):
             page.wait_for_value("Stage", stage[1])
             if picture and stage[1] == "Production":
@@ -125,7 +131,7 @@ def marks(server: Server, name: str) -> dict[int, tuple[str, list[str]]]:
     aliases = mlflow.get_registered_model(name).aliases
     return {
         int(found.version): (
-            found.current_stage,
+            str(found.current_stage),
             [alias for alias, version in aliases.items() if str(version) == str(found.version)],
         )
         for found in mlflow.search_model_versions(f"name = '{name}'")
@@ -148,9 +154,12 @@ def test_the_steps_promote(
     """From the link to the confirmed stage, with the alias; then the registry says so, and so does the step's check.
 
     A server of which nothing is known may be an affected one: there the old version is archived last, by a step of its
-    own.
+    own. With more than a hundred models, a version's page would not show its aliases.
     """
-    server, name = make_server(version), f"heart disease {next(numbers)}"
+    server = make_server(version)
+    name = f"heart disease {next(numbers)}"
+    for number in range(MANY):
+        client(server.url).create_registered_model(f"a model before {name} {number}")
     seed(server.url, {name: [OLD, NEW] if version_known else [OLD]})
     if not version_known:  # the kind of store would show in the address where the server itself keeps a model
         client(server.url).create_model_version(name, "s3://models/churn")

@@ -8,49 +8,24 @@ recovery converges.
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from enumeration import Cell
+from enumeration import Cell, forget_runs
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.tags import INTENT_TAG
-from mlflow import MlflowClient
 from runner import Ended, Zygote
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, respond
-from support.seeding import client
 from support.servers import Server
-
-Hand = Callable[[MlflowClient, str], None]
 
 
 def is_write(request: str) -> bool:
     """Whether a request, as `POST registered-models/alias`, changes something."""
     return not request.startswith("GET") and "search" not in request
-
-
-def stage(number: int, to: str, *, archive: bool = False) -> Hand:
-    return lambda mlflow, model: void(mlflow.transition_model_version_stage(model, str(number), to, archive))
-
-
-def alias(number: int) -> Hand:
-    return lambda mlflow, model: mlflow.set_registered_model_alias(model, "champion", str(number))
-
-
-def void(_: object) -> None:
-    """Drop a result."""
-
-
-HANDS: dict[str, Hand] = {
-    "promotes 3": stage(3, "Production"),
-    "promotes 3, archives": stage(3, "Production", archive=True),
-    "puts 1 back": stage(1, "Production", archive=True),
-    "moves the alias": alias(3),
-    "deletes 2": lambda mlflow, model: mlflow.delete_model_version(model, "2"),
-    "deletes 1": lambda mlflow, model: mlflow.delete_model_version(model, "1"),
-}
 
 
 @dataclass
@@ -61,7 +36,9 @@ class Bench:
         server: Where.
         seed: Makes the situation under a fresh name: version 1 in production, 2 to be promoted, 3 beside them.
         argv: The command.
+        rival: What another account promotes meanwhile.
         serving: The model that production is.
+        names: Every model that the command is about.
         env: Its settings; NAME stands for the fresh name.
     """
 
@@ -70,12 +47,26 @@ class Bench:
     name: str
     seed: Callable[[str], None]
     argv: Callable[[str], Sequence[str]]
+    rival: Callable[[str], Sequence[str]] = lambda name: (
+        "promote",
+        "--models",
+        name,
+        "--model",
+        name,
+        "--version",
+        "3",
+    )
     serving: Callable[[str], str] = str
+    names: Callable[[str], Sequence[str]] = lambda name: (name,)
     env: dict[str, str] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def fresh(self) -> str:
         name = f"{self.name.replace(' ', '-')}-{next(self.numbers)}"
+        if self.server.store == "file":  # each list reads all of it: half a minute a cell with 170 models
+            for model in (Path(self.server.store_uri) / "models").iterdir():
+                shutil.rmtree(model)
+            forget_runs(Path(self.server.store_uri))
         self.seed(name)
         return name
 
@@ -95,7 +86,12 @@ class Bench:
         return [str(request) for request in proxy.requests]
 
     def recover(self, zygote: Zygote, name: str, uri: str) -> Ended:
-        return self.run(zygote, name, uri, "promote", "--recover", "--models", name)
+        return self.run(zygote, name, uri, "promote", "--recover", "--models", self.group(name))
+
+    def group(self, name: str) -> str:
+        """The pattern of the models that the command is about."""
+        argv = self.argv(name)
+        return argv[argv.index("--models") + 1]
 
 
 def production(model: Model) -> set[int]:
@@ -147,43 +143,6 @@ def refused_writes(bench: Bench) -> list[Cell]:
     return cells
 
 
-def foreign_hands(
-    bench: Bench, hands: dict[str, Hand], only: Callable[[str], bool] = lambda request: True
-) -> list[Cell]:
-    """Somebody at MLflow's UI changes production at every request, before it is served and after.
-
-    Args:
-        bench: The command.
-        hands: What is done.
-        only: Which requests, by their name; all by default.
-    """
-    cells: list[Cell] = []
-    with Zygote(bench.folder / "foreign") as zygote, CountingProxy(bench.server.url) as proxy:
-        points = bench.points(zygote, proxy)
-        last_look = max(number for number, point in enumerate(points, 1) if point.startswith("GET"))
-        mlflow = client(bench.server.url)
-        for number, request in enumerate(points, 1):
-            if not only(request):
-                continue
-            for (what, hand), after in itertools.product(hands.items(), (False, True)):
-                name = bench.fresh()
-                proxy.reset()
-                proxy.inject(acting(hand, mlflow, bench.serving(name), after=after), nth=number, times=1)
-                ended = bench.run(zygote, name, proxy.url)
-                proxy.reset()
-                planned = (number, after) < (2, True)  # the plan saw it
-                seen = number < last_look or (number == last_look and not after)
-                wrong = wrong_with_hand(bench, name, what, ended, seen=seen, planned=planned)
-                second = bench.recover(zygote, name, proxy.url)
-                if not wrong and bench.live(name).tags.get(INTENT_TAG):
-                    wrong = f"an intent is left; {told(second)}"
-                if not wrong:
-                    wrong = wrong_with_hand(bench, name, what, None, seen=seen, planned=planned)
-                kind = f"{what} {'after' if after else 'before'}"
-                cells.append(Cell(number, request, kind, "X" if wrong else letter(ended), wrong))
-    return cells
-
-
 def wrong_without_fault(bench: Bench, name: str, ended: Ended) -> str:
     """After a command whose writes were refused: as before, or done, and said so."""
     now = production(bench.live(name))
@@ -191,7 +150,7 @@ def wrong_without_fault(bench: Bench, name: str, ended: Ended) -> str:
         return f"a traceback: {ended.stderr}"
     if not now:
         return f"nothing is in production; {told(ended)}"
-    if ended.code == 0 and now != wanted(bench, name):
+    if ended.doc.get("status") in ("promoted", "rolled_back") and now != wanted(bench, name):
         return f"said done, but in production is {now}; {told(ended)}"
     return ""
 
@@ -209,30 +168,6 @@ def wrong_after_recovery(bench: Bench, name: str) -> str:
     return f"an intent is left: {model.tags}" if model.tags.get(INTENT_TAG) else ""
 
 
-def wrong_with_hand(
-    bench: Bench, name: str, what: str, ended: Ended | None, *, seen: bool, planned: bool
-) -> str:
-    """What is wrong after the command (``ended``), or after the recovery (None); empty if nothing is."""
-    model = bench.live(name)
-    now, staged = production(model), {v.number for v in model.versions if v.stage == "Production"}
-    said, text = (ended.doc.get("message", ""), ended.stderr) if ended else ("", "")
-    done = ended is not None and ended.code == 0 and seen
-    archived = ended is None or "3 was archived at that moment" in said
-    checks = {
-        "a traceback": "Traceback" in text or "this is a bug" in text,
-        "nothing is in production": not now and not what.startswith("deletes"),
-        "two of ours are in production": len(staged - {3}) > 1,
-        "said promoted": done and now != wanted(bench, name),
-        "what a person put into production is gone": what.startswith("promotes 3")
-        and not planned
-        and 3 not in staged
-        and not archived,
-    }
-    wrong = next((title for title, holds in checks.items() if holds), "")
-    detail = f"{[(v.number, v.stage) for v in model.versions]} {model.aliases}"
-    return f"{wrong}: {detail}" + (f"; {told(ended)}" if ended else "") if wrong else ""
-
-
 def refuse(proxy: CountingProxy, write: str) -> None:
     method, path = write.split(" ", 1)
     body = '{"error_code": "PERMISSION_DENIED", "message": "Permission denied"}'
@@ -244,18 +179,6 @@ def killing(zygote: Zygote) -> Fault:
         answer = send()
         zygote.kill()
         return answer
-
-    return fault
-
-
-def acting(hand: Hand, mlflow: MlflowClient, model: str, *, after: bool) -> Fault:
-    def fault(request: Request, send: Send) -> Answer:
-        if after:
-            answer = send()
-            hand(mlflow, model)
-            return answer
-        hand(mlflow, model)
-        return send()
 
     return fault
 

@@ -92,6 +92,13 @@ class Zygote:
         """SIGKILL to the command under way."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def sleep(self) -> None:
+        """SIGSTOP to the command under way, as a suspended machine would have it."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())

@@ -7,13 +7,20 @@ SQLite meet the two worst kinds. Tables go to build/faults.md.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from enumeration import KINDS, LEGEND, NEXT, Enumeration, Scenario, table
-from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.cleanup.restore import plan_restore, restore
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.tags import RESTORED_FROM
 from support.environments import ROOT
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
@@ -171,7 +178,7 @@ def rollback(server: Server, name: str) -> Scenario:
             {model: [Spec(stage="Archived"), Spec(stage="Production", aliases=("champion",), tags=tags)]},
         )
         run = client(server.store_uri).get_model_version(model, "1").run_id
-        client(server.url).log_text(run, "weights", "model/weights.txt")
+        client(server.url).log_text(str(run), "weights", "model/weights.txt")
 
     return Scenario(
         name,
@@ -196,6 +203,16 @@ def cleanup(server: Server, name: str) -> Scenario:
     def all_of_it(model: Model) -> str:
         return nothing_else(model) or ("" if set(stages(model)) == {3, 5, 6} else f"left are {stages(model)}")
 
+    def all_come_back(model: str) -> str:
+        registry = Registry(connect(server.url))
+        journal = sorted(entry.version.number for entry in Journal(registry).read(model))
+        if journal != [1, 2, 4]:
+            return f"the journal has {journal}"
+        for item in plan_restore(Journal(registry).read(model), registry.model(model)):
+            restore(registry, item, Target("Production", "champion"))
+        back = [v.tags.get(RESTORED_FROM, "").partition("@")[0] for v in registry.model(model).versions]
+        return "" if sorted(filter(None, back)) == ["1", "2", "4"] else f"came back: {back}"
+
     return Scenario(
         name,
         server,
@@ -204,6 +221,104 @@ def cleanup(server: Server, name: str) -> Scenario:
         nothing_else,
         all_of_it,
         nexts=NEXT[:2],  # it has no version 1 to promote
+        ends=all_come_back,
+    )
+
+
+def deleted(server: Server, model: str, *numbers: int) -> None:
+    """Delete versions of a model as a cleanup does, with a journal."""
+    registry = Registry(connect(server.url))
+    versions = [registry.version(model, number) for number in numbers]
+    journal = Journal(registry, now=time.time() - 60)
+    journal.close(journal.write(model, versions), model, {"deleted": len(versions)})
+    for number in numbers:
+        registry.delete_version(model, number)
+
+
+def weights(server: Server, run_id: str) -> Path:
+    """The file of a version that ``with_files`` made."""
+    uri = str(client(server.store_uri).get_run(run_id).info.artifact_uri)
+    if not uri.startswith("mlflow-artifacts:"):  # another test made the experiment, in the store itself
+        return Path(urlsplit(uri).path) / "model" / "weights.txt"
+    folder = "mlruns" if server.store == "file" else "artifacts"
+    return server.folder / folder / uri.partition(":/")[2].lstrip("/") / "model" / "weights.txt"
+
+
+def with_files(server: Server, model: str, specs: list[Spec]) -> list[str]:
+    """Versions with a file each; their runs."""
+    seed(server.url, {model: specs})
+    runs = [str(client(server.url).get_model_version(model, str(n)).run_id) for n in range(1, len(specs) + 1)]
+    for run in runs:
+        client(server.url).log_text(run, "weights", "model/weights.txt")
+    return runs
+
+
+def reclaim(server: Server, name: str) -> Scenario:
+    """Of two deleted versions the files of 2 go; those of 1 are a living version's, too; 3 is in production."""
+    runs: dict[str, list[str]] = {}
+
+    def prepare(model: str) -> None:
+        champion = Spec(stage="Production", aliases=("champion",))
+        runs[model] = with_files(server, model, [Spec(), Spec(), champion])
+        again = client(server.url)
+        source = str(again.get_model_version(model, "1").source)
+        again.create_model_version(model, source, runs[model][0])
+        deleted(server, model, 1, 2)
+
+    def living_files(model: Model) -> str:
+        first, _, third = (weights(server, run).exists() for run in runs[model.name])
+        return one_champion(model) or ("" if first and third else f"files are gone: {first}, {third}")
+
+    def freed(model: Model) -> str:
+        return living_files(model) or (
+            "the files are still there" if weights(server, runs[model.name][1]).exists() else ""
+        )
+
+    def journal(model: str) -> str:
+        entries = {e.version.number: e.reclaimed for e in Journal(Registry(connect(server.url))).read(model)}
+        told = {number: bool(reclaimed and reclaimed.done) for number, reclaimed in entries.items()}
+        return "" if told == {1: False, 2: True} else f"the journal says {told}"
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("reclaim", "--yes", "--mode=artifacts", "--grace=0s", "--models", model),
+        living_files,
+        freed,
+        nexts=NEXT[:2],
+        ends=journal,
+    )
+
+
+def restoring(server: Server, name: str) -> Scenario:
+    """Two deleted versions come back, each once."""
+    twice = "a version came back twice"
+
+    def prepare(model: str) -> None:
+        with_files(server, model, [Spec(), Spec(), Spec(stage="Production", aliases=("champion",))])
+        deleted(server, model, 1, 2)
+
+    def back(model: Model) -> list[str]:
+        return sorted(v.tags[RESTORED_FROM] for v in model.versions if RESTORED_FROM in v.tags)
+
+    def none_twice(model: Model) -> str:
+        found = back(model)
+        return one_champion(model) or (f"{twice}: {found}" if len(set(found)) < len(found) else "")
+
+    def both(model: Model) -> str:
+        found = [origin.partition("@")[0] for origin in back(model)]
+        return none_twice(model) or ("" if found == ["1", "2"] else f"came back: {found}")
+
+    return Scenario(
+        name,
+        server,
+        prepare,
+        lambda model: ("restore", "--models", model, "--model", model),
+        none_twice,
+        both,
+        nexts=NEXT[:2],
+        late=twice,
     )
 
 
@@ -226,11 +341,29 @@ def test_every_write_of_a_promotion(servers: Servers, report: Callable[[str], No
     check(writes, "the writes of a promotion on SQLite", report)
 
 
+@pytest.mark.parametrize("make", [reclaim, restoring], ids=lambda make: make.__name__)
+def test_every_write_of_retention(
+    make: Callable[[Server, str], Scenario],
+    servers: Servers,
+    report: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
+    """The sample of a reclaim and a restore: killed after each write."""
+    kinds = [kind for kind in KINDS if kind.name == "killed after"]
+    scenario = make(servers("3.17.2", "sqlite"), f"sample {make.__name__}")
+    writes = Enumeration(
+        scenario, tmp_path, kinds, only=lambda r: not r.startswith("GET") and "search" not in r
+    )
+    check(writes, f"the writes of {make.__name__} on SQLite", report)
+
+
 STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.3.2", "file")]
 
 
 @full
-@pytest.mark.parametrize("make", [promotion, rollback, cleanup], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [promotion, rollback, cleanup, reclaim, restoring], ids=lambda make: make.__name__
+)
 @pytest.mark.parametrize(("version", "store"), STORES)
 def test_all(
     make: Callable[[Server, str], Scenario],

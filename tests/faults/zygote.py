@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jenkins_mlflow.cleanup.apply
+import jenkins_mlflow.cleanup.reclaim
 import jenkins_mlflow.cli.main
 import jenkins_mlflow.commands.promote
 import jenkins_mlflow.registry.http

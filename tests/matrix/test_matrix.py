@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -70,7 +71,8 @@ def table(request: pytest.FixtureRequest) -> Iterator[list[tuple[object, ...]]]:
     text = "\n".join([*lines, "", f"Seconds of the whole command through a counting proxy, {machine}."])
     TABLE.parent.mkdir(exist_ok=True)
     TABLE.write_text(text + "\n", encoding="utf-8")
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+    capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
         print(f"\n\n{text}")
 
 

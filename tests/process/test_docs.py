@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from jenkins_mlflow.config import schema as config
 from support.jenkins import TOKEN, USER, FakeJenkins
-from support.seeding import Spec, seed
+from support.seeding import Spec, give_files, seed
 from support.servers import clean_environ
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,8 @@ def test_every_command_block_runs(page: Path, text: str, tmp_path: Path, jenkins
         store,
         {name: [Spec(metrics={"roc_auc": value}) for value in values] for name, values in scores.items()},
     )
+    if page.name == "history.md":
+        give_files(store, *scores)
     environ = clean_environ(MLFLOW_TRACKING_URI=store, **jenkins.environ)
     environ |= {"HOME": str(tmp_path)} if page.name == "jobs.md" else {}
     environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
@@ -90,6 +92,14 @@ def test_the_grid_in_the_jenkins_page_expands(tmp_path: Path) -> None:
     assert train is not None
     assert len(train.commands) == 6
     assert "forest-trees-100-depth-3" in train.commands
+
+
+def test_the_config_of_another_server_is_one(tmp_path: Path) -> None:
+    """The YAML block loads without a complaint."""
+    (text,) = blocks(ROOT / "docs/other-server.md", "yaml")
+    path = tmp_path / "mlops.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert config.load(path, {}, {}).servers["prod"].password_env == "PROD_PASSWORD"
 
 
 def test_the_config_in_the_readme_is_one(tmp_path: Path) -> None:

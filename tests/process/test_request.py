@@ -51,7 +51,7 @@ def test_the_result_carries_its_build_and_what_it_means(tmp_path: Path) -> None:
         ["svm", "planned", "none"],
         ["knn", "planned", "none"],
     ]
-    assert log.endswith("2 candidates would be trained: svm, knn\n")
+    assert log.endswith("2 candidates would be trained: svm, knn\nnext:  run it without --dry-run\n")
     kept = json.loads((tmp_path / "mlflow-report" / "train.json").read_text(encoding="utf-8"))
     assert kept["build"] == "jenkins-a-7"
 

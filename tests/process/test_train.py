@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.config.schema import Train
-from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
+from jenkins_mlflow.commands.train import train_result
+from jenkins_mlflow.config.train import Train
+from jenkins_mlflow.errors import ConnectionFailed, Interrupted, RegistryError, UsageError
+from jenkins_mlflow.results.base import document
 from jenkins_mlflow.training.logged import LoggedModel, LoggedRun, RegisteredVersion
 from jenkins_mlflow.training.plan import TrainPlan, plan_training
-from jenkins_mlflow.training.run import TrainResult, gather, train
+from jenkins_mlflow.training.result import Trained
+from jenkins_mlflow.training.run import gather, train
 
 VERSION = (RegisteredVersion("heart", 1),)
 MADE = "2 runs logged, 2 versions registered"
@@ -91,7 +94,7 @@ class Registry:
         return self.versions[model.run_id][0]
 
 
-def trained(plan: TrainPlan, registry: Registry) -> TrainResult:
+def trained(plan: TrainPlan, registry: Registry) -> Trained:
     return train(plan, registry, lambda line: None, grace=5)
 
 
@@ -188,13 +191,14 @@ def test_runs_and_versions_are_gathered(tmp_path: Path) -> None:
     )
     registry.versions["svm1"] = (RegisteredVersion("heart-svm", 3),)
 
-    result = trained(planned(tmp_path, {"PATH": os.environ["PATH"]}), registry)
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]})
+    result = trained(plan, registry)
 
     assert registry.experiments == ["heart"]
     assert (result.status, result.exit_code, result.warnings) == ("trained", 0, ())
     assert result.message == "2 of 2 candidates trained; 2 runs logged, 1 version registered"
-    document = json.loads(json.dumps(result.document(), allow_nan=False))
-    assert document["runs"] == [
+    shown = json.loads(json.dumps(document(train_result(plan, result)), allow_nan=False))
+    assert shown["runs"] == [
         {
             "run_id": "svm1",
             "name": "calm-cat",
@@ -212,8 +216,8 @@ def test_runs_and_versions_are_gathered(tmp_path: Path) -> None:
             "versions": [],
         },
     ]
-    assert document["build"] == "b-1"
-    (svm, _) = document["candidates"]
+    assert shown["build"] == "b-1"
+    (svm, _) = shown["candidates"]
     assert {**svm, "seconds": 0} == {
         "name": "svm",
         "status": "ok",
@@ -221,6 +225,7 @@ def test_runs_and_versions_are_gathered(tmp_path: Path) -> None:
         "seconds": 0,
         "log": str(tmp_path / "logs" / "svm.log"),
         "error": "",
+        "command": [],
     }
 
 
@@ -449,6 +454,28 @@ def test_an_abort_says_what_had_been_done(tmp_path: Path) -> None:
     assert result.message == "stopped by SIGTERM: 1 of 2 candidates trained: knn cancelled"
     assert [c.status for c in result.candidates] == ["ok", "cancelled"]
     assert registry.marks == {"knn1": "cancelled"}
+    assert registry.ended == ["knn1"], "MLflow would show it as running for ever"
+
+
+def test_an_abort_that_ends_the_scripts_first_ends_their_runs_too(tmp_path: Path) -> None:
+    """Jenkins sends SIGTERM to every process of a build, in an order of its own: here, when all scripts are gone."""
+
+    class Late(Registry):
+        def runs_of_build(self, build: str) -> list[LoggedRun]:
+            found = super().runs_of_build(build)
+            if self.asked == 2:
+                raise Interrupted("interrupted by SIGTERM", signal_number=signal.SIGTERM)
+            return found
+
+    plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"knn": ["sh", "-c", "kill $$"]})
+    registry = Late([run("knn", finished=False, seconds=None)])
+    result = train(plan, registry, lambda line: None)
+
+    assert (result.status, result.exit_code) == ("interrupted", 143)
+    assert result.message.startswith(
+        "interrupted by SIGTERM: 0 of 1 candidate trained: knn failed (killed by SIGTERM"
+    )
+    assert registry.marks == {"knn1": "failed"}
     assert registry.ended == ["knn1"], "MLflow would show it as running for ever"
 
 

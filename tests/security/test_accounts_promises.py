@@ -6,19 +6,20 @@ Mallory may EDIT one development model. All that she can write there meets every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from conftest import MakeAccounts
-from jenkins_mlflow.cli import main as cli
-from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Model
 from support.accounts import Accounts
-from support.seeding import Spec, seed
+from support.scene import Scene, give_files
+from support.seeding import Spec, client, seed
+from support.servers import Store
 
+STORES: list[Store] = ["sqlite", "postgresql", "file"] if os.environ.get("ALL_FAULTS") else ["sqlite"]
 OWN, TEAM, OTHER, PRODUCTION = "promised-dev", "promised-a", "promised-b", "production"
 INTENT = "jenkins_mlflow.intent"
 RECORDED = {"jenkins_mlflow.promoted_at": "2026-11-01T00:00:00+00:00", "jenkins_mlflow.method": "stage"}
@@ -29,50 +30,22 @@ COPY = {"MLOPS__PROMOTE__METHODS": '["copy"]', "MLOPS__PROMOTE__COPY_TO": PRODUC
 CONFIGS = {"plain": PLAIN, "exclusive": EXCLUSIVE, "copy": COPY, "exclusive copy": {**EXCLUSIVE, **COPY}}
 
 
-@dataclass
-class Scene:
-    """A server with its accounts, and commands that run in this process."""
-
-    accounts: Accounts
-    monkeypatch: pytest.MonkeyPatch
-    capfd: pytest.CaptureFixture[str]
-
-    def registry(self, account: str) -> Registry:
-        return Registry(connect(self.accounts.url(account)))
-
-    def outside(self) -> dict[str, Model]:
-        """Every model that is not Mallory's."""
-        admin = self.registry("admin")
-        models = [*admin.snapshot([PRODUCTION, f"{TEAM}*", f"{OTHER}*"]).models]
-        return {model.name: model for model in models}
-
-    def run(self, account: str, config: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-        """Exit code, and all that is printed."""
-        with self.monkeypatch.context() as patch:
-            for name, value in {**self.accounts.environ(account), **config}.items():
-                patch.setenv(name, value)
-            patch.setenv("MLOPS__MODELS", '["promised-*"]')
-            patch.setenv("MLOPS__PROMOTE__LOCK__WAIT", "0s")
-            patch.setenv("MLOPS__SELECT__GATES", '{"roc_auc": ">= 0.5"}')
-            self.capfd.readouterr()
-            code = cli.run([*arguments, "--output=json"])
-            shown = self.capfd.readouterr()
-        assert "this is a bug" not in shown.out + shown.err, shown
-        assert "Traceback" not in shown.err, shown
-        json.loads(shown.out)
-        return code, shown.out + shown.err
+def outside(scene: Scene) -> dict[str, Model]:
+    """Every model that is not Mallory's."""
+    return scene.models(PRODUCTION, f"{TEAM}*", f"{OTHER}*")
 
 
-@pytest.fixture(scope="module")
-def accounts(make_accounts: MakeAccounts) -> Accounts:
+@pytest.fixture(scope="module", params=STORES)
+def accounts(request: pytest.FixtureRequest, make_accounts: MakeAccounts) -> Accounts:
     """Three teams' models and the production model; the promoter may do everything with them."""
-    accounts = make_accounts()
+    accounts = make_accounts(request.param)
     uri = accounts.url()
     champion = Spec({"roc_auc": 0.8}, stage="Production", aliases=("champion",), tags=RECORDED)
     bad = Spec({"roc_auc": 0.1})
     retired = Spec({"roc_auc": 0.1}, stage="Archived")
     models = {OWN: [champion, bad], TEAM: [champion, retired], OTHER: [champion, bad]}
     seed(uri, {**models, PRODUCTION: [Spec({"roc_auc": 0.8}, aliases=("champion",), tags=RECORDED), bad]})
+    give_files(accounts, *models, PRODUCTION)
     accounts.create("promised-mallory", {OWN: "EDIT"})
     accounts.create("promised-promoter", dict.fromkeys((*models, PRODUCTION), "MANAGE"))
     accounts.create("promised-reader", dict.fromkeys((*models, PRODUCTION), "READ"))
@@ -86,7 +59,7 @@ def scene(
 ) -> Iterator[Scene]:
     """As it was at first: Mallory's model has no odd tags, and version 1 is in production."""
     monkeypatch.chdir(tmp_path)
-    scene = Scene(accounts, monkeypatch, capfd)
+    scene = Scene(accounts, monkeypatch, capfd, "promised-*")
     yield scene
     admin = scene.registry("admin")
     model = admin.model(OWN)
@@ -157,14 +130,14 @@ COMMANDS = [
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_forged_intent_reaches_no_other_model(config: str, scene: Scene) -> None:
     """Recovery of every intent under every config; all commands for the first."""
-    mallory, before = scene.registry("promised-mallory"), scene.outside()
+    mallory, before = scene.registry("promised-mallory"), outside(scene)
     for name, text in FORGED.items():
         mallory.tag_model(OWN, INTENT, text)
         for key in scene.registry("admin").model(OWN).tags.keys() - {INTENT}:
             mallory.untag_model(OWN, key)
         for command in COMMANDS if name == "a version that passed nothing" else COMMANDS[3:4]:
             scene.run("promised-promoter", CONFIGS[config], *command)
-        assert scene.outside() == before, name
+        assert outside(scene) == before, name
         if (
             name == "a version that passed nothing"
         ):  # its owner could set the marks herself: nobody does it for her
@@ -187,14 +160,14 @@ ODD = {
 @pytest.mark.parametrize("config", CONFIGS)
 def test_odd_tags_reach_no_other_model(config: str, scene: Scene) -> None:
     """What Mallory writes on her versions sends no rollback, selection or cleanup anywhere else."""
-    mallory, before = scene.registry("promised-mallory"), scene.outside()
+    mallory, before = scene.registry("promised-mallory"), outside(scene)
     for name, tags in ODD.items():
         for number in (1, 2):
             mallory.tag_version(OWN, number, {f"jenkins_mlflow.{key}": text for key, text in tags.items()})
         commands = COMMANDS[1:6] if name in ("previous_model", "wrong types") else COMMANDS[5:6]
         for command in commands:
             scene.run("promised-promoter", CONFIGS[config], *command)
-        assert scene.outside() == before, name
+        assert outside(scene) == before, name
 
 
 FLAGS = [
@@ -208,33 +181,33 @@ FLAGS = [
 
 def test_odd_flags_aliases_and_names_stop_nobody(scene: Scene) -> None:
     """Lock flags that cannot be read, aliases of all kinds, models with odd names in the group."""
-    mallory, before = scene.registry("promised-mallory"), scene.outside()
-    client = mallory.connection.client
+    mallory, before = scene.registry("promised-mallory"), outside(scene)
+    mlflow = client(mallory.connection.uri)
     for number, text in enumerate(FLAGS):
-        client.create_registered_model(
+        mlflow.create_registered_model(
             f"jenkins-mlflow.lock.odd{number}", {"jenkins_mlflow.lock": text}, "\x1b[2J"
         )
     for number, name in enumerate(
         ("promised-'\" $(reboot)", "promised-<b>|`x`", "promised-" + "\u0436" * 100)
     ):
-        client.create_registered_model(name)
-        client.create_model_version(name, f"models:/{TEAM}/{number % 2 + 1}", tags={INTENT: "{"})
-        client.set_registered_model_tag(name, INTENT, intent(1, [name, 1, "None", "Production"], model=name))
+        mlflow.create_registered_model(name)
+        mlflow.create_model_version(name, f"models:/{TEAM}/{number % 2 + 1}", tags={INTENT: "{"})
+        mlflow.set_registered_model_tag(name, INTENT, intent(1, [name, 1, "None", "Production"], model=name))
     for alias in ("x" * 200, "Production", "champion_", "stable"):
         mallory.set_alias(OWN, alias, 2)
     for config in CONFIGS.values():
         for command in COMMANDS:
             scene.run("promised-promoter", config, *command)
-            assert scene.outside() == before, command
+            assert outside(scene) == before, command
 
 
 @pytest.mark.parametrize("account", ["promised-reader", "promised-nobody"])
 def test_an_account_without_rights_changes_nothing(account: str, scene: Scene) -> None:
     """Every command ends with a message."""
-    before = scene.outside()
+    before = outside(scene)
     for command in [*COMMANDS, ["promote", f"--model={TEAM}", "--version=2"]]:
         scene.run(account, PLAIN, *command)
-        assert scene.outside() == before, command
+        assert outside(scene) == before, command
 
 
 # --- accounts that may do a part of what a promotion needs
@@ -292,7 +265,7 @@ def test_recovery_with_less_rights_never_empties_production(
     a, b, c = group
     a, b = f"{a}", f"{b}"
     account = f"{a}-{rights.split(maxsplit=1)[0].lower()}"
-    part = "EDIT" if rights == "EDIT everywhere" else "READ"
+    part: Literal["EDIT", "READ"] = "EDIT" if rights == "EDIT everywhere" else "READ"
     scene.accounts.create(account, {a: "EDIT", b: part, c: "EDIT"})
     admin = scene.registry("admin")
     admin.set_stage(a, 1, "Production")

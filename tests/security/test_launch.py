@@ -11,19 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.agent import AGENT, Agent, uv
+from support.traps import CRY, ELSEWHERE, PATH_FIRST, PROGRAMS, environment, lay
 
-MODULES = (
-    "tiny",
-    "json",
-    "os",
-    "fcntl",
-    "pip",
-    "venv",
-    "yaml",
-    "jenkins_mlflow",
-    "sitecustomize",
-    "usercustomize",
-)
 SAY_WHERE = """import json, os, sys
 def main(files, home, uv):
     print(os.environ["JENKINS_MLFLOW_NONCE"], json.dumps({"message": sys.executable}))
@@ -42,42 +31,16 @@ def installed(agent: Agent) -> None:
     launched = agent.launch()
     assert launched.answer, launched.log
     assert launched.message.startswith(f"{agent.runner}/venv/lib/"), launched.message
-    assert "hijacked" not in launched.log
+    assert CRY not in launched.log
 
 
 @pytest.fixture
 def trapped(agent: Agent) -> Agent:
     """A workspace in which every file is a trap for whoever reads it, and which is also the user's home."""
-    workspace = agent.workspace
-    evil = "raise SystemExit('hijacked')\n"
-    for name in MODULES:
-        (workspace / f"{name}.py").write_text(evil)
-    elsewhere = f'target = "{workspace}/elsewhere"\n'
-    (workspace / "uv.toml").write_text(f"no-index = true\n[pip]\nno-deps = true\n{elsewhere}")
-    (workspace / "pyproject.toml").write_text(f"[project]\nname = 'x'\n[tool.uv.pip]\n{elsewhere}")
-    (workspace / "setup.cfg").write_text("[install]\nprefix = elsewhere\n")
-    for pip_conf in (workspace / "pip.conf", workspace / ".config/pip/pip.conf", workspace / ".pip/pip.conf"):
-        pip_conf.parent.mkdir(parents=True, exist_ok=True)
-        pip_conf.write_text(f"[global]\n{elsewhere.replace(chr(34), '')}")
-    (workspace / ".config/uv").mkdir()
-    (workspace / ".config/uv/uv.toml").write_text(f"[pip]\n{elsewhere}")
-    (workspace / ".python-version").write_text("2.7\n")
-    (workspace / ".netrc").write_text("machine localhost login hijacked password hijacked\n")
-    bin_folder = workspace / "bin"
-    bin_folder.mkdir()
-    for program in ("python3", "uv", "ls", "id", "tr", "touch", "git"):
-        (bin_folder / program).write_text("#!/bin/sh\necho hijacked >&2\nexit 1\n")
-        (bin_folder / program).chmod(0o755)
+    lay(agent.workspace, into=str(agent.workspace / ELSEWHERE), programs=(*PROGRAMS, "touch", "mv", "chmod"))
     agent.env = {
-        "HOME": str(workspace),
-        "PATH": "bin:.:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(workspace),
-        "PYTHONSTARTUP": str(workspace / "sitecustomize.py"),
-        "PIP_CONFIG_FILE": "pip.conf",
-        "PIP_TARGET": str(workspace / "elsewhere"),
-        "PIP_REQUIRE_VIRTUALENV": "nonsense",
-        "UV_CONFIG_FILE": "uv.toml",
-        "UV_NO_VERIFY_HASHES": "1",
+        **environment(str(agent.workspace)),
+        "PATH": f"{PATH_FIRST}:/usr/local/bin:/usr/bin:/bin",
     }
     return agent
 
@@ -86,14 +49,14 @@ def trapped(agent: Agent) -> Agent:
 def test_a_workspace_full_of_traps_does_not_change_what_uv_installs(trapped: Agent) -> None:
     """Its settings for uv, its modules, its programs on a relative PATH: none counts."""
     installed(trapped)
-    assert not (trapped.workspace / "elsewhere").exists()
+    assert not (trapped.workspace / ELSEWHERE).exists()
 
 
 def test_a_workspace_full_of_traps_does_not_change_what_pip_installs(trapped: Agent) -> None:
     """The same without uv; the home is the workspace, so the user's own pip.conf is one of the traps."""
     trapped.env["JENKINS_MLFLOW_UV"] = "no"
     installed(trapped)
-    assert not (trapped.workspace / "elsewhere").exists()
+    assert not (trapped.workspace / ELSEWHERE).exists()
 
 
 def test_a_program_of_the_workspace_is_not_taken_for_python3(trapped: Agent) -> None:
@@ -104,7 +67,7 @@ def test_a_program_of_the_workspace_is_not_taken_for_python3(trapped: Agent) -> 
     launched = trapped.launch()
     assert launched.message.startswith("/"), launched.log
     assert not launched.message.startswith(str(trapped.folder))
-    assert "hijacked" not in launched.log
+    assert CRY not in launched.log
 
 
 def test_a_runner_that_cannot_be_imported_is_not_ready(agent: Agent) -> None:
@@ -128,7 +91,7 @@ def test_a_bundle_that_was_changed_on_its_way_is_not_run(name: str, agent: Agent
         "what was sent to this agent does not have the key of the library, so none of it was run: its manifest.json "
         "is stale (run scripts/manifest.py where its sources were changed), or something on the agent has changed it"
     )
-    assert "hijacked" not in launched.log
+    assert CRY not in launched.log
     assert not agent.cache.exists()
     assert list(agent.workspace.iterdir()) == []
 
@@ -219,12 +182,15 @@ def test_a_runner_at_work_is_held(agent: Agent) -> None:
     assert agent.launch().message == "held"
 
 
-def test_the_check_imports_whatever_the_runner_requires() -> None:
-    """requirements.in and ready.py name the same packages."""
-    lines = (AGENT / "requirements.in").read_text(encoding="utf-8").splitlines()
-    required = {re.split(r"[=\[<>]", line)[0] for line in lines if line and not line.startswith("#")}
-    imported = {"mlflow-skinny": "mlflow", "PyYAML": "yaml"}
+@pytest.mark.parametrize(
+    ("listed", "check"), [("requirements", "ready"), ("stores", "stores_ready"), ("notify", "notify_ready")]
+)
+def test_the_check_imports_whatever_is_required(listed: str, check: str) -> None:
+    """Each tier's list of requirements, and what is imported once it is installed, name the same packages."""
+    lines = (AGENT / f"{listed}.in").read_text(encoding="utf-8").splitlines()
+    required = {re.split(r"[=\[<>\s]", line)[0] for line in lines if line and not line.startswith("#")}
+    imported = {"importlib-metadata": "importlib_metadata", "mlflow-skinny": "mlflow", "PyYAML": "yaml"}
     (packages,) = re.findall(
-        r"^PACKAGES = \((.*?)\)$", (AGENT / "ready.py").read_text(), re.MULTILINE | re.DOTALL
+        r"^PACKAGES = \((.*?)\)$", (AGENT / f"{check}.py").read_text(), re.MULTILINE | re.DOTALL
     )
     assert re.findall(r'"(\w+)"', packages) == sorted(imported.get(name, name) for name in required)

@@ -19,15 +19,17 @@ import pytest
 from conftest import MakeServer
 from hypothesis import given, strategies as st
 from jenkins_mlflow.config import schema
-from jenkins_mlflow.config.schema import SmokeTest
+from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import ConfigError
 from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.promotion.model_code import code_in
 from jenkins_mlflow.promotion.smoke_runner import foreign_host
 from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answer, smoke_test
+from jenkins_mlflow.registry import connection
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Version
+from mlflow.pyfunc.model import PythonModel
 from support.servers import Server
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
@@ -38,10 +40,10 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def spy(notes: str) -> mlflow.pyfunc.PythonModel:
+def spy(notes: str) -> PythonModel:
     """A model that looks around when it is loaded; its class is local, so that it travels with the model."""
 
-    class Spy(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    class Spy(PythonModel):
         def load_context(self, context: Any) -> None:
             import json
             import os
@@ -58,7 +60,7 @@ def spy(notes: str) -> mlflow.pyfunc.PythonModel:
     return Spy()
 
 
-def registered(server: Server, model: mlflow.pyfunc.PythonModel) -> Version:
+def registered(server: Server, model: PythonModel) -> Version:
     name = f"spy-{next(numbers)}"
     mlflow.set_tracking_uri(server.url)
     try:
@@ -174,7 +176,8 @@ def test_code_is_not_refused_and_installed_at_once(tmp_path: Path) -> None:
 )
 def test_the_login_goes_to_the_tracking_server_alone(where: str, host: str) -> None:
     """A version's source may name any host, and MLflow would send the login there."""
-    assert foreign_host(where, "http://ada:pw@mlflow.example:5000") == host
+    for decide in (foreign_host, connection.foreign_host):
+        assert decide(where, "http://ada:pw@mlflow.example:5000") == host
 
 
 KEYS = st.text() | st.sampled_from(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -10,17 +11,20 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
 from support.accounts import Accounts
+from support.seeding import client
+from support.servers import Store
 
 MODEL = "rights"
+STORES: list[Store] = ["sqlite", "postgresql", "file"] if os.environ.get("ALL_FAULTS") else ["sqlite"]
 
 
-@pytest.fixture(scope="module")
-def accounts(make_accounts: MakeAccounts) -> Accounts:
+@pytest.fixture(scope="module", params=STORES)
+def accounts(request: pytest.FixtureRequest, make_accounts: MakeAccounts) -> Accounts:
     """A version of the administrator, and an account for each right."""
-    accounts = make_accounts()
-    client = connect(accounts.url()).client
-    client.create_registered_model(MODEL)
-    client.create_model_version(MODEL, "s3://nowhere/model")
+    accounts = make_accounts(request.param)
+    mlflow = client(accounts.url())
+    mlflow.create_registered_model(MODEL)
+    mlflow.create_model_version(MODEL, "s3://nowhere/model")
     accounts.create("rights-default")
     accounts.create("rights-none", {MODEL: "DENY"})
     accounts.create("rights-read", {MODEL: "READ"})
@@ -75,7 +79,7 @@ def test_a_model_belongs_to_the_account_that_made_it(accounts: Accounts) -> None
     """So do the lock's flags: others see them, and cannot remove them."""
     first, second = (Registry(connect(accounts.create(name))) for name in ("rights-first", "rights-second"))
     first.raise_flag("jenkins-mlflow.lock.rights", {}, "")
-    assert "jenkins-mlflow.lock.rights" in [name for name, _, _ in second.flags()]
+    assert "jenkins-mlflow.lock.rights" in [flag.name for flag in second.flags()]
     with pytest.raises(Exception, match="403") as caught:
         second.lower_flag("jenkins-mlflow.lock.rights")
     assert classify(caught.value).status == 403

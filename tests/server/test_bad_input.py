@@ -39,6 +39,36 @@ CASES = [
     usage("no such command", "promot", words="No such command 'promot'"),
     usage("no such option", "promote", "--modle=m", words="No such option"),
     usage("option of another command", "select", "--keep-last=1", words="No such option"),
+    *(
+        usage(
+            f"approval over {over!r}",
+            "promote",
+            "--model=m",
+            "--dry-run",
+            f"--over={over}",
+            words="expected a version in production as MODEL/VERSION, or the word nothing",
+        )
+        for over in ("x", "", "m/", "m/0", "m/v3", "/3", "Nothing", "m/3\n")
+    ),
+    usage(
+        "approval over what is not in production",
+        "promote",
+        "--models=m",
+        "--metric=nope",
+        "--over=m/2",
+        words="a promotion was to replace m/2, but it would replace m/3 now",
+        code=1,
+    ),
+    usage(
+        "approval over nothing where something is in production",
+        "promote",
+        "--models=m",
+        "--metric=nope",
+        "--dry-run",
+        "--over=nothing",
+        words="a promotion was to replace nothing, but it would replace m/3 now",
+        code=1,
+    ),
     usage("version without model", "promote", "--version=1", words="--version needs --model"),
     usage(
         "version that is no number",
@@ -61,8 +91,8 @@ CASES = [
     usage("no keep", "cleanup", "--keep-last=few", words='--keep-last: expected a whole number, got "few"'),
     usage("negative keep", "cleanup", "--keep-last=-1", words="--keep-last"),
     usage("half a version", "cleanup", "--keep-last=1.5", words="--keep-last"),
-    usage("age without a unit", "cleanup", "--min-age=7", words="--keep-within: expected a duration"),
-    usage("age in moons", "cleanup", "--min-age=7moons", words="--keep-within: expected a duration"),
+    usage("age without a unit", "cleanup", "--min-age=7", words="--min-age: expected a duration"),
+    usage("age in moons", "cleanup", "--min-age=7moons", words="--min-age: expected a duration"),
     usage("no deletions at all", "cleanup", "--max-deletions=0", words="--max-deletions"),
     usage("direction", "select", "--direction=up", words="--direction"),
     usage("scope", "select", "--scope=all", words="--scope"),
@@ -95,7 +125,33 @@ CASES = [
         words="there is no MLflow store",
         code=1,
     ),
-    usage("missing model", "promote", "--model=nope", words="there is no registered model 'nope'", code=1),
+    usage(
+        "no model of the group",
+        "list",
+        "mm",
+        words='"mm" matches no registered model; the nearest name is "m"',
+    ),
+    *(
+        usage(
+            f"model that is not there: {arguments[0]}",
+            *arguments,
+            words="there is no registered model 'mm'; the nearest name is \"m\"",
+            code=1,
+        )
+        for arguments in (
+            ["promote", "--model=mm"],
+            ["promote", "--model=mm", "--version=1", "--dry-run"],
+            ["rollback", "--model=mm", "--dry-run"],
+            ["rollback", "--model=mm", "--recorded"],
+            ["cleanup", "--model=mm", "--yes"],
+            ["history", "--model=mm"],
+            ["history", "--model=mm", "--adopt", "--reason=x"],
+            ["restore", "--model=mm"],
+            ["restore", "--model=mm", "--dry-run"],
+            ["lease", "--model=mm", "--version=1", "--holder=h", "--for=1d"],
+            ["lease", "--model=mm", "--version=1", "--holder=h", "--release"],
+        )
+    ),
     usage("missing version", "promote", "--model=m", "--version=9", words="m has no version 9", code=1),
     usage("deleted version", "promote", "--model=m", "--version=1", words="or it was deleted", code=1),
     usage(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from builders import version
@@ -18,7 +18,9 @@ from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
 from jenkins_mlflow.commands.cleanup import Wish, clean_up
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.config.schema import Cleanup, Config, Select
+from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.config.schema import Config
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -26,6 +28,7 @@ from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.results.base import document
 from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.terminal import Terminal
 from support.promoting import promote
@@ -43,6 +46,7 @@ from support.proxy import (
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
 
+T = TypeVar("T")
 DELETE = "model-versions/delete"
 TARGET = Target("Production", "champion")
 QUICK = RetryPolicy(max_wait=0.05)
@@ -67,7 +71,7 @@ def command(server: Server, folder: Path, model: str | None, **rules: object) ->
     """The command `cleanup --yes`."""
     config = Config(cleanup=Cleanup(**rules))  # type: ignore[arg-type]
     session = Session(config, server.url, Terminal(quiet=True), folder, BuildContext())
-    return clean_up(session, Wish(model=model, yes=True))
+    return document(clean_up(session, Wish(model=model, yes=True)))
 
 
 def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock]:
@@ -125,10 +129,10 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     ]
 
 
-def test_a_version_that_is_gone_already_counts_as_done(
+def test_a_version_that_is_gone_already_is_told_apart(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Deleted by someone else after the plan, or by our own request whose answer was lost."""
+    """Deleted by someone else after the plan; by our own request whose answer was lost, it was deleted."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
     proxy = make_proxy(server)
@@ -138,8 +142,24 @@ def test_a_version_that_is_gone_already_counts_as_done(
     proxy.inject(drop_after, path=DELETE, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert left(server, name) == []
-    assert [i.outcome for i in result.items] == ["already gone", "deleted", "already gone"]
-    assert result.message == "deleted 3 versions of 1 model"
+    assert {i.version.number: i.outcome for i in result.items} == {
+        1: "already gone",
+        2: "deleted",
+        3: "deleted",
+    }
+    assert result.message == "deleted 2 versions of 1 model; 1 version had gone already"
+
+
+def test_a_cleanup_that_finds_everything_gone_says_so(make_server: MakeServer) -> None:
+    """Another one was faster: nothing was deleted by this one."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    assert apply_cleanup(registry, plan, locks(registry)).message == "deleted 3 versions of 1 model"
+    again = apply_cleanup(registry, plan, locks(registry))
+    assert again.status == "nothing"
+    assert again.message == "deleted 0 versions of 1 model; 3 versions had gone already"
 
 
 def test_the_first_unexpected_error_stops_the_rest(
@@ -219,14 +239,14 @@ def test_models_that_someone_works_on_are_left_for_the_next_run(make_server: Mak
         in result.message
     )
     assert apply_cleanup(registry, plan, locks(registry)).status == "deleted"
-    assert registry.flags() == []
+    assert [flag for flag in registry.flags() if name in str(flag.tags)] == []
 
 
 def test_a_batch_holds_whole_models() -> None:
-    """About forty deletions to a lock, one model never in two, and all names fit into the lock's tag."""
-    items = [Item(version(f"m{n}", v), "delete", "") for n in range(5) for v in range(1, 16)]
+    """About eighty deletions to a lock, one model never in two, and all names fit into the lock's tag."""
+    items = [Item(version(f"m{n}", v), "delete", "") for n in range(10) for v in range(1, 16)]
     found = list(batches(items))
-    assert [len(batch) for batch in found] == [30, 30, 15]
+    assert [len(batch) for batch in found] == [75, 75]
     assert [item for batch in found for item in batch] == items
     long = [Item(version("x" * 250 + str(n), 1), "delete", "") for n in range(12)]
     assert [len(batch) for batch in batches(long)] == [5, 5, 2]
@@ -243,6 +263,10 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
         def check(self) -> None:
             if next(asked) == 3:  # for the journal, for the first deletion, for the second
                 raise LockLost("the lock was lost: another process took it over")
+
+        def send(self, write: Callable[[], T]) -> T:
+            self.check()
+            return write()
 
     result = apply_cleanup(
         registry, planned(registry, name, keep_last=0), lambda models: nullcontext(Held()), workers=1
@@ -268,6 +292,10 @@ def test_each_try_of_a_deletion_asks_for_the_lock(
         def check(self) -> None:
             if tries:
                 raise LockLost("the lock was lost")
+
+        def send(self, write: Callable[[], T]) -> T:
+            self.check()
+            return write()
 
     result = apply_cleanup(registry, plan, lambda models: nullcontext(Held()), workers=1)
     assert (len(tries), [item.error for item in result.items]) == (1, ["the lock was lost"])
@@ -367,7 +395,7 @@ def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None
     select = Select(gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
     plan = plan_cleanup(group, group, Cleanup(keep_last=2), TARGET, now=10**10, select=select)
     assert [(i.version.number, i.reason.partition(",")[0]) for i in plan.items] == [
-        (3, "no rule keeps it"),
+        (3, "no rule counts it (not READY"),
         (2, "last 1 of 2"),
         (1, "last 2 of 2"),
     ]
@@ -386,6 +414,9 @@ def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: R
         "give --allow-remove-all with --model and the model's name\n"
     )
     assert left(server, name) == [2, 1]
+    as_text = run_cli(*base[:-1], f"--models={name}")
+    assert as_text.stderr == refused.stderr
+    assert as_text.stdout.splitlines()[-1].startswith("   🗑️  delete   v1 ")  # and not the message once more
     assert run_cli(*base, f"--models={name}", "--allow-remove-all").code == 2
     assert run_cli(*base, f"--model={name}", "--allow-remove-all").code == 0
     assert left(server, name) == []

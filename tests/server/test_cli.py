@@ -68,7 +68,11 @@ def test_promote_selects_and_promotes(
         "--output=json",
         f"--report={tmp_path / 'r'}",
         "--approved-by=Grace <g@x>",
-        env={"BUILD_USER": "Ann", "BUILD_URL": "http://jenkins/job/1/"},
+        env={
+            "BUILD_USER": "Ann",
+            "BUILD_URL": "http://jenkins/job/1/",
+            "MLOPS__NOTIFY__COMMAND": '["sleep", "1.1"]',  # the file and the output tell the same time all the same
+        },
     )
     doc = done.doc
     assert (done.code, doc["schema"], doc["command"], doc["status"], doc["exit_code"]) == (
@@ -84,6 +88,7 @@ def test_promote_selects_and_promotes(
     assert doc["notice"] is None
     assert f"Selected {name} v2 (0.9)" in done.stderr
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
+    assert (tmp_path / "r" / "promote.csv").read_text().splitlines()[0] == "method,try,outcome,seconds,detail"
     tags = client(uri).get_model_version(name, "2").tags
     assert tags["jenkins_mlflow.promoted_by"] == "Ann"
     assert tags["jenkins_mlflow.approved_by"] == "Grace <g@x>"
@@ -109,6 +114,24 @@ def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
     assert run_cli(*promote, "--version=2", f"--over={name}/1").doc["status"] == "promoted"
     again = run_cli(*promote, "--version=2", f"--over={name}/1")
     assert (again.code, again.doc["status"]) == (0, "already"), "the agent was lost, and the stage runs again"
+    kept = run_cli("promote", *where, f"--over={name}/2")
+    assert (kept.code, kept.doc["status"]) == (0, "champion_kept"), (
+        "nothing is promoted, and the approval fits"
+    )
+    other = run_cli("promote", *where, f"--over={name}/1", "--dry-run")
+    assert f"a promotion was to replace {name}/1, but it would replace {name}/2 now" in other.stderr
+
+
+def test_all_that_a_promotion_replaces_is_named(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
+    """A person moved the alias, so that another version has it than the stage: both left production."""
+    name = fresh(Spec(), Spec(stage="Production"), Spec(aliases=("champion",)))
+    done = run_cli("promote", f"--model={name}", "--version=1", f"--tracking-uri={uri}", "--output=json")
+    assert done.doc["message"] == (
+        f"promoted {name} version 1 by stage-archive, replacing {name} version 3 (alias champion) and "
+        f"{name} version 2 (Production); verified in the registry"
+    )
+    assert done.doc["previous"] == {"model": name, "version": 3}
+    assert done.doc["replaced"] == [{"model": name, "version": 3}, {"model": name, "version": 2}]
 
 
 @pytest.mark.parametrize(
@@ -431,7 +454,9 @@ def test_schema_prints_json(run_cli: RunCli) -> None:
         "train",
         "select",
         "promote",
+        "servers",
         "cleanup",
+        "notify",
         "ui",
     }
 
@@ -455,3 +480,28 @@ def test_every_command_and_option_has_help() -> None:
         assert not [
             p.name for p in command.params if p.param_type_name == "option" and not getattr(p, "help", "")
         ], name
+
+
+def test_a_selection_of_one_build_reads_no_other_runs(
+    uri: str, make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], run_cli: RunCli
+) -> None:
+    """The build's own, and that of the champion; it comes to the same as when all are read."""
+    name = f"cli-{next(numbers)}"
+    build = {"jenkins_mlflow.build": "b-7"}
+    specs = [Spec(metrics={"roc_auc": 0.95}), Spec(metrics={"roc_auc": 0.7}, stage="Production")]
+    seed(make_server().store_uri, {name: [*specs, Spec(metrics={"roc_auc": 0.8}, run_tags=build)]}, "scope")
+    proxy = make_proxy(make_server())
+    selected = run_cli(
+        "select",
+        f"--models={name}",
+        f"--tracking-uri={proxy.url}",
+        "--scope=build",
+        "--build=b-7",
+        "--output=json",
+    )
+    doc = selected.doc
+    assert (doc["status"], doc["selected"]["version"], doc["champion"]["value"]) == ("selected", 3, 0.7)
+    assert [(item["version"], item["value"]) for item in doc["candidates"]] == [(3, 0.8), (2, 0.7), (1, None)]
+    assert doc["candidates"][2]["reason"] == "not trained by build b-7"
+    searched = [request.body for request in proxy.requests if request.path.endswith("runs/search")]
+    assert len(searched) == 2

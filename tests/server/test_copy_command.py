@@ -25,7 +25,7 @@ def test_copies_go_into_production_and_back(
     production = f"{name}-prod"
     found = seed(server.url, {name: [Spec(), Spec()]})
     for version in found.search_model_versions(f"name='{name}'"):
-        client(server.url).log_text(version.run_id, "weights", "model/weights.txt")
+        client(server.url).log_text(str(version.run_id), "weights", "model/weights.txt")
     (tmp_path / "mlops.yaml").write_text(
         f"models: {name}\npromote: {{stage: null, alias: champion, methods: [copy], copy_to: {production}}}\n"
     )
@@ -56,3 +56,31 @@ def test_copies_go_into_production_and_back(
     assert INTENT_TAG not in registry.model(name).tags
     assert registry.model(name).aliases == {}
     assert not [flag for flag in registry.flags() if name in flag[2]["jenkins_mlflow.lock"]]
+
+
+def test_what_a_copy_replaces_is_known_before(make_server: MakeServer, run_cli: RunCli) -> None:
+    """The dry run names what changes in the production model and nothing else; `select` measures against the copy in
+    it; `--over nothing` is refused as long as there is one."""
+    server, name = make_server(), f"copied-{next(numbers)}"
+    production = f"{name}-prod"
+    seed(server.store_uri, {name: [Spec({"roc_auc": 0.9}), Spec({"roc_auc": 0.8})]})
+    settings = {
+        "MLOPS__PROMOTE__METHODS": "[copy]",
+        "MLOPS__PROMOTE__COPY_TO": production,
+        "MLOPS__MODELS": name,
+    }
+    end = (f"--tracking-uri={server.url}", "--output=json")
+    named = ("promote", f"--model={name}", "--version=1", *end)
+    assert run_cli(*named, env=settings).code == 0
+    worse = run_cli("select", *end, env=settings)
+    assert (worse.doc["status"], worse.doc["champion"]["model"]) == ("champion_kept", production)
+    other = ("promote", f"--model={name}", "--version=2", *end)
+    assert run_cli(*other, "--dry-run", env=settings).doc["plan"] == [
+        f"{name} version 2: is copied to {production}",
+        f"{production}: alias champion on version 1 -> on the copy",
+    ]
+    refused = run_cli(*other, "--over=nothing", env=settings)
+    assert refused.code == 1
+    assert (
+        f"{name} version 2 was to replace nothing, but it would replace {production}/1 now" in refused.stderr
+    )

@@ -9,14 +9,14 @@ import pytest
 from builders import snapshot, version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.doctor import examine
+from jenkins_mlflow.commands.examine import examine
 from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import INTENT_TAG
 from support.proxy import CountingProxy
 from support.seeding import Spec, seed
@@ -33,9 +33,13 @@ REPAIR = "jenkins-mlflow promote --model m --version "
     [
         ((ONE, version("m", 2)), "models", ""),
         ((ONE, TWO), "two in production", REPAIR + "2"),
-        ((version("m", 1, aliases=("champion",)), TWO), "stage and alias differ", REPAIR + "2"),
+        (
+            (version("m", 1, aliases=("champion",)), TWO),
+            "stage and alias differ",
+            REPAIR + "2 (or --version 1)",
+        ),
         ((version("m", 1, aliases=("champion",)), version("m", 2)), "models", ""),
-        ((version("m", 1, stage="Production"),), "models", ""),
+        ((version("m", 1, stage="Production", aliases=("champion",)),), "models", ""),
     ],
 )
 def test_each_ailment_has_its_remedy(versions: tuple[Version, ...], what: str, fix: str) -> None:
@@ -45,11 +49,11 @@ def test_each_ailment_has_its_remedy(versions: tuple[Version, ...], what: str, f
 
 
 def test_an_exclusive_group_has_one_champion() -> None:
-    group = snapshot(ONE, version("n", 1, stage="Production"))
+    group = snapshot(ONE, version("n", 1, stage="Production", aliases=("champion",)))
     assert [finding.status for finding in examine(group, TARGET)] == ["fine"]
     findings = examine(group, replace(TARGET, exclusive=True))
     assert [finding.what for finding in findings] == ["several champions"]
-    assert "2 of its models are in production: m, n" in findings[0].message
+    assert "2 of its models are in production: m version 1, n version 1" in findings[0].message
 
 
 BEGUN = Intent.of(
@@ -69,6 +73,10 @@ def test_an_unfinished_promotion_is_found(tag: str) -> None:
     assert ("promote --recover" in findings[0].fix) == (tag != "nonsense")
 
 
+def registry_of(url: str, name: str) -> Model:
+    return Registry(connect(url)).model(name)
+
+
 @pytest.mark.parametrize(
     ("mlflow", "store", "status", "code"),
     [("3.17.2", "sqlite", "fine", 0), ("3.17.2", "file", "note", 0), ("3.3.2", "file", "problem", 1)],
@@ -85,6 +93,7 @@ def test_servers(
     """An affected server is a problem, a file store worth a word; nothing is written."""
     server = make_server(mlflow, store)
     seed(server.url, {"doctored": [Spec(stage="Production")]})
+    before = registry_of(server.url, "doctored")
     proxy = make_proxy(server)
     done = run_cli("doctor", "--models", "doctored", "--tracking-uri", proxy.url, "--output=json")
     found = {finding["what"]: finding for finding in done.doc["findings"]}
@@ -94,8 +103,10 @@ def test_servers(
         in found["server"]["message"]
     )
     assert {request.method for request in proxy.requests} <= {"GET", "POST"}
-    assert not [r for r in proxy.requests if r.method == "POST" and not r.path.endswith("search")]
-    assert len(proxy.requests) <= 5
+    posts = {r.path for r in proxy.requests if r.method == "POST" and not r.path.endswith("search")}
+    assert posts == {"/api/2.0/mlflow/model-versions/set-tag"}  # of a version that cannot exist
+    assert registry_of(server.url, "doctored") == before
+    assert len(proxy.requests) <= 12
 
 
 def test_a_lock_is_shown_with_its_holder(make_server: MakeServer, run_cli: RunCli) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -24,14 +24,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
-from jenkins_mlflow.registry import sending
+from jenkins_mlflow.registry import homes, sending
+from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.doors import Choice, Page, choose_door
+from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, RetryPolicy, classify
+from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
-from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal
+from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal, Reclaimed
+from jenkins_mlflow.registry.locations import parse_location
+from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
+from jenkins_mlflow.registry.storage import Measured, Storage
 from jenkins_mlflow.registry.store import StoreDoor
 from support.proxy import Answer, CountingProxy, Fault as Breakage, drop_after, drop_before, respond
 from support.seeding import Spec, client, seed
@@ -41,6 +46,7 @@ ONCE = RetryPolicy(attempts=1)
 DOORS = ("http", "store")
 SERVERS: list[tuple[str, Store]] = [
     ("3.17.2", "sqlite"),
+    ("3.17.2", "postgresql"),
     ("3.17.2", "file"),
     ("3.3.2", "file"),
     ("2.22.4", "sqlite"),
@@ -71,7 +77,7 @@ def through(door: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 def plain(value: Any) -> str:
     """Everything in it, in an order that is the same for equal values; NaN is equal to itself."""
-    return json.dumps(value, default=vars, sort_keys=True, indent=1)
+    return json.dumps(value, default=asdict, sort_keys=True, indent=1)
 
 
 def seed_odd(url: str) -> None:
@@ -92,7 +98,7 @@ def seed_odd(url: str) -> None:
     assert len(names) >= 4
     seed(url, {name: [Spec(stage="Production"), odd] for name in names}, "odd")
     deleted = mlflow.search_model_versions(f"name = '{names[-1]}'")[0]
-    mlflow.delete_run(deleted.run_id)
+    mlflow.delete_run(str(deleted.run_id))
     mlflow.create_model_version(names[-1], "s3://bucket/without-a-run")
     prompt = {"mlflow.prompt.is_prompt": "true", "mlflow.prompt.text": "say {{it}}"}
     registry = mlflow._get_registry_client()
@@ -108,7 +114,7 @@ def test_both_doors_show_the_same(server: Server, monkeypatch: pytest.MonkeyPatc
         registry = through(door, server.url, monkeypatch)
         group = registry.snapshot(["odd*"], with_runs=True)
         names = [model.name for model in group.models]
-        parts = [registry.model(name) for name in names]
+        parts: list[object] = [registry.model(name) for name in names]
         parts += [registry.version(name, 1) for name in names]
         uris = [registry.storage_uri(name, 1) for name in names]
         seen[door] = plain([group, parts, uris, registry.connection.server_version])
@@ -125,10 +131,11 @@ def number(version: Version) -> int:
     return version.number
 
 
-def write_everything(registry: Registry, name: str) -> Snapshot:
+def write_everything(registry: Registry, name: str, *, archive: bool) -> Snapshot:
     """Every write there is, and some of them twice."""
     registry.set_stage(name, 1, "Production")
-    registry.set_stage(name, 2, "Production", archive_existing=True)
+    registry.set_stage(name, 2, "Production", archive_existing=archive)
+    registry.set_stage(name, 1, "Archived")
     for alias in ("champion", "gone", "gone"):
         registry.set_alias(name, alias, 2)
     registry.delete_alias(name, "gone")
@@ -151,7 +158,9 @@ def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPat
     for door in DOORS:
         name = f"written-{door}"
         seed(server.url, {name: [Spec(), Spec(), Spec()]}, "writes")
-        group = write_everything(through(door, server.url, monkeypatch), name)
+        group = write_everything(
+            through(door, server.url, monkeypatch), name, archive=server.store != "postgresql"
+        )  # there psycopg 3 refuses it
         again, *versions = [replace(v, model="", created=0, run_id="", source="") for v in group.versions()]
         left[door] = plain([again, versions, group.models[0].aliases, group.models[0].tags])
         assert again.tags == {"registered": "again", "empty": ""}
@@ -182,6 +191,76 @@ def test_both_doors_copy_the_same(server: Server, monkeypatch: pytest.MonkeyPatc
     assert '"source": "models:/copied/1"' in left["http"]
 
 
+def train_through(door: Door, url: str, name: str) -> list[Any]:
+    """What training writes, and reads again, with the ids that differ left out."""
+    mlflow, tags = client(url), {"of": name}
+    experiment = mlflow.create_experiment(f"training {name}")
+    ids = [
+        mlflow.create_run(experiment, start_time=1000 + n, tags=tags, run_name="a").info.run_id
+        for n in range(2)
+    ]
+    mlflow.log_metric(ids[0], "nan", float("nan"))
+    mlflow.set_terminated(ids[1], "FINISHED", 5000)
+    door.tag_run(ids[0], "outcome", "lost")
+    door.end_run(ids[0], "KILLED", 4000)
+    found = door.training_runs([experiment], f"tags.of = '{name}'", limit=10, page_token="")
+    seen: list[Any] = [
+        [
+            one.name,
+            one.status,
+            one.ended,
+            one.run.started,
+            one.experiment_id == experiment,
+            one.run.tags["of"],
+        ]
+        for one in found
+    ]
+    assert [one.run.run_id for one in found] == ids
+    seen += [found[0].run.tags["outcome"], plain(found[0].run.metrics)]
+    seen += [one.artifact_uri.replace(one.run.run_id, "run").replace(experiment, "0") for one in found]
+    first = door.training_runs([experiment], f"tags.of = '{name}'", limit=1, page_token="")
+    second = door.training_runs([experiment], f"tags.of = '{name}'", limit=1, page_token=first.token)
+    assert [one.run.run_id for one in (*first, *second)] == ids
+    return seen
+
+
+def test_both_doors_train_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that are marked, ended, and found by the build's tag, page by page."""
+    seen = [
+        train_through(through(door, server.url, monkeypatch).connection.door, server.url, door)
+        for door in DOORS
+    ]
+    assert json.dumps(seen[0]).replace("http", "") == json.dumps(seen[1]).replace("store", "").replace(
+        "http", ""
+    )
+
+
+def test_both_doors_find_logged_models(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the build's tag, oldest first; a server of MLflow 2 has none, which is no error over HTTP."""
+    mlflow = client(server.url)
+    if server.version.startswith("2."):
+        door = through("http", server.url, monkeypatch).connection.door
+        assert door.logged_models(["0"], "tags.of = 'x'", limit=10, page_token="") == []
+        return
+    experiment = mlflow.create_experiment("logged models")
+    run = mlflow.create_run(experiment).info.run_id
+    made = [mlflow.create_logged_model(experiment, f"m{n}", run, tags={"of": "x"}) for n in range(2)]
+    mlflow.finalize_logged_model(made[0].model_id, "READY")
+    mlflow.create_logged_model(experiment, "another", run, tags={"of": "y"})
+    seen = []
+    for name in DOORS:
+        door = through(name, server.url, monkeypatch).connection.door
+        door.tag_logged_model(made[1].model_id, "odd", "\"'%")
+        found = door.logged_models([experiment], "tags.of = 'x'", limit=10, page_token="")
+        assert [(m.model_id, m.name, m.run_id, m.status) for m in found] == [
+            (made[0].model_id, "m0", run, "READY"),
+            (made[1].model_id, "m1", run, "PENDING"),
+        ]
+        seen.append([found, door.logged_model(made[1].model_id)])
+        assert found[1].tags["odd"] == "\"'%"
+    assert seen[0] == seen[1]
+
+
 def test_both_doors_find_what_has_a_tag(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Versions and models with a tag, all names, and the server's time."""
     mlflow = seed(server.url, {"tagged": [Spec(tags={"odd key": ""}), Spec()], "bare": [Spec()]}, "tags")
@@ -207,13 +286,61 @@ def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch
     assert Journal(first).read("written down") == Journal(second).read("written down") == []
     for one, other, doomed in ((first, second, 1), (second, first, 2)):
         version = one.version("written down", doomed)
-        run = Journal(one, "a build", now=doomed).write("written down", [version])
+        run = Journal(one, "a build", now=doomed).write("written down", [version], {doomed: 7})
         assert mlflow.get_run(run).info.status == "RUNNING"
-        Journal(one).close(run)
-        assert mlflow.get_run(run).info.status == "FINISHED"
+        Journal(one).close(run, "m", {"deleted": 1})
+        ended = mlflow.get_run(run)
+        assert (ended.info.status, ended.data.metrics, ended.data.params["model"]) == (
+            "FINISHED",
+            {"deleted": 1.0},
+            "m",
+        )
+        assert one.connection.door.keep_file(run, "result.json", '{"k": "🫀"}')
+        kept = Path(mlflow.download_artifacts(run, "result.json"))
+        assert kept.read_text(encoding="utf-8") == '{"k": "🫀"}'
         assert Journal(one).read("written down") == Journal(other).read("written down")
-        assert Journal(other).read("written down")[-1] == Entry(version, doomed, "a build")
-        mlflow.delete_experiment(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id)
+        entry = Entry(version, doomed, "a build", 7, run)
+        assert Journal(other).read("written down")[-1] == entry
+        for reclaimed in (Reclaimed(1.5, 7, done=False), Reclaimed(2.5, 7, done=True)):
+            Journal(one).mark_reclaimed([entry], reclaimed)
+            assert replace(entry, reclaimed=reclaimed) in Journal(other).read()
+        if doomed == 2:
+            Journal(one).withdraw(run, [version])
+            assert [each.version.number for each in Journal(other).read("written down")] == [1]
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        assert found
+        mlflow.delete_experiment(found.experiment_id)
+
+
+def test_both_doors_show_where_files_are(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in the trash, too; what is in the server's folders, and nothing where there is none; each deletes."""
+    mlflow = seed(server.url, {"with files": [Spec(linked=server.version != "2.22.4"), Spec()]}, "files")
+    versions = [mlflow.get_model_version("with files", number) for number in "12"]
+    runs = {str(version.run_id): mlflow.get_run(str(version.run_id)) for version in versions}
+    for run_id in runs:
+        mlflow.log_text(run_id, "seven b", "one/a.txt")
+        mlflow.log_text(run_id, "x", "one/two/b.txt")
+    first, second = runs
+    mlflow.delete_run(second)
+    experiment = runs[first].info.experiment_id
+    shown = []
+    for door in DOORS:
+        registry = through(door, server.url, monkeypatch)
+        kept = homes.kept_runs(registry, list(runs))
+        logged = list(homes.logged_models(registry, [experiment]))
+        assert [homes.logged_model(registry, model.model_id) for model in logged] == logged
+        places = homes.experiment_locations(registry)
+        shown.append(plain([kept, logged, sorted(places), registry.sees_all() or door]))
+        if server.store != "file":  # those servers keep a run's files in folders of their own
+            place = parse_location(runs[list(runs)[DOORS.index(door)]].info.artifact_uri).below("one")
+            storage = Storage(registry)
+            assert storage.measure(place) == Measured(2, 8)
+            storage.erase(place)
+            storage.erase(place)
+            assert storage.measure(place) == Measured(0, 0)
+    assert shown[0] == shown[1].replace('"store"', "true")
+    assert {run.run_id: run.deleted for run in kept.values()} == dict(zip(runs, (False, True), strict=True))
+    assert len(logged) == (0 if server.version == "2.22.4" else 1)
 
 
 def test_flags_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +349,7 @@ def test_flags_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) ->
     for one, other in ((first, second), (second, first)):
         raised = one.raise_flag("jenkins-mlflow.lock.x", {"k": "v"}, "words")
         assert other.flags() == one.flags()
-        [(name, renewed, tags)] = one.flags()
+        [(name, renewed, tags, _)] = one.flags()
         assert (name, tags) == ("jenkins-mlflow.lock.x", {"k": "v"})
         assert renewed >= raised > 10**12
         with pytest.raises(Exception, match=r".") as caught:
@@ -458,36 +585,7 @@ def run_watched(
     )
 
 
-def test_no_command_over_http_imports_mlflow(make_server: MakeServer, tmp_path: Path) -> None:
-    """Its import takes longer than all that these commands do."""
-    server = make_server()
-    seed(server.store_uri, {"light": [Spec(metrics={"roc_auc": 0.7 + n / 100}) for n in range(6)]}, "light")
-    group = ["--models", "light", "--tracking-uri", server.url]
-    for command in (
-        ["list"],
-        ["select"],
-        ["promote", "--dry-run"],
-        ["promote", "--model", "light", "--version", "1"],
-        ["promote"],
-        ["rollback", "--model", "light"],
-        ["promote", "--recover"],
-        ["cleanup", "--dry-run"],
-        ["lease", "--model", "light", "--version", "5", "--holder", "cluster", "--for", "1d"],
-        ["lease"],
-        ["lease", "--model", "light", "--version", "5", "--holder", "cluster", "--release"],
-        ["cleanup", "--yes"],
-        ["restore", "--model", "light"],
-        ["doctor"],
-    ):
-        done = run_watched([*command, *group], tmp_path)
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    left = {version.number for version in Registry(connect(server.url)).model("light").versions}
-    assert left == {1, 4, 5, 6, 7, 8}  # 2 and 3 were deleted, and came back as 7 and 8
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"), [(["--help"], 0), (["promote", "--help"], 0), (["promot"], 2)]
-)
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["promot"], 2)])
 def test_help_and_mistakes_need_no_schema(arguments: list[str], code: int, tmp_path: Path) -> None:
     """The config's schema, which pydantic builds, takes longer than all the rest."""
     done = run_watched(arguments, tmp_path, without="pydantic")
@@ -654,6 +752,20 @@ def test_saved_login_netrc_and_address(tmp_path: Path, monkeypatch: pytest.Monke
     assert [headers["Authorization"] for _, headers in server.seen] == [SAVED, BASIC, "Basic bmV0OnJj"]
 
 
+@pytest.mark.parametrize("what", ["user", "token"])
+def test_a_login_that_was_given_wins_over_netrc(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jenkins gives it; the home is the workspace in many a container, and its .netrc whoever committed it."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login net password rc\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environ, expected = SETTINGS[what]
+    with recorder() as server:
+        asked(f"http://{server.place}", environ, tmp_path)
+        asked(f"http://ada:50%25@{server.place}", environ, tmp_path)
+    assert [headers["Authorization"] for _, headers in server.seen] == [expected, SAVED]
+
+
 def test_prefix_and_workspace(tmp_path: Path) -> None:
     with recorder() as server:
         asked(f"http://{server.place}/mlflow/", {"MLFLOW_WORKSPACE": " team "}, tmp_path)
@@ -783,7 +895,33 @@ def test_each_answer_is_acknowledged_at_once(
     """On one kept connection, before every answer."""
     socks = []
     acknowledge = sending._acknowledge_at_once
-    monkeypatch.setattr(sending, "_acknowledge_at_once", lambda sock: (socks.append(sock), acknowledge(sock)))
+
+    def seen(sock: Any) -> None:
+        socks.append(sock)
+        acknowledge(sock)
+
+    monkeypatch.setattr(sending, "_acknowledge_at_once", seen)
     through("http", make_server().url, monkeypatch).snapshot(["none-of-them*"])
     assert len(socks) == 2
     assert socks[0] is socks[1] is not None
+
+
+@pytest.mark.parametrize("door", ["http", "store"])
+@pytest.mark.parametrize("scheme", ["mlflow-artifacts", "http"])
+def test_the_login_goes_to_no_host_that_a_source_names(
+    scheme: str, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback looks whether a version's files are there, and anybody may have named their place."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pa$s")
+    monkeypatch.setenv("JENKINS_MLFLOW_DOOR", door)
+    with recorder() as other, recorder() as server:
+        registry = Registry(connect(f"http://{server.place}"), ONCE)
+        monkeypatch.setattr(registry, "storage_uri", lambda name, number: f"{scheme}://{other.place}/1/model")
+        with pytest.raises(FilesUnknown) as caught:
+            registry.has_files("m", 1)
+        assert (
+            str(caught.value)
+            == f"its source names another host, {other.place}, and the login is not sent there"
+        )
+    assert other.seen == []

@@ -40,6 +40,18 @@ def test_a_leased_version_stays_until_it_is_released(
     assert [i["outcome"] for i in gone.doc["items"]] == ["", "deleted"]
 
 
+def test_a_rollback_says_who_still_runs_what(make_server: MakeServer, run_cli: RunCli) -> None:
+    """A rollback does not reach them; who runs the version that comes back, or has ended, is not named."""
+    server, name = make_server(), next(names)
+    leased = {LEASE_TAG + "edge": "2999-01-01T00:00:00+00:00", LEASE_TAG + "old": "2001-01-01T00:00:00+00:00"}
+    champion = Spec(stage="Production", aliases=("champion",), tags=leased)
+    seed(server.url, {name: [Spec(tags={LEASE_TAG + "lab": "2999-01-01T00:00:00+00:00"}), champion]})
+    dry = ("rollback", f"--model={name}", "--to=1", "--dry-run", f"--tracking-uri={server.url}")
+    done = run_cli(*dry, "--output=json")
+    assert f"edge still runs {name} version 2 (lease edge until 2999-01-01 00:00 UTC)" in done.stderr
+    assert [(each["version"], each["holder"]) for each in done.doc["leases"]] == [(2, "edge")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import Busy, LockLost, RegistryError
@@ -22,7 +23,17 @@ from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.tags import HOLDER_TAG
-from support.proxy import CountingProxy, drop_after, drop_before, meanwhile, respond
+from support.proxy import (
+    Answer,
+    CountingProxy,
+    Dropped,
+    Request,
+    Send,
+    drop_after,
+    drop_before,
+    meanwhile,
+    respond,
+)
 from support.seeding import Spec, seed
 from support.servers import Server, Store, clean_environ
 
@@ -40,6 +51,14 @@ def raise_flag(registry: Registry, holder: Holder, name: str = "jenkins-mlflow.l
     registry.raise_flag(name, {HOLDER_TAG: holder.to_tag()}, holder.description)
 
 
+def without_flags(url: str, retry: RetryPolicy = QUICK) -> Registry:
+    """A registry without the flags that other tests' commands left to their leases, as a lost answer makes them do."""
+    registry = Registry(connect(url), retry)
+    for flag in registry.flags():
+        registry.lower_flag(flag.name)
+    return registry
+
+
 def ended_process() -> int:
     """The number of a process that is no more."""
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -53,7 +72,7 @@ def ended_process() -> int:
 )
 def test_one_at_a_time(version: str, store: Store, make_server: MakeServer) -> None:
     """The second waits, is told for whom, and goes on when the first is done; the flags never show, none is left."""
-    registry = Registry(connect(make_server(version, store).url), QUICK)
+    registry = without_flags(make_server(version, store).url, QUICK)
     said: list[str] = []
     order: list[str] = []
 
@@ -77,7 +96,7 @@ def test_one_at_a_time(version: str, store: Store, make_server: MakeServer) -> N
 
 def test_who_waits_for_nobody_looks_twice_at_a_flag_without_its_tag(make_server: MakeServer) -> None:
     """It may just be going away; one that stays is in the way, and nobody knows of whom."""
-    registry = Registry(connect(make_server().url))
+    registry = without_flags(make_server().url, RetryPolicy())
     name = "jenkins-mlflow.lock.half-seen"
     registry.raise_flag(name, {}, "")
     leaves = threading.Timer(0.3, lambda: registry.lower_flag(name))
@@ -92,7 +111,7 @@ def test_who_waits_for_nobody_looks_twice_at_a_flag_without_its_tag(make_server:
 
 def test_waiting_has_a_deadline(make_server: MakeServer) -> None:
     """Who holds it is named, with build and time; nothing of the one who gave up is left."""
-    registry = Registry(connect(make_server().url), QUICK)
+    registry = without_flags(make_server().url, QUICK)
     holder = replace(OTHER, build_url="http://jenkins/job/m/7/", at="2026-11-23T02:00:00+00:00")
     with lock(registry, holder):
         started = time.monotonic()
@@ -109,7 +128,7 @@ def test_waiting_has_a_deadline(make_server: MakeServer) -> None:
 
 @pytest.mark.parametrize("dead", ["process", "build", "lease"])
 def test_the_dead_are_taken_over_from_at_once(dead: str, make_server: MakeServer) -> None:
-    registry = Registry(connect(make_server().url), QUICK)
+    registry = without_flags(make_server().url, QUICK)
     holders = {
         "process": replace(ME, pid=ended_process()),
         "build": replace(OTHER, build=ME.build),
@@ -127,20 +146,20 @@ def test_the_dead_are_taken_over_from_at_once(dead: str, make_server: MakeServer
 
 def test_the_dead_are_swept_away_wherever_they_worked(make_server: MakeServer) -> None:
     """A killed promotion of a model that nobody promotes again: the next lock of any model removes its flag."""
-    registry = Registry(connect(make_server().url), QUICK)
+    registry = without_flags(make_server().url, QUICK)
     elsewhere = replace(ME, scope=("n",), writes=("n",))
     raise_flag(registry, replace(elsewhere, pid=ended_process()))
     raise_flag(registry, elsewhere, "jenkins-mlflow.lock.living")
     said: list[str] = []
     with lock(registry, say=said.append):
         pass
-    assert ([name for name, _, _ in registry.flags()], said) == (["jenkins-mlflow.lock.living"], [])
+    assert ([flag.name for flag in registry.flags()], said) == (["jenkins-mlflow.lock.living"], [])
     registry.lower_flag("jenkins-mlflow.lock.living")
 
 
 def test_the_living_renew_their_lease(make_server: MakeServer) -> None:
     """Three leases later the holder still holds it, and nobody else got in."""
-    registry = Registry(connect(make_server().url), QUICK)
+    registry = without_flags(make_server().url, QUICK)
     with lock(registry, replace(OTHER, lease=1.0)) as held:
         with pytest.raises(Busy), lock(registry, wait=3):
             pytest.fail("entered")
@@ -164,7 +183,7 @@ def test_whoever_cannot_renew_stops_writing(
 
 
 def test_whoever_was_taken_for_dead_notices(make_server: MakeServer) -> None:
-    registry = Registry(connect(make_server().url), QUICK)
+    registry = without_flags(make_server().url, QUICK)
     with lock(registry, replace(ME, lease=1.0)) as held:
         registry.lower_flag(registry.flags()[0][0])
         time.sleep(0.5)
@@ -200,9 +219,11 @@ def test_a_flag_that_cannot_be_raised_is_an_error(
 
 
 def contend(uri: str, inside: Path, together: object, number: int) -> None:
-    registry = Registry(connect(uri), QUICK)
+    # A file store answers "not found" to a search while another process takes its flag down, the more the busier it is.
+    patient = RetryPolicy(attempts=20, max_wait=0.2, deadline=60)
+    registry = Registry(connect(uri), patient)
     together.wait()  # type: ignore[attr-defined]
-    with lock(registry, wait=60):
+    with Lock(registry, ME, wait=60, retry=patient):
         (inside / str(number)).touch()
         assert [path.name for path in inside.iterdir()] == [str(number)]
         time.sleep(0.05)
@@ -264,3 +285,57 @@ def test_an_abort_keeps_the_lock_while_a_request_is_under_way(
     goes_on.set()
     with lock(registry, me, wait=30):
         assert registry.version(name, 1).stage == "Production"
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (["promote", "--version=2"], "transition-stage"),
+        (["cleanup", "--yes", "--keep-last=1"], "model-versions/delete"),
+        (["restore", "--version=1"], "model-versions/create"),
+        (["lease", "--version=2", "--holder=me", "--for=1h"], "model-versions/set-tag"),
+        (["lease", "--version=2", "--holder=me", "--release"], "model-versions/delete-tag"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_no_write_that_got_no_answer_is_outlived_by_its_lock(
+    command: list[str], path: str, make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """The connection is lost while the write is under way: after no command anybody gets in before its time is over."""
+    server, name = make_server(), f"unanswered-{len(path)}-{len(command)}"
+    seed(server.url, {name: [Spec(), Spec(), Spec()]})
+    if command[0] == "restore":
+        assert run(server.url, "cleanup", f"--model={name}", "--yes", "--keep-last=2").startswith("exit 0")
+    proxy = make_proxy(server)
+    goes_on, arrived = threading.Event(), threading.Event()
+
+    def lose(request: Request, send: Send) -> Answer:
+        def arrive_late() -> None:
+            goes_on.wait(60)
+            requests.request(request.method, f"{server.url}{request.path}", json=request.json, timeout=30)
+            arrived.set()
+
+        threading.Thread(target=arrive_late, daemon=True).start()
+        raise Dropped
+
+    proxy.inject(lose, path=path, times=1)
+    once = {"MLOPS__PROMOTE__RETRY__ATTEMPTS": "1", "MLOPS__PROMOTE__METHODS": "[stage]"}
+    once["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "600"  # the lock is up longer than this test takes
+    said = run(proxy.url, *command, f"--model={name}", **once)
+    assert "a request that got no answer may still take effect: the lock for" in said
+    registry = Registry(connect(server.url), QUICK)
+    me = replace(ME, scope=(name,), writes=(name,), pid=0, host="elsewhere")
+    with pytest.raises(Busy), lock(registry, me, wait=0):
+        pytest.fail("entered")
+    goes_on.set()
+    assert arrived.wait(30)
+    for flag, _, tags, _ in registry.flags():
+        if name in Holder.from_tag(tags[HOLDER_TAG]).writes:
+            registry.lower_flag(flag)
+
+
+def run(uri: str, *command: str, **env: str) -> str:
+    """What a command said, after its exit code."""
+    words = [sys.executable, "-m", "jenkins_mlflow", *command, f"--tracking-uri={uri}"]
+    ended = subprocess.run(words, capture_output=True, text=True, env=clean_environ(**env), check=False)
+    return f"exit {ended.returncode}: {ended.stderr}"

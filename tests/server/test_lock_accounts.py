@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import replace
 from multiprocessing.connection import Connection as Pipe
+from typing import Any
 
 from conftest import MakeAccounts
 from jenkins_mlflow.build import BuildContext
@@ -70,12 +71,13 @@ def test_what_another_account_left_is_outlived_without_a_word(make_accounts: Mak
     """Its dead flag cannot be removed: every later command goes on at once, and none says that it takes it over."""
     accounts = make_accounts()
     gone, other = (Registry(connect(accounts.create(name)), QUICK) for name in ("lock-gone", "lock-heir"))
-    name, model = "jenkins-mlflow.lock.left", {"scope": ("left",), "writes": ("left",)}
+    name = "jenkins-mlflow.lock.left"
+    model: dict[str, Any] = {"scope": ("left",), "writes": ("left",)}
     gone.raise_flag(name, {"jenkins_mlflow.lock": replace(ELSEWHERE, lease=0.1, **model).to_tag()}, "")
     time.sleep(0.2)
     said: list[str] = []
     for _ in range(2):
         with Lock(other, replace(ME, **model), wait=0, retry=QUICK, say=said.append):
-            assert name in [name for name, _, _ in other.flags()]
+            assert name in [flag.name for flag in other.flags()]
     assert said == []
     gone.lower_flag(name)

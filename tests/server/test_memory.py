@@ -13,6 +13,7 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Model
 from support.memory import MemoryRegistry, World
+from support.seeding import client
 from support.servers import Store
 
 MODEL, COPY = "memory", "memory-copy"
@@ -75,13 +76,13 @@ def test_the_registry_in_memory_is_like_a_real_one(store: Store, make_server: Ma
     """The same calls, the same answers, the same numbers for new versions; a copy is known by its source and run."""
     server = make_server(store=store)
     real = Registry(connect(server.url))
-    client = real.connection.client
-    client.create_registered_model(MODEL)
-    run = client.create_run("0").info
+    mlflow = client(server.url)
+    mlflow.create_registered_model(MODEL)
+    run = mlflow.create_run("0").info
     world = World()
     memory = MemoryRegistry(world)
     world.make_model(MODEL)
-    found = script(real, lambda: client.create_model_version(MODEL, f"{run.artifact_uri}/model", run.run_id))
+    found = script(real, lambda: mlflow.create_model_version(MODEL, f"{run.artifact_uri}/model", run.run_id))
     assert found == script(memory, lambda: world.make_version(MODEL))
     for registry in (real, memory):
         first = registry.model(MODEL).version(1)

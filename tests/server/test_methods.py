@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeServer, RunCli
-from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.methods.choice import load_methods
@@ -99,7 +99,7 @@ def test_a_previous_version_with_linked_metrics_dooms_too(affected: Server, make
     seed(affected.url, {name: [LINKED, LINKED]})
     direct = client(affected.store_uri)
     direct.transition_model_version_stage(name, "1", "Production")
-    logged = logged_model_id(direct.get_model_version(name, "2").source)
+    logged = logged_model_id(str(direct.get_model_version(name, "2").source))
     client(affected.url).set_logged_model_tags(logged, {"mlflow.modelVersions": "not json"})
     registry, plan = planned(proxy.url, name, 2)
     before = len(proxy.requests)

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from builders import version
 from conftest import MakeServer
-from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.methods.file_store import find_store
@@ -373,7 +374,11 @@ def test_what_a_request_without_an_answer_does_late_is_repaired_by_the_next_comm
         raise Dropped
 
     proxy.inject(hold, path=TRANSITION, nth=held, times=1)
-    rules = {"methods": methods, "force_methods": METHODS[:2], "file_store": affected.store_uri}
+    rules: dict[str, Any] = {
+        "methods": methods,
+        "force_methods": METHODS[:2],
+        "file_store": affected.store_uri,
+    }
     made = promote(proxy.url, name, 2, alias_fallback=False, **rules)
     assert (made.status, stages(affected.url, name)[2]) == (status, after)
     assert made.warnings == (
@@ -493,7 +498,9 @@ def test_a_champion_of_another_model_that_cannot_retire_undoes_the_promotion(
     server, one, other = make_server(), fresh_name(), fresh_name()
     seed(server.store_uri, {one: [Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
     proxy = make_proxy(server)
-    proxy.inject(respond(500), method="DELETE", path="registered-models/alias", times=2)
+    proxy.inject(
+        respond(500), method="DELETE", path="registered-models/alias", times=5
+    )  # each try asks first
     outcome = promote(proxy.url, one, 1, EXCLUSIVE, group=[other])
     assert outcome.status == "manual"
     one_champion = "(this group has one champion)"

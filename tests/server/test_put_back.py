@@ -84,7 +84,7 @@ def test_stage_and_alias_are_put_back(training: Training) -> None:
         "put back, in production now: v1; leave that to promote, or accept it with train.may_promote: true"
     )
     assert (done.message, training.session.warnings) == (message, [message])
-    assert done.document()["changes"] == [
+    assert [vars(change) for change in done.part.changes] == [
         {"model": training.model, "mark": 1, "found": "Archived", "wanted": "Production"},
         {"model": training.model, "mark": 2, "found": "Production", "wanted": "None"},
         {"model": training.model, "mark": "champion", "found": 2, "wanted": 1},

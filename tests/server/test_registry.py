@@ -10,6 +10,7 @@ from jenkins_mlflow.errors import ConnectionFailed, NotFound, RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.runs import RunsOf
 from support.proxy import CountingProxy, respond
 from support.seeding import Spec, seed
 from support.servers import Server, Store
@@ -66,6 +67,52 @@ def test_a_snapshot_has_everything(server: Server) -> None:
     assert all(v.status == "READY" and v.created > 10**12 for v in snapshot.versions())
 
 
+def test_versions_that_are_read_together_are_as_they_are_alone(server: Server) -> None:
+    """Stages, aliases and tags of those in the range, and no other; of a model that is not there, an error."""
+    registry = Registry(connect(server.url))
+    alone = [registry.version("snap-a", number) for number in (3, 2)]
+    assert registry.versions_between("snap-a", 2, 3) == alone
+    assert alone[1].aliases == ("champion", "live")
+    assert registry.versions_between("snap-a", 4, 9) == []
+    with pytest.raises(NotFound):
+        registry.versions_between("snap", 1, 9)
+
+
+@pytest.mark.parametrize("door", ["http", "store"])
+def test_a_snapshot_has_only_the_runs_that_are_wanted(
+    door: str,
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of a build by its tag, and those of some versions by their ids, each run once."""
+    server = make_server()
+    name = f"wanted-{door}"
+    build = {"jenkins_mlflow.build": f"b-{door}"}
+    specs = [Spec(metrics={"a": n / 10}, run_tags=build if n in (2, 4) else {}) for n in range(1, 6)]
+    seed(server.store_uri, {name: specs}, "wanted")
+    monkeypatch.setenv("JENKINS_MLFLOW_DOOR", door)
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url))
+
+    def values(wanted: RunsOf) -> list[float | None]:
+        (model,) = registry.snapshot([name], with_runs=wanted).models
+        return [version.metric("a") for version in model.versions]
+
+    tag = ("jenkins_mlflow.build", f"b-{door}")
+    assert values(RunsOf(lambda version: version.number in (1, 2), tag)) == [None, 0.4, None, 0.2, 0.1]
+    assert values(RunsOf(lambda version: version.number == 5)) == [0.5, None, None, None, None]
+    proxy.reset()
+    assert values(RunsOf(lambda version: False, tag)) == [None, 0.4, None, 0.2, None]
+    searches = [request.path.rpartition("/mlflow/")[2].partition("?")[0] for request in proxy.requests]
+    assert searches == [
+        "registered-models/search",
+        "model-versions/search",
+        "experiments/search",
+        "runs/search",
+    ]
+
+
 def test_the_number_of_requests_does_not_depend_on_versions(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
@@ -99,8 +146,8 @@ def test_pages_are_followed(make_server: MakeServer, monkeypatch: pytest.MonkeyP
     seed(server.store_uri, {f"page-{n}": [Spec(metrics={"roc_auc": n})] * 3 for n in range(4)}, "pages")
     registry = Registry(connect(server.url))
     whole = registry.snapshot(["page-*"], with_runs=True)
-    for limit in ("MODELS_PER_PAGE", "VERSIONS_PER_PAGE", "RUNS_PER_REQUEST"):
-        monkeypatch.setattr(f"jenkins_mlflow.registry.client.{limit}", 3)
+    for limit in ("reading.MODELS_PER_PAGE", "reading.VERSIONS_PER_PAGE", "runs.RUNS_PER_REQUEST"):
+        monkeypatch.setattr(f"jenkins_mlflow.registry.{limit}", 3)
     assert registry.snapshot(["page-*"], with_runs=True) == whole
     assert len(list(whole.versions())) == 12
 

@@ -94,6 +94,17 @@ def test_nothing_is_deleted_that_is_not_in_the_journal(
     assert (left(server, name), sorted(entries(server, name))) == ([], [1, 2])
 
 
+def test_what_was_kept_after_all_is_no_deletion(make_server: MakeServer) -> None:
+    """Changed after the plan, so that it stays: the journal takes it back. Another deletion will be another entry."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    registry = Registry(connect(server.url), QUICK)
+    plan = planned(registry, name, keep_last=0)
+    registry.tag_version(name, 1, {"note": "changed"})
+    apply_cleanup(registry, plan, locks(registry))
+    assert (left(server, name), entries(server, name)) == ([1], [2])
+
+
 def test_a_lost_answer_restores_once(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
@@ -114,5 +125,5 @@ def test_a_journal_of_many_long_tags(make_server: MakeServer) -> None:
     journal = Journal(Registry(connect(make_server().url)))
     name = next(names)
     versions = [Version(name, n, tags={"t": "é" * 900 + str(n)}) for n in range(200)]
-    journal.close(journal.write(name, versions))
+    journal.close(journal.write(name, versions), name, {"deleted": 1})
     assert [entry.version for entry in journal.read(name)] == versions

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import MakeServer, RunCli
-from jenkins_mlflow.config.schema import SmokeTest
+from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.promotion.smoke_runner import is_missing, leaves, rows, serving_rows, summary
 from jenkins_mlflow.promotion.smoke_test import judge, smoke_test
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from mlflow.pyfunc.model import PythonModel
 from support.proxy import CountingProxy
 from support.servers import Server
 
@@ -96,13 +97,13 @@ def test_a_process_without_a_result_does_not_pass() -> None:
 
 
 def test_a_decimal_can_be_infinite() -> None:
-    assert judge(SmokeTest(), summary([1], [decimal.Decimal("Infinity")])) == "1 of its 1 value are infinite"
+    assert judge(SmokeTest(), summary([1], [decimal.Decimal("Infinity")])) == "its 1 value is infinite"
 
 
-def model_that(way: str) -> mlflow.pyfunc.PythonModel:
+def model_that(way: str) -> PythonModel:
     """A model that answers as its way says; its class is local, so that it travels with the model."""
 
-    class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    class Model(PythonModel):
         def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
             import time
 
@@ -165,7 +166,7 @@ def test_a_sound_model_passes(source: str | None, make_server: MakeServer, input
 @pytest.mark.parametrize(
     ("way", "rules", "reason"),
     [
-        ("nan", {}, "1 of its 3 values are missing (NaN or None)"),
+        ("nan", {}, "1 of its 3 values is missing (NaN or None)"),
         ("raises", {"input": "smoke.csv"}, "it cannot predict: ValueError: no such column: age"),
         ("hangs", {"input": "short.csv", "timeout": "12s"}, "it was not done after 12 s"),
         ("fine", {"python": "no-such-python"}, "command not found: no-such-python"),
@@ -209,11 +210,9 @@ def test_a_model_predicts_in_the_environment_that_it_was_logged_with(
     server = make_server()
     name = logged(server, "alone", example=source is None, needs=OWN)
     version = Registry(connect(server.url)).version(name, 1)
-    rules = SmokeTest(
-        input=str(inputs / source) if source else None,
-        python=sys.executable,
-        env_manager="uv",
-        timeout="600s",
+    given = {"input": str(inputs / source)} if source else {}
+    rules = SmokeTest.model_validate(
+        {**given, "python": sys.executable, "env_manager": "uv", "timeout": "600s"}
     )
     checked = smoke_test(rules, version, server.url, inputs / "report")
     log = (inputs / "report" / "smoke-test.log").read_text()
@@ -225,7 +224,7 @@ def test_an_environment_that_cannot_be_made_is_not_passed(make_server: MakeServe
     server = make_server()
     name = logged(server, "fine", needs=("no-such-package-of-jenkins-mlflow==1.0",))
     version = Registry(connect(server.url)).version(name, 1)
-    rules = SmokeTest(python=sys.executable, env_manager="uv", timeout="600s")
+    rules = SmokeTest.model_validate({"python": sys.executable, "env_manager": "uv", "timeout": "600s"})
     checked = smoke_test(rules, version, server.url, tmp_path)
     assert not checked.passed
     assert checked.reason.startswith("it cannot predict in an environment of uv (see the log): ")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.config.schema import Train
+from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -23,6 +23,7 @@ from jenkins_mlflow.training.logged import RegisteredVersion
 from jenkins_mlflow.training.plan import plan_training
 from jenkins_mlflow.training.registered import MlflowTrainingRegistry
 from jenkins_mlflow.training.run import gather, train
+from mlflow import MlflowClient
 from support.proxy import CountingProxy, drop_after
 from support.seeding import client
 from support.servers import Server
@@ -72,12 +73,18 @@ def training_registry(uri: str) -> MlflowTrainingRegistry:
     return MlflowTrainingRegistry(Registry(connect(uri, may_create=True), RetryPolicy(max_wait=0.1)))
 
 
+def experiment_id(mlflow: MlflowClient, name: str) -> str:
+    found = mlflow.get_experiment_by_name(name)
+    assert found
+    return str(found.experiment_id)
+
+
 class Script:
     """What a training script does, with the tags that MLFLOW_RUN_CONTEXT gives it."""
 
     def __init__(self, uri: str, experiment: str, build: str) -> None:
         self._client = client(uri)
-        self._experiment = self._client.get_experiment_by_name(experiment).experiment_id
+        self._experiment = experiment_id(self._client, experiment)
         self._build = build
         self.server_knows_models = True
 
@@ -136,7 +143,7 @@ def test_a_build_is_read_and_registered_everywhere(
     if mine.server_knows_models:
         model_id = models[first][0].model_id
         assert version.source == f"models:/{model_id}"
-        shown = client(uri).get_logged_model(model_id).tags["mlflow.modelVersions"]
+        shown = client(uri).get_logged_model(str(model_id)).tags["mlflow.modelVersions"]
         assert [(entry["name"], str(entry["version"])) for entry in json.loads(shown)] == [(unique, "1")]
 
 
@@ -145,10 +152,10 @@ def test_what_builds_left_running_is_found(uri: str, experiment: str) -> None:
     registry = training_registry(uri)
     registry.prepare(experiment)
     mlflow = client(uri)
-    experiment_id = mlflow.get_experiment_by_name(experiment).experiment_id
+    where = experiment_id(mlflow, experiment)
     ours = {BUILD_TAG: "b", CANDIDATE_TAG: "svm"}
     made = [
-        mlflow.create_run(experiment_id, start_time=start, tags=tags).info.run_id
+        mlflow.create_run(where, start_time=start, tags=tags).info.run_id
         for start, tags in [
             (1000, ours),
             (1000, {}),
@@ -167,12 +174,12 @@ def test_a_deleted_experiment_is_refused_with_the_way_out(uri: str, experiment: 
     """MLflow neither logs to it nor creates it again."""
     registry = training_registry(uri)
     registry.prepare(experiment)
-    experiment_id = client(uri).get_experiment_by_name(experiment).experiment_id
-    client(uri).delete_experiment(experiment_id)
+    where = experiment_id(client(uri), experiment)
+    client(uri).delete_experiment(where)
 
     with pytest.raises(RegistryError, match="is deleted") as refused:
         registry.prepare(experiment)
-    assert refused.value.next_step.startswith(f"mlflow experiments restore -x {experiment_id}")
+    assert refused.value.next_step.startswith(f"mlflow experiments restore -x {where}")
 
 
 def test_a_lost_answer_registers_once(
@@ -226,11 +233,14 @@ def test_a_plain_mlflow_script_takes_part(make_server: MakeServer, experiment: s
         "    mlflow.finalize_logged_model(mlflow.initialize_logged_model(name='m').model_id, 'READY')\n"
         "    mlflow.log_metric('roc_auc', 0.75)\n"
     )
-    server, said = make_server(), []
-    rules = Train(
-        experiment=experiment,
-        candidates={"svm": [sys.executable, "-c", script]},
-        register="plain {candidate}",
+    server = make_server()
+    said: list[str] = []
+    rules = Train.model_validate(
+        {
+            "experiment": experiment,
+            "candidates": {"svm": [sys.executable, "-c", script]},
+            "register": "plain {candidate}",
+        }
     )
     build = BuildContext(id=tmp_path.name, url="https://ci/1", job="a 'job'", user="ada", git_commit="c0ffee")
     plan = plan_training(rules, build, server.url, dict(os.environ), tmp_path / "logs")
@@ -258,11 +268,13 @@ def test_a_lost_training_is_taken_over_and_gathered(
     trained, left = script.run("svm", "model"), script.run("knn", "model", finish=False)
     registry.mark([run for run in registry.runs_of_build(build) if run.run_id == trained], "ok")
     log = tmp_path / "started"
-    rules = Train(
-        experiment=experiment,
-        candidates={name: ["sh", "-c", f"echo {name} >> {log}"] for name in ("svm", "knn")},
-        register=unique,
-        on_failure="continue",
+    rules = Train.model_validate(
+        {
+            "experiment": experiment,
+            "candidates": {name: ["sh", "-c", f"echo {name} >> {log}"] for name in ("svm", "knn")},
+            "register": unique,
+            "on_failure": "continue",
+        }
     )
     plan = plan_training(rules, BuildContext(id=build), uri, {"PATH": os.environ["PATH"]}, tmp_path)
 

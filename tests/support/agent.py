@@ -35,18 +35,16 @@ def uv() -> str:
     return "no"
 
 
-def make_wheel(folder: Path) -> str:
-    """A wheel of the package ``tiny``, and the line that requires it with its hash."""
+def make_wheel(folder: Path, name: str = "tiny", code: str = "") -> str:
+    """A wheel of a package, and the line that requires it with its hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "tiny-1.0-py3-none-any.whl"
+    path, info = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("tiny.py", "")
-        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        wheel.writestr(
-            "tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\n")
-    return f"tiny==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        wheel.writestr(f"{name}.py", code)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", f"{name}.py,,\n")
+    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
 
 
 @dataclass
@@ -119,12 +117,13 @@ class Agent:
         text = json.dumps({"files": dict(files or self.files)})
         (self.workspace / "bundle.json").write_text(text, encoding="utf-8")
 
-    def launch(self, launcher: str = LAUNCHER, umask: int = -1) -> Launched:
+    def launch(self, launcher: str = LAUNCHER, umask: int = -1, timeout: float = 120) -> Launched:
         """One ``sh`` step.
 
         Args:
             launcher: The script.
             umask: The agent's; -1 for this process's.
+            timeout: Seconds after which it hangs.
         """
         script = self.folder / "script.sh"
         script.write_text(launcher, encoding="utf-8")
@@ -149,7 +148,7 @@ class Agent:
             capture_output=True,
             encoding="utf-8",
             check=False,
-            timeout=120,
+            timeout=timeout,
         )
         answers = [line for line in done.stdout.splitlines() if line.startswith(f"{NONCE} ")]
         answer = json.loads(answers[-1].partition(" ")[2]) if answers else None

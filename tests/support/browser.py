@@ -57,22 +57,25 @@ class Page:
         self._driver = driver
 
     def open(self, url: str) -> None:
-        """Load an address anew, and wait until the page has its heading."""
+        """Load a version's or a model's address anew, and wait until the page has its heading or its table."""
         self._driver.get("about:blank")  # an address that differs in its fragment only would load nothing
         self._driver.get(url)
-        version = url.rpartition("/")[2]
-        self._until(
-            f"the heading Version {version}", lambda: self._one(f"//*[{_says(f'Version {version}')}]")
-        )
+        version = url.partition("/versions/")[2]
+        path = f"//*[{_says(f'Version {version}')}]" if version else "//*[@role='columnheader']"
+        self._until(f"the page {url}", lambda: self._one(path))
 
-    def click(self, label: str, beside: str = "") -> None:
-        """Click the button with this label; ``beside`` names the text that it follows, if there is more than one."""
-        after = f"//*[{_says(beside)}]/following" if beside else "/descendant"
-        self._act(f'button "{label}"', f"{after}::button[{_says(label, '.')}]", WebElement.click)
+    def click_in_row(self, row: str, column: str, label: str = "") -> None:
+        """Click the button with this label, or the only one, in the cell of a table's row below a column's head."""
 
-    def click_button_beside(self, text: str) -> None:
-        """Click the first button after a text: one that has a picture for its label."""
-        self._act(f'button beside "{text}"', f"(//*[{_says(text)}]/following::button)[1]", WebElement.click)
+        def click() -> bool | None:
+            heads = [_flat(head.text) for head in self._shown("//*[@role='columnheader']")]
+            if column not in heads:
+                return None
+            cell = f"//*[@role='row'][.//*[{_says(row)}]]/*[@role='cell'][{heads.index(column) + 1}]"
+            self._one(f"{cell}//button" + (f"[{_says(label, '.')}]" if label else "")).click()
+            return True
+
+        self._until(f'the button below "{column}" in the row of "{row}"', click)
 
     def has_dialog(self, title: str, seconds: float) -> bool:
         """Whether a dialog with this title opens in time."""
@@ -173,17 +176,15 @@ class Page:
     def _until(self, what: str, probe: Callable[[], Found | None], seconds: float = SECONDS) -> Found:
         deadline = time.monotonic() + seconds
         while True:
+            found, covered = None, False
             try:
                 found = probe()
             except NOT_YET as error:
-                found, reason = None, error
-            else:
-                reason = None
+                covered = isinstance(error, ElementClickInterceptedException)
             if found is not None:
                 return found
             if time.monotonic() > deadline:
                 shown = _flat(self._driver.find_element(By.TAG_NAME, "body").text)
-                covered = isinstance(reason, ElementClickInterceptedException)
                 raise AssertionError(
                     f"{what} {'is covered' if covered else 'is not there'}; the page shows: {shown}"
                 )

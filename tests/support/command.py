@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support import documents
 from support.servers import clean_environ
 
 TIMEOUT = 120
@@ -25,9 +26,8 @@ class Finished:
 
     @property
     def doc(self) -> dict[str, Any]:
-        """The JSON document, which is all of standard output."""
-        document: dict[str, Any] = json.loads(self.stdout)
-        return document
+        """The JSON document, which is all of standard output and fits its schema."""
+        return documents.check(json.loads(self.stdout))
 
 
 def run_command(

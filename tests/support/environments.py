@@ -23,11 +23,19 @@ def mlflow_python(version: str) -> Path:
     """
     if version == OWN_VERSION:
         return Path(sys.executable)
-    requirements = Path(__file__).with_name(f"mlflow-{version}.txt")
-    home = CACHE / f"mlflow-{version}"
+    return _made(f"mlflow-{version}", Path(__file__).with_name(f"mlflow-{version}.txt"))
+
+
+def base_python() -> Path:
+    """The interpreter of an environment like an agent's before a store was opened: no MLflow. Made on first use."""
+    return _made("base", ROOT / "resources/jenkins_mlflow/agent/requirements.txt")
+
+
+def _made(name: str, requirements: Path) -> Path:
+    home = CACHE / name
     python, marker = home / "bin" / "python", home / "ready"
     CACHE.mkdir(exist_ok=True)
-    with (CACHE / f"mlflow-{version}.lock").open("w") as lock:
+    with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not marker.exists() or marker.read_bytes() != requirements.read_bytes():
             shutil.rmtree(home, ignore_errors=True)

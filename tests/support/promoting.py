@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.promotion.apply import Begun, Promotion
 from jenkins_mlflow.promotion.intent import Intent

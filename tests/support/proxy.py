@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -19,11 +20,12 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 
 @dataclass(frozen=True)
 class Request:
-    """One request as the proxy got it. ``path`` includes the query."""
+    """One request as the proxy got it. ``path`` includes the query, ``login`` is ``USER:PASSWORD``."""
 
     method: str
     path: str
     body: bytes = field(repr=False)
+    login: str = field(default="", repr=False)
 
     @property
     def json(self) -> Any:
@@ -271,7 +273,9 @@ def _handler(proxy: CountingProxy) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            request = Request(self.command, self.path, self.rfile.read(length))
+            scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
+            login = base64.b64decode(encoded).decode() if scheme == "Basic" else encoded
+            request = Request(self.command, self.path, self.rfile.read(length), login)
             headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
             try:
                 answer = proxy.answer(request, lambda: self.upstream.forward(request, headers))

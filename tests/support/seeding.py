@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,12 +40,13 @@ def seed(uri: str, models: Mapping[str, list[Spec]], experiment: str = "seed") -
         models: Versions by model name; a model that exists gets more versions.
         experiment: Name of the experiment for the runs; made if it is missing.
     """
+    from mlflow.exceptions import MlflowException
+
     mlflow = client(uri)
     found = mlflow.get_experiment_by_name(experiment)
     experiment_id = found.experiment_id if found else mlflow.create_experiment(experiment)
-    existing = {model.name for model in mlflow.search_registered_models(max_results=1000)}
     for name, specs in models.items():
-        if name not in existing:
+        with contextlib.suppress(MlflowException):  # it exists
             mlflow.create_registered_model(name)
         for spec in specs:
             _make(mlflow, experiment_id, name, spec, served=uri.startswith("http"))
@@ -71,3 +73,11 @@ def _make(mlflow: MlflowClient, experiment_id: str, name: str, spec: Spec, *, se
         mlflow.transition_model_version_stage(name, version, spec.stage)
     for alias in spec.aliases:
         mlflow.set_registered_model_alias(name, alias, version)
+
+
+def give_files(uri: str, *models: str) -> None:
+    """Give every version of these models a file; a rollback goes to no version without."""
+    mlflow = client(uri)
+    for model in models:
+        for version in mlflow.search_model_versions(f"name = '{model}'"):
+            mlflow.log_text(str(version.run_id), "weights", "model/weights.txt")

@@ -62,6 +62,7 @@ def start_server(
     store: Store = "sqlite",
     artifacts: Artifacts = "served",
     postgres: Postgres | None = None,
+    database: str = "",
     workers: int = 1,
     options: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
@@ -74,12 +75,13 @@ def start_server(
         store: Kind of its store.
         artifacts: Whether models' files go through the server, or are written by clients to its folder.
         postgres: Where the database is made for the store ``postgresql``.
+        database: The URI of a database that is there already, instead.
         workers: How many processes answer requests.
         options: More options of ``mlflow server``.
         environ: More of its environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store_uri = _store_uri(folder, store, postgres)
+    store_uri = database or _store_uri(folder, store, postgres)
     files = folder / "mlruns" if store == "file" else folder / "artifacts"
     where = (
         ["--artifacts-destination", str(files)]

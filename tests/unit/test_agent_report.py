@@ -21,7 +21,16 @@ def leave(folder: Path, *names: str) -> None:
 
 def test_another_builds_report_is_removed_and_files_of_the_team_stay(tmp_path: Path) -> None:
     """The notice of the last build is no news of this one."""
-    leave(tmp_path, "promote.json", "notice.txt", "notice.md", "gates.xml", "check.log", "logs/svm/a.log")
+    leave(
+        tmp_path,
+        "promote.json",
+        "cleanup.csv",
+        "notice.txt",
+        "notice.md",
+        "gates.xml",
+        "check.log",
+        "logs/svm/a.log",
+    )
     leave(tmp_path, "team.json", "logs/kept.txt", "sub/notice.txt")
     claim(tmp_path, "jenkins-demo-2")
     assert written(tmp_path) == [".build", "logs/kept.txt", "sub/notice.txt", "team.json"]

@@ -9,7 +9,9 @@ from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.stage import Stage
 from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.notice_steps import Facts, ui_steps
+from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.writer import Writer
@@ -80,3 +82,66 @@ def test_an_intent_that_may_not_be_written_says_what_to_do_about_that() -> None:
     assert caught.value.state == "no stage and no alias was changed"
     assert "MLFLOW_TRACKING_USERNAME" in caught.value.next_step
     assert "undoes" not in caught.value.next_step
+
+
+def an_account_that_may_not_delete_aliases(
+    world: World, *, says_so: bool
+) -> tuple[MemoryRegistry, list[Call]]:
+    """EDIT on MLflow's basic-auth: it sets everything, and deletes no alias."""
+    sent: list[Call] = []
+
+    def send(call: Call, effect: Callable[[], None]) -> None:
+        if call[0] == "delete_alias":
+            raise refused()
+        sent.append(call)
+        effect()
+
+    registry = MemoryRegistry(world, send)
+    if says_so:
+        registry.why_no_alias_can_be_deleted = (  # type: ignore[method-assign]
+            lambda name: Registry.why_no_alias_can_be_deleted(registry, name)
+        )
+    return registry, sent
+
+
+def group_without_alias() -> World:
+    world = group()
+    world.set_stage("m", 1, "Archived")
+    world.delete_alias("m", "champion")
+    return world
+
+
+def promote(registry: MemoryRegistry) -> Outcome:
+    plan = plan_promotion(registry.snapshot(["m", "n"]), "m", 2, EXCLUSIVE)
+    methods, writer = [Stage(registry)], Writer(RetryPolicy(attempts=1))
+    return Promotion(registry, plan, methods, writer, group=("m", "n")).apply({})
+
+
+def test_who_could_not_retire_the_others_changes_nothing() -> None:
+    """It is asked before the first change: what the account sets it could not take away again."""
+    registry, sent = an_account_that_may_not_delete_aliases(group_without_alias(), says_so=True)
+    outcome = promote(registry)
+    assert (outcome.status, outcome.message) == (
+        "manual",
+        (
+            "m version 2 could not be promoted: this account may not take alias champion away from n; "
+            "nothing in production was changed"
+        ),
+    )
+    assert sent == [("tag_model", "m"), ("untag_model", "m")]
+
+
+def test_what_could_not_be_undone_is_not_said_to_be() -> None:
+    """The right was taken away in the middle."""
+    registry, _ = an_account_that_may_not_delete_aliases(group_without_alias(), says_so=False)
+    outcome = promote(registry)
+    assert outcome.message == (
+        "m version 2 could not be promoted: n: alias champion on version 1 -> on no version (this group has one "
+        "champion) could not be set; not all of it could be undone"
+    )
+    assert outcome.warnings == (
+        (
+            "not everything could be undone: m: alias champion on version 2 -> on no version failed: "
+            "PERMISSION_DENIED: Permission denied"
+        ),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.promotion.changes import State, Table, is_done, states, strangers
@@ -17,7 +19,7 @@ TABLE = plan_promotion(snapshot(OLD, version("m", 2)), "m", 2, BOTH).table
 NEW_STAGE, OLD_STAGE, ALIAS = TABLE.changes
 
 
-def m(number: int, stage: str = "None", *aliases: str, **fields: object) -> Version:
+def m(number: int, stage: str = "None", *aliases: str, **fields: Any) -> Version:
     return version("m", number, stage=stage, aliases=aliases, **fields)
 
 
@@ -28,7 +30,7 @@ def test_the_table_of_a_promotion() -> None:
         Change("m", 1, "Production", "Archived"),
         Change("m", "champion", 1, 2),
     )
-    assert [change.words() for change in TABLE.changes] == [
+    assert [change.describe() for change in TABLE.changes] == [
         "m version 2: stage None -> Production",
         "m version 1: stage Production -> Archived",
         "m: alias champion on version 1 -> on version 2",

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
-from jenkins_mlflow.config.schema import Cleanup
+from jenkins_mlflow.commands.cleanup import cleanup_result
+from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.render import render
 
@@ -25,7 +26,7 @@ PLAN: CleanupPlan = plan_cleanup(
 
 def shown(plan: CleanupPlan, form: str = "text") -> str:
     stream = io.StringIO()
-    render({"command": "cleanup", **dry_run(plan).document()}, form, stream)
+    render(cleanup_result(dry_run(plan)), form, stream)
     return stream.getvalue()
 
 
@@ -36,9 +37,13 @@ def test_the_plan_as_text() -> None:
         "📦 m",
         "   keep         v4    1970-01-01 00:00  Production  @champion  in production",
         "   keep         v3    1970-01-01 00:00  last 1 of 1",
-        "   🗑️  delete   v2    1970-01-01 00:00  no rule keeps it, 1 d old",
+        "   🗑️  delete   v2    1970-01-01 00:00  no rule keeps it, 47 h old",
         "   keep         v1    1970-01-01 00:00  weekly #1 (oldest)",
         "DRY RUN: would delete 1 version of 1 model; nothing was changed",
+        (
+            "next:  to delete these versions, run it without --dry-run; "
+            "if --plan wrote a file: jenkins-mlflow cleanup --apply FILE"
+        ),
     ]
 
 

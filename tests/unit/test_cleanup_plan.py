@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
-from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
-from jenkins_mlflow.config.schema import Cleanup, KeepBest, KeepRules, Protect, Select, load
-from jenkins_mlflow.registry.snapshot import Run, Snapshot, Target, Version
+from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
+from jenkins_mlflow.config.schema import load
+from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
-
-NOW = 100 * 86_400.0
-TARGET = Target("Production", "champion")
+from support.registries import NOW, REGISTRIES, RULES, TARGET
 
 
 def plan(group: Snapshot, **rules: object) -> CleanupPlan:
@@ -53,7 +55,7 @@ def test_production_by_alias_does_not_count_either() -> None:
         ({"created": int(NOW * 1000) - 3_600_000}, "within 7 d (1 h old)"),
     ],
 )
-def test_what_is_protected_stays_with_the_reason(fields: dict[str, object], reason: str) -> None:
+def test_what_is_protected_stays_with_the_reason(fields: dict[str, Any], reason: str) -> None:
     """Each protection alone keeps a version that keep_last 0 would delete."""
     rules = {"keep_last": 0, "keep_within": "7d", "protect": Protect(tags={"keep": "true"})}
     item = plan(snapshot(version("m", 1, **fields)), **rules).items[0]
@@ -89,7 +91,7 @@ def test_max_deletions_takes_the_oldest_and_leaves_the_rest_for_the_next_run() -
     ] * 3
 
 
-def at(number: int, moment: str, **fields: object) -> Version:
+def at(number: int, moment: str, **fields: Any) -> Version:
     """A version made at a time of 1970, such as `03-02 10:00`."""
     when = datetime.strptime(f"1970-{moment} +0000", "%Y-%m-%d %H:%M %z")
     return version("m", number, created=int(when.timestamp() * 1000), **fields)
@@ -142,6 +144,15 @@ def test_garbage_pushes_nothing_out() -> None:
     select = Select(metric="auc", gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
     result = plan_cleanup(group, group, Cleanup(keep_last=2), TARGET, now=NOW, select=select)
     assert reasons(result) == {3: "last 1 of 2", 2: "last 2 of 2"}
+    gone = {item.version.number: item.reason for item in result.deletions}
+    assert {
+        number: "no rule counts it (not READY, or a gate fails)" in reason for number, reason in gone.items()
+    } == {
+        1: False,
+        4: True,
+        5: True,
+        6: True,
+    }
 
 
 def test_a_version_inside_the_grace_period_uses_up_no_count() -> None:
@@ -249,43 +260,10 @@ def test_the_config_in_the_docs_is_one(tmp_path: Path) -> None:
     assert (other.keep_last, other.keep_daily) == (3, 7)
 
 
-MARKS = st.fixed_dictionaries(
-    {
-        "stage": st.sampled_from(["None", "None", "Archived", "Staging", "Production"]),
-        "aliases": st.sampled_from([(), (), (), ("champion",), ("x", "y")]),
-        "status": st.sampled_from(["READY", "READY", "FAILED_REGISTRATION"]),
-        "metrics": st.sampled_from([None, {}, {"roc_auc": 0.2}, {"roc_auc": 0.7}, {"roc_auc": 0.9}]),
-        "tags": st.sampled_from(
-            [
-                *[{}] * 4,
-                {"keep": "true"},
-                {KEEP_TAG: "no"},
-                {PREVIOUS_VERSION: "1"},
-                {PREVIOUS_VERSION: "2", PREVIOUS_MODEL: "a"},
-                {BEFORE: '[["b", 3, 0], ["a", 4, 0]]'},
-                dict([lease_tag("eu", NOW + 1)]),
-                dict([lease_tag("eu", NOW - 1)]),
-            ]
-        ),
-        "created": st.integers(0, 90 * 24).map(lambda hours: int((NOW - hours * 3600) * 1000)),
-    }
-)
-REGISTRIES = st.fixed_dictionaries({}, optional={n: st.lists(MARKS, max_size=9) for n in "ab"}).map(
-    lambda models: snapshot(
-        *(version(name, n, **marks) for name, of in models.items() for n, marks in enumerate(of, start=1))
-    )
-)
-RULES = st.fixed_dictionaries(
-    {},
-    optional={
-        "keep_last": st.integers(0, 4),
-        "keep_best": st.integers(1, 3).map(lambda count: KeepBest(count=count)),
-        "keep_within": st.integers(0, 20).map(lambda days: f"{days}d"),
-        "keep_daily": st.integers(0, 4),
-        "keep_weekly": st.integers(0, 4),
-        "keep_monthly": st.integers(0, 3),
-    },
-)
+LARGER: dict[str, Callable[[Any, Any], Any]] = {
+    "keep_within": lambda a, b: max(a, b, key=lambda text: int(text[:-1])),
+    "keep_best": lambda a, b: max(a, b, key=lambda best: best.count),
+}
 SELECTS = st.sampled_from([Select(), Select(gates={"roc_auc": ">= 0.5"}), Select(direction="minimize")])  # type: ignore[dict-item]
 
 
@@ -338,10 +316,7 @@ def test_a_further_rule_never_deletes_more(
     joined = {**rules}
     for name, value in more.items():
         there = rules.get(name)
-        larger = {
-            "keep_within": lambda a, b: max(a, b, key=lambda text: int(text[:-1])),
-            "keep_best": lambda a, b: max(a, b, key=lambda best: best.count),
-        }.get(name, max)
+        larger = LARGER.get(name, max)
         joined[name] = value if there is None else larger(there, value)
     assert doomed(group, {"keep_last": 0, **joined}, select) <= doomed(
         group, {"keep_last": 0, **rules}, select
@@ -354,3 +329,33 @@ def test_a_second_cleanup_finds_nothing(group: Snapshot, rules: dict[str, object
     going = doomed(group, rules, select)
     left = snapshot(*(v for v in group.versions() if (v.model, v.number) not in going))
     assert doomed(left, rules, select) == set()
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """How many steps the interpreter takes for it: no clock, so a busy machine changes nothing."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal steps
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_the_work_grows_with_the_versions_and_no_faster() -> None:
+    """Eight times the models take eight times the steps; once it was models x versions, 12 s of CPU at 100,000."""
+    few, many = (
+        snapshot(*(version(f"m{model}", number) for model in range(models) for number in (1, 2)))
+        for models in (25, 200)
+    )
+    rules = {"keep_last": 1}
+    plan(few, **rules)  # imports and caches
+    assert steps_of(lambda: plan(many, **rules)) < 10 * steps_of(lambda: plan(few, **rules))

@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, strategies as st
-from jenkins_mlflow.config.schema import DEFAULT_METHODS, Config, Gate, Train, json_schema, load
-from jenkins_mlflow.config.values import OPERATORS, UNIT_SECONDS, parse_duration
+from jenkins_mlflow.config.cleanup import Reclaim
+from jenkins_mlflow.config.gates import OPERATORS, Gate
+from jenkins_mlflow.config.loading import Flags
+from jenkins_mlflow.config.schema import Config, json_schema, load
+from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.train import Train
+from jenkins_mlflow.config.values import DEFAULT_METHODS, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -48,7 +53,7 @@ cleanup:
   min_age: 7d
   protect: {stages: [Staging, archived], aliases: [best], tags: {keep: "true", since: 2026-01-31}}
   max_deletions: 10
-  reclaim: none
+  reclaim: {mode: artifacts, grace: 14d}
 ui: {url: "http://localhost:5001/", tunnel: "ssh -L 5001:localhost:5001 user@server"}
 """
 
@@ -60,12 +65,17 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("mlops.yaml")
 
 
-def problems(path: Path | None, flags: dict[str, object] | None = None, **environ: str) -> list[str]:
-    """The lines of the error that loading gives."""
+def refused(path: Path | None, flags: Flags | None = None, **environ: str) -> ConfigError:
+    """The error that loading gives."""
     with pytest.raises(ConfigError) as caught:
         load(path, flags or {}, environ)
     assert caught.value.exit_code == 2
-    return caught.value.message.split("\n")
+    return caught.value
+
+
+def problems(path: Path | None, flags: Flags | None = None, **environ: str) -> list[str]:
+    """The lines of the error that loading gives."""
+    return refused(path, flags, **environ).message.split("\n")
 
 
 def test_complete_file(file: Path) -> None:
@@ -174,7 +184,11 @@ MISTAKES = [
     ("cleanup: {keep_last: 3.0}", "1: cleanup.keep_last: expected a whole number, got 3.0"),
     ("cleanup: {keep_last: -1}", "1: cleanup.keep_last: expected at least 0, got -1"),
     ("cleanup: {max_deletions: 0}", "1: cleanup.max_deletions: expected at least 1, got 0"),
-    ("cleanup: {reclaim: runs}", '1: cleanup.reclaim: expected none, got "runs"'),
+    (
+        "cleanup: {reclaim: all}",
+        '1: cleanup.reclaim.mode: expected none or artifacts or runs, got "all"',
+    ),
+    ("cleanup:\n  reclaim: {grace: soon}", '2: cleanup.reclaim.grace: expected a duration: a number and its unit (ms, s, m, h, d, w), got "soon"'),
     ("promote: {exclusive: 1}", "1: promote.exclusive: expected true or false, got 1"),
     ("promote:\n  retry: {attempts: 0}", "2: promote.retry.attempts: expected at least 1, got 0"),
     ("select: 3", f"1: select: {MAPPING}, got 3"),
@@ -195,6 +209,8 @@ MISTAKES = [
     ("select:\n  gates:\n    auc: >= 0.9", '3: expected YAML, got a comparison without quotes; write auc: ">= 0.9"'),
     ("select:\n  gates: {a: '> 1', f 1: > 0.9}", '2: expected YAML, got a comparison without quotes; write f 1: "> 0.9"'),
     ("select:\n  gates:\n    drift: != 0.5 # never\n", '3: expected YAML, got a comparison without quotes; write drift: "!= 0.5"'),
+    ("cleanup: {keep_within: 7}", f'1: cleanup.keep_within: {DURATION}, got 7; did you mean "7d"?'),
+    ("cleanup: {plan_expires: 7}", f'1: cleanup.plan_expires: {DURATION}, got 7; did you mean "7d"?'),
     ("cleanup: {min_age: 7 days}", f'1: cleanup.min_age: {DURATION}, got "7 days"'),
     ("cleanup: {min_age: -7d}", f'1: cleanup.min_age: {DURATION}, got "-7d"'),
     ("cleanup: {min_age: 7M}", f'1: cleanup.min_age: {DURATION}, got "7M"'),
@@ -288,7 +304,12 @@ def test_all_problems_at_once(file: Path) -> None:
     file.write_text(
         "select:\n  metrc: x\nmodels: []\ncleanup: {min_age: 3}\nmodels: a\npromote: {stage: x}\n"
     )
-    lines = problems(file, {"cleanup.keep_last": "many"}, MLOPS__SELECT__DIRECTION="up", MLOPS__UI="{url: x}")
+    lines = problems(
+        file,
+        {"cleanup.keep_last": ("--keep-last", "many")},
+        MLOPS__SELECT__DIRECTION="up",
+        MLOPS__UI="{url: x}",
+    )
     assert [line.rpartition(": expected")[0] or line.split(": unknown")[0] for line in lines] == [
         "mlops.yaml:2: select.metrc",
         "mlops.yaml:4: cleanup.min_age",
@@ -366,7 +387,7 @@ def test_precedence(file: Path) -> None:
     """Flags beat the environment, the environment beats the file, the file beats the defaults."""
     file.write_text("select: {metric: file, gates: {a: '> 1'}}\ncleanup: {keep_last: 1, max_deletions: 9}\n")
     environ = {"MLOPS__SELECT__METRIC": "env", "MLOPS__CLEANUP__KEEP_LAST": "2"}
-    config = load(file, {"select.metric": "flag", "cleanup.keep_last": None}, environ)
+    config = load(file, {"select.metric": ("--metric", "flag")}, environ)
     assert config.select.metric == "flag"
     assert (config.cleanup.keep_last, config.cleanup.max_deletions) == (2, 9)
     assert config.select.gates == {"a": Gate(">", 1)}
@@ -437,19 +458,105 @@ def test_environment_of_others_is_ignored(file: Path) -> None:
     assert load(None, {}, {"MLOPS_SELECT": "x", "MLOPS": "y", "XMLOPS__A": "z"}) == Config()
 
 
-BAD_FLAGS: list[tuple[str, object, str]] = [
-    ("cleanup.min_age", "5", f'--min-age: {DURATION}, got 5; did you mean "5d"?'),
-    ("models", ("a", ""), f'--models: [1]: {ONE_LINE}, got ""'),
-    ("select.direction", "up", '--direction: expected maximize or minimize, got "up"'),
-    ("promote.stage", "null", "--stage: expected a stage or an alias (or both), but both are null"),
+BAD_FLAGS: list[tuple[str, str, object, str]] = [
+    ("cleanup.keep_within", "--min-age", "5", f'--min-age: {DURATION}, got 5; did you mean "5d"?'),
+    ("models", "MODEL", ("a", ""), f'MODEL: [1]: {ONE_LINE}, got ""'),
+    ("select.direction", "--direction", "up", '--direction: expected maximize or minimize, got "up"'),
+    (
+        "promote.stage",
+        "--stage",
+        "null",
+        "--stage: expected a stage or an alias (or both), but both are null",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "problem"), BAD_FLAGS, ids=[key for key, _, _ in BAD_FLAGS])
-def test_mistake_in_flag(file: Path, key: str, value: object, problem: str) -> None:
-    """A mistake in a flag names the flag, also where it clashes with the file."""
+@pytest.mark.parametrize(
+    ("key", "option", "value", "problem"), BAD_FLAGS, ids=[option for _, option, *_ in BAD_FLAGS]
+)
+def test_mistake_in_flag(file: Path, key: str, option: str, value: object, problem: str) -> None:
+    """A mistake in a flag names the option as it was typed, also where it clashes with the file."""
     file.write_text("promote: {alias: null}\n")
-    assert problems(None, {key: value}) == [problem]
+    assert problems(None, {key: (option, value)}) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "environ", "places"),
+    [
+        pytest.param("select: {metrc: x}", {}, {}, "select.metrc in mlops.yaml", id="a key of the file"),
+        pytest.param("a: 'x", {}, {}, "line 1 of mlops.yaml", id="no YAML"),
+        pytest.param("#" * 1_000_001, {}, {}, "mlops.yaml", id="too long"),
+        pytest.param("on: 1", {}, {}, "mlops.yaml", id="no key"),
+        pytest.param("", {}, {"MLOPS__UI": "{url: x}"}, "environment variable MLOPS__UI", id="a variable"),
+        pytest.param(
+            "", {"cleanup.reclaim.mode": ("--reclaim", "x")}, {}, "--reclaim", id="an option, not its key"
+        ),
+        pytest.param(
+            "select: {metrc: x}\nmodels: []\nui: 1\ncleanup: {min_age: x}",
+            {"cleanup.keep_last": ("--keep-last", "x")},
+            {"MLOPS__PROMOTE__STAGE": "x"},
+            "select.metrc, models, ui and 1 more in mlops.yaml, environment variable MLOPS__PROMOTE__STAGE, --keep-last",
+            id="many",
+        ),
+    ],
+)
+def test_what_to_correct_is_said(
+    file: Path, text: str, flags: Flags, environ: dict[str, str], places: str
+) -> None:
+    """The keys, variables and options; and the page that describes all of them."""
+    file.write_text(text)
+    error = refused(file, flags, **environ)
+    assert error.next_step == f"correct {places}; docs/configuration.md describes every key"
+
+
+def test_a_file_that_is_not_there_has_no_place_to_correct(file: Path) -> None:
+    assert refused(Path("no.yaml")).next_step == "name a file that is there and that you may read"
+
+
+SERVERS = [
+    (
+        "{uri: 'https://ann:geheim@x'}",
+        "uri: expected an address without a login: username_env, password_env or token_env name it",
+    ),
+    ("{uri: x}", 'uri: expected an address that starts with http:// or https://, got "x"'),
+    ("{}", "uri: expected a value, but the key is missing"),
+    (
+        "{uri: 'http://x', token_env: dapi-123}",
+        "token_env: expected the name of an environment variable: a secret itself stands in no config",
+    ),
+    (
+        "{uri: 'http://x', token_env: MLFLOW_TRACKING_TOKEN}",
+        "token_env: expected another variable than MLFLOW_TRACKING_TOKEN, which is no login of another server",
+    ),
+    (
+        "{uri: 'http://x', token_env: JENKINS_MLFLOW_SIGNING_KEY}",
+        "token_env: expected another variable than JENKINS_MLFLOW_SIGNING_KEY, which is no login of another server",
+    ),
+    ("{uri: 'http://x', username_env: A}", "expected username_env and password_env together"),
+    (
+        "{uri: 'http://x', username_env: A, password_env: B, token_env: C}",
+        "expected either a user and password or a token, not both",
+    ),
+    (
+        "{uri: 'http://x', model: 'a/{model}'}",
+        'model: expected a model name with {model}, for the name here, and without / : * ? [, got "a/{model}"',
+    ),
+    (
+        "{uri: 'http://x', model: prod}",
+        'model: expected a model name with {model}, for the name here, and without / : * ? [, got "prod"',
+    ),
+    ("{uri: 'http://x', models: a}", 'unknown key; did you mean "model"?'),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), SERVERS)
+def test_mistake_in_a_server(file: Path, text: str, problem: str) -> None:
+    """It is named, and no login is shown."""
+    file.write_text(f"servers:\n  prod: {text}\n")
+    (line,) = problems(None)
+    assert line.endswith(problem)
+    assert "geheim" not in line
+    assert "dapi" not in line
 
 
 def test_frozen() -> None:
@@ -511,6 +618,21 @@ def test_schema_describes_every_key() -> None:
             assert text["description"], name
 
 
+def test_a_default_time_is_written_as_in_a_config() -> None:
+    """In the schema, which the help and the page of all keys show: 7d, not 604800.0; and it is the time that counts."""
+    kinds = [(kind, *kind.__subclasses__()) for kind in Section.__subclasses__()]
+    models = {model.__name__: model for kind in kinds for model in kind}
+    seen = 0
+    for title, section in json_schema()["$defs"].items():
+        for name, key in section["properties"].items():
+            if "(ms|s|m|h|d|w)" in str(key) and key.get("default") is not None:
+                default = key["default"]
+                assert re.fullmatch(r"\d+(ms|s|m|h|d|w)", str(default)), f"{title}.{name}: {default}"
+                assert parse_duration(default) == models[title].model_fields[name].default, f"{title}.{name}"
+                seen += 1
+    assert seen > 8
+
+
 def test_schema_agrees_with_loading(file: Path) -> None:
     """What loads is valid by the schema; of what does not, the schema catches the wrong keys and types."""
     validator = Draft202012Validator(json_schema())
@@ -524,6 +646,15 @@ def test_schema_agrees_with_loading(file: Path) -> None:
         assert not validator.is_valid(wrong)
 
 
+def test_one_word_is_the_mode_of_a_reclaim(file: Path) -> None:
+    """In the file, where a flag may change it and leave the grace as it is."""
+    file.write_text("cleanup: {reclaim: artifacts}")
+    assert load(file, {}, {}).cleanup.reclaim == Reclaim(mode="artifacts")
+    assert load(file, {"cleanup.reclaim.mode": ("--mode", "runs")}, {}).cleanup.reclaim.mode == "runs"
+    environ = {"MLOPS__CLEANUP__RECLAIM__GRACE": "1d"}
+    assert load(file, {}, environ).cleanup.reclaim == Reclaim(mode="artifacts", grace="1d")  # type: ignore[arg-type]
+
+
 def test_import_is_light() -> None:
     """Reading a config does not import mlflow, which takes over a second."""
     code = "import sys, jenkins_mlflow.config; sys.exit('mlflow' in sys.modules)"
@@ -532,12 +663,9 @@ def test_import_is_light() -> None:
 
 def test_a_matrix_expands_to_candidates() -> None:
     """Names tell the parameters; a value with a blank stays one argument; two hundred are as easy as two."""
-    train = Train(
-        experiment="e",
-        candidates={
-            "plain": "fit {untouched}",
-            "grid": {"command": "fit --k {k} '{name}'", "matrix": {"k": [1, 0.5], "name": ["a b", True]}},
-        },
+    grid = {"command": "fit --k {k} '{name}'", "matrix": {"k": [1, 0.5], "name": ["a b", True]}}
+    train = Train.model_validate(
+        {"experiment": "e", "candidates": {"plain": "fit {untouched}", "grid": grid}}
     )
     assert train.commands == {
         "plain": ("fit", "{untouched}"),
@@ -547,7 +675,7 @@ def test_a_matrix_expands_to_candidates() -> None:
         "grid-k-0.5-name-true": ("fit", "--k", "0.5", "true"),
     }
     many = {"g": {"command": "fit {seed}", "matrix": {"seed": list(range(200))}}}
-    assert len(Train(experiment="e", candidates=many).commands) == 200
+    assert len(Train.model_validate({"experiment": "e", "candidates": many}).commands) == 200
 
 
 @pytest.mark.parametrize("op", OPERATORS)

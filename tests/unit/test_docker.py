@@ -50,6 +50,15 @@ def test_dockerfiles_copy_what_exists_and_pin_what_they_start_from(name: str) ->
     assert re.findall(r"^USER (\S+)$", text, re.MULTILINE)[-1] != "root"
 
 
+def test_the_ready_agent_has_both_parts_of_the_runner() -> None:
+    """It installs nothing later, so that it must be able to open a database or a folder, too."""
+    script = (DOCKER / "agent.Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (installed,) = re.findall(r"-m pip install .*", script)
+    copied = re.findall(r"^COPY resources/jenkins_mlflow/agent/\S+ (\S+)$", script, re.MULTILINE)
+    assert [name.rpartition("/")[2] for name in copied] == ["requirements.txt", "stores.txt", "notify.txt"]
+    assert all(f"--requirement {name}" in installed for name in copied)
+
+
 def test_every_step_that_the_library_uses_has_its_plugin() -> None:
     """By the plugin that brings the step or variable; pinned, since a Jenkins is rebuilt from this list."""
     steps = {

@@ -8,13 +8,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from builders import snapshot, version
 from conftest import MakeServer, RunCli
-from jenkins_mlflow.config.schema import Select
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.selection.gates_report import write_gates_report
 from jenkins_mlflow.selection.plan import select
 from support.seeding import Spec, seed
 
-RULES = Select(metric="auc", gates={"auc": ">= 0.8", "brier": "<= 0.2"})
+RULES = Select.model_validate({"metric": "auc", "gates": {"auc": ">= 0.8", "brier": "<= 0.2"}})
 
 
 def test_each_gate_of_each_candidate_is_a_case(tmp_path: Path) -> None:
@@ -64,4 +64,12 @@ def test_select_writes_it_beside_its_result(make_server: MakeServer, run_cli: Ru
     assert run_cli(*arguments).code == 0
     assert not list(tmp_path.iterdir())
     assert run_cli(*arguments, "--report=out").code == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"gates.xml", "select.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "candidates.svg",
+        "gates.xml",
+        "index.html",
+        "report.css",
+        "report.md",
+        "select.csv",
+        "select.json",
+    }

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.commands.group import require_models
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.commands.group import require_model, require_models
+from jenkins_mlflow.errors import NotFound, NothingRegistered, UsageError
 
 
 class Names:
@@ -64,6 +64,12 @@ def test_all_models_of_an_empty_registry_are_no_mistake() -> None:
             '"its 📦" matches no registered model; the nearest name is "it\'s 📦"',
             id="both of two",
         ),
+        pytest.param(
+            ["zzz"],
+            '"zzz" matches no registered model; there is no name like it; registered: '
+            "heart-knn, heart-svm, lung-forest, it's 📦",
+            id="nothing like it",
+        ),
     ],
 )
 def test_the_nearest_name_is_named(patterns: Sequence[str], message: str) -> None:
@@ -78,10 +84,32 @@ def test_the_nearest_name_is_named(patterns: Sequence[str], message: str) -> Non
 
 def test_an_empty_registry_is_said() -> None:
     """The first hour: a training that registers nothing, and then a selection."""
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(NothingRegistered) as refused:
         require_models(Names(), snapshot(), ["heart-*"])
     assert refused.value.message == '"heart-*" matches no registered model; none is registered yet'
     assert (
         refused.value.next_step
         == "train and register one first: in the training script, or by train.register"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("heart-svn", 'the nearest name is "heart-svm"'),
+        ("heart-s*", 'the nearest name is "heart-svm"'),
+        ("zzz", "there is no name like it; registered: heart-knn, heart-svm, lung-forest, it's 📦"),
+    ],
+)
+def test_a_name_that_is_none_gets_the_nearest_too(name: str, near: str) -> None:
+    """As a pattern does; a name that exists costs no request."""
+    registry = Names(*ALL)
+    assert require_model(registry, GROUP, "heart-svm").name == "heart-svm"
+    assert registry.asked == 0
+    with pytest.raises(NotFound) as refused:
+        require_model(registry, GROUP, name)
+    assert refused.value.message == f"there is no registered model '{name}'; {near}"
+    assert (refused.value.state, refused.value.next_step) == (
+        "nothing was changed",
+        "correct the name; `jenkins-mlflow list --models '*'` shows every one",
     )

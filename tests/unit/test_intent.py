@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError, UsageError
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.recovery import decide
 from jenkins_mlflow.registry.change import Change
+from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Model, Target, Version
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT
+from jenkins_mlflow.terminal import Terminal
 
 BOTH = Target("Production", "champion")
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
@@ -160,6 +166,33 @@ def test_an_intent_may_ask_only_for_what_the_readers_own_config_does(
     found = asks_for_more(intent, target, ("m", "n"))
     assert found.startswith(why)
     assert bool(found) == bool(why)
+
+
+NAMES = st.sampled_from(["m", "n", "heart-a", "heart-b"])
+RETIREMENTS = st.builds(Change, NAMES, st.just(1), st.just("Production"), st.just("Archived")) | st.builds(
+    Change, NAMES, st.just("champion"), st.just(1), st.none()
+)
+ROWS = st.lists(
+    RETIREMENTS | st.builds(Change, NAMES, st.just(2), st.just("None"), st.just("Production")), max_size=3
+)
+CONFIGS = st.builds(
+    lambda models, exclusive: Config.model_validate({"models": models, "promote": {"exclusive": exclusive}}),
+    st.lists(st.sampled_from(["m", "n", "heart-*", "heart-a"]), min_size=1, unique=True),
+    st.booleans(),
+)
+
+
+@given(ROWS, CONFIGS)
+def test_what_a_config_lets_recovery_change_is_under_its_lock(rows: list[Change], config: Config) -> None:
+    """Whatever config it was begun with: the lock is taken before the intent is read for the last time, so another
+    one may be there by then. Each model in an intent that is allowed excludes everybody else who writes that model."""
+    session = Session(config, "", Terminal(quiet=True), Path(), BuildContext())
+    intent = forged(*rows)
+    if asks_for_more(intent, session.target, config.models):
+        return
+    me = Holder(session.scope(("m",)), ("m",), "recover", host="here")
+    for name in intent.table.models:
+        assert me.conflicts(Holder((name,), (name,), "promote", host="elsewhere"))
 
 
 RECORDED = {PROMOTED_AT: AT, METHOD: "stage"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,9 @@ from jenkins_mlflow.errors import JenkinsError, JenkinsMlflowError
 from jenkins_mlflow.jenkins_jobs import answers, parameters
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.jenkins_jobs.comparison import canonical, difference, merge, parse
-from jenkins_mlflow.jenkins_jobs.documents import watch
 from jenkins_mlflow.jenkins_jobs.server import Server
-from jenkins_mlflow.jenkins_jobs.status import last_builds
+from jenkins_mlflow.jenkins_jobs.status import StatusResult, last_builds
+from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.render import render
 from jenkins_mlflow.terminal import Terminal
@@ -149,13 +150,14 @@ def compared(asked: Server) -> object:
 
 def status(asked: Server) -> None:
     items = last_builds(asked, ["x"], 3, 0, named=False)
-    document = {"command": "jobs", "action": "status", "status": "listed", "message": "m", "items": items}
+    result = StatusResult(message="m", items=items)
     for form in ("text", "json", "csv", "md"):
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        render(document, form, out)
+        render(result, form, out)
         out.flush()
 
 
+BEGUN = BuildResult(status="queued", message="", job="x")
 COMMANDS: list[Callable[[Server], object]] = [
     status,
     compared,
@@ -167,8 +169,8 @@ COMMANDS: list[Callable[[Server], object]] = [
     lambda asked: asked.stop("x", 1),
     lambda asked: asked.log("x", 1, 0),
     lambda asked: parameters.check("x", asked.job("x", parameters.TREE), ["A=b"]),
-    lambda asked: watch(asked, "x", Terminal(quiet=True), -1, item=1),
-    lambda asked: watch(asked, "x", Terminal(quiet=True), -1, build=1),
+    lambda asked: watch(asked, replace(BEGUN, queue_item=1), Terminal(quiet=True), -1),
+    lambda asked: watch(asked, replace(BEGUN, build=1), Terminal(quiet=True), -1),
 ]
 
 scalars = (

@@ -145,6 +145,10 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         definition(tmp_path, f"{HEAD}jobs:\n  a: {{keep_builds: no}}\n  b: {{nope: 1}}\n")
     assert len(caught.value.message.splitlines()) == 2
+    file = tmp_path / "jobs.yaml"
+    assert caught.value.next_step == (
+        f"correct jobs.a.keep_builds, jobs.b.nope in {file}; docs/jobs.md describes every key"
+    )
 
 
 def test_no_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.jenkins_jobs.answers import Build, QueueItem
 from jenkins_mlflow.jenkins_jobs.follow import Follower
 from jenkins_mlflow.terminal import Terminal
 
@@ -26,15 +27,16 @@ class Builds:
         self.looks -= 1
         return self.looks < 0 or bool(self.done)
 
-    def build(self, name: str, number: int | str) -> dict[str, Any]:
+    def build(self, name: str, number: int | str) -> Build:
         return {
-            "number": number,
+            "number": int(number),
+            "timestamp": 0,
             "building": False,
             "result": "ABORTED" if self.done else "SUCCESS",
             "duration": 1,
         }
 
-    def queue_item(self, number: int) -> dict[str, Any]:
+    def queue_item(self, number: int) -> QueueItem:
         ended = self._ended()
         return {
             "why": "Waiting",

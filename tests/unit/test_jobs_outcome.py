@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.build import safe_id
-from jenkins_mlflow.jenkins_jobs.outcome import exit_code, read_outcome
+from jenkins_mlflow.jenkins_jobs.answers import Artifact, Build
+from jenkins_mlflow.jenkins_jobs.outcome import OutcomePart, exit_code, read_outcome
 
 NAME = "mlops/train"
 OURS = "jenkins-mlops-train-7"
-NONE = {"command": "", "status": "", "exit_code": None}
+
+
+def only(message: str) -> OutcomePart:
+    return OutcomePart(command="", status="", message=message, exit_code=None)
 
 
 def document(command: str, build: str | None, message: str = "m", code: int = 0) -> dict[str, Any]:
@@ -27,19 +31,25 @@ class Archive:
         self.asked.append(path)
         return self.files[path]
 
-    def read(self, name: str = NAME, description: str | None = None) -> dict[str, Any] | None:
-        artifacts = [{"relativePath": path} for path in [*self.files, "mlflow-report/train.log"]]
-        return read_outcome(self, name, {"number": 7, "artifacts": artifacts, "description": description})
+    def read(self, name: str = NAME, description: str | None = None) -> OutcomePart | None:
+        artifacts: list[Artifact] = [
+            {"relativePath": path} for path in [*self.files, "mlflow-report/train.log"]
+        ]
+        build: Build = {
+            "number": 7,
+            "timestamp": 0,
+            "duration": 0,
+            "artifacts": artifacts,
+            "description": description,
+        }
+        return read_outcome(self, name, build)
 
 
 def test_the_result_that_says_most_about_production_speaks() -> None:
     archive = Archive(document("train", OURS), document("promote", OURS, "churn 3 is in production"))
-    assert archive.read() == {
-        "command": "promote",
-        "status": "done",
-        "message": "churn 3 is in production",
-        "exit_code": 0,
-    }
+    assert archive.read() == OutcomePart(
+        command="promote", status="done", message="churn 3 is in production", exit_code=0
+    )
     assert archive.asked == ["mlflow-report/promote.json"]
 
 
@@ -48,7 +58,7 @@ def test_a_result_of_an_earlier_build_is_passed_over() -> None:
     archive = Archive(document("train", OURS, "failed", 1), document("promote", "jenkins-mlops-train-6"))
     found = archive.read()
     assert found is not None
-    assert (found["command"], found["message"]) == ("train", "failed")
+    assert (found.command, found.message) == ("train", "failed")
 
 
 @pytest.mark.parametrize(
@@ -64,13 +74,13 @@ def test_a_result_of_an_earlier_build_is_passed_over() -> None:
 def test_where_only_results_of_other_builds_are_archived_it_says_so(build: str | None, said: str) -> None:
     """What version 0.1 wrote names no build; it may have been left by any."""
     archive = Archive(document("promote", build, code=4))
-    assert archive.read() == {**NONE, "message": f"no outcome of this build: {said}"}
+    assert archive.read() == only(f"no outcome of this build: {said}")
     assert exit_code("UNSTABLE", archive.read()) == 3
 
 
 def test_the_description_is_always_this_builds() -> None:
     archive = Archive(document("promote", "jenkins-mlops-train-6"))
-    assert archive.read(description="no candidate\npasses") == {**NONE, "message": "no candidate passes"}
+    assert archive.read(description="no candidate\npasses") == only("no candidate passes")
 
 
 @pytest.mark.parametrize(
@@ -84,14 +94,14 @@ def test_the_description_is_always_this_builds() -> None:
 def test_a_builds_tag_is_known_in_each_form(name: str, build: str) -> None:
     found = Archive(document("promote", build)).read(name)
     assert found is not None
-    assert found["command"] == "promote"
+    assert found.command == "promote"
 
 
 @pytest.mark.parametrize("folder", ["reports/nightly", "mlflow-report/7", "team/mlflow-report"])
 def test_the_report_may_have_another_folder(folder: str) -> None:
     found = Archive(document("cleanup", OURS), folder=folder).read()
     assert found is not None
-    assert found["command"] == "cleanup"
+    assert found.command == "cleanup"
 
 
 def test_a_build_that_archived_and_described_nothing_has_no_outcome() -> None:

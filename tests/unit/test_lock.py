@@ -11,6 +11,7 @@ import pytest
 import requests
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import Busy, Interrupted, LockLost, NotFound, RegistryError
+from jenkins_mlflow.registry.client import FoundFlag
 from jenkins_mlflow.registry.clock import steady
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
@@ -26,18 +27,26 @@ OTHER = replace(ME, host="elsewhere", build="b-2", by="other", at="")
 OTHERS = "promote of m by build b-2 (other on elsewhere)"
 
 
+NO_ANSWER = requests.exceptions.ReadTimeout("no answer")
 Make = Callable[..., Lock]
 
 
 @dataclass
 class Flags:
-    """A registry with nothing but flags. ``read`` is called between the reading of the flags and the answer."""
+    """A registry with nothing but flags.
+
+    ``read`` is called between the reading of the flags and the answer; ``renewing`` and ``lowering`` before a request
+    takes effect.
+    """
 
     seconds: float = 0.0
     flags: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
+    unsigned: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     read: Callable[[], object] = lambda: None
+    renewing: Callable[[], object] = lambda: None
+    lowering: Callable[[str], object] = lambda name: None
     answer_time: float = 30.0
 
     def clock(self) -> float:
@@ -58,6 +67,7 @@ class Flags:
 
     def renew_flag(self, name: str, description: str) -> int:
         self.requests.append("renew")
+        self.renewing()
         if name not in self.flags:
             raise MlflowException("gone", RESOURCE_DOES_NOT_EXIST)
         self.flags[name] = (self._stamp(), self.flags[name][1])
@@ -67,15 +77,22 @@ class Flags:
         self.requests.append("tag")
         self.flags[name][1][key] = value
 
+    def sign_flag(self, name: str) -> None:
+        pass
+
     def lower_flag(self, name: str) -> None:
         self.requests.append("lower")
+        self.lowering(name)
         if name in self.foreign:
             raise RegistryError("403")
         self.flags.pop(name, None)
 
-    def list(self) -> list[tuple[str, int, dict[str, str]]]:
+    def list(self) -> list[FoundFlag]:
         self.requests.append("list")
-        rows = [(name, renewed, dict(tags)) for name, (renewed, tags) in self.flags.items()]
+        rows = [
+            FoundFlag(name, renewed, dict(tags), name not in self.unsigned)
+            for name, (renewed, tags) in self.flags.items()
+        ]
         self.read()
         return rows
 
@@ -167,6 +184,68 @@ def test_who_stays_in_the_way_holds_it_too(flags: Flags, make: Make) -> None:
         assert caught.value.state == "nothing more was written"
 
 
+def always(flags: Flags, names: Callable[[], str], *, signed: bool = False) -> None:
+    """Somebody keeps a flag up, renewed, whatever comes."""
+
+    def keep() -> None:
+        name = flags.put(names())
+        if not signed:
+            flags.unsigned.add(name)
+
+    flags.read = keep
+    keep()
+
+
+@pytest.mark.parametrize(("wait", "waited"), [(0, 60), (30, 60), (120, 120)])
+@pytest.mark.parametrize("names", ["one", "ever new ones"])
+def test_what_is_not_signed_is_waited_for_and_passed_over(
+    names: str, wait: float, waited: float, flags: Flags, make: Make, said: list[str]
+) -> None:
+    """It may be of somebody who works without the key, and may be of somebody who wants to stop everybody."""
+    numbers = iter(range(1000))
+    always(flags, lambda: "0" if names == "one" else f"0{next(numbers):03}")
+    with make(wait=wait) as lock:
+        assert waited <= flags.seconds < waited + 5
+        lock.confirm()
+        lock.check()
+    first = f"going on without waiting longer for {OTHERS}"
+    (told,) = [text for text in said if text.startswith("going on")]
+    assert told.startswith(first)
+    assert told.endswith(": not signed with this key")
+
+
+def test_who_holds_it_signed_is_never_passed_over(flags: Flags, make: Make) -> None:
+    """However many others are not signed."""
+    always(flags, lambda: "0", signed=True)
+    flags.unsigned.add(flags.put("1"))
+    with pytest.raises(Busy) as caught, make(wait=100):
+        pytest.fail("held")
+    assert caught.value.message.startswith(f"m is being worked on by {OTHERS}")
+    assert 100 <= flags.seconds < 105
+
+
+def test_the_future_of_what_is_not_signed_is_no_matter(flags: Flags, make: Make) -> None:
+    """The clock of its stamp refuses nobody."""
+    flags.unsigned.add(flags.put("0", age=-1000))
+    with make():
+        assert 60 <= flags.seconds < 65
+
+
+def test_who_works_without_the_key_is_waited_for(flags: Flags, make: Make) -> None:
+    """Its flag goes down after a while, and nobody was at work at the same time."""
+    name = flags.put("0")
+    flags.unsigned.add(name)
+
+    def end() -> None:
+        if flags.seconds > 20:
+            flags.flags.pop(name, None)
+
+    flags.read = end
+    with make(wait=30):
+        assert 20 < flags.seconds < 25
+        assert name not in flags.flags
+
+
 def test_asleep_for_longer_than_the_lease_it_is_lost_for_good(flags: Flags, make: Make) -> None:
     with make() as lock:
         flags.pass_by(60)
@@ -255,6 +334,34 @@ def test_one_who_renews_while_another_reads_is_not_taken_for_dead(
     assert said == []
 
 
+@pytest.mark.parametrize("removable", [True, False])
+@pytest.mark.parametrize("order", ["list, renewal, delete", "list, delete, renewal"])
+def test_who_renews_between_anothers_list_and_its_delete_has_lost_the_lock(
+    order: str, removable: bool, flags: Flags, make: Make
+) -> None:
+    """A renewal sent in time, 59.9 s after the last, reaches the store when another has listed the flags: the other
+    holds the lock, and the first one knows that it has lost it, whether its flag is removed, renewed, or both."""
+    name = flags.put("slow")
+    flags.foreign = set() if removable else {name}
+    other = make()
+
+    def renew() -> int:
+        flags.pass_by(0.3)
+        if order == "list, renewal, delete":
+            flags.lowering = lambda which: flags.put("slow") if which == name else None
+        other.__enter__()
+        flags.lowering = lambda which: None
+        if name in flags.flags:
+            flags.put("slow")
+        return 0
+
+    slow = Lease(name, 60, renew, flags.clock)
+    flags.pass_by(59.9)
+    slow.renew_once()
+    assert slow.lost() == "it was not renewed within its lease of 60 s"
+    other.check()
+
+
 def test_a_dead_flag_that_cannot_be_removed_is_tried_once_and_not_spoken_of(
     flags: Flags, make: Make, said: list[str]
 ) -> None:
@@ -324,13 +431,21 @@ def test_a_stamp_from_the_future_is_refused(flags: Flags, make: Make) -> None:
     )
 
 
+def lose_an_answer(lock: Lock, error: BaseException = NO_ANSWER) -> None:
+    def write() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        lock.send(write)
+
+
 def test_a_write_that_got_no_answer_keeps_the_flag_until_its_time_out(
     flags: Flags, make: Make, said: list[str]
 ) -> None:
     """The process may be gone by then: neither its end nor its build's restart makes the flag a dead one's."""
     with make() as lock:
         flags.pass_by(5)
-        lock.outlast(flags.clock())
+        lose_an_answer(lock)
         flags.pass_by(10)
     ((renewed, tags),) = flags.flags.values()
     left = Holder.from_tag(tags[HOLDER_TAG])
@@ -349,12 +464,12 @@ def test_a_write_whose_time_is_over_keeps_nothing(open_for: float, flags: Flags,
     """So it is with a store opened directly: a connection that ends takes its transaction with it."""
     flags.answer_time = open_for
     with make() as lock:
-        lock.outlast(flags.clock())
+        lose_an_answer(lock)
         flags.pass_by(30)
     assert flags.flags == {}
 
 
-@pytest.mark.parametrize(
+UNANSWERED = pytest.mark.parametrize(
     ("error", "told"),
     [
         (Interrupted("stopped", signal_number=15), True),
@@ -364,13 +479,76 @@ def test_a_write_whose_time_is_over_keeps_nothing(open_for: float, flags: Flags,
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
-def test_a_writer_tells_of_writes_without_an_answer(error: BaseException, told: bool) -> None:
-    sent: list[float] = []
 
+
+@UNANSWERED
+def test_only_a_write_without_an_answer_keeps_the_flag(
+    error: BaseException, told: bool, flags: Flags, make: Make
+) -> None:
+    with make() as lock:
+        lose_an_answer(lock, error)
+    assert len(flags.flags) == told
+
+
+def test_the_last_write_without_an_answer_counts(flags: Flags, make: Make) -> None:
+    """Of several at once, as a cleanup sends them."""
+    with make() as lock:
+        lose_an_answer(lock)
+        flags.pass_by(5)
+        lose_an_answer(lock)
+    ((_, tags),) = flags.flags.values()
+    assert Holder.from_tag(tags[HOLDER_TAG]).lease == 30
+
+
+def test_nothing_is_sent_when_the_lock_is_lost(flags: Flags, make: Make) -> None:
+    sent: list[str] = []
+    with make() as lock:
+        flags.pass_by(61)
+        with pytest.raises(LockLost):
+            lock.send(lambda: sent.append("x"))
+    assert sent == []
+
+
+@UNANSWERED
+def test_a_writer_knows_of_writes_without_an_answer(error: BaseException, told: bool) -> None:
     def write() -> None:
         raise error
 
-    before = steady()
+    writer = Writer(RetryPolicy(attempts=1))
     with pytest.raises(type(error)):
-        Writer(RetryPolicy(attempts=1), unanswered=sent.append).run(write)
-    assert [before <= moment <= steady() for moment in sent] == [True] * told
+        writer.run(write)
+    assert writer.open_ended == told
+
+
+def test_who_waits_in_vain_goes_at_once(flags: Flags) -> None:
+    """It asks each time that others are in the way, takes its flag down, and waits for nobody."""
+    flags.put("a")
+    asked: list[float] = []
+
+    def waiting() -> None:
+        asked.append(flags.seconds)
+        if len(asked) == 3:
+            raise NotFound("out of date")
+
+    lock = Lock(
+        Registry(flags),  # type: ignore[arg-type]
+        ME,
+        wait=600,
+        retry=RetryPolicy(attempts=1),
+        waiting=waiting,
+        sleep=flags.pass_by,
+        clock=flags.clock,
+    )
+    with pytest.raises(NotFound, match="out of date"), lock:
+        pass
+    assert asked[-1] < 1
+    assert list(flags.flags) == [FLAG_PREFIX + "a"]
+
+
+def test_how_long_it_was_held_is_known_afterwards(flags: Flags, make: Make) -> None:
+    """From the moment that it was taken, not that it was wanted."""
+    flags.read = lambda: flags.pass_by(5)
+    with make() as lock:
+        flags.read = lambda: None
+        flags.pass_by(7)
+    assert lock.held == 7

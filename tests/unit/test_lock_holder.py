@@ -93,6 +93,14 @@ def test_what_fits_in_no_other_way_is_covered_by_its_beginning() -> None:
         assert not covering("lung").conflicts(other)
 
 
+def test_a_model_whose_name_looks_like_a_pattern_is_one_model() -> None:
+    """MLflow takes a model named `*`; its lock is in nobody else's way in any form."""
+    other = covering("a", "b", "c", "*")
+    assert [covering("x").conflicts(form) for form in (other, *other.forms()[:2])] == [False] * 3
+    assert covering("*").conflicts(read_back(other))
+    assert covering("x").conflicts(read_back(covering("*", scope=("*",)))), "the pattern is still one"
+
+
 NAMES = st.text("ab*-é", min_size=1, max_size=4)
 SETS = st.lists(NAMES, max_size=8).map(tuple)
 
@@ -148,7 +156,9 @@ def test_no_tag_stops_a_reader(text: str) -> None:
 
 def test_hostile_words_are_harmless_to_show() -> None:
     other = read_back(replace(OTHER, by="\x1b[2Jroot\n", work="promote\r"))
-    assert other.words == "promote\ufffd of m by build b-2 (\ufffd[2Jroot\ufffd on elsewhere, " + ME.at + ")"
+    assert (
+        other.summary == "promote\ufffd of m by build b-2 (\ufffd[2Jroot\ufffd on elsewhere, " + ME.at + ")"
+    )
 
 
 def never(pid: int, started: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.registry.change import Change
@@ -14,11 +16,11 @@ CHAMPION = version("m", 1, stage="Production", aliases=("champion",), run_id="ol
 RUNS = frozenset({"ours", "ours-2"})
 
 
-def old(number: int = 1, **fields: object) -> Version:
+def old(number: int = 1, **fields: Any) -> Version:
     return version("m", number, run_id="old", **fields)
 
 
-def ours(number: int = 2, **fields: object) -> Version:
+def ours(number: int = 2, **fields: Any) -> Version:
     """A version that this build's training registered."""
     return version("m", number, run_id="ours", **fields)
 
@@ -170,7 +172,8 @@ def test_marks_that_no_tag_can_hold_are_not_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"m": 1}', '{"m": [["1"], 1]}', '{"m": [[1], "1"]}', '{"m": [[true], 1]}']
+    "text",
+    ["", "{", "[]", "[" * 4900, '{"m": 1}', '{"m": [["1"], 1]}', '{"m": [[1], "1"]}', '{"m": [[true], 1]}'],
 )
 def test_a_tag_that_anybody_wrote_is_nothing(text: str) -> None:
     assert decode(text) is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
+from jenkins_mlflow.cli.main import cli
 from jenkins_mlflow.methods.known_faults import looks_like_file_store
 from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion.notice_steps import ui_steps
@@ -49,6 +51,7 @@ def test_it_names_what_was_tried_and_what_is_in_production() -> None:
 GREETING = "Flexible, governed deployments with the new Model Registry UI"
 CHOOSE = 'Open the drop-down beside "Stage", choose "Transition to -> Production"'
 ARCHIVE = 'open the drop-down beside "Stage", choose "Transition to -> Archived" and click "OK"'
+SAVE = 'type champion, press Enter and click "Save aliases".'
 SWITCH_OFF = (
     'Switch off "New model registry UI", on the right of the page, and answer the dialog with "Disable": '
     "stages can be changed only then, and aliases no longer show."
@@ -69,9 +72,10 @@ def test_it_leads_through_the_ui() -> None:
     )
     assert steps(given) == [
         "Open the tunnel: ssh -L 5001:localhost:5001 me@server",
-        "Open http://localhost:5001/#/models/churn/versions/2",
+        "Open http://localhost:5001/#/models/churn",
         f'If a dialog "{GREETING}" opens, answer it with "Try it now".',
-        'Beside "Aliases", click "Add", type champion, press Enter and click "Save aliases".',
+        f'Find the row of "Version 2", click "Add" below "Aliases", {SAVE}',
+        "Open http://localhost:5001/#/models/churn/versions/2",
         SWITCH_OFF,
         f'{CHOOSE}, tick "Transition existing Production model version to Archived" and click "OK".',
         "Check: jenkins-mlflow list --models churn --tracking-uri http://localhost:5001",
@@ -197,10 +201,11 @@ def test_other_models_leave_production_by_the_steps_too() -> None:
     """Alias and stage of the other model, each on its own page, while the page shows that mark."""
     assert [re.sub(r"http\S+/models/", "", step) for step in steps(group())] == [
         f"{WAY_IN}; then write http://localhost:5000 instead of it below",
+        "Open churn",
+        f'Find the row of "Version 2", click the pencil below "Aliases", {SAVE}',
+        "Open risk",
+        'Find the row of "Version 1", click the pencil below "Aliases", remove champion and click "Save aliases".',
         "Open churn/versions/2",
-        'Click the pencil beside "Aliases", type champion, press Enter and click "Save aliases".',
-        'Open risk/versions/1, click the pencil beside "Aliases", remove champion and click "Save aliases".',
-        "Open churn/versions/2 again.",
         SWITCH_OFF,
         f'{CHOOSE} and click "OK".',
         f"When the page shows Production, and only then, open risk/versions/1, {ARCHIVE}.",
@@ -249,7 +254,7 @@ def test_a_model_named_alias_gets_no_alias_step() -> None:
 def test_a_store_without_a_server_gets_one(uri: str, start: str) -> None:
     """MLflow 3.17 refuses a store of files without the variable."""
     words = steps(facts(uri=uri))
-    assert words[:2] == [start, "Open http://localhost:5000/#/models/churn/versions/2"]
+    assert words[:2] == [start, "Open http://localhost:5000/#/models/churn"]
     assert words[-1].endswith(f"--tracking-uri {argument(uri)}")
 
 
@@ -320,3 +325,12 @@ def test_a_password_in_the_tracking_uri_is_hidden() -> None:
 def test_the_kind_of_store_is_read_from_the_experiment_id(uri: str, expected: bool | None) -> None:
     """File stores draw 18-digit experiment ids, databases count."""
     assert looks_like_file_store(uri) is expected
+
+
+def test_the_way_to_a_database_is_a_command_of_ours() -> None:
+    """It compares what it copied, and writes into more than SQLite."""
+    told = text_notice(facts(server_version="3.3.2", file_store=True))
+    (line,) = re.findall(r"start the server on it: jenkins-mlflow (.*?) \(or into PostgreSQL\)", told)
+    name, *arguments = shlex.split(line)
+    given = cli.commands[name].make_context(name, arguments).params
+    assert (given["source"], given["target"]) == ("./mlruns", "sqlite:///mlflow.db")

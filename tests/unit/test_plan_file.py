@@ -12,7 +12,7 @@ import pytest
 from builders import snapshot, version
 from jenkins_mlflow.cleanup.plan import plan_cleanup
 from jenkins_mlflow.cleanup.plan_file import Origin, read_plan, write_plan
-from jenkins_mlflow.config.schema import Cleanup
+from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Target
 
@@ -53,7 +53,7 @@ def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
         (
             lambda path: None,
             replace(HERE, made=HERE.made + 90_001),
-            "it is 1 d old, and plans expire after 1 d",
+            "it is 25 h old, and plans expire after 1 d",
         ),
     ],
 )

@@ -71,7 +71,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Program:
-    """A registry and what is done to it."""
+    """A registry and what is done to it; in a crowded group each model begins with a champion."""
 
     exclusive: bool
     copies: bool
@@ -80,6 +80,7 @@ class Program:
     reuse_numbers: bool
     champions: tuple[int, ...]
     commands: tuple[Command, ...]
+    crowded: bool = False
 
     @property
     def target(self) -> Target:
@@ -127,6 +128,7 @@ programs = st.builds(
     st.booleans(),
     st.tuples(*[st.integers(0, 2)] * 4),
     st.lists(commands, min_size=1, max_size=4).map(tuple),
+    st.booleans(),
 )
 
 
@@ -171,7 +173,11 @@ class Trial:
             for _ in range(3):
                 self.world.make_version(name)
             production = name == "p" if self.program.copies else True
-            if not champion or not production or (self.program.exclusive and taken):
+            if (
+                not champion
+                or not production
+                or (self.program.exclusive and taken and not self.program.crowded)
+            ):
                 continue
             taken = True
             target = self.target
@@ -517,6 +523,52 @@ COPY = replace(PLAIN, copies=True, champions=(0, 0, 0, 0))
 def test_a_promise_that_was_broken(program: Program) -> None:
     """Programs that were red: each stands for its class."""
     Trial(program).run()
+
+
+@pytest.mark.parametrize(
+    "hand",
+    [
+        pytest.param(Hand("alias", 0, 3, ""), id="the alias elsewhere"),
+        pytest.param(Hand("stage", 1, 1, "Production"), id="another model back"),
+        pytest.param(Hand("stage", 2, 1, "Production"), id="a new one"),
+        pytest.param(Hand("stage", 0, 3, "Production"), id="another version"),
+    ],
+)
+def test_promoted_is_said_only_if_the_last_look_shows_it(hand: Hand) -> None:
+    """Whenever somebody else acts until the last look, the record being written; what happens after it is not known."""
+    said = ""
+    for at in range(30):
+        trial = Trial(replace(EXCLUSIVE, commands=(Command("promote", 0, 2, {at: hand}),)))
+        trial.run()
+        said += "p" if any(line.startswith("  promoted:") for line in trial.log) else "-"
+    assert said.rstrip("p").endswith("------")
+    assert said.endswith("p")
+
+
+def test_a_group_of_champions_stays_when_the_promoted_version_is_deleted() -> None:
+    """Whenever that happens before it is in production: what one method has archived is put back."""
+    group = replace(EXCLUSIVE, champions=(1, 1, 1, 0), crowded=True)
+    for at in range(12):
+        trial = Trial(replace(group, commands=(Command("promote", 0, 2, {at: Hand("delete", 0, 2, "")}),)))
+        trial.run()
+        if not any(line.startswith("  promoted:") for line in trial.log):
+            serving = {name: trial.read(name).production(trial.target) for name in GROUP}
+            assert all(len(versions) == 1 for versions in serving.values()), (at, serving, trial.log)
+
+
+@pytest.mark.parametrize("lost", ["lost before", "lost after"])
+@pytest.mark.parametrize("start", [PLAIN, EXCLUSIVE], ids=["plain", "exclusive"])
+def test_a_retry_takes_nothing_away_from_somebody_else(start: Program, lost: str) -> None:
+    """The answer about a stage is lost, and by the time of the retry a person has promoted version 3: it stays."""
+    hand, met = Hand("stage", 0, 3, "Production"), 0
+    for at in range(20):
+        trial = Trial(replace(start, commands=(Command("promote", 0, 2, {at: lost, at + 1: hand}),)))
+        trial.run()
+        if any(line.startswith("('set_stage'") and lost in line for line in trial.log):
+            stages = {version.number: version.stage for version in trial.read("a").versions}
+            assert stages[3] == "Production", trial.log
+            met += 1
+    assert met
 
 
 @settings(

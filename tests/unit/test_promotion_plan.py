@@ -48,6 +48,25 @@ def test_two_in_production_is_repaired_by_promoting_one_of_them() -> None:
     assert [v.number for v in plan.previous] == [1]
 
 
+def test_what_is_replaced_is_named_with_its_marks_where_it_is_more_than_one() -> None:
+    """A person moved the alias: the stage is on one version, the alias on another, and both lose production."""
+    group = snapshot(
+        version("m", 1), version("m", 2, stage="Production"), version("m", 3, aliases=("champion",))
+    )
+    assert plan_promotion(group, "m", 1, BOTH).replacing == (
+        "m version 3 (alias champion) and m version 2 (Production)"
+    )
+    assert plan_promotion(group, "m", 2, BOTH).replacing == "m version 3"
+    assert plan_promotion(snapshot(version("m", 1)), "m", 1, BOTH).replacing == ""
+
+
+def test_of_many_that_are_replaced_three_are_named() -> None:
+    group = snapshot(version("m", 1), *(version("m", n, stage="Production") for n in range(2, 7)))
+    assert plan_promotion(group, "m", 1, BOTH).replacing == (
+        "m version 6 (Production), m version 5 (Production), m version 4 (Production) and 2 more"
+    )
+
+
 def test_other_models_are_touched_only_in_an_exclusive_group() -> None:
     """The other model's champion leaves production only where the group has one champion."""
     group = snapshot(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from builders import version
 from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.protection import Protection, unfinished
-from jenkins_mlflow.config.schema import Protect
+from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 
@@ -41,6 +42,9 @@ CHAIN = (
         (1, {BEFORE: '{"a": 1}'}, []),
         (1, history("a", ["m"], ["m", "1"], [1, 1], None), []),
         (1, {PREVIOUS_VERSION: "none"}, []),
+        (1, {BEFORE: "[" * 4900}, []),
+        (1, {BEFORE: f"[{'9' * 4900}]"}, []),
+        (1, {PREVIOUS_VERSION: "9" * 4900}, []),
         (9, {PREVIOUS_VERSION: "9"}, [("m", 9)]),
     ],
 )
@@ -61,10 +65,19 @@ def test_rollback_targets(depth: int, tags: dict[str, str], targets: list[tuple[
         ({}, ""),
     ],
 )
-def test_the_target_of_what_serves_anybody_stays(marks: dict[str, object], reason: str) -> None:
+def test_the_target_of_what_serves_anybody_stays(marks: dict[str, Any], reason: str) -> None:
     """Another team's config may mean production by any alias; a version that left production names nothing."""
     protection = Protection(Protect(), TARGET)
     assert protection.reason(version("m", 1), [version("m", 9, **marks)]) == reason
+
+
+@pytest.mark.parametrize(
+    "end", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "soon", "9" * 4900]
+)
+def test_a_lease_whose_end_is_no_moment_runs_for_ever(end: str) -> None:
+    """And stops no cleanup of other versions."""
+    reason = Protection(Protect(), TARGET).reason(version("m", 1, tags={f"{LEASE_TAG}x": end}))
+    assert reason == "lease x for ever: its end cannot be read"
 
 
 def test_aliases_are_protected_by_pattern() -> None:

@@ -6,7 +6,7 @@ import fnmatch
 
 import pytest
 from hypothesis import given, strategies as st
-from jenkins_mlflow.registry.client import matches, name_filters
+from jenkins_mlflow.registry.names import matches, name_filters
 
 
 @pytest.mark.parametrize(

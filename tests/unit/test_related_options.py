@@ -14,8 +14,8 @@ from support.environments import ROOT
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     assert run([*arguments, "--output=json"]) == 2
-    document: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return document["error"]
+    error: dict[str, Any] = json.loads(capsys.readouterr().out)["error"]
+    return error
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,13 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         ),
         (
             ("promote", "--recover", "--dry-run"),
-            "--recover goes with neither --model nor --dry-run",
-            "name models with --models",
+            "--recover goes with neither --model nor --dry-run nor --over nor --to-server",
+            "name models with --models, another server with --tracking-uri",
+        ),
+        (
+            ("promote", "--recover", "--over=m/1"),
+            "--recover goes with neither --model nor --dry-run nor --over nor --to-server",
+            "name models with --models, another server with --tracking-uri",
         ),
     ],
 )
@@ -47,3 +52,10 @@ def test_the_steps_know_the_command_line_as_it_is() -> None:
         [sys.executable, "scripts/steps.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_command_the_help_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("Usage: jenkins-mlflow")
+    assert "error:" not in shown.err + shown.out

@@ -24,7 +24,10 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     error = refused.value
     assert error.message == f"the report folder {tmp_path}/r/x cannot be written: Not a directory"
     assert (error.exit_code, error.state) == (1, "nothing was changed")
-    assert error.next_step == "make room there, or name another folder with --report"
+    assert (
+        error.next_step
+        == "name another folder with --report, or correct the permissions or the full disk there"
+    )
 
 
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

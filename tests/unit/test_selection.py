@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
-from jenkins_mlflow.config.schema import Gate, Select
+from jenkins_mlflow.config.gates import Gate
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import Selection, select
@@ -116,7 +118,7 @@ def test_a_challenger_must_beat_the_champion(gain: float, needed: float, status:
         (0.3, 0.2, {"direction": "minimize"}, "Selected m v2 (0.2), 0.1 lower than the champion v1 (0.3)."),
     ],
 )
-def test_the_message_says_by_how_much(old: float, new: float, rules: dict[str, object], message: str) -> None:
+def test_the_message_says_by_how_much(old: float, new: float, rules: dict[str, Any], message: str) -> None:
     group = snapshot(
         version("m", 1, metrics={"roc_auc": old}, stage="Production"),
         version("m", 2, metrics={"roc_auc": new}),
@@ -145,6 +147,26 @@ def test_a_blocked_selection_names_each_failed_gate() -> None:
     assert choose(alone, gates={"roc_auc": gates["roc_auc"]}).message == (
         "The only candidate does not pass the gates; production is unchanged. m v2: roc_auc 0.4 is not >= 0.45."
     )
+    two = snapshot(*(version("m", n, metrics={"roc_auc": 0.4}) for n in (1, 2)))
+    assert choose(two, gates=gates).message.startswith("None of 2 candidates passes the gates;")
+
+
+def test_where_there_is_no_gate_no_gate_is_spoken_of() -> None:
+    """What is missing then is the metric that ranks."""
+    group = snapshot(*(version("m", n, metrics={"brier": 0.3}) for n in (1, 2)))
+    assert choose(group).message == (
+        "None of 2 candidates has a roc_auc to compare; production is unchanged. "
+        "m v2: roc_auc was not logged (logged: brier). m v1: roc_auc was not logged (logged: brier)."
+    )
+    gated = choose(group, gates={"brier": Gate(op="<", limit=0.5)})
+    assert gated.message.startswith("None of 2 candidates has a roc_auc to compare;"), (
+        "nor where gates are passed"
+    )
+    alone = snapshot(version("m", 2, metrics={"brier": 0.3}))
+    assert choose(alone).message == (
+        "The only candidate has no roc_auc to compare; production is unchanged. "
+        "m v2: roc_auc was not logged (logged: brier)."
+    )
 
 
 UNMEASURED = (
@@ -156,17 +178,18 @@ UNMEASURED = (
 def test_a_champion_without_the_metric_is_kept() -> None:
     """A renamed metric or a mistyped alias promotes nothing."""
     result = choose(snapshot(*UNMEASURED))
-    assert (result.status, result.selected, result.exit_code) == ("champion_unmeasured", None, 3)
+    assert (result.status, result.selected) == ("champion_unmeasured", None)
     assert result.message == (
         "Kept a v1: it cannot be compared, roc_auc was not logged (logged: auc). Best challenger: v2 with 0.6. "
         "Promote v2 by name, or set select.unmeasured_champion: replace."
     )
     assert verdicts(result) == {("a", 2): "not better", ("a", 1): "champion"}
+    assert result.verdicts[0].reason == "a v1 cannot be compared, roc_auc was not logged (logged: auc)"
 
 
 def test_a_champion_without_the_metric_is_replaced_on_request() -> None:
     result = choose(snapshot(*UNMEASURED), unmeasured_champion="replace")
-    assert (result.status, result.exit_code) == ("selected", 0)
+    assert result.status == "selected"
     assert result.message == (
         "Selected a v2 (0.6): the champion v1 cannot be compared, roc_auc was not logged (logged: auc)."
     )
@@ -188,7 +211,7 @@ def test_what_would_be_replaced_must_be_measured_too(exclusive: bool, status: st
     assert select(snapshot(*own), Select(), target).status == "champion_unmeasured"
 
 
-ELSEWHERE = {
+ELSEWHERE: dict[str, tuple[dict[str, Any], str]] = {
     "stage": (
         {"stage": "Production"},
         "in Production, another stage than Staging: promote it by name, or name the stage in select.include.stages",
@@ -324,11 +347,20 @@ def test_a_tie_goes_to_the_newer_version() -> None:
 def test_nothing_to_choose_from() -> None:
     """An empty group is no success; a group with only its champion keeps it."""
     empty = choose(snapshot())
-    assert (empty.status, empty.exit_code) == ("no_candidate", 3)
+    assert empty.status == "no_candidate"
     assert empty.message == "There is no candidate to choose from; production is unchanged."
     alone = choose(snapshot(version("a", 1, metrics={"roc_auc": 0.5}, stage="Production")))
-    assert (alone.status, alone.exit_code) == ("champion_kept", 0)
+    assert alone.status == "champion_kept"
     assert alone.message == "Kept a v1 (0.5): there is no other candidate."
+    unmeasured = choose(snapshot(version("a", 1, stage="Production")))
+    assert unmeasured.message == "Kept a v1: there is no other candidate."
+
+
+def test_the_message_names_the_metrics_that_were_logged() -> None:
+    """The first eight by name: a renamed metric is found among them."""
+    logged = {f"m{n}": 0.5 for n in range(9, 0, -1)}
+    (verdict,) = choose(snapshot(version("a", 1, metrics=logged))).verdicts
+    assert verdict.reason == "roc_auc was not logged (logged: m1, m2, m3, m4, m5, m6, m7, m8)"
 
 
 VALUES = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1))

@@ -35,7 +35,7 @@ def test_messages_and_questions_never_raise(make: object, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdin", make())  # type: ignore[operator]
     terminal = Terminal()
     terminal.say("a")
-    terminal.insist("b", color="red")
+    terminal.alert("b", color="red")
     assert terminal.confirm("sure?") is False
     assert terminal.interactive is (make is Broken)
     with terminal.progress("deleting", 2) as advance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from jenkins_mlflow.text import argument, markdown, number, one_line, plural, printable, redact
+from jenkins_mlflow.text import argument, markdown, number, one_line, plural, printable, redact, span
 
 SECRETS = ("s3cret", "cret", "TOKEN", "hunter2")
 
@@ -118,3 +118,29 @@ def test_numbers_and_counts_are_for_people() -> None:
         "0 versions",
         "2 tries",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, ""),
+        (-5.0, "0 s"),
+        (0.9, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (90, "90 s"),
+        (119.9, "119 s"),
+        (120, "2 min"),
+        (179, "2 min"),
+        (3600, "1 h"),
+        (5400, "90 min"),
+        (86_400, "1 d"),
+        (90_000, "25 h"),
+        (7 * 86_400 - 1, "6 d"),
+        (7 * 86_400, "7 d"),
+    ],
+)
+def test_a_time_is_never_rounded_up(seconds: float | None, said: str) -> None:
+    """What is younger than 7 days is at most 6 days old; one unit and a bit is told in the smaller unit."""
+    assert span(seconds) == said
+    assert span(seconds, " ago") == (f"{said} ago" if said else "")

@@ -1,5 +1,8 @@
 """Installs the runner on an agent: unpacks the library's sources and builds their virtual environment, once.
 
+`venv` is enough for most of what speaks HTTP. Each extra is a folder beside it, which ``add_extra`` fills when a
+command first needs it: `stores` has MLflow's client and database drivers, `notify` has Apprise.
+
 Called by launch.sh with the shipped files, whose key it has checked, and the folder to fill. The folder is named after
 the content, so it never changes once it is complete: `src` appears by one rename, `ready` is written last, when the
 runner's imports have worked. A lock makes a second build wait; what a killed build left behind is built again.
@@ -19,6 +22,7 @@ import time
 
 OLDEST = (3, 10)
 KEY = re.compile("[0-9a-f]{64}$")
+EXTRAS = ("stores", "notify")
 KEPT = 2  # besides the one in use
 DAY = 24 * 3600
 # The settings of pip and uv that say where packages come from; none of them changes what is installed.
@@ -39,6 +43,7 @@ with contextlib.suppress(OSError):  # bootstrap.py removes no runner that is hel
 main()
 """
 CHECK = "import sys; sys.path.insert(0, sys.argv[1]); import jenkins_mlflow.agent.ready"
+CHECK_EXTRA = CHECK.replace("ready", "%s_ready").replace(";", "; sys.path.append(sys.argv[2]);", 1)
 
 
 class Failure(Exception):
@@ -77,7 +82,7 @@ def installer(venv: str, uv: str) -> "list[list[str]]":
 
 
 def installer_environment(home: str) -> "dict[str, str]":
-    """What the installers see: of their own settings, those that say where packages come from."""
+    """What the installers see: those of their settings that say where packages come from."""
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -90,41 +95,95 @@ def installer_environment(home: str) -> "dict[str, str]":
     ):
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
-    # With a file of its own, pip leaves the user's alone: HOME is the workspace in many a container.
+    # With its own file, pip leaves the user's alone: HOME is the workspace in many a container.
     environ["PIP_CONFIG_FILE"] = os.path.join(home, "pip.conf")
     open(environ["PIP_CONFIG_FILE"], "w").close()
     return environ
 
 
+def run(command: "list[str]", home: str, lock: int) -> bool:
+    # the lock is handed down: it stays taken as long as an installer that outlives us still writes
+    environ = installer_environment(home)
+    return subprocess.call(command, stdout=sys.stderr, env=environ, cwd=home, pass_fds=(lock,)) == 0
+
+
+def pinned(home: str, name: str) -> "list[str]":
+    """What follows an installer's own words: exactly what a file of the library lists, by hash."""
+    wheels = os.environ.get("JENKINS_MLFLOW_WHEELS")  # an agent without any index
+    where = ["--no-index", "--find-links", wheels] if wheels else []
+    listed = os.path.join(home, "src", "jenkins_mlflow", "agent", name)
+    return where + ["--require-hashes", "--quiet", "-r", listed]
+
+
+def not_installed(what: str, command: "list[str]", needs: str) -> Failure:
+    return Failure(
+        "could not install %s (%s); the log above says why. It needs %sa package index (PIP_INDEX_URL) "
+        "or a folder of wheels (JENKINS_MLFLOW_WHEELS)"
+        % (what, " ".join(os.path.basename(word) for word in command[:3]), needs)
+    )
+
+
 def install(home: str, uv: str, lock: int) -> None:
     """Build home/venv with exactly the pinned requirements, try it, then mark it as ready."""
     venv = os.path.join(home, "venv")
-    src = os.path.join(home, "src")
-    shutil.rmtree(venv, ignore_errors=True)
+    for name in ("venv", *EXTRAS):  # all are for one Python
+        shutil.rmtree(os.path.join(home, name), ignore_errors=True)
     create, fill = installer(venv, uv)
-    environ = installer_environment(home)
-
-    def run(command: "list[str]") -> bool:
-        # the lock is handed down: it stays taken as long as an installer that outlives us still writes
-        return subprocess.call(command, stdout=sys.stderr, env=environ, cwd=home, pass_fds=(lock,)) == 0
-
-    wheels = os.environ.get("JENKINS_MLFLOW_WHEELS")
-    if wheels:  # an agent without any index
-        fill = fill + ["--no-index", "--find-links", wheels]
-    requirements = os.path.join(src, "jenkins_mlflow", "agent", "requirements.txt")
-    for command in (create, fill + ["--require-hashes", "--quiet", "-r", requirements]):
-        if not run(command):
-            raise Failure(
-                "could not install the runner (%s); the log above says why. It needs python3 with its venv "
-                "module, or uv, and a package index (PIP_INDEX_URL) or a folder of wheels (JENKINS_MLFLOW_WHEELS)"
-                % " ".join(os.path.basename(word) for word in command[:3])
-            )
-    if not run([os.path.join(venv, "bin", "python"), "-I", "-c", CHECK, src]):
+    for command in (create, fill + pinned(home, "requirements.txt")):
+        if not run(command, home, lock):
+            raise not_installed("the runner", command, "python3 with its venv module, or uv, and ")
+    if not run(
+        [os.path.join(venv, "bin", "python"), "-I", "-c", CHECK, os.path.join(home, "src")], home, lock
+    ):
         raise Failure(
             "the runner was installed in %s but does not start; the log above says what is missing. "
             "The next build installs it again" % home
         )
     open(os.path.join(home, "ready"), "w").close()
+
+
+def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
+    """Fill a folder of the runner with an extra, complete or not at all.
+
+    Args:
+        home: The runner's folder.
+        uv: The path of uv; empty where there is none.
+        name: The extra's list, check and folder.
+        title: What people call it.
+        needed_by: What does not work without it.
+
+    Returns:
+        The folder, for the module search path.
+
+    Raises:
+        Failure: it cannot be installed.
+    """
+    folder, partial = os.path.join(home, name), os.path.join(home, name + ".partial")
+    if os.path.isdir(folder):
+        return folder
+    mask = os.umask(0o077)
+    lock = take_lock(home + ".lock")
+    try:
+        if not os.path.isdir(folder):
+            say("installing %s, which %s need, once on this agent" % (title, needed_by))
+            shutil.rmtree(partial, ignore_errors=True)
+            venv = os.path.join(home, "venv")
+            # what is pinned here is complete beside requirements.txt, whose packages must not come twice
+            command = (
+                installer(venv, uv)[1] + ["--no-deps", "--target", partial] + pinned(home, name + ".txt")
+            )
+            if not run(command, home, lock):
+                raise not_installed(title, command, "")
+            python, src = os.path.join(venv, "bin", "python"), os.path.join(home, "src")
+            if not run([python, "-I", "-c", CHECK_EXTRA % name, src, partial], home, lock):
+                raise Failure(
+                    "%s was installed but does not start; the log above says what is missing" % title
+                )
+            os.rename(partial, folder)
+    finally:
+        os.close(lock)
+        os.umask(mask)
+    return folder
 
 
 def take_lock(path: str) -> int:

@@ -71,18 +71,21 @@ installed() {
     [ -e "$ready" ] && command -v "$runner" >/dev/null
 }
 
+# The runner installs, too: MLflow's client, when a command first opens a database or a folder.
+uv=$(locate "${JENKINS_MLFLOW_UV:-uv}") || uv=
+export JENKINS_MLFLOW_UV="$uv"
+case ${JENKINS_MLFLOW_WHEELS:-} in
+    '' | /*) ;;
+    *) export JENKINS_MLFLOW_WHEELS="$workspace/$JENKINS_MLFLOW_WHEELS" ;;
+esac
+
 if ! installed; then
     bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
     if [ ! -f "$bundle" ]; then answer '{"status":"cold"}'; fi
-    uv=$(locate "${JENKINS_MLFLOW_UV:-uv}") || uv=
     find_python
     if [ -z "$python" ]; then
         fail "no $(printable "${JENKINS_MLFLOW_PYTHON:-python3}") on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON"
     fi
-    case ${JENKINS_MLFLOW_WHEELS:-} in
-        '' | /*) ;;
-        *) export JENKINS_MLFLOW_WHEELS="$workspace/$JENKINS_MLFLOW_WHEELS" ;;
-    esac
     # The bundle has lain in the workspace: it must have the key before anything in it is run.
     "$python" -I -c 'import hashlib, json, os, sys
 bundle, key, home, uv = sys.argv[1:]

@@ -1,18 +1,18 @@
-"""Imported once, when the runner has been installed: whatever a command may need later is there."""
+"""Imported once, when the runner has been installed: whatever a command over HTTP may need later is there."""
 
 from importlib import import_module
 
 PACKAGES = (
-    "alembic",
     "click",
-    "mlflow",
+    "importlib_metadata",
+    "jinja2",
     "msgspec",
-    "psycopg",
     "pydantic",
+    "pygal",
     "requests",
     "rich",
-    "sqlalchemy",
     "tenacity",
+    "typing_extensions",
     "yaml",
 )
 

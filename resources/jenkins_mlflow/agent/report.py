@@ -12,7 +12,7 @@ MARK = ".build"
 _COMMANDS = ("cleanup", "doctor", "lease", "list", "promote", "restore", "rollback", "select", "train")
 # Only what commands write: the folder may be shared with files of the team.
 _WRITTEN = (
-    *(f"{name}.json" for name in _COMMANDS),
+    *(f"{name}.{form}" for name in _COMMANDS for form in ("json", "csv")),
     *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
 )
 

@@ -16,13 +16,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from jenkins_mlflow import errors
+from jenkins_mlflow import extras
+from jenkins_mlflow.agent.build_log import write_outcome
+from jenkins_mlflow.agent.extras import bring
 from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.agent.scope import refuse_silent_scope
-from jenkins_mlflow.agent.told import tell
-from jenkins_mlflow.cli.ending import fail
-from jenkins_mlflow.cli.main import main as run_command
+from jenkins_mlflow.cli.ending import Invocation, fail
+from jenkins_mlflow.cli.main import run
+from jenkins_mlflow.errors import FAILED, JenkinsMlflowError
 from jenkins_mlflow.hidden import hide_process
+from jenkins_mlflow.results.base import json_pieces
 
 REQUEST = "JENKINS_MLFLOW_REQUEST"
 NONCE = "JENKINS_MLFLOW_NONCE"
@@ -63,29 +66,27 @@ def main() -> None:
         2, 1
     )  # what a library or a child prints belongs into the build log, not between the document's lines
     hide_process()
+    extras.brought_by(bring)
     request, nonce = json.loads(os.environ.pop(REQUEST)), os.environ.pop(NONCE)
     if request.get("user"):
         os.environ.setdefault("BUILD_USER_ID", request["user"])
-    sys.argv[1:] = command_line(request)
-    code: object = errors.DONE
+    arguments, invocation = command_line(request), Invocation()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
             if report := request["options"].get("report"):
                 claim(Path(report), os.environ.get("BUILD_TAG", ""))
             refuse_silent_scope(request, Path.cwd(), os.environ)
-            run_command()
-        except errors.JenkinsMlflowError as refused:
-            code = fail(refused, sys.argv[1:], request["command"])
-        except SystemExit as ended:
-            code = ended.code
-    try:
-        document = json.loads(printed.getvalue())
-    except ValueError:
+            code = run(arguments, invocation)
+        except JenkinsMlflowError as refused:
+            code = fail(refused, arguments, request["command"], invocation)
+    if invocation.result is None:
         sys.stderr.write(printed.getvalue())
-        sys.exit(code if isinstance(code, int) and code else errors.FAILED)
-    tell(document, sys.stderr)  # the document goes to the step; a person reads the log
-    document["build_result"] = errors.build_result(document["exit_code"])
-    print(nonce, json.dumps(document), file=channel, flush=True)
+        sys.exit(code or FAILED)
+    write_outcome(invocation.result, sys.stderr)  # the document goes to the step; a person reads the log
+    channel.write(f"{nonce} ")
+    channel.writelines(json_pieces(invocation.result, ascii_only=True))
+    channel.write("\n")
+    channel.flush()
 
 
 if __name__ == "__main__":

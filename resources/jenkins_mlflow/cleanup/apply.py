@@ -1,30 +1,30 @@
 """Carrying out a cleanup: under the lock, batch by batch, each version looked at again right before its deletion.
 
-Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2).
+Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2). reclaim.py frees those.
 """
 
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections import defaultdict
+import functools
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
+from jenkins_mlflow.cleanup.deletion import Deletion
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome
-from jenkins_mlflow.cleanup.protection import INTENT_TAGS, RECORD_TAGS, Key, Protection, unfinished
-from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError, NotFound
+from jenkins_mlflow.cleanup.protection import Key
+from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
+from jenkins_mlflow.parallel import WORKERS, side_by_side, until_stopped
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.doors import Send
 from jenkins_mlflow.registry.journal import Journal
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Version
 from jenkins_mlflow.text import plural
 
-WORKERS = 8
 # One lock for about this many deletions: few seconds at a time, so that no promotion waits for a whole night's cleanup.
-BATCH = 40
+BATCH = 80
 BATCH_NAMES = 1500  # characters of model names; they have to fit into the lock's tag, twice
 
 
@@ -32,6 +32,9 @@ class Held(Protocol):
     """A lock while it is held."""
 
     def check(self) -> None: ...
+
+    @property
+    def send(self) -> Send: ...
 
 
 def apply_cleanup(
@@ -41,12 +44,14 @@ def apply_cleanup(
     *,
     journal: Journal | None = None,
     progress: Callable[[], None] = lambda: None,
+    pace: Callable[[], None] = lambda: None,
     workers: int = WORKERS,
 ) -> CleanupResult:
     """Delete what the plan names and nothing else.
 
     The records of promotions and their intents are read again under each lock: none can be added while it is held.
-    Right before its deletion each version is read once more, with every version that it is a rollback target of. It is
+    Right before its deletion each version is read once more, alone or with those that are deleted beside it, and with
+    every version that it is a rollback target of. It is
     kept if something protects it now, if its stage, aliases or tags changed, or if it was made again under the same
     number. A version that is gone already counts as done. Models that others are at work on are left for the next
     run. The first unexpected error stops the rest, and so does a signal (errors.Interrupted), after the deletions under
@@ -56,6 +61,7 @@ def apply_cleanup(
         locked: Gives the lock for some models.
         journal: Where each version is written down before it is deleted; None for the registry's.
         progress: Called after each version.
+        pace: Called before each deletion; waits where the server is to be spared.
         workers: Deletions at once.
     """
     journal = journal or Journal(registry)
@@ -64,15 +70,11 @@ def apply_cleanup(
     for batch in batches(plan.deletions):
         try:
             with locked(sorted({item.version.model for item in batch})) as lock:
-                deletion = _Deletion(registry, plan.protection, lock)
+                deletion = Deletion(registry.under(lock), plan.protection, pace)
                 lock.check()
-                runs = [journal.write(model, versions) for model, versions in _of_models(batch).items()]
+                written = _Written(journal, batch, workers)
                 stopped = _delete_all(deletion, batch, outcomes, progress, workers)
-                for run in runs:
-                    with contextlib.suppress(
-                        JenkinsMlflowError
-                    ):  # it is written; that it looks open does no harm
-                        journal.close(run)
+                written.close([outcomes[_key(item)] for item in batch])
         except Busy as busy:
             _leave(batch, outcomes, "kept: in use", busy.message)
         except (JenkinsMlflowError, Interrupted) as error:
@@ -101,108 +103,78 @@ def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _of_models(items: Sequence[Item]) -> dict[str, list[Version]]:
-    """The versions by model."""
-    found: dict[str, list[Version]] = defaultdict(list)
-    for item in items:
-        found[item.version.model].append(item.version)
-    return found
+class _Written:
+    """A batch as it stands in the journal: a run for each model, several models at a time.
 
-
-class _Deletion:
-    """Deletes single versions under one lock.
-
-    Raises (when made): what reading the registry raises.
+    Raises (when made): what writing the journal raises.
     """
 
-    def __init__(self, registry: Registry, protection: Protection, lock: Held) -> None:
-        self._registry = registry
-        self._protection = protection
-        self._lock = lock
-        recorded = [version for key in RECORD_TAGS for version in registry.versions_with_tag(key)]
-        self._naming = protection.rollback_targets(recorded)
-        self._unfinished = unfinished(
-            {name: tags for key in INTENT_TAGS for name, tags in registry.models_with_tag(key).items()}
-        )
+    def __init__(self, journal: Journal, batch: Sequence[Item], workers: int) -> None:
+        self._journal = journal
+        self._workers = workers
+        of_model: dict[str, list[Item]] = defaultdict(list)
+        for item in batch:
+            of_model[item.version.model].append(item)
 
-    def delete(self, item: Item) -> Item:
-        """Delete one version if nothing speaks against it now; each try looks again."""
-        registry, planned = self._registry, item.version
+        def write(model: str) -> str:
+            own = of_model[model]
+            sizes = {item.version.number: item.bytes for item in own}
+            return journal.write(model, [item.version for item in own], sizes)
 
-        def attempt() -> str:
-            reason = self._against(planned, registry.version(planned.model, planned.number))
-            if not reason:
-                self._lock.check()
-                registry.delete_version(planned.model, planned.number)
-            return reason
+        self._runs = dict(zip(of_model, side_by_side(write, list(of_model), workers=workers), strict=True))
 
-        try:
-            reason = registry.retrying(f"deleting {planned.label}", attempt)
-        except NotFound:
-            return replace(item, outcome="already gone")
-        return replace(item, outcome="kept: changed meanwhile" if reason else "deleted", error=reason)
+    def close(self, batch: Sequence[Item]) -> None:
+        """Write down what came of each item."""
 
-    def _against(self, planned: Version, live: Version) -> str:
-        """What speaks against deleting a planned version, as the registry is now; empty if nothing does."""
-        if (live.created, live.run_id) != (planned.created, planned.run_id):
-            return "it was deleted and made again under the same number"
-        naming = self._naming.get(_key_of(planned), ())
-        reason = self._protection.reason(live, (self._live(version) for version in naming), self._unfinished)
-        changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)
-        return reason or ("its stage, aliases or tags changed" if changed else "")
+        def end(model: str) -> None:
+            own, run = [item for item in batch if item.version.model == model], self._runs[model]
+            # A failed deletion may have taken effect: only what was kept is sure to be there.
+            kept = [item.version for item in own if item.outcome == "kept: changed meanwhile"]
+            counts = Counter(item.outcome.partition(":")[0] for item in own)
+            with contextlib.suppress(JenkinsMlflowError):  # it is written; that it looks open does no harm
+                self._journal.withdraw(run, kept)
+                self._journal.close(run, model, counts)
 
-    def _live(self, version: Version) -> Version:
-        """A version as it is now; one that is gone keeps nothing."""
-        try:
-            return self._registry.version(version.model, version.number)
-        except NotFound:
-            return replace(version, stage=NO_STAGE, aliases=())
+        side_by_side(end, list(self._runs), workers=self._workers)
 
 
 def _delete_all(
-    deletion: _Deletion,
+    deletion: Deletion,
     batch: Sequence[Item],
     outcomes: dict[Key, Item],
     progress: Callable[[], None],
     workers: int,
 ) -> JenkinsMlflowError | Interrupted | None:
-    """Delete one batch in parallel; what stopped it, if anything did."""
-    stop = threading.Event()
-    first_error: list[JenkinsMlflowError] = []
+    """Delete one batch, wave by wave, each wave side by side; what stopped it, if anything did."""
 
-    def work(item: Item) -> Item:
-        if stop.is_set():
-            return replace(item, outcome="not reached")
-        try:
-            return deletion.delete(item)
-        except JenkinsMlflowError as error:
-            stop.set()
-            first_error.append(error)
-            return replace(item, outcome="failed", error=error.message)
+    def ended(item: Item) -> None:
+        outcomes[_key(item)] = item
+        progress()
 
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="delete")
-    waiting: set[Future[Item]] = {pool.submit(work, item) for item in batch}
-    interrupted: Interrupted | None = None
-    while waiting:
+    stopped: JenkinsMlflowError | Interrupted | None = None
+    for start in range(0, len(batch), workers):
+        wave = batch[start : start + workers]
         try:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                item = future.result()
-                outcomes[_key(item)] = item
-                progress()
-        except Interrupted as signal:
-            stop.set()
-            interrupted = signal
-    pool.shutdown()
-    return interrupted or next(iter(first_error), None)
+            looked = deletion.look(wave)
+        except (JenkinsMlflowError, Interrupted) as error:
+            stopped = error
+        else:
+            stopped = until_stopped(
+                functools.partial(deletion.delete, looked=looked),
+                wave,
+                failed=lambda item, error: replace(item, outcome="failed", error=error.message),
+                unreached=lambda item: replace(item, outcome="not reached"),
+                ended=ended,
+                workers=workers,
+            )
+        if stopped:
+            break
+    _leave(batch, outcomes, "not reached")
+    return stopped
 
 
 def _key(item: Item) -> Key:
-    return _key_of(item.version)
-
-
-def _key_of(version: Version) -> Key:
-    return (version.model, version.number)
+    return (item.version.model, item.version.number)
 
 
 def _leave(items: Sequence[Item], outcomes: dict[Key, Item], outcome: ItemOutcome, why: str = "") -> None:
@@ -219,7 +191,9 @@ def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted |
         return CleanupResult("stopped", message, items, stopped=stopped)
     changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
     in_use = [item for item in doomed if item.outcome == "kept: in use"]
-    message = f"deleted {plural(gone, 'version')} of {models}"
+    deleted = sum(item.outcome == "deleted" for item in doomed)
+    message = f"deleted {plural(deleted, 'version')} of {models}"
+    message += f"; {plural(gone - deleted, 'version')} had gone already" if gone > deleted else ""
     message += f"; kept {changed} that changed since the plan was made" if changed else ""
     message += f"; left {len(in_use)} for the next run: {in_use[0].error}" if in_use else ""
-    return CleanupResult("deleted" if gone else "nothing", message, items)
+    return CleanupResult("deleted" if deleted else "nothing", message, items)

@@ -25,8 +25,8 @@ class Lease:
         return self.end is None or now < self.end
 
     @property
-    def words(self) -> str:
-        until = "for ever: its end cannot be read" if self.end is None else f"until {_minute(self.end)}"
+    def description(self) -> str:
+        until = "for ever: its end cannot be read" if self.end is None else f"until {minute(self.end)}"
         return f"lease {self.holder} {until}"
 
 
@@ -48,10 +48,10 @@ def lease_tag(holder: str, end: float) -> tuple[str, str]:
 def _end(value: str) -> float | None:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(timezone.utc).timestamp() if moment.tzinfo else None
+    except (ValueError, OverflowError):  # the latter before year 1 and after year 9999
         return None
-    return moment.timestamp() if moment.tzinfo else None
 
 
-def _minute(end: float) -> str:
-    return datetime.fromtimestamp(end, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+def minute(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")

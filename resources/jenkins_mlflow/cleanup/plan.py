@@ -5,17 +5,19 @@ apply.py carries it out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from jenkins_mlflow.cleanup.policy import Kept, in_words, keep, made, newest_first, span
+from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first
 from jenkins_mlflow.cleanup.protection import Protection, has_record, unfinished
-from jenkins_mlflow.config.schema import Cleanup, Select
+from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
-from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
-from jenkins_mlflow.text import plural
+from jenkins_mlflow.text import plural, size, span
 
 ItemOutcome = Literal[
     "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
@@ -34,6 +36,8 @@ class Item:
         rule: What keeps it: ``protected``, or the name of a keep rule.
         rank: Its place under that rule, from 1; 0 where the rule has no places.
         error: Why it was kept or failed after all.
+        bytes: How much its files take; None where that was not counted or cannot be told.
+        storage: Where they lie, if they were counted.
     """
 
     version: Version
@@ -43,6 +47,8 @@ class Item:
     rank: int = 0
     outcome: ItemOutcome = ""
     error: str = ""
+    bytes: int | None = None
+    storage: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,30 +84,6 @@ class CleanupResult:
     policy: tuple[Policy, ...] = ()
     stopped: JenkinsMlflowError | Interrupted | None = None
 
-    def document(self) -> dict[str, Any]:
-        """The result as the JSON document's own part."""
-        return {
-            "status": self.status,
-            "message": self.message,
-            "policy": [{"models": pattern, "keep": list(rules)} for pattern, rules in self.policy],
-            "items": [
-                {
-                    "model": item.version.model,
-                    "version": item.version.number,
-                    "stage": item.version.stage,
-                    "aliases": list(item.version.aliases),
-                    "created": item.version.created,
-                    "action": item.action,
-                    "reason": item.reason,
-                    "rule": item.rule,
-                    "rank": item.rank,
-                    "outcome": item.outcome,
-                    "error": item.error,
-                }
-                for item in self.items
-            ],
-        }
-
 
 def plan_cleanup(
     group: Snapshot,
@@ -127,7 +109,10 @@ def plan_cleanup(
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
     naming = protection.rollback_targets(version for version in world.versions() if has_record(version))
-    at_work = unfinished({model.name: model.tags for model in (*world.models, *group.models)})
+    there = (*world.models, *group.models)
+    at_work = unfinished(
+        {model.name: model.tags for model in there}, {model.name for model in there if not model.signed}
+    )
     items: list[Item] = []
     for model in group.models:
         if not matches(model.name, rules.include) or matches(model.name, rules.exclude):
@@ -136,46 +121,54 @@ def plan_cleanup(
         kept = keep(others, rules.rules_for(model.name), select, now=now)
         for version in newest_first(model.versions):
             why = protection.reason(version, naming.get((version.model, version.number), ()), at_work)
-            items.append(_item(version, why, kept.get(version.number), now))
+            items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
     refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))
+    of_model = _by_model(items)
     emptied = tuple(
         model.name
         for model in group.models
-        if in_words(rules.rules_for(model.name), select)
-        and {item.action for item in items if item.version.model == model.name} == {"delete"}
+        if describe(rules.rules_for(model.name), select)
+        and {item.action for item in of_model.get(model.name, ())} == {"delete"}
     )
     return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, emptied)
 
 
-def _item(version: Version, protected: str, kept: Kept | None, now: float) -> Item:
+def _item(version: Version, protected: str, kept: Kept | None, now: float, *, good: bool) -> Item:
     if protected:
         return Item(version, "keep", protected, "protected")
     if kept:
-        return Item(version, "keep", kept.words, kept.rule, kept.rank)
-    return Item(version, "delete", f"no rule keeps it, {span(now - version.created / 1000)} old")
+        return Item(version, "keep", kept.reason, kept.rule, kept.rank)
+    verdict = "no rule keeps it" if good else "no rule counts it (not READY, or a gate fails)"
+    return Item(version, "delete", f"{verdict}, {span(now - version.created / 1000)} old")
 
 
 def _policy(rules: Cleanup, select: Select, models: Sequence[Model]) -> Iterator[Policy]:
     """The general rules, and those of each override that a model of the group has."""
-    yield None, tuple(in_words(rules.general, select))
+    yield None, tuple(describe(rules.general, select))
     of_pattern = {rules.override_for(model.name): model.name for model in models}
     for pattern, model in of_pattern.items():
         if pattern is not None:
-            yield pattern, tuple(in_words(rules.rules_for(model), select))
+            yield pattern, tuple(describe(rules.rules_for(model), select))
+
+
+def _by_model(items: Sequence[Item]) -> dict[str, list[Item]]:
+    found: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        found[item.version.model].append(item)
+    return found
 
 
 def _refusals(
     items: Sequence[Item], rules: Cleanup, select: Select, *, allow_remove_all: bool
 ) -> Iterator[str]:
     """What is wrong with deleting so much."""
-    for model in dict.fromkeys(item.version.model for item in items):
-        of_model = [item for item in items if item.version.model == model]
+    for model, of_model in _by_model(items).items():
         doomed = sum(item.action == "delete" for item in of_model)
         share = 100 * doomed / len(of_model)
         if not doomed:
             continue
-        if not in_words(rules.rules_for(model), select) and not allow_remove_all:
+        if not describe(rules.rules_for(model), select) and not allow_remove_all:
             yield f"no rule keeps any version of {model}: the policy is empty"
         elif doomed == len(of_model) and not allow_remove_all:
             yield f"{model} would lose every version: {plural(doomed, 'version')}"
@@ -202,6 +195,12 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     ]
 
 
+def total(items: Iterable[Item]) -> int | None:
+    """The bytes of all that goes, each place once; None if nothing was counted."""
+    places = {i.storage: i.bytes for i in items if i.action == "delete" and i.bytes is not None}
+    return sum(places.values()) if places else None
+
+
 def dry_run(plan: CleanupPlan) -> CleanupResult:
     """The result of a cleanup that changes nothing: the plan itself."""
     models = plural(len({item.version.model for item in plan.items}), "model")
@@ -210,5 +209,8 @@ def dry_run(plan: CleanupPlan) -> CleanupResult:
         return CleanupResult("refused", "; ".join(plan.refusals), plan.items, plan.policy)
     if not count:
         return CleanupResult("nothing", f"nothing to delete in {models}", plan.items, plan.policy)
-    message = f"DRY RUN: would delete {plural(count, 'version')} of {models}; nothing was changed"
+    takes = total(plan.deletions)
+    message = f"DRY RUN: would delete {plural(count, 'version')} of {models}"
+    message += f", whose files take {size(takes)}" if takes is not None else ""
+    message += "; nothing was changed"
     return CleanupResult("planned", message, plan.items, plan.policy)

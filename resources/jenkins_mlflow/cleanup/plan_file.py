@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow.cleanup.plan import CleanupPlan, Item
-from jenkins_mlflow.cleanup.policy import span
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.text import span
 
 FORMAT = 1
 
@@ -58,7 +58,9 @@ def write_plan(path: Path, plan: CleanupPlan, origin: Origin) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"the plan cannot be written to {path}: {error.strerror}", state="nothing was deleted"
+            f"the plan cannot be written to {path}: {error.strerror}",
+            state="nothing was deleted",
+            next_step="name a file after --plan that you may write",
         ) from error
 
 
@@ -85,7 +87,10 @@ def read_plan(
         policy = tuple((pattern, tuple(rules)) for pattern, rules in content["policy"])
         known = content["format"] == FORMAT
     except OSError as error:
-        raise UsageError(f"the plan {path} cannot be read: {error.strerror}") from error
+        raise UsageError(
+            f"the plan {path} cannot be read: {error.strerror}",
+            next_step="name a file that `jenkins-mlflow cleanup --plan FILE` wrote",
+        ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{path} is no plan of a cleanup", next_step="write one with --plan") from error
     age = origin.made - found.made
@@ -123,6 +128,8 @@ def _entry(item: Item) -> dict[str, Any]:
         "reason": item.reason,
         "rule": item.rule,
         "rank": item.rank,
+        "bytes": item.bytes,
+        "storage": item.storage,
     }
 
 
@@ -139,4 +146,12 @@ def _item(entry: dict[str, Any]) -> Item:
         tags=entry["tags"],
         description=entry["description"],
     )
-    return Item(version, entry["action"], entry["reason"], entry["rule"], entry["rank"])
+    return Item(
+        version,
+        entry["action"],
+        entry["reason"],
+        entry["rule"],
+        entry["rank"],
+        bytes=entry.get("bytes"),
+        storage=entry.get("storage", ""),
+    )

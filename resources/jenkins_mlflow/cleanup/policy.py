@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from jenkins_mlflow.config.schema import KeepRules, Select
+from jenkins_mlflow.config.cleanup import KeepRules
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
-from jenkins_mlflow.text import number, plural
+from jenkins_mlflow.text import number, plural, span
 
-_UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W%V"), ("monthly", "%Y-%m"))
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The rule that keeps a version, the rank it has there (0: the rule has no ranks), and both in words."""
+    """The rule that keeps a version, the rank it has there (0: the rule has no ranks), and both as a reason to read."""
 
     rule: str
     rank: int
-    words: str
+    reason: str
 
 
 def made(version: Version) -> int:
@@ -95,11 +95,11 @@ def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: 
         kept[countable[-1].number] = Kept(rule, rank + 1, f"{rule} #{rank + 1} (oldest)")
 
 
-def in_words(rules: KeepRules, select: Select) -> list[str]:
+def describe(rules: KeepRules, select: Select) -> list[str]:
     """The rules as a person says them; none for an empty policy."""
     lines: list[tuple[bool, Callable[[], str]]] = [
         (rules.keep_last > 0, lambda: f"the last {plural(rules.keep_last, 'version')}"),
-        (rules.keep_best is not None, lambda: _best_in_words(rules, select)),
+        (rules.keep_best is not None, lambda: _describe_best(rules, select)),
         (rules.keep_within > 0, lambda: f"every version younger than {span(rules.keep_within)}"),
         (rules.keep_daily > 0, lambda: f"the last version of each of {plural(rules.keep_daily, 'day')}"),
         (rules.keep_weekly > 0, lambda: f"the last version of each of {plural(rules.keep_weekly, 'week')}"),
@@ -111,13 +111,7 @@ def in_words(rules: KeepRules, select: Select) -> list[str]:
     return [line() for applies, line in lines if applies]
 
 
-def _best_in_words(rules: KeepRules, select: Select) -> str:
+def _describe_best(rules: KeepRules, select: Select) -> str:
     best = rules.keep_best
     assert best is not None
     return f"the best {plural(best.count, 'version')} by {best.metric or select.metric}"
-
-
-def span(seconds: float) -> str:
-    """A time in the unit that fits: `3 min`, `5 h`, `12 d`."""
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1.0, "s"))
-    return f"{int(max(seconds, 0) / size)} {unit}"

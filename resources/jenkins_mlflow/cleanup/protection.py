@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from jenkins_mlflow.cleanup.lease import leases
-from jenkins_mlflow.config.schema import Protect
-from jenkins_mlflow.registry.client import matches
-from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Target, Version
+from jenkins_mlflow.config.cleanup import Protect
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Target, Version
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.text import parsed_json
 
-ACTIVE_STAGES = (PRODUCTION, STAGING)
 RECORD_TAGS = (PREVIOUS_VERSION, BEFORE)
 INTENT_TAGS = (INTENT_TAG, INTENT_TAG + ".2")
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -70,7 +69,7 @@ class Protection:
             f"stage {version.stage}" if version.stage in stages else "",
             f"alias {', '.join(aliases)}" if aliases else "",
             f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
-            *(lease.words for lease in leases(version.tags) if lease.runs(self.now)),
+            *(lease.description for lease in leases(version.tags) if lease.runs(self.now)),
             *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
         ]
         return next(filter(None, marks), "")
@@ -111,13 +110,14 @@ def has_record(version: Version) -> bool:
 
 def _previous(version: Version) -> Key | None:
     number = version.tags.get(PREVIOUS_VERSION, "")
-    return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if number.isdecimal() else None
+    known = number.isdecimal() and len(number) < 10
+    return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if known else None
 
 
 def _history(version: Version) -> list[Key]:
     """The record of everything in production before it, oldest first. Anybody may write a tag: nonsense is left out."""
     try:
-        entries = json.loads(version.tags.get(BEFORE, "[]"))
+        entries = parsed_json(version.tags.get(BEFORE, "[]"))
     except ValueError:
         return []
     if not isinstance(entries, list):
@@ -129,7 +129,9 @@ def _history(version: Version) -> list[Key]:
     ]
 
 
-def unfinished(model_tags: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+def unfinished(
+    model_tags: Mapping[str, Mapping[str, str]], unsigned: Collection[str] = ()
+) -> tuple[str, ...]:
     """Names and patterns of the models that unfinished promotions may be at work on.
 
     These are the models that carry an intent and everything that the text of an intent mentions: an exclusive promotion
@@ -137,13 +139,15 @@ def unfinished(model_tags: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
 
     Args:
         model_tags: The tags of registered models by name.
+        unsigned: The models whose intents no signing key vouches for: these protect their own model alone.
     """
     found: dict[str, None] = {}
     for name, tags in model_tags.items():
         keys = sorted((key for key in tags if _is_intent(key)), key=lambda key: (len(key), key))
         if keys:
             found[name] = None
-            found.update(dict.fromkeys(_texts("".join(tags[key] for key in keys))))
+            texts = () if name in unsigned else _texts("".join(tags[key] for key in keys))
+            found.update(dict.fromkeys(texts))
     return tuple(found)
 
 
@@ -156,4 +160,4 @@ def _texts(text: str) -> Iterator[str]:
     """Every text in a JSON document, which need not be whole."""
     for literal in _JSON_TEXT.findall(text):
         with contextlib.suppress(ValueError):
-            yield json.loads(literal)
+            yield parsed_json(literal)

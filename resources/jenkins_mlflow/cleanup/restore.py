@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.errors import JenkinsMlflowError
-from jenkins_mlflow.registry.client import FilesUnknown, Registry
-from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.journal import Entry, Reclaimed
+from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, STAGING, Model, Target, Version
 from jenkins_mlflow.tags import RESTORED_FROM
+from jenkins_mlflow.text import size
 
-RestoreOutcome = Literal["to restore", "restored", "restored already", "still there", "failed"]
+RestoreOutcome = Literal[
+    "to restore", "restored", "restored already", "still there", "cannot come back", "failed"
+]
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,17 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
             found.append(Restored(entry, "still there", version.number))
         elif origin(version) in restored:
             found.append(Restored(entry, "restored already", restored[origin(version)]))
+        elif entry.reclaimed:
+            found.append(Restored(entry, "cannot come back", note=_what_became(entry.reclaimed)))
         else:
             found.append(Restored(entry, "to restore"))
     return found
+
+
+def _what_became(reclaimed: Reclaimed) -> str:
+    if reclaimed.done:
+        return f"its files were reclaimed on {minute(reclaimed.at)} ({size(reclaimed.bytes)})"
+    return f"a reclaim began to delete its files on {minute(reclaimed.at)}, and was interrupted"
 
 
 def restore(registry: Registry, planned: Restored, target: Target) -> Restored:

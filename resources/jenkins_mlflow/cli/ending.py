@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,94 +16,139 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.cli.options import DEFAULT_REPORT
+from jenkins_mlflow.cli.options import DEFAULT_REPORT, overrides
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
+from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, failure
 from jenkins_mlflow.terminal import Terminal, discard
 from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
-    from jenkins_mlflow.commands.session import Document, Session
+    from jenkins_mlflow.commands.session import Session
+
+SET_URI = (
+    "set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: "
+    "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder)"
+)
+
+
+@dataclass
+class Invocation:
+    """One command line: the session that it opened, and what it came to."""
+
+    sessions: list[Session] = field(default_factory=list)
+    result: RegistryResult | None = None
 
 
 def open_session(
-    values: Mapping[str, object], options: Mapping[str, Any], *, writes_report: bool = False
+    options: Mapping[str, Any], *, writes_report: bool = False, models: Sequence[str] = ()
 ) -> Session:
     """Load the configuration under the options that were given, decide the tracking URI, try the report folder.
 
     Args:
-        values: Configuration values by dotted key, from the command's own options.
-        options: The options that all commands share.
+        options: The options that all commands share; those that override a key of the config say so themselves.
         writes_report: Whether the command trains, and so needs the report folder even if none was named.
+        models: Further models of the group, besides those of --models.
 
     Raises:
         UsageError: There is no tracking URI, or the configuration is wrong.
         Refused: The report folder cannot be written.
     """
     from jenkins_mlflow.build import BuildContext
+    from jenkins_mlflow.commands.notify import take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
+    from jenkins_mlflow.hidden import hide_process
+    from jenkins_mlflow.registry.signing import Keys
 
-    given = {key: value for key, value in values.items() if value not in (None, ())}
-    if options["models"]:
-        given["models"] = list(options["models"])
+    given = overrides(click.get_current_context())
+    if models:
+        given["models"] = ("MODEL", [*options["models"], *models])
     loaded = load(options["config_file"], given, os.environ)
     uri = options["tracking_uri"] or os.environ.get("MLFLOW_TRACKING_URI") or loaded.tracking_uri
     if not uri:
         raise UsageError(
             "no tracking URI: it is not known which MLflow server or store to use",
-            next_step="set it, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000 "
-            "(or give --tracking-uri, or put tracking_uri into mlops.yaml)",
+            next_step=f"{SET_URI}; or give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
     refuse_links(report)
     if options["report"] or (writes_report and loaded.train):
         probe(report)
+    keys = Keys.take(os.environ)
+    notify_urls = take_urls(os.environ)
+    if keys or notify_urls:
+        hide_process()  # its first environment can be read in /proc as long as it runs
     session = Session(
         config=loaded,
         uri=uri,
         terminal=Terminal(options["quiet"]),
         report=report,
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
+        keys=keys,
+        notify_urls=notify_urls,
     )
-    click.get_current_context().find_root().obj.append(session)  # for a failure's document
+    _invocation().sessions.append(session)  # for a failure's document
     return session
 
 
-def finish(document: Document, options: Mapping[str, Any], session: Session) -> NoReturn:
-    """Print the document, keep a copy in the report folder if one was named, and exit with its code.
+def finish(result: RegistryResult, options: Mapping[str, Any], session: Session) -> NoReturn:
+    """Print the result, keep it in the report folder if one was named, and exit with its code.
 
     A copy that cannot be written is a warning: what the command has done is done.
     """
-    complete: Document = {"schema": 1, "exit_code": errors.DONE, **document, **_beside(session)}
-    complete["build"] = (
-        document.get("build") or session.build.id
-    )  # a training outside of a build makes one up
-    complete["message"] = redact(complete["message"])
+    from jenkins_mlflow.commands.notify import notify
+
+    ended = _complete(result, session)
     if options.get("report"):
-        text = json.dumps(complete, ensure_ascii=False, indent=1) + "\n"
-        if problem := write_report(options["report"], f"{complete['command']}.json", text):
+        from jenkins_mlflow.commands.page import keep_page
+
+        if problem := _keep(ended, options["report"]):
             session.warn(problem)
-            complete["warnings"] = _beside(session)["warnings"]
-    _print(complete, options["output"])
-    raise click.exceptions.Exit(complete["exit_code"])
+        keep_page(session, options["report"], document(ended))
+    notify(session, {"command": ended.command, "status": ended.status, "message": redact(ended.message)})
+    ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
+    _invocation().result = ended
+    _print(ended, options["output"])
+    raise click.exceptions.Exit(ended.exit_code)
 
 
-def _beside(session: Session) -> Document:
-    """What every result of a session has, however the command ended."""
-    return {
-        "build": session.build.id,
-        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "warnings": [redact(warning) for warning in session.warnings],
-        "recovered": [item.document() for item in session.recovered],
-        "tracking_uri": redact(session.uri),
-    }
+def _keep(result: RegistryResult, folder: Path) -> str:
+    """Write the result into the report folder, whole as JSON and its table as CSV; a warning if that fails."""
+    table = io.StringIO()
+    render(result, "csv", table)
+    whole = json.dumps(document(result), ensure_ascii=False, indent=1) + "\n"
+    copies = {"json": whole, "csv": table.getvalue()}
+    problems = (write_report(folder, f"{result.command}.{form}", text) for form, text in copies.items())
+    return next(filter(None, problems), "")
 
 
-def _print(document: Document, form: str) -> None:
+def _invocation() -> Invocation:
+    found = click.get_current_context().find_root().obj
+    assert isinstance(found, Invocation)
+    return found
+
+
+def _complete(result: RegistryResult, session: Session) -> RegistryResult:
+    """The result with what every result of a session has, however the command ended."""
+    from jenkins_mlflow.commands.notify import news
+
+    said = {"command": result.command, "status": result.status}
+    return replace(
+        result,
+        build=result.build or session.build.id,  # a training outside of a build makes one up
+        time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        warnings=tuple(redact(warning) for warning in session.warnings),
+        recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
+        tracking_uri=redact(session.uri),
+        event=news(session, said),
+    )
+
+
+def _print(result: RegistryResult, form: str) -> None:
     try:
-        render(document, form, sys.stdout)
+        render(result, form, sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -109,7 +156,7 @@ def _print(document: Document, form: str) -> None:
         discard(sys.stdout)
         raise JenkinsMlflowError(
             f"the result could not be written to standard output: {error.strerror}",
-            state=f"the command itself ended with exit code {document['exit_code']}: {document['message']}",
+            state=f"the command itself ended with exit code {result.exit_code}: {result.message}",
             next_step="make room where standard output goes to",
         ) from error
 
@@ -121,10 +168,7 @@ def leave_quietly() -> int:
 
 
 def fail(
-    error: JenkinsMlflowError | Interrupted,
-    arguments: Sequence[str],
-    command: str,
-    sessions: Sequence[Session] = (),
+    error: JenkinsMlflowError | Interrupted, arguments: Sequence[str], command: str, invocation: Invocation
 ) -> int:
     """Say what happened, the present state and the next step; as a document too where JSON was asked for.
 
@@ -132,7 +176,7 @@ def fail(
         error: What ended the command.
         arguments: The command line.
         command: The command's name, as far as it is known.
-        sessions: What the command has opened.
+        invocation: What the command has opened; gets the result.
 
     Returns:
         The exit code.
@@ -140,20 +184,14 @@ def fail(
     lines = [f"error: {line}" for line in error.message.splitlines()]
     lines += [f"state: {error.state}"] if error.state else []
     lines += [f"next:  {error.next_step}"] if error.next_step else []
-    Terminal().insist("\n".join(lines), color="red")
+    Terminal().alert("\n".join(lines), color="red")
+    result: RegistryResult = failure(error, command)
+    for session in invocation.sessions:
+        result = _complete(result, session)
+    invocation.result = result
     if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
-        document: Document = {
-            "schema": 1,
-            "command": command,
-            "status": "interrupted" if isinstance(error, Interrupted) else "error",
-            "exit_code": error.exit_code,
-            "message": redact(error.message),
-            "error": errors.error_document(error),
-        }
-        for session in sessions:
-            document |= _beside(session)
         try:
-            render(document, "json", sys.stdout)
+            render(result, "json", sys.stdout)
             sys.stdout.flush()
         except OSError:
             discard(sys.stdout)

@@ -7,34 +7,39 @@ command runs, so that help and a usage error come at once.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from jenkins_mlflow import VERSION, errors
-from jenkins_mlflow.cli.ending import fail, finish, leave_quietly, open_session
+from jenkins_mlflow.cli.ending import SET_URI, Invocation, fail, finish, leave_quietly, open_session
+from jenkins_mlflow.cli.migrating import migrate
 from jenkins_mlflow.cli.options import (
     Related,
     build,
     common,
+    configured,
     dry_run as dry_run_option,
-    mark_flags,
     marks,
-    select_flags,
+    place,
     selecting,
+    to_server as to_server_option,
 )
-from jenkins_mlflow.cli.retention import cleanup, lease, restore
+from jenkins_mlflow.cli.retention import cleanup, lease, reclaim, restore
+from jenkins_mlflow.cli.steering import doctor, history
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.terminal import Terminal, prepare_streams
+from jenkins_mlflow.text import printable
 
 if TYPE_CHECKING:
-    from jenkins_mlflow.commands.session import Session
-    from jenkins_mlflow.commands.train import TrainWay
+    from jenkins_mlflow.commands.train import TrainMode
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -45,71 +50,67 @@ def cli() -> None:
     Settings come from flags, then MLOPS__SECTION__KEY environment variables, then the config file, then defaults.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
     the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
-    stopped after its first deletion.
+    or reclaim stopped after its first deletion, 7 production was changed outside of this tool.
     """
 
 
 @cli.command()
-@click.option("--jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core].")
-@click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
-@click.option(
-    "--on-failure", metavar="stop|continue", help="Whether a failed candidate stops the others [stop]."
+@configured(
+    "--jobs", key="train.jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core]."
 )
-@click.option("--timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m.")
+@click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
+@configured(
+    "--on-failure",
+    key="train.on_failure",
+    metavar="stop|continue",
+    help="Whether a failed candidate stops the others.",
+)
+@configured(
+    "--timeout", key="train.timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m."
+)
 @click.option(
-    "--resume", "way", flag_value="resume", help="Skip the candidates that this build has trained already."
+    "--resume", "mode", flag_value="resume", help="Skip the candidates that this build has trained already."
 )
 @click.option(
     "--gather",
-    "way",
+    "mode",
     flag_value="gather",
     help="Train nothing; report what other commands of this build have trained.",
 )
-@click.option("--dry-run", "way", flag_value="plan", help="Show the candidates, run nothing.")
+@click.option("--dry-run", "mode", flag_value="plan", help="Show the candidates, run nothing.")
 @build
 @common
-def train(
-    jobs: int | None,
-    only: tuple[str, ...],
-    on_failure: str | None,
-    timeout: str | None,
-    way: TrainWay | None,
-    **options: Any,
-) -> None:
+def train(only: tuple[str, ...], mode: TrainMode | None, **options: Any) -> None:
     """Run the config's training commands and report the runs and versions they made."""
     from jenkins_mlflow.commands.train import train as run_training
 
-    flags = {"train.jobs": jobs, "train.on_failure": on_failure, "train.timeout": timeout}
-    session = open_session(flags, options, writes_report=way in (None, "resume"))
-    finish(run_training(session, only, way=way or "run"), options, session)
+    session = open_session(options, writes_report=mode in (None, "resume"))
+    finish(run_training(session, only, mode=mode or "run"), options, session)
 
 
 @cli.command()
 @marks
+@to_server_option
 @selecting
 @common
-def select(
-    stage: str | None,
-    alias: str | None,
-    metric: str | None,
-    direction: str | None,
-    min_improvement: str | None,
-    scope: str | None,
-    **options: Any,
-) -> None:
+def select(to_server: str | None, **options: Any) -> None:
     """Rank the candidates by metric, apply the gates, compare the best with the champion."""
-    from jenkins_mlflow.commands.select import choose, selection_document
+    from jenkins_mlflow.commands.select import choose, selection_result
     from jenkins_mlflow.selection.gates_report import write_gates_report
 
-    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
-    session = open_session(flags, options)
-    selection = choose(session)
+    session = open_session(options)
+    if to_server is None:
+        selection = choose(session)
+    else:
+        from jenkins_mlflow.commands.transfer import choose_for
+
+        selection = choose_for(session, to_server)
     if options["report"]:
         try:
             write_gates_report(selection, options["report"])
         except OSError as error:
             session.warn(f"the gates' report could not be written: {error.strerror or error}")
-    finish(selection_document(selection), options, session)
+    finish(selection_result(selection), options, session)
 
 
 @cli.command()
@@ -124,9 +125,9 @@ def select(
 )
 @marks
 @dry_run_option
-@click.option(
+@configured(
     "--force-method",
-    "force_methods",
+    key="promote.force_methods",
     multiple=True,
     metavar="METHOD",
     help="Try this method even where the server is known to fail with it.",
@@ -134,112 +135,131 @@ def select(
 @click.option("--approved-by", metavar="NAME", help="Who approved it; recorded as a tag of the version.")
 @click.option(
     "--over",
+    callback=place,
     metavar="MODEL/VERSION",
     help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
 )
 @click.option(
     "--recover",
     cls=Related,
-    excludes=("model", "dry_run"),
-    hint="name models with --models",
+    excludes=("model", "dry_run", "over", "to_server"),
+    hint="name models with --models, another server with --tracking-uri",
     is_flag=True,
     help="Only finish or undo promotions that stopped in the middle.",
 )
+@to_server_option
 @selecting
 @common
 def promote(
     model: str | None,
     version: int | None,
-    stage: str | None,
-    alias: str | None,
     dry_run: bool,
-    force_methods: tuple[str, ...],
     approved_by: str | None,
     over: str | None,
     recover: bool,
-    metric: str | None,
-    direction: str | None,
-    min_improvement: str | None,
-    scope: str | None,
+    to_server: str | None,
     **options: Any,
 ) -> None:
     """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
     from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
 
-    flags = select_flags(metric, direction, min_improvement, scope) | mark_flags(stage, alias)
-    flags["promote.force_methods"] = list(force_methods) or None
-    session = open_session(flags, options)
+    session = open_session(options)
     if recover:
         finish(run_recovery(session), options, session)
-    document = run_promotion(
-        session,
-        model=model,
-        version=version,
-        plan_only=dry_run,
-        approved_by=approved_by or "",
-        over=over,
-    )
-    finish(document, options, session)
+    asked: dict[str, Any] = {"model": model, "version": version, "plan_only": dry_run, "over": over}
+    if to_server is not None:
+        from jenkins_mlflow.commands.transfer import promote_to
+
+        other, result = promote_to(session, to_server, approved_by=approved_by or "", **asked)
+        finish(result, options, other)
+    finish(run_promotion(session, approved_by=approved_by or "", **asked), options, session)
 
 
 @cli.command()
 @click.option("--model", required=True, help="Registered model to roll back.")
 @click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
+@click.option(
+    "--recorded",
+    cls=Related,
+    excludes=("to",),
+    hint="name the version with --to, or leave that to --recorded",
+    is_flag=True,
+    help="Return to the version that was promoted last, after a change outside of this tool.",
+)
 @marks
 @dry_run_option
 @common
-def rollback(
-    model: str, to: int | None, stage: str | None, alias: str | None, dry_run: bool, **options: Any
-) -> None:
+def rollback(model: str, to: int | None, recorded: bool, dry_run: bool, **options: Any) -> None:
     """Return a model to the version that was in production before, or to any other."""
     from jenkins_mlflow.commands.rollback import rollback as run_rollback
 
-    session = open_session(mark_flags(stage, alias), options)
-    finish(run_rollback(session, model=model, to=to, plan_only=dry_run), options, session)
+    session = open_session(options)
+    result = run_rollback(session, model=model, to=to, recorded=recorded, plan_only=dry_run)
+    finish(result, options, session)
 
 
 @cli.command("list")
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
-@click.option("--metric", help="Metric shown beside each version [roc_auc].")
+@configured("--metric", key="select.metric", help="Metric shown beside each version.")
 @click.option("--brief", is_flag=True, help="Text with versions and stages only, for tools that parse it.")
 @marks
 @common
-def list_models(
-    names: tuple[str, ...],
-    metric: str | None,
-    brief: bool,
-    stage: str | None,
-    alias: str | None,
-    **options: Any,
-) -> None:
+def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
     """Show the registry as a tree: all of it, or each MODEL, a name or a pattern as with --models."""
     from jenkins_mlflow.commands.list import show_registry
 
-    options["models"] = (*options["models"], *names)
-    session = open_session({"select.metric": metric, **mark_flags(stage, alias)}, options)
+    session = open_session(options, models=names)
     finish(show_registry(session, brief=brief), options, session)
 
 
 @cli.command()
-@marks
-@common
-def doctor(stage: str | None, alias: str | None, **options: Any) -> None:
-    """Diagnose server, store, locks and models, and say what to do. Changes nothing; a problem is exit code 1."""
-    from jenkins_mlflow.commands.doctor import doctor as run_doctor
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default="mlops.yaml",
+    show_default=True,
+    metavar="FILE",
+    help="The file that is written; - for standard output.",
+)
+@click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else it is left out].")
+@click.option("--models", multiple=True, metavar="PATTERN", help="Registered models of this project.")
+def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> None:
+    """Write a starter config from the registry's models and metrics and this folder's training scripts."""
+    from jenkins_mlflow.commands.init import make_starter, write_starter
 
-    session = open_session(mark_flags(stage, alias), options)
-    finish(run_doctor(session), options, session)
+    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if str(output) != "-" and os.path.lexists(output):
+        write_starter(output, "")  # refuses, before anything is read
+    text = make_starter(uri, models, Path.cwd(), os.environ)
+    if str(output) == "-":
+        click.echo(text, nl=False)
+        return
+    write_starter(output, text)
+    done = f"wrote {printable(str(output))}"
+    if not uri:
+        done += " from this folder alone: no registry was asked, for there is no tracking URI"
+        run = "jenkins-mlflow train, or select where something is registered already"
+        todo = f"read it, and {SET_URI}; then run: {run}"
+    elif tracking_uri:
+        todo = "read it, set MLFLOW_TRACKING_URI to the same address, then run: jenkins-mlflow select"
+    else:
+        todo = "read it, then run: jenkins-mlflow select"
+    Terminal().say(f"{done}\nnext:  {todo}")
 
 
 @cli.command()
-def schema() -> None:
-    """Print the JSON Schema of the config file."""
+@click.option("--result", metavar="COMMAND", help="Of this command's JSON document instead.")
+def schema(result: str | None) -> None:
+    """Print the JSON Schema of the config file, or of a command's result."""
     from jenkins_mlflow.config.schema import json_schema
+    from jenkins_mlflow.results.schema import RESULTS, result_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    if result is not None and result not in RESULTS:
+        raise UsageError(f"{result} is no command with a result", next_step=f"one of {', '.join(RESULTS)}")
+    click.echo(json.dumps(result_schema(result) if result else json_schema(), indent=2))
 
 
-for command in (cleanup, lease, restore):
+for command in (cleanup, doctor, history, lease, migrate, reclaim, restore):
     cli.add_command(command)
 
 try:
@@ -261,28 +281,44 @@ def _stop_on_signals() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; every expected failure is printed, none has a traceback."""
+def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
+    """Run one command line; every expected failure is printed, none has a traceback.
+
+    Args:
+        arguments: Without the program's name.
+        invocation: Gets the command's result.
+
+    Returns:
+        The exit code.
+    """
+    invocation = invocation or Invocation()
     prepare_streams()
     _stop_on_signals()
-    sessions: list[Session] = []
     command = next((word for word in arguments if word in cli.commands), "")
     try:
-        code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False, obj=sessions)
+        code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False, obj=invocation)
         return code if isinstance(code, int) else errors.DONE
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return errors.USAGE
     except click.ClickException as error:
         where = (
             error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "jenkins-mlflow"
         )
-        return fail(UsageError(error.format_message(), next_step=f"{where} --help"), arguments, command)
+        return fail(
+            UsageError(error.format_message(), next_step=f"{where} --help"), arguments, command, invocation
+        )
     except (JenkinsMlflowError, Interrupted) as error:
-        return fail(error, arguments, command, sessions)
+        return fail(error, arguments, command, invocation)
     except BrokenPipeError:
         return leave_quietly()
     except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
-        Terminal().insist(traceback.format_exc().rstrip())
-        bug = JenkinsMlflowError(f"this is a bug: {type(error).__name__}: {error}")
-        return fail(bug, arguments, command, sessions)
+        Terminal().alert(traceback.format_exc().rstrip())
+        bug = JenkinsMlflowError(
+            f"this is a bug: {type(error).__name__}: {error}",
+            next_step="see with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
+        )
+        return fail(bug, arguments, command, invocation)
 
 
 def main() -> NoReturn:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ import click
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.render import FORMATS
 
+TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_REPORT = "mlflow-report"
 
@@ -43,6 +46,50 @@ class Related(click.Option):
         return super().handle_parse_result(ctx, opts, args)
 
 
+class Configured(click.Option):
+    """An option that overrides a key of the config. Its default is the key's, and is written there alone.
+
+    Args:
+        key: The key's dotted path, such as ``cleanup.keep_last``.
+    """
+
+    def __init__(self, *args: Any, key: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.key = key
+
+    @property
+    def words(self) -> str:
+        """The help with the default; the config's schema is loaded for it, so only where help is shown."""
+        from jenkins_mlflow.config.schema import default_of
+
+        default = default_of(self.key)
+        text = self.help or ""
+        return f"{text.rstrip('.')} [{default}]." if default else text
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        return record and (record[0], record[1].replace(self.help or "", self.words))
+
+
+def configured(*names: str, key: str, **attributes: Any) -> Callable[[F], F]:
+    """A click option that overrides a key of the config."""
+    return click.option(*names, cls=Configured, key=key, **attributes)
+
+
+def overrides(context: click.Context) -> dict[str, tuple[str, object]]:
+    """What the command line gives of the config: by dotted key, the option and its value.
+
+    Of two options for one key, a name and its former one, the first that the command declares counts.
+    """
+    found: dict[str, tuple[str, object]] = {}
+    for option in context.command.params:
+        if isinstance(option, Configured):
+            value = context.params.get(str(option.name))
+            if value not in (None, ()):
+                found.setdefault(option.key, (option.opts[0], list(value) if option.multiple else value))
+    return found
+
+
 def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     """Several click options as one decorator, shown in the given order."""
     return lambda function: functools.reduce(lambda f, decorate: decorate(f), reversed(decorators), function)
@@ -56,8 +103,12 @@ common = _options(
         help="Config file [mlops.yaml, if it exists].",
     ),
     click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else the config's]."),
-    click.option(
-        "--models", multiple=True, metavar="PATTERN", help="Registered models that form the group [all]."
+    configured(
+        "--models",
+        key="models",
+        multiple=True,
+        metavar="PATTERN",
+        help="Registered models that form the group [all].",
     ),
     click.option(
         "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
@@ -67,41 +118,64 @@ common = _options(
         "--report",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Folder for logs and notices; if given, also for COMMAND.json and the gates as JUnit "
+        help="Folder for logs and notices; if given, also for index.html, COMMAND.json, COMMAND.csv and the gates as "
+        "JUnit "
         f"[{DEFAULT_REPORT}].",
     ),
 )
 build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
 selecting = _options(
-    click.option("--metric", help="Metric that ranks the candidates [roc_auc]."),
-    click.option("--direction", metavar="maximize|minimize", help="Which values are better [maximize]."),
-    click.option("--min-improvement", metavar="X", help="Least gain over the champion [0]."),
-    click.option(
+    configured("--metric", key="select.metric", help="Metric that ranks the candidates."),
+    configured(
+        "--direction",
+        key="select.direction",
+        metavar="maximize|minimize",
+        help="Which values are better.",
+    ),
+    configured(
+        "--min-improvement", key="select.min_improvement", metavar="X", help="Least gain over the champion."
+    ),
+    configured(
         "--scope",
+        key="select.scope",
         metavar="build|group",
-        help="Candidates: this build's versions, or all of the group [group].",
+        help="Candidates: this build's versions, or all of the group.",
     ),
     build,
 )
+to_server = click.option(
+    "--to-server",
+    metavar="NAME",
+    help="Compare with production on this server of the config (`servers`); a promotion copies the version there.",
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
 marks = _options(
-    click.option("--stage", help="Stage that means production [Production]."),
-    click.option("--alias", help="Alias that means production [champion]."),
+    configured("--stage", key="promote.stage", help="Stage that means production."),
+    configured("--alias", key="promote.alias", help="Alias that means production."),
 )
 
 
-def mark_flags(stage: str | None, alias: str | None) -> dict[str, object]:
-    """The values that the options of ``marks`` set in the configuration."""
-    return {"promote.stage": stage, "promote.alias": alias}
+def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A duration such as `30d`, read as the config does."""
+    from pydantic_core import PydanticCustomError
+
+    from jenkins_mlflow.config.values import parse_duration
+
+    try:
+        return None if value is None else parse_duration(value, likely_unit="d")
+    except PydanticCustomError as error:
+        raise click.BadParameter(f"expected {error}", context, parameter) from error
 
 
-def select_flags(
-    metric: str | None, direction: str | None, min_improvement: str | None, scope: str | None
-) -> dict[str, object]:
-    """The values that the options of ``selecting`` set in the configuration."""
-    return {
-        "select.metric": metric,
-        "select.direction": direction,
-        "select.min_improvement": min_improvement,
-        "select.scope": scope,
-    }
+def place(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """What a promotion may replace: MODEL/VERSION, or the word nothing."""
+    if value is None or re.fullmatch(r"nothing|.+/[1-9][0-9]*", value):
+        return value
+    raise click.BadParameter(
+        "expected a version in production as MODEL/VERSION, or the word nothing", context, parameter
+    )
+
+
+def epoch(moment: datetime | None) -> float | None:
+    """A time that was given in UTC, as seconds since the epoch."""
+    return moment.replace(tzinfo=timezone.utc).timestamp() if moment else None

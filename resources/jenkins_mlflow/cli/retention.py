@@ -1,23 +1,42 @@
-"""The commands of retention: cleanup, lease, restore."""
+"""The commands of retention: cleanup, lease, reclaim, restore."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from jenkins_mlflow.cli.ending import finish, open_session
-from jenkins_mlflow.cli.options import common, mark_flags, marks
+from jenkins_mlflow.cli.options import TIMES, common, configured, duration, epoch, marks
 from jenkins_mlflow.errors import UsageError
+
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, 16),
+    default=8,
+    show_default=True,
+    help="Deletions at once; fewer spare a shared server.",
+)
+rate = click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Most deletions a second [any]."
+)
 
 
 @click.command()
 @click.option("--model", help="Clean up only this registered model.")
-@click.option("--keep-last", metavar="N", help="Newest versions, not in production, that stay [3].")
-@click.option("--keep-within", "--min-age", metavar="DURATION", help="Younger versions stay, e.g. 7d [0].")
-@click.option("--max-deletions", metavar="N", help="Most deletions in one run [500].")
+@configured(
+    "--keep-last",
+    key="cleanup.keep_last",
+    metavar="N",
+    help="Newest versions, not in production, that stay.",
+)
+@configured(
+    "--keep-within", key="cleanup.keep_within", metavar="DURATION", help="Younger versions stay, e.g. 7d."
+)
+@configured("--min-age", key="cleanup.keep_within", metavar="DURATION", help="Former name of --keep-within.")
+@configured("--max-deletions", key="cleanup.max_deletions", metavar="N", help="Most deletions in one run.")
 @click.option(
     "--allow-remove-all",
     is_flag=True,
@@ -36,9 +55,18 @@ from jenkins_mlflow.errors import UsageError
 )
 @click.option(
     "--at",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    type=TIMES,
     help="Count ages from this time (UTC) instead of now; with --dry-run or --plan.",
 )
+@configured(
+    "--reclaim",
+    key="cleanup.reclaim.mode",
+    metavar="none|artifacts|runs",
+    help="At the end, free the files of what was deleted longer ago than cleanup.reclaim.grace.",
+)
+@click.option("--no-bytes", is_flag=True, help="Do not count the bytes of what goes.")
+@workers
+@rate
 @marks
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -47,29 +75,23 @@ from jenkins_mlflow.errors import UsageError
 @common
 def cleanup(
     model: str | None,
-    keep_last: str | None,
-    keep_within: str | None,
-    max_deletions: str | None,
     allow_remove_all: bool,
     dry_run: bool,
     write: Path | None,
     read: Path | None,
     at: datetime | None,
-    stage: str | None,
-    alias: str | None,
+    no_bytes: bool,
+    workers: int,
+    rate: float | None,
     yes: bool,
     ask: bool,
     **options: Any,
 ) -> None:
     """Delete the versions that no rule of the retention policy keeps: plan, ask (or --yes), delete."""
+    from jenkins_mlflow.cleanup.pace import Pace
     from jenkins_mlflow.commands.cleanup import Wish, clean_up
 
-    flags = {
-        "cleanup.keep_last": keep_last,
-        "cleanup.keep_within": keep_within,
-        "cleanup.max_deletions": max_deletions,
-    } | mark_flags(stage, alias)
-    session = open_session(flags, options)
+    session = open_session(options)
     wish = Wish(
         model=model,
         plan_only=dry_run,
@@ -78,21 +100,11 @@ def cleanup(
         allow_remove_all=allow_remove_all,
         write=write,
         read=read,
-        at=_epoch(at),
+        at=epoch(at),
+        count_bytes=not no_bytes,
+        pace=Pace(workers, rate),
     )
     finish(clean_up(session, wish), options, session)
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A duration such as `30d`, read as the config does."""
-    from pydantic_core import PydanticCustomError
-
-    from jenkins_mlflow.config.values import parse_duration
-
-    try:
-        return None if value is None else parse_duration(value)
-    except PydanticCustomError as error:
-        raise click.BadParameter(f"expected {error}", context, parameter) from error
 
 
 @click.command()
@@ -100,7 +112,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--version", type=click.IntRange(min=1), help="Its version.")
 @click.option("--holder", help="Who runs the version, such as a cluster.")
 @click.option(
-    "--for", "seconds", callback=_seconds, metavar="DURATION", help="How long from now on, e.g. 30d."
+    "--for", "seconds", callback=duration, metavar="DURATION", help="How long from now on, e.g. 30d."
 )
 @click.option("--release", is_flag=True, help="End the lease.")
 @common
@@ -115,7 +127,7 @@ def lease(
     """Say who runs a version: no cleanup deletes it until the lease ends or is released."""
     from jenkins_mlflow.commands import lease as lease_command
 
-    session = open_session({}, options)
+    session = open_session(options)
     given = [option is not None for option in (model, version, holder)]
     if not any(given) and seconds is None and not release:
         finish(lease_command.list_leases(session), options, session)
@@ -135,7 +147,7 @@ def lease(
 @click.option("--build", "build_url", metavar="URL", help="Only what this build deleted.")
 @click.option(
     "--since",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    type=TIMES,
     help="Only what was deleted at this time (UTC) or later.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be restored, change nothing.")
@@ -151,11 +163,62 @@ def restore(
     """Register versions again that a cleanup deleted: with new numbers, and no mark of a living version."""
     from jenkins_mlflow.commands import restore as restore_command
 
-    session = open_session({}, options)
-    choice = restore_command.Choice(version, build_url, _epoch(since))
+    session = open_session(options)
+    choice = restore_command.Choice(version, build_url, epoch(since))
     finish(restore_command.restore_versions(session, model, choice, plan_only=dry_run), options, session)
 
 
-def _epoch(moment: datetime | None) -> float | None:
-    """A time that was given in UTC, as seconds since the epoch."""
-    return moment.replace(tzinfo=timezone.utc).timestamp() if moment else None
+@click.command()
+@click.option("--model", help="Only what was deleted of this registered model.")
+@configured(
+    "--mode",
+    key="cleanup.reclaim.mode",
+    metavar="artifacts|runs",
+    help="What goes: the versions' files, or all of their runs.",
+)
+@configured(
+    "--grace",
+    key="cleanup.reclaim.grace",
+    metavar="DURATION",
+    help="How long a deleted version can be restored.",
+)
+@click.option(
+    "--orphans",
+    is_flag=True,
+    help="Instead, free the files of ended runs that no registered version comes from, deleted runs included.",
+)
+@click.option(
+    "--older-than",
+    callback=duration,
+    metavar="DURATION",
+    help="With --orphans: only runs that ended longer ago.",
+)
+@workers
+@rate
+@click.option("--dry-run", is_flag=True, help="Show what would be freed, change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+def reclaim(
+    model: str | None,
+    orphans: bool,
+    older_than: float | None,
+    workers: int,
+    rate: float | None,
+    dry_run: bool,
+    yes: bool,
+    **options: Any,
+) -> None:
+    """Free the files of versions that a cleanup deleted, if nothing refers to them: for good, after a grace period."""
+    from jenkins_mlflow.cleanup.pace import Pace
+    from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim as run_reclaim
+
+    session = open_session(options)
+    wish = ReclaimWish(
+        model=model,
+        plan_only=dry_run,
+        yes=yes,
+        orphans=orphans,
+        older_than=older_than,
+        pace=Pace(workers, rate),
+    )
+    finish(run_reclaim(session, wish), options, session)

@@ -8,15 +8,19 @@ is not selected again.
 from __future__ import annotations
 
 import functools
-import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.bounded import run_bounded
-from jenkins_mlflow.commands.carry_out import carry_out, promotion, rollback_tags
-from jenkins_mlflow.commands.session import Document, Purpose, Session
-from jenkins_mlflow.config.schema import Check
+from jenkins_mlflow.commands.carry_out import carry_out, place, promotion, rollback_tags
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.config.promote import Check
 from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.history.book import Book
+from jenkins_mlflow.history.event import Event, new_id
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.changes import in_scope, is_done
 from jenkins_mlflow.promotion.outcome import Outcome
@@ -27,13 +31,16 @@ from jenkins_mlflow.promotion.smoke_test import Checked
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PASSED, PENDING
 from jenkins_mlflow.text import printable
 
 LOG = "check.log"
 
 
-def check_afterwards(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
+def check_afterwards(
+    session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
+) -> PromoteResult:
     """Run the check that follows a promotion; when it fails, undo the promotion and report that.
 
     A version that was in production already is checked if the check of its promotion did not come to an end.
@@ -43,32 +50,37 @@ def check_afterwards(session: Session, registry: Registry, plan: Plan, outcome: 
         registry: The registry that the promotion was made in.
         plan: What was planned.
         outcome: What came of it.
+        result: The promotion's result.
 
     Returns:
-        What the check adds to the promotion's document, or replaces in it; nothing where no check is due.
+        The result with what the check said, and what was undone; as it was where no check is due.
     """
     rules, again = session.config.promote.check, outcome.status == "already"
     if rules is None or outcome.status not in ("promoted", "already"):
-        return {}
+        return result
     promoted = registry.version(outcome.table.model, outcome.table.number)
     if again and promoted.tags.get(CHECK_TAG) != PENDING:
-        return {}
-    checked = after_check(rules, promoted, plan.target, session.uri, session.report)
+        return result
+    checked = after_check(rules, promoted, plan.target, session.uri, session.report, session.environ)
+    result = replace(result, check=CheckPart(**vars(checked)))
     label = plan.candidate.label
     if checked.passed:
         session.terminal.say(f"check: {checked.reason}")
         _note(session, registry, plan, promoted, PASSED)
-        return {"check": vars(checked), **_look_again(session, registry, plan, outcome)}
-    session.terminal.insist(printable(f"{label} failed its check: {checked.reason}; rolling back"))
+        return _look_again(session, registry, plan, outcome, result)
+    session.terminal.alert(printable(f"{label} failed its check: {checked.reason}; rolling back"))
     _note(session, registry, plan, promoted, FAILED)
-    undone = (
-        _roll_back(session, registry, promoted) if again else _take_back(session, registry, plan, outcome)
-    )
-    told = f"{label} was promoted, failed its check ({checked.reason}), and {undone['message']}"
-    return {**undone, "check": vars(checked), "message": printable(told)}
+    if again:
+        result = _roll_back(session, registry, promoted, result)
+    else:
+        result = _take_back(session, registry, plan, outcome, result)
+    message = f"{label} was promoted, failed its check ({checked.reason}), and {result.message}"
+    return replace(result, message=printable(message))
 
 
-def after_check(rules: Check, version: Version, target: Target, uri: str, folder: Path) -> Checked:
+def after_check(
+    rules: Check, version: Version, target: Target, uri: str, folder: Path, environ: Mapping[str, str]
+) -> Checked:
     """Run the command; exit code 0 within the deadline passes.
 
     It finds in its environment MLFLOW_TRACKING_URI, JENKINS_MLFLOW_MODEL, _VERSION, _STAGE and _ALIAS.
@@ -79,12 +91,13 @@ def after_check(rules: Check, version: Version, target: Target, uri: str, folder
         target: What marks it.
         uri: The tracking URI.
         folder: The report folder, for the log.
+        environ: The environment otherwise.
 
     Raises:
         Interrupted: a signal arrived; the command was ended first.
     """
     environ = {
-        **os.environ,
+        **environ,
         "MLFLOW_TRACKING_URI": uri,
         "JENKINS_MLFLOW_MODEL": version.model,
         "JENKINS_MLFLOW_VERSION": str(version.number),
@@ -95,17 +108,19 @@ def after_check(rules: Check, version: Version, target: Target, uri: str, folder
     return Checked(not ended.failure, ended.failure or "the check passed", round(ended.seconds, 3))
 
 
-def _look_again(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
+def _look_again(
+    session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
+) -> PromoteResult:
     """What a check that took a while cannot have seen: whether the version still is the one in production."""
     live = _live(session, registry, plan)
     if is_done(outcome.table, live, plan.target):
-        return {}
-    there = ", ".join(version.label for version in in_scope(outcome.table, live, plan.target)) or "NOTHING"
+        return result
+    serving = ", ".join(version.label for version in in_scope(outcome.table, live, plan.target)) or "NOTHING"
     message = (
         f"{plan.candidate.label} was promoted and passed its check, but then someone else changed production; "
-        f"in production now: {there}"
+        f"in production now: {serving}"
     )
-    return {"status": "overtaken", "exit_code": errors.FAILED, "message": message}
+    return replace(result, status="overtaken", message=message)
 
 
 def _live(session: Session, registry: Registry, plan: Plan) -> Snapshot:
@@ -113,71 +128,108 @@ def _live(session: Session, registry: Registry, plan: Plan) -> Snapshot:
     return registry.snapshot([plan.table.model, *group])
 
 
-def _take_back(session: Session, registry: Registry, plan: Plan, outcome: Outcome) -> Document:
+def _take_back(
+    session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
+) -> PromoteResult:
     """Undo the promotion that this command has made: every mark goes back to what it found."""
     begun = Begun("promotion", by=session.build.user, url=session.build.url)
+    book, at = session.book(registry), now()
     with session.lock_for(registry, "rollback", outcome.table) as lock:
         undone = promotion(session, registry, plan, lock).take_back(begun, outcome.table)
         if undone.failed:
-            return _failed("; ".join(undone.failed))
+            return _failed(result, "; ".join(undone.failed))
         if undone.kept:
-            return _kept(undone.kept)
+            return _kept(result, undone.kept)
         serving = in_scope(outcome.table, _live(session, registry, plan), plan.target)
-        tags = rollback_tags(session, plan.candidate, now())
+        _keep(session, plan, outcome, at, serving, book, lock.now(), registry.under(lock))
+        tags = rollback_tags(session, plan.candidate, at)
+        held = registry.under(lock)
         for version in serving:
             registry.retrying(
                 f"tagging {version.label}",
-                functools.partial(registry.tag_version, version.model, version.number, tags),
+                functools.partial(held.record, version.model, version.number, tags),
             )
+    book.write()
     if not serving:
-        return {
-            **_told("rolled_back", "was rolled back: nothing is in production, as before"),
-            "production": [],
-        }
-    labels = ", ".join(version.label for version in serving)
-    message = f"was rolled back: {labels} is in production again"
-    return {**_told("rolled_back", message), "production": [version.place for version in serving]}
+        message = "was rolled back: nothing is in production, as before"
+    else:
+        labels = ", ".join(version.label for version in serving)
+        message = f"was rolled back: {labels} is in production again"
+    return replace(result, status="rolled_back", message=message, production=tuple(map(place, serving)))
 
 
-def _roll_back(session: Session, registry: Registry, promoted: Version) -> Document:
+def _keep(
+    session: Session,
+    plan: Plan,
+    outcome: Outcome,
+    at: str,
+    serving: Sequence[Version],
+    book: Book,
+    time: int,
+    held: Registry,
+) -> None:
+    """Keep in the history that a promotion was taken back."""
+    own = next((version for version in serving if version.model == outcome.table.model), None)
+    taken = (outcome.table.model, outcome.table.number)
+    book.keep(
+        Event(
+            new_id(time),
+            "check",
+            outcome.table.model,
+            own.number if own else None,
+            time,
+            at,
+            tuple(version.identity for version in serving),
+            ((*taken, outcome.table.created.get(taken, 0)),),
+            by=session.build.user,
+            build=session.build.url,
+            reason=f"{plan.candidate.label} failed its check",
+        ),
+        held,
+    )
+
+
+def _roll_back(
+    session: Session, registry: Registry, promoted: Version, result: PromoteResult
+) -> PromoteResult:
     """Return to what an earlier command's promotion recorded as in production before."""
     target = session.target
     patterns = session.patterns if target.exclusive else (promoted.model,)
-    snapshot = session.settled(registry, patterns, Purpose.PROMOTE)
+    snapshot = settled(session, registry, patterns, Purpose.PROMOTE)
     try:
-        way = plan_return(snapshot, promoted.model, None, target, unrecorded=True)
-        if way.current is None or way.current.identity != promoted.identity:
-            return _kept("someone else has changed what is in production")
-        back = plan_promotion(snapshot, way.model, way.number, target)
+        returning = plan_return(snapshot, promoted.model, None, target, unrecorded=True)
+        if returning.current is None or returning.current.identity != promoted.identity:
+            return _kept(result, "someone else has changed what is in production")
+        back = plan_promotion(snapshot, returning.model, returning.number, target)
     except (NotFound, Refused) as unknown:
-        return _kept(f"{unknown.message}; `jenkins-mlflow rollback --to` goes back")
+        return _kept(result, f"{unknown.message}; `jenkins-mlflow rollback --to` goes back")
     begun = Begun("rollback", now(), session.build.user, session.build.url)
-    tags = {**rollback_tags(session, promoted, begun.at), **before_tags(way.before)}
-    outcome, document = carry_out(session, registry, back, begun, tags)
+    tags = {**rollback_tags(session, promoted, begun.at), **before_tags(returning.before)}
+    outcome, notice = carry_out(session, registry, back, begun, tags)
+    result = replace(
+        result, production=tuple(map(place, outcome.production)), lock_seconds=outcome.lock_seconds
+    )
     if outcome.status != "promoted":
-        code = document["exit_code"] or errors.FAILED
-        return {**document, **_failed(outcome.message), "exit_code": code}
+        code = errors.BY_HAND if outcome.by_hand else errors.FAILED
+        result = replace(result, code=code, missing=outcome.missing, notice=notice)
+        return _failed(result, outcome.message)
     message = f"was rolled back: {back.candidate.label} is in production again"
-    return {**_told("rolled_back", message), "production": document["production"]}
+    return replace(result, status="rolled_back", message=message)
 
 
 def _note(session: Session, registry: Registry, plan: Plan, promoted: Version, end: str) -> None:
     """Tag the version, and what it is a copy of, with the end of its check; failing to is worth a warning."""
     for version in (promoted, *((plan.candidate,) if plan.copies else ())):
         try:
-            registry.tag_version(version.model, version.number, {CHECK_TAG: end})
+            registry.record(version.model, version.number, {CHECK_TAG: end})
         except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
             why = classify(error).summary
             session.warn(f"{version.label} could not be tagged with the end of its check ({end}): {why}")
 
 
-def _told(status: str, message: str) -> Document:
-    return {"status": status, "exit_code": errors.FAILED, "message": message}
+def _failed(result: PromoteResult, why: str) -> PromoteResult:
+    return replace(result, status="check_failed", message=f"could not be rolled back: {why}")
 
 
-def _failed(why: str) -> Document:
-    return _told("check_failed", f"could not be rolled back: {why}")
-
-
-def _kept(why: str) -> Document:
-    return _told("check_failed", f"was not rolled back: {why}")
+def _kept(result: PromoteResult, why: str) -> PromoteResult:
+    return replace(result, status="check_failed", message=f"was not rolled back: {why}")

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
-from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, dry_run, plan_cleanup
+from jenkins_mlflow.cleanup.held import what_is_held
+from jenkins_mlflow.cleanup.known import Known, open_entries
+from jenkins_mlflow.cleanup.pace import Pace
+from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult as Cleaned, dry_run, plan_cleanup, total
 from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_plan
 from jenkins_mlflow.cleanup.protection import Protection
-from jenkins_mlflow.commands.session import Document, Purpose, Session
-from jenkins_mlflow.config.schema import Cleanup
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError, error_document
-from jenkins_mlflow.registry.client import Registry, matches
+from jenkins_mlflow.cleanup.sizes import with_sizes
+from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, UsageError
+from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.results.base import error_part
+from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
 from jenkins_mlflow.text import argument, plural, printable, redact
+
+GONE = ("deleted", "already gone")
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class Wish:
         write: Write the plan to this file, and change nothing.
         read: Carry out the plan in this file, and nothing else.
         at: The time that ages are counted from, in seconds since the epoch; None for now.
+        count_bytes: Whether the files of what goes are counted, where anybody looks at it or frees it.
+        pace: How fast.
     """
 
     model: str | None = None
@@ -42,6 +57,8 @@ class Wish:
     write: Path | None = None
     read: Path | None = None
     at: float | None = None
+    count_bytes: bool = True
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def looks_only(self) -> bool:
@@ -69,7 +86,7 @@ class Wish:
             )
 
 
-def clean_up(session: Session, wish: Wish) -> Document:
+def clean_up(session: Session, wish: Wish) -> CleanupResult:
     """`cleanup`: plan, show, ask, delete.
 
     Raises:
@@ -91,30 +108,102 @@ def clean_up(session: Session, wish: Wish) -> Document:
             )
     else:
         plan = _plan(session, registry, wish, now)
-    document: Document = {"command": "cleanup", "exit_code": errors.DONE, **dry_run(plan).document()}
+        told = wish.looks_only or rules.reclaim.mode != "none"
+        if told and wish.count_bytes and not plan.refusals:
+            plan = replace(plan, items=with_sizes(registry, plan.items, wish.pace.workers))
+    planned = cleanup_result(dry_run(plan))
     if plan.refusals:
-        return document | _ended(session, _refusal(plan, wish.model))
+        return _ended(session, planned, _refusal(plan, wish.model))
     if wish.write:
         write_plan(wish.write, plan, origin)
     if wish.looks_only or not plan.deletions:
-        return document
+        return _after(session, registry, wish, now, planned, dry_run(plan))
     if not wish.yes and not _agreed(session, plan, wish):
-        return {**document, "status": "nothing", "message": "nothing was deleted: the answer was no"}
+        return replace(planned, status="nothing", message="nothing was deleted: the answer was no")
     with session.terminal.progress("deleting versions", len(plan.deletions)) as advance:
-        result = apply_cleanup(
+        cleaned = apply_cleanup(
             registry,
             plan,
             lambda models: session.lock(registry, "cleanup", models, models),
             journal=Journal(registry, session.build.url, now),
             progress=advance,
+            pace=wish.pace.limiter(),
+            workers=wish.pace.workers,
         )
-    document |= {**result.document(), "exit_code": exit_code(result)}
-    if result.stopped:
-        document |= {**_ended(session, result.stopped, result.message), "exit_code": exit_code(result)}
-    return document
+    result = replace(cleanup_result(cleaned), code=exit_code(cleaned))
+    if cleaned.stopped:
+        return _ended(session, result, cleaned.stopped)
+    return _after(session, registry, wish, now, result, cleaned)
 
 
-def exit_code(result: CleanupResult) -> int:
+def _after(
+    session: Session,
+    registry: Registry,
+    wish: Wish,
+    now: float,
+    result: CleanupResult,
+    cleaned: Cleaned,
+) -> CleanupResult:
+    """The result with what is still held, and with what was freed if the config says so."""
+    rules = session.config.cleanup
+    living = [item.version for item in cleaned.items if item.outcome not in GONE]
+    try:
+        entries = [
+            entry
+            for entry in Journal(registry).read(wish.model)
+            if matches(entry.version.model, [wish.model] if wish.model else session.config.models)
+            and matches(entry.version.model, rules.include)
+            and not matches(entry.version.model, rules.exclude)
+        ]
+        held = what_is_held(open_entries(Known(living, entries)), rules.reclaim, now)
+        result = replace(result, held=held.part, message=f"{result.message}{held.description}")
+        if rules.reclaim.mode != "none":
+            ask = ReclaimWish(wish.model, plan_only=wish.looks_only, yes=wish.yes, pace=wish.pace)
+            freed = reclaim(session, ask)
+            code = result.exit_code or freed.exit_code
+            result = replace(
+                result,
+                reclaim=freed,
+                message=f"{result.message}; {freed.message}",
+                code=code,
+                error=freed.error,
+            )
+    except JenkinsMlflowError as error:
+        deleted = any(item.outcome in GONE for item in result.items)
+        code = errors.PARTLY if deleted else error.exit_code
+        result = _ended(session, replace(result, code=code), error)
+    return result
+
+
+def cleanup_result(cleaned: Cleaned) -> CleanupResult:
+    """What `cleanup` reports of a plan, or of one that was carried out."""
+    return CleanupResult(
+        status=cleaned.status,
+        message=cleaned.message,
+        policy=tuple(PolicyPart(models=pattern, keep=rules) for pattern, rules in cleaned.policy),
+        items=tuple(
+            ItemPart(
+                model=item.version.model,
+                version=item.version.number,
+                stage=item.version.stage,
+                aliases=item.version.aliases,
+                created=item.version.created,
+                action=item.action,
+                reason=item.reason,
+                rule=item.rule,
+                rank=item.rank,
+                outcome=item.outcome,
+                error=item.error,
+                bytes=item.bytes,
+                storage=item.storage,
+            )
+            for item in cleaned.items
+        ),
+        bytes=total(item for item in cleaned.items if item.outcome in ("", *GONE)),
+    )
+
+
+def exit_code(result: Cleaned) -> int:
     """What a pipeline must know: BUSY if others hold every model, PARTLY if an error came after the first deletion."""
     outcomes = [item.outcome for item in result.items if item.action == "delete"]
     if isinstance(result.stopped, Interrupted) or (result.stopped and "deleted" not in outcomes):
@@ -135,14 +224,18 @@ def _plan(session: Session, registry: Registry, wish: Wish, now: float) -> Clean
     if rules.min_age:
         session.warn("cleanup.min_age has a new name: write keep_within instead")
     patterns = [model] if model else session.config.models
-    snapshot = session.settled(
-        registry, patterns, Purpose.LOOK if wish.looks_only else Purpose.CHANGE, with_runs=True
+    snapshot = settled(
+        session,
+        registry,
+        patterns,
+        Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
+        with_runs=RunsOf.every_version(),
     )
     world = snapshot if "*" in patterns else registry.snapshot(["*"])
 
     def planned(rules: Cleanup) -> CleanupPlan:
         return plan_cleanup(
-            Snapshot((snapshot.require(model),)) if model else snapshot,
+            Snapshot((require_model(registry, snapshot, model),)) if model else snapshot,
             world,
             rules,
             session.target,
@@ -172,15 +265,16 @@ def _refusal(plan: CleanupPlan, model: str | None) -> Refused:
     )
 
 
-def _ended(session: Session, error: JenkinsMlflowError | Interrupted, message: str = "") -> Document:
-    """Say what stopped a cleanup; the document's part about it."""
+def _ended(session: Session, result: CleanupResult, error: JenkinsMlflowError | Interrupted) -> CleanupResult:
+    """Say what stopped a cleanup, and add it to the result."""
     lines = [
-        f"error: {message or error.message}",
+        f"error: {result.message if result.status == 'stopped' else error.message}",
         f"state: {error.state}" if error.state else "",
         f"next:  {error.next_step or 'run the command again'}",
     ]
-    session.terminal.insist("\n".join(printable(line) for line in lines if line))
-    return {"exit_code": error.exit_code, "error": error_document(error)}
+    session.terminal.alert("\n".join(printable(line) for line in lines if line))
+    code = error.exit_code if result.code is None else result.code
+    return replace(result, code=code, error=error_part(error))
 
 
 def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
@@ -192,7 +286,7 @@ def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
             next_step="look at the plan with --dry-run, then say --yes",
         )
     for item in plan.deletions:
-        session.terminal.insist(f"  🗑️  {printable(item.version.label)}: {item.reason}")
+        session.terminal.alert(f"  🗑️  {printable(item.version.label)}: {item.reason}")
     patterns = session.config.models
     whose = (
         printable(wish.model)

@@ -1,58 +1,90 @@
-"""`doctor`: what is wrong with server, store and models, and what to do about it. Reads only."""
+"""`doctor`: what is wrong with server, store, rights, locks and models, and what to do about it.
+
+It reads only; with ``--probe`` it tries things out on a scratch model, see probe.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from jenkins_mlflow import errors
-from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.commands.doctor_storage import StorageWish, examine_storage
+from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.commands.probe import probe as run_probe
+from jenkins_mlflow.commands.recorded import read_recorded
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.history.timeline import drifts
 from jenkins_mlflow.methods.known_faults import keeps_files
-from jenkins_mlflow.promotion.intent import is_unfinished, read_intent
+from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
-from jenkins_mlflow.tags import CHECK_TAG, HOLDER_TAG, PENDING, TAG_PREFIX
-from jenkins_mlflow.text import argument, plural, redact
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.results.doctor import DoctorResult, Finding, Status
+from jenkins_mlflow.tags import HOLDER_TAG, TAG_PREFIX
+from jenkins_mlflow.text import argument, listed, plural, redact
+
+_SKEW = 60.0
+_MOST_ASKED = 20
+_NO_SUCH_VERSION = 2**31 - 1
+_HERE = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. ``fix`` says what to do; empty if all is well."""
+def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None) -> DoctorResult:
+    """`doctor`: what is wrong, and what to do about it.
 
-    what: str
-    status: Literal["fine", "problem", "note"]
-    message: str
-    fix: str = ""
-
-    def document(self) -> dict[str, Any]:
-        return vars(self)
-
-
-def diagnose(registry: Registry, patterns: Sequence[str], target: Target) -> list[Finding]:
-    """Look at the server, its store, the locks and the models.
+    Args:
+        session: What it works with.
+        probe: Whether a scratch model is made to try things out.
+        storage: Whether, and how, the files of versions are looked at.
 
     Raises:
         ConnectionFailed, RegistryError: the registry cannot be read at all.
     """
-    snapshot = registry.snapshot(patterns)
+    findings = diagnose(session, probe=probe)
+    findings += examine_storage(session, session.registry(), storage) if storage else []
+    problems = [finding for finding in findings if finding.status == "problem"]
+    drifted = [finding for finding in problems if finding.drift]
+    status: Status = "fine" if not problems else "drift" if problems == drifted else "problems"
+    message = f"{plural(len(problems), 'problem')} found" if problems else "no problem found"
+    if drifted:
+        message += f": {'; '.join(finding.message for finding in drifted)}"
+    return DoctorResult(status=status, message=message, findings=tuple(findings))
+
+
+def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
+    """Look at the server, its store, the account's rights, the locks, the models, and the record of them."""
+    registry = session.registry()
+    connection = registry.connection
+    with session.unwritten():
+        snapshot = registry.snapshot(session.patterns)
+    files = keeps_files(connection)
     return [
-        _server(registry),
-        _door(registry.connection),
-        *_locks(registry),
-        *examine(snapshot, target),
+        server(connection, files=files),
+        door(connection),
+        *login(session.uri, os.environ),
+        *clock(connection, registry.now(), time.time()),
+        *file_store(session.config.promote.file_store, connection, files=files),
+        *rights(registry, snapshot),
+        *locks(registry),
+        *leftovers(registry),
+        *examine(snapshot, session.target),
+        *drift(session, registry, snapshot),
+        *(run_probe(registry) if probe else ()),
     ]
 
 
-def _server(registry: Registry) -> Finding:
-    connection = registry.connection
+def server(connection: Connection, *, files: bool | None) -> Finding:
+    """The server's version, the client's, and the kind of store."""
     version, where = connection.server_version, redact(connection.uri)
-    files = keeps_files(connection)
     store = {True: "a file store", False: "a database", None: "an unknown kind of store"}[files]
-    text = f"{where}: MLflow {version or 'of unknown version'} with {store}"
+    text = f"{where}: MLflow {version or 'of unknown version'} with {store}{_client(version)}"
     fixed = ".".join(str(part) for part in FIXED_IN)
     if files is not False and is_affected(version):
         return Finding(
@@ -68,104 +100,166 @@ def _server(registry: Registry) -> Finding:
     return Finding("server", "fine", text)
 
 
-def _door(connection: Connection) -> Finding:
+def _client(version: str | None) -> str:
+    """The client's version, where it is another than the server's."""
+    try:
+        own = importlib.metadata.version("mlflow-skinny")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    return f" (the client here is {own})" if version and version != own else ""
+
+
+def door(connection: Connection) -> Finding:
+    """Which of the two doors is used."""
     if not connection.why_client:
         return Finding("door", "fine", "the server is asked by HTTP, without MLflow's client")
     return Finding("door", "fine", f"MLflow's client is used, because {connection.why_client}")
 
 
-def _locks(registry: Registry) -> Iterator[Finding]:
-    for name, _, tags in registry.flags():
+def login(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """A login that others can read, and a certificate that nobody checks. Pure."""
+    parts = urlsplit(uri)
+    secret = any(environ.get(f"MLFLOW_TRACKING_{name}") for name in ("PASSWORD", "TOKEN")) or parts.password
+    if parts.scheme == "http" and secret and parts.hostname not in _HERE:
+        yield Finding(
+            "login without TLS",
+            "note",
+            f"the login for {redact(uri)} crosses the network readable: the address begins with http",
+            "put TLS in front of the server, and use its https address",
+        )
+    if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        yield Finding(
+            "certificate not checked",
+            "note",
+            "MLFLOW_TRACKING_INSECURE_TLS is set: anybody on the way can pose as the server",
+            "unset MLFLOW_TRACKING_INSECURE_TLS; "
+            "export MLFLOW_TRACKING_SERVER_CERT_PATH=/path/of/the/server's/ca.pem",
+        )
+
+
+def clock(connection: Connection, store: float, here: float) -> Iterator[Finding]:
+    """Clocks that differ. Locks and ages go by the store's alone. Pure.
+
+    Args:
+        connection: A store opened directly is written with this machine's times.
+        store, here: The two times, in seconds since 1970.
+    """
+    apart = here - store
+    if abs(apart) > _SKEW:
+        word = "ahead of" if apart > 0 else "behind"
+        yield Finding(
+            "clock",
+            "note" if connection.over_http else "problem",
+            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records tell wrong times"
+            + ("" if connection.over_http else ", and MLflow dates new versions wrongly"),
+            "set this machine's clock: timedatectl set-ntp true",
+        )
+
+
+def file_store(folder: str | None, connection: Connection, *, files: bool | None) -> Iterator[Finding]:
+    """A file store that is configured, while the server keeps another store (mlflow 23634). Pure but for the folder."""
+    if folder and connection.over_http and files is False and Path(folder).is_dir():
+        quoted = argument(folder)
+        yield Finding(
+            "file store not served",
+            "problem",
+            f"promote.file_store is {folder}, but the server keeps a database: what is in that folder is not served. "
+            "A server that is started with MLFLOW_ALLOW_FILE_STORE and no --backend-store-uri makes a database of its "
+            "own",
+            f"MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri {quoted}; or remove promote.file_store",
+        )
+
+
+def rights(registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:
+    """Whether this account may change the models: by a tag for a version that cannot exist, which changes nothing.
+
+    A server checks rights before it looks for the version. 1 request a model, for the first ones of a large group.
+    """
+    refused = [model.name for model in snapshot.models[:_MOST_ASKED] if _is_refused(registry, model.name)]
+    if refused:
+        yield Finding(
+            "rights",
+            "problem",
+            f"this account may not change {listed(refused, 5)}",
+            f"an administrator gives it EDIT (MLflow 3.17): curl -u ADMIN -H 'Content-Type: application/json' "
+            f"{redact(registry.connection.uri)}/api/3.0/mlflow/users/permissions/grant -d "
+            + argument(
+                '{"username": "USER", "resource_type": "registered_model", '
+                f'"resource_id": {json.dumps(refused[0])}, "permission": "EDIT"}}'
+            ),
+        )
+
+
+def _is_refused(registry: Registry, name: str) -> bool:
+    key = TAG_PREFIX + "doctor"
+    try:
+        registry.connection.door.tag_version(name, _NO_SUCH_VERSION, key, "")
+    except Exception as error:  # noqa: BLE001  an answer is what is looked for
+        return classify(error).status in (401, 403)
+    return False
+
+
+def locks(registry: Registry) -> Iterator[Finding]:
+    """Who holds a lock, and locks whose holder is gone."""
+    now = registry.now() * 1000
+    for name, renewed, tags, signed in registry.flags():
         holder = Holder.from_tag(tags.get(HOLDER_TAG, ""))
-        if not holder.readable:
+        lease = min(holder.lease, LONGEST_LEASE)
+        age = (now - renewed) / 1000
+        if not signed:
+            yield Finding(
+                "lock",
+                "note",
+                f"the flag {name} is not signed with this key: it is waited for as long as others, then passed over; "
+                f"it says: {holder.summary}",
+                "if nobody works without the key, find out which account makes it; "
+                f"delete the registered model {name}",
+            )
+        elif not holder.readable:
             yield Finding(
                 "lock",
                 "note",
                 f"the flag {name} cannot be read: it holds up every command for {holder.lease:g} s",
                 f"if it comes back, find out which account makes it; if it stays, delete the registered model {name}",
             )
-            continue
-        yield Finding(
-            "lock",
-            "note",
-            f"{holder.what} is being worked on: {holder.words}",
-            f"nothing; if that has ended, the next command goes on without it, at the latest "
-            f"{min(holder.lease, LONGEST_LEASE):g} s after it ended, and removes the registered model {name} if it may",
-        )
-
-
-def examine(snapshot: Snapshot, target: Target) -> list[Finding]:
-    """What is wrong with the models. Pure."""
-    found = [finding for model in snapshot.models for finding in _examine(model, target)]
-    if target.exclusive:
-        found += _several_champions(snapshot, target)
-    count = (
-        f"{plural(len(snapshot.models), 'model')}, {plural(sum(1 for _ in snapshot.versions()), 'version')}"
-    )
-    return found or [Finding("models", "fine", f"{count}: each has at most one version in production")]
-
-
-def _examine(model: Model, target: Target) -> Iterator[Finding]:
-    if is_unfinished(model):
-        try:
-            intent = read_intent(model)
-            text = intent.title if intent else ""
-            fix = f"jenkins-mlflow promote --recover --models {argument(model.name)}"
-        except JenkinsMlflowError as error:
-            text, fix = error.message, error.next_step
-        yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
-        return
-    stage, alias = target.stage, target.alias
-    serving = model.staged(stage)
-    if len(serving) > 1:
-        numbers = " and ".join(str(version.number) for version in reversed(serving))
-        yield Finding(
-            "two in production",
-            "problem",
-            f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
-            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
-        )
-    for version in model.production(target):
-        if version.tags.get(CHECK_TAG) == PENDING:
-            origin = version.tags.get(TAG_PREFIX + "build_url") or version.tags.get(
-                TAG_PREFIX + "promoted_at", ""
-            )
+        elif age > lease + 1:
             yield Finding(
-                "check not ended",
-                "problem",
-                f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
-                "if nothing runs it any more: "
-                f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
+                "stale lock",
+                "note",
+                f"{holder.what} was being worked on ({holder.summary}), not renewed for {age:.0f} s: "
+                "its holder is gone",
+                f"nothing: it stops nobody, and the next command removes the registered model {name} if it may",
             )
-    holder = model.aliases.get(alias) if alias else None
-    if len(serving) == 1 and holder is not None and holder != serving[0].number:
+        else:
+            yield Finding(
+                "lock",
+                "note",
+                f"{holder.what} is being worked on: {holder.summary}",
+                f"nothing; if that has ended, the next command goes on without it, at the latest "
+                f"{lease:g} s after it ended, and removes the registered model {name} if it may",
+            )
+
+
+def leftovers(registry: Registry) -> Iterator[Finding]:
+    """Scratch models of a probe that was killed."""
+    for name in registry.probes():
         yield Finding(
-            "stage and alias differ",
-            "problem",
-            f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
-            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
+            "scratch model",
+            "note",
+            f"the registered model {name} is left of a `doctor --probe` that was killed, or is at work",
+            "jenkins-mlflow doctor --probe",
         )
 
 
-def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
-    serving = [model.name for model in snapshot.models if model.production(target)]
-    if len(serving) > 1:
+def drift(session: Session, registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:
+    """Where production is not what was recorded last; a promotion under way is no drift."""
+    settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
+    known = read_recorded(session, registry, settled)
+    for found in drifts(known.events, settled, session.target):
         yield Finding(
-            "several champions",
+            "changed outside",
             "problem",
-            f"the group is exclusive, but {len(serving)} of its models are in production: {', '.join(serving)}",
-            f"jenkins-mlflow promote --model {argument(serving[0])} (or the one that is to stay)",
+            found.describe(session.target),
+            " or ".join(found.fixes()),
+            drift=True,
         )
-
-
-def doctor(session: Session) -> Document:
-    """`doctor`: what is wrong, and what to do about it; changes nothing."""
-    findings = diagnose(session.registry(), session.config.models, session.target)
-    problems = sum(finding.status == "problem" for finding in findings)
-    return {
-        "command": "doctor",
-        "status": "problems" if problems else "fine",
-        "exit_code": errors.FAILED if problems else errors.DONE,
-        "message": f"{plural(problems, 'problem')} found" if problems else "no problem found",
-        "findings": [finding.document() for finding in findings],
-    }

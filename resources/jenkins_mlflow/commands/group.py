@@ -1,4 +1,4 @@
-"""The group of models that a command works on: every pattern must match, because a mistyped one matches nothing."""
+"""The models that a command works on: every pattern must match and every name exist; else the nearest name is told."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.client import matches
-from jenkins_mlflow.registry.snapshot import Snapshot
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.errors import NotFound, NothingRegistered, UsageError
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.text import listed, printable
 
 EVERY_MODEL = "*"
+_ALIKE = 0.5
+_SHOWN = 5
 
 
 class Names(Protocol):
@@ -34,7 +36,8 @@ def require_models(registry: Names, group: Snapshot, patterns: Sequence[str]) ->
         patterns: Names or patterns, of the config or the command line.
 
     Raises:
-        UsageError: a pattern matches nothing; it names the nearest existing name.
+        UsageError: a pattern matches nothing; it names the nearest existing name. NothingRegistered if none of them
+            matches anything.
     """
     found = [model.name for model in group.models]
     missing = [
@@ -51,13 +54,41 @@ def require_models(registry: Names, group: Snapshot, patterns: Sequence[str]) ->
         else "train and register one first: in the training script, or by train.register"
     )
     lines = [
-        f'"{printable(pattern)}" matches no registered model; {_nearest(pattern, known)}'
+        f'"{printable(pattern)}" matches no registered model; {nearest(pattern, known)}'
         for pattern in missing
     ]
-    raise UsageError("\n".join(lines), state="nothing was changed", next_step=hint)
+    error = UsageError if found else NothingRegistered
+    raise error("\n".join(lines), state="nothing was changed", next_step=hint)
 
 
-def _nearest(pattern: str, known: Sequence[str]) -> str:
+def require_model(registry: Names, group: Snapshot, name: str) -> Model:
+    """The model that a person named; costs a request only where it is not in the group.
+
+    Args:
+        registry: Where to look for the nearest name.
+        group: What was read of the registry.
+        name: The name, of the command line.
+
+    Raises:
+        NotFound: there is none of this name; it names the nearest one.
+    """
+    model = group.model(name)
+    if model is None:
+        raise no_such_model(registry, name)
+    return model
+
+
+def no_such_model(registry: Names, name: str) -> NotFound:
+    """The error of a model that a person named and that does not exist, with the nearest name."""
+    return NotFound(
+        f"there is no registered model {printable(name)!r}; {nearest(name, registry.names())}",
+        state="nothing was changed",
+        next_step="correct the name; `jenkins-mlflow list --models '*'` shows every one",
+    )
+
+
+def nearest(pattern: str, known: Sequence[str]) -> str:
+    """Which of the known names is most like a name or pattern that matches none, in words."""
     if not known:
         return "none is registered yet"
     literal = re.sub(r"[*?\[\]]", "", pattern).casefold()
@@ -69,4 +100,7 @@ def _nearest(pattern: str, known: Sequence[str]) -> str:
             difflib.SequenceMatcher(None, literal, text).ratio() for text in (folded, folded[: len(literal)])
         )
 
-    return f'the nearest name is "{printable(max(known, key=likeness))}"'
+    found = max(known, key=likeness)
+    if likeness(found) >= _ALIKE:
+        return f'the nearest name is "{printable(found)}"'
+    return f"there is no name like it; registered: {listed([printable(name) for name in known], _SHOWN)}"

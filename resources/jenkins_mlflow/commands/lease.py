@@ -6,16 +6,19 @@ import re
 from datetime import datetime, timezone
 
 from jenkins_mlflow.cleanup.lease import Lease, lease_tag, leases
-from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.commands.group import no_such_model
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import NotFound, UsageError
+from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.results.lease import LeasePart, LeaseResult
 from jenkins_mlflow.tags import LEASE_TAG
 from jenkins_mlflow.text import plural
 
 _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def take_lease(session: Session, model: str, number: int, holder: str, seconds: float) -> Document:
+def take_lease(session: Session, model: str, number: int, holder: str, seconds: float) -> LeaseResult:
     """`lease --for`: begin or renew a lease, from now on.
 
     It waits for a cleanup that is at work on the model: a version that is leased is not deleted any more.
@@ -26,17 +29,22 @@ def take_lease(session: Session, model: str, number: int, holder: str, seconds: 
     """
     _check_holder(holder)
     registry = session.registry()
+    _require_version(session, registry, model, number)
     with session.lock(registry, "lease", [model], [model]) as lock:
         registry.version(model, number)
         key, value = lease_tag(holder, registry.now() + seconds)
-        lock.check()
-        registry.retrying("writing the lease", lambda: registry.tag_version(model, number, {key: value}))
+        held = registry.under(lock)
+        registry.retrying("writing the lease", lambda: held.tag_version(model, number, {key: value}))
     version = registry.version(model, number)
     (lease,) = [lease for lease in leases(version.tags) if lease.holder == holder]
-    return _document("leased", f"{version.label}: {lease.words}", [_entry(version, lease, 0.0)])
+    return LeaseResult(
+        status="leased",
+        message=f"{version.label}: {lease.description}",
+        leases=(_shown(version, lease, 0.0),),
+    )
 
 
-def release_lease(session: Session, model: str, number: int, holder: str) -> Document:
+def release_lease(session: Session, model: str, number: int, holder: str) -> LeaseResult:
     """`lease --release`: end a lease; one that is not there is no error.
 
     Raises:
@@ -45,25 +53,24 @@ def release_lease(session: Session, model: str, number: int, holder: str) -> Doc
     """
     _check_holder(holder)
     registry = session.registry()
+    _require_version(session, registry, model, number)
     with session.lock(registry, "lease", [model], [model]) as lock:
         version = registry.version(model, number)
-        lock.check()
-        registry.retrying(
-            "ending the lease", lambda: registry.untag_version(model, number, LEASE_TAG + holder)
-        )
-    return _document("released", f"{version.label} is not leased by {holder} any more", [])
+        held = registry.under(lock)
+        registry.retrying("ending the lease", lambda: held.untag_version(model, number, LEASE_TAG + holder))
+    return LeaseResult(status="released", message=f"{version.label} is not leased by {holder} any more")
 
 
-def list_leases(session: Session) -> Document:
+def list_leases(session: Session) -> LeaseResult:
     """`lease` alone: every lease in the group, those that have ended included."""
     registry = session.registry()
     now = registry.now()
-    entries = [
-        _entry(version, lease, now)
+    found = tuple(
+        _shown(version, lease, now)
         for version in registry.snapshot(session.config.models).versions()
         for lease in leases(version.tags)
-    ]
-    return _document("listed", plural(len(entries), "lease"), entries)
+    )
+    return LeaseResult(status="listed", message=plural(len(found), "lease"), leases=found)
 
 
 def _check_holder(holder: str) -> None:
@@ -71,13 +78,23 @@ def _check_holder(holder: str) -> None:
         raise UsageError(
             "--holder must be at most 100 letters, digits, dots, dashes and underscores",
             state="nothing was written",
+            next_step="write, for example, --holder eu-cluster-1",
         )
 
 
-def _entry(version: Version, lease: Lease, now: float) -> Document:
+def _require_version(session: Session, registry: Registry, model: str, number: int) -> None:
+    """Look for the version before a lock is taken for it: a mistyped model has nothing to lock."""
+    try:
+        with session.unwritten():
+            registry.version(model, number)
+    except NotFound as missing:
+        if model in registry.names():
+            raise
+        raise no_such_model(registry, model) from missing
+
+
+def _shown(version: Version, lease: Lease, now: float) -> LeasePart:
     until = None if lease.end is None else datetime.fromtimestamp(lease.end, timezone.utc).isoformat()
-    return {**version.place, "holder": lease.holder, "until": until, "runs": lease.runs(now)}
-
-
-def _document(status: str, message: str, entries: list[Document]) -> Document:
-    return {"command": "lease", "status": status, "message": message, "leases": entries}
+    return LeasePart(
+        model=version.model, version=version.number, holder=lease.holder, until=until, runs=lease.runs(now)
+    )

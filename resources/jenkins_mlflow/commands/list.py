@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.commands.select import read_group
-from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.registry.runs import RunsOf
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.results.list import ListResult, ModelPart, VersionPart
 from jenkins_mlflow.text import plural, redact
 
 
-def show_registry(session: Session, *, brief: bool = False) -> Document:
+def show_registry(session: Session, *, brief: bool = False) -> ListResult:
     """`list`: the group's models and versions with stage, aliases and the configured metric.
 
     Args:
         session: Configuration and connection.
         brief: Whether its text has versions and stages only.
     """
-    metric = session.config.select.metric
-    snapshot = read_group(session)
-    target = session.target
-    models = [
-        {
-            "name": model.name,
-            "aliases": dict(model.aliases),
-            "versions": [
-                {
-                    "version": version.number,
-                    "stage": version.stage,
-                    "production": version.in_production(target),
-                    "aliases": list(version.aliases),
-                    "created": version.created,
-                    "status": version.status,
-                    "run_id": version.run_id,
-                    "value": version.metric(metric),
-                }
-                for version in model.versions
-            ],
-        }
+    metric, target = session.config.select.metric, session.target
+    snapshot = settled(
+        session, session.registry(), session.patterns, Purpose.LOOK, with_runs=RunsOf.every_version(metric)
+    )
+
+    def shown(version: Version) -> VersionPart:
+        return VersionPart(
+            version=version.number,
+            stage=version.stage,
+            production=version.in_production(target),
+            aliases=version.aliases,
+            created=version.created,
+            status=version.status,
+            run_id=version.run_id,
+            value=version.metric(metric),
+        )
+
+    models = tuple(
+        ModelPart(name=model.name, aliases=model.aliases, versions=tuple(map(shown, model.versions)))
         for model in snapshot.models
-    ]
-    count = sum(len(model.versions) for model in snapshot.models)
-    message = f"{plural(len(models), 'model')}, {plural(count, 'version')} in {redact(session.uri)}"
-    return {
-        "command": "list",
-        "status": "listed",
-        "message": message,
-        "metric": metric,
-        "brief": brief,
-        "models": models,
-    }
+    )
+    count = sum(len(model.versions) for model in models)
+    return ListResult(
+        message=f"{plural(len(models), 'model')}, {plural(count, 'version')} in {redact(session.uri)}",
+        metric=metric,
+        brief=brief,
+        models=models,
+    )

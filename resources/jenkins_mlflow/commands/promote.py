@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from jenkins_mlflow import errors
 from jenkins_mlflow.commands.after_check import check_afterwards
-from jenkins_mlflow.commands.carry_out import carry_out
-from jenkins_mlflow.commands.select import choose, selection_document
-from jenkins_mlflow.commands.session import Document, Purpose, Session
+from jenkins_mlflow.commands.carry_out import carry_out, place, planned, reported
+from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.select import choose, selection_result
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import given, now, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
-from jenkins_mlflow.registry.snapshot import READY, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.results.promote import CheckPart, PromoteResult
+from jenkins_mlflow.results.select import SelectResult
 from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
@@ -30,7 +34,7 @@ def promote(
     plan_only: bool,
     approved_by: str = "",
     over: str | None = None,
-) -> Document:
+) -> PromoteResult:
     """`promote`: a named version, a model's newest version, or whatever `select` chooses.
 
     Args:
@@ -49,104 +53,96 @@ def promote(
     alone = model is not None and not target.exclusive
     patterns = session.with_production([str(model)]) if alone else session.patterns
     purpose = Purpose.LOOK if plan_only else Purpose.PROMOTE
-    snapshot = session.settled(registry, patterns, purpose, with_runs=True)
-    selection: Document | None = None
+    runs = session.runs_to_select() if model is None else session.runs_to_promote(model, version)
+    snapshot = settled(session, registry, patterns, purpose, with_runs=runs)
+    selection: SelectResult | None = None
     if model is not None:
-        number = version if version is not None else _newest(snapshot, model).number
+        number = named(require_model(registry, snapshot, model), version)
     else:
         choice = choose(session, snapshot)
-        selection = selection_document(choice)
+        selection = selection_result(choice)
         if choice.selected is None:
-            return {
-                "command": "promote",
-                "status": choice.status,
-                "message": choice.message,
-                "exit_code": selection["exit_code"],
-                "selection": selection,
-                "model": None,
-                "version": None,
-                "attempts": [],
-                "notice": None,
-                "production": [v.place for v in snapshot.production(target)],
-            }
+            assert choice.status != "selected"
+            serving = snapshot.production(target)
+            refuse_over_another(over, "a promotion", serving)
+            return PromoteResult(
+                status=choice.status,
+                message=choice.message,
+                selection=selection,
+                production=tuple(map(place, serving)),
+            )
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
     plan = plan_promotion(snapshot, model, number, target)
-    _refuse_over_another(plan, over)
-    extra: Document = {"command": "promote", "selection": selection}
+    refuse_plan_over_another(over, plan)
+    result = PromoteResult(status="planned", message="", selection=selection)
     if plan_only:
-        return {**extra, **planned(plan)}
+        return planned(result, plan)
     if not plan.done and session.config.promote.smoke_test:
         checked = smoke_test(session.config.promote.smoke_test, plan.candidate, session.uri, session.report)
-        extra["smoke_test"] = vars(checked)
+        result = replace(result, smoke_test=CheckPart(**vars(checked)))
         if not checked.passed:
-            return {**extra, **_smoke_test_failed(plan, checked)}
+            return _smoke_test_failed(result, plan, checked)
         session.terminal.say(f"smoke test: {checked.reason}")
     begun = Begun("promotion", now(), session.build.user, session.build.url)
     tags = _record(session, plan, begun, approved_by)
-    outcome, document = carry_out(session, registry, plan, begun, tags)
-    return {**extra, **document, **check_afterwards(session, registry, plan, outcome)}
+    outcome, notice = carry_out(session, registry, plan, begun, tags)
+    result = replace(result, status=outcome.status, message=outcome.message)
+    return check_afterwards(session, registry, plan, outcome, reported(result, plan, outcome, notice))
 
 
-def _refuse_over_another(plan: Plan, over: str | None) -> None:
-    """Hold a promotion to what its approval was about; one that is complete already replaces nothing any more."""
-    there = f"{plan.replaces.model}/{plan.replaces.number}" if plan.replaces else NOTHING
-    if over in (None, there) or plan.done:
+def refuse_plan_over_another(over: str | None, plan: Plan) -> None:
+    """Hold a planned promotion to what its approval was about; a complete one replaces nothing any more."""
+    if not plan.done:
+        refuse_over_another(over, plan.candidate.label, plan.leaving[:1])
+
+
+def refuse_over_another(over: str | None, promoted: str, replaced: Sequence[Version]) -> None:
+    """Hold a promotion to what its approval was about.
+
+    Args:
+        over: What it may replace, as for ``promote``.
+        promoted: What was to go into production, in words.
+        replaced: What it would replace: one of these; where nothing is promoted, what is in production.
+
+    Raises:
+        Refused: ``over`` is none of these.
+    """
+    places = [f"{version.model}/{version.number}" for version in replaced] or [NOTHING]
+    if over is None or over in places:
         return
     raise Refused(
-        f"{plan.candidate.label} was to replace {over}, but it would replace {there} now",
+        f"{promoted} was to replace {over}, but it would replace {' or '.join(places)} now",
         state="nothing was written",
         next_step="look at what is in production, then select and approve again",
     )
 
 
-def _smoke_test_failed(plan: Plan, checked: Checked) -> Document:
+def _smoke_test_failed(result: PromoteResult, plan: Plan, checked: Checked) -> PromoteResult:
     label = printable(plan.candidate.label)
-    return {
-        "status": "smoke_test_failed",
-        "exit_code": errors.NO_CANDIDATE,
-        "message": f"{label} failed its smoke test: {printable(checked.reason)}; nothing was written",
-        "model": plan.candidate.model,
-        "version": plan.candidate.number,
-        "attempts": [],
-        "notice": None,
-        "production": [version.place for version in plan.leaving],
-    }
+    return replace(
+        result,
+        status="smoke_test_failed",
+        message=f"{label} failed its smoke test: {printable(checked.reason)}; nothing was written",
+        model=plan.candidate.model,
+        version=plan.candidate.number,
+        production=tuple(map(place, plan.leaving)),
+    )
 
 
-def recover(session: Session) -> Document:
+def recover(session: Session) -> PromoteResult:
     """`promote --recover`: finish or undo what earlier commands left half done, and nothing else."""
     registry = session.registry()
-    snapshot = session.settled(registry, session.patterns, Purpose.CHANGE)
-    left = [model.name for model in snapshot.models if is_unfinished(model)]
+    snapshot = settled(session, registry, session.patterns, Purpose.RECOVER)
+    unfinished = [model.name for model in snapshot.models if is_unfinished(model)]
     done = session.recovered
-    message = "; ".join(item.message for item in done) or "no promotion was left unfinished"
-    status, code = ("recovered" if done else "nothing"), errors.DONE
-    if left:
-        status, code = "failed", errors.FAILED
-        message = (
-            f"{plural(len(left), 'promotion')} could not be recovered: {', '.join(left)}; see the warnings"
-        )
-    return {
-        "command": "promote",
-        "status": status,
-        "message": message,
-        "exit_code": code,
-        "attempts": [],
-        "notice": None,
-    }
-
-
-def planned(plan: Plan) -> Document:
-    return {
-        "status": "planned",
-        "message": "; ".join(plan.steps()),
-        "model": plan.candidate.model,
-        "version": plan.candidate.number,
-        "plan": plan.steps(),
-        "attempts": [],
-        "notice": None,
-    }
+    if unfinished:
+        count = plural(len(unfinished), "promotion")
+        message = f"{count} could not be recovered: {', '.join(unfinished)}; see the warnings"
+        return PromoteResult(status="failed", message=message)
+    if not done:
+        return PromoteResult(status="nothing", message="no promotion was left unfinished")
+    return PromoteResult(status="recovered", message="; ".join(item.message for item in done))
 
 
 def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Mapping[str, str]:
@@ -164,10 +160,19 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
     return {**given(tags), **tags_over(plan.replaces)}
 
 
-def _newest(snapshot: Snapshot, name: str) -> Version:
-    for version in snapshot.require(name).versions:
+def named(model: Model, number: int | None) -> int:
+    """The version that was named; without a number the newest that is READY.
+
+    Raises:
+        NotFound: no version of the model is READY.
+    """
+    if number is not None:
+        return number
+    for version in model.versions:
         if version.status == READY:
-            return version
+            return version.number
     raise NotFound(
-        f"{name} has no version that is {READY}", state="nothing was changed", next_step="train one first"
+        f"{model.name} has no version that is {READY}",
+        state="nothing was changed",
+        next_step="train one first",
     )

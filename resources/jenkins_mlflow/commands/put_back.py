@@ -6,15 +6,16 @@ import functools
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.methods.alias import point
+from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
-from jenkins_mlflow.tags import INTENT_TAG, PROMOTED_AT
+from jenkins_mlflow.results.train import ChangePart, PutBackPart
+from jenkins_mlflow.tags import PROMOTED_AT
 from jenkins_mlflow.text import printable
 from jenkins_mlflow.training.marks import SelfPromotion
 
@@ -27,14 +28,16 @@ class PutBack:
     done: bool
     message: str
 
-    def document(self) -> dict[str, Any]:
-        return {
-            "model": self.found.model,
-            "versions": list(self.found.versions),
-            "done": self.done,
-            "message": self.message,
-            "changes": [vars(change) for change in self.found.changes or ()],
-        }
+    @property
+    def part(self) -> PutBackPart:
+        """The same in the result of `train`."""
+        return PutBackPart(
+            model=self.found.model,
+            versions=tuple(self.found.versions),
+            done=self.done,
+            message=self.message,
+            changes=tuple(ChangePart(**vars(change)) for change in self.found.changes or ()),
+        )
 
 
 def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion]) -> tuple[PutBack, ...]:
@@ -58,11 +61,11 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
     names = tuple(one.model for one in found)
     scope = (*names, *session.config.models) if session.target.exclusive else names
     with session.lock(registry, "train", scope, names) as lock:
-        writer = session.writer(lock)
+        writer, held = session.writer(), registry.under(lock)
         models = {model.name: model for model in registry.snapshot(names).models}
         open_ones = [one for one in found if not _accepted(one, models.get(one.model))]
         lock.confirm()
-        reasons = {one.model: _apply(registry, writer, one, models.get(one.model)) for one in open_ones}
+        reasons = {one.model: _apply(held, writer, one, models.get(one.model)) for one in open_ones}
         models = {model.name: model for model in registry.snapshot(names).models}
     done = tuple(
         _outcome(one, models.get(one.model), session.target, reasons[one.model]) for one in open_ones
@@ -75,7 +78,7 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
 def _accepted(one: SelfPromotion, model: Model | None) -> bool:
     """Whether a recorded promotion has put all that the training promoted into production since."""
     versions = [model.version(number) for number in one.versions] if model else []
-    return all(version is None or PROMOTED_AT in version.tags for version in versions)
+    return all(version is None or PROMOTED_AT in version.record for version in versions)
 
 
 def _apply(registry: Registry, writer: Writer, one: SelfPromotion, model: Model | None) -> str:
@@ -84,7 +87,7 @@ def _apply(registry: Registry, writer: Writer, one: SelfPromotion, model: Model 
         return "what was in production before is not known"
     if model is None:
         return "the model was deleted"
-    if INTENT_TAG in model.tags:
+    if is_unfinished(model):
         return "a promotion of this model is not finished"
     for change in one.changes:
         value = change.value(model)
@@ -106,19 +109,19 @@ def _write(registry: Registry, change: Change) -> Callable[[], None]:
 
 def _outcome(one: SelfPromotion, model: Model | None, target: Target, reason: str) -> PutBack:
     serving = model.production(target) if model else ()
-    left = [
-        version for version in serving if version.number in one.versions and PROMOTED_AT not in version.tags
+    remaining = [
+        version for version in serving if version.number in one.versions and PROMOTED_AT not in version.record
     ]
     name = printable(one.model)
     now = _versions(tuple(version.number for version in serving)) or "nothing"
     head = f"the training put {name} {_versions(one.versions)} into production itself, before any gate"
-    if not left and not reason:
+    if not remaining and not reason:
         advice = "leave that to promote, or accept it with train.may_promote: true"
         return PutBack(one, True, f"{head}; put back, in production now: {now}; {advice}")
     why = reason or "somebody put it there again"
     command = (
         f"jenkins-mlflow promote --recover --models {shlex.quote(name)}"
-        if model and INTENT_TAG in model.tags
+        if model and is_unfinished(model)
         else f"jenkins-mlflow promote --model {shlex.quote(name)} --version N"
     )
     return PutBack(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.restore import Restored, plan_restore, restore
-from jenkins_mlflow.commands.session import Document, Session
-from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.commands.group import no_such_model
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import JenkinsMlflowError, NotFound
 from jenkins_mlflow.registry.journal import Entry, Journal
+from jenkins_mlflow.results.restore import RestoredPart, RestoreResult
 from jenkins_mlflow.text import argument, plural, printable
 
 
@@ -35,55 +36,79 @@ class Choice:
         )
 
 
-def restore_versions(session: Session, model: str, choice: Choice, *, plan_only: bool) -> Document:
+def restore_versions(session: Session, model: str, choice: Choice, *, plan_only: bool) -> RestoreResult:
     """`restore`: take deletions of a model back.
 
     Raises:
         NotFound: the model does not exist, or the journal has no such deletion.
     """
     registry = session.registry()
-    entries = [entry for entry in Journal(registry).read(model) if choice.takes(entry)]
+    journal = Journal(registry)
+
+    def chosen() -> list[Entry]:
+        return [entry for entry in journal.read(model) if choice.takes(entry)]
+
+    with session.unwritten():
+        entries = chosen()
     if not entries:
+        if model not in registry.names():
+            raise no_such_model(registry, model)
         raise NotFound(
-            f"the journal has no such deletion in {printable(model)}",
+            f"no deleted version of {printable(model)} can be restored: the journal names none that was asked for",
             state="nothing was changed",
-            next_step=f"see what it has: `jenkins-mlflow restore --model {argument(model)} --dry-run`",
+            next_step=f"see all that can be restored, without --version, --build and --since: "
+            f"`jenkins-mlflow restore --model {argument(model)} --dry-run`",
         )
     if plan_only:
-        return _document(plan_restore(entries, registry.model(model)), plan_only=True)
+        return _result(plan_restore(entries, registry.model(model)), plan_only=True)
     with session.lock(registry, "restore", [model], [model]) as lock:
-        items = []
-        for item in plan_restore(entries, registry.model(model)):
-            lock.check()
-            items.append(restore(registry, item, session.target) if item.outcome == "to restore" else item)
-    return _document(items, plan_only=False)
+        held = registry.under(lock)
+        items = [
+            restore(held, item, session.target) if item.outcome == "to restore" else item
+            for item in plan_restore(chosen(), registry.model(model))  # a reclaim may have been faster
+        ]
+    _tell(session, Journal(registry, session.build.url, registry.now()), model, items)
+    return _result(items, plan_only=False)
 
 
-def _document(items: list[Restored], *, plan_only: bool) -> Document:
+def _tell(session: Session, journal: Journal, model: str, items: list[Restored]) -> None:
+    """Write down what was restored; failing to is worth a warning."""
+    numbers = {
+        item.entry.version.number: item.number for item in items if item.outcome == "restored" and item.number
+    }
+    if numbers:
+        try:
+            journal.tell_restored(model, numbers)
+        except JenkinsMlflowError as error:
+            session.warn(f"the history of this restore could not be written: {error.message}")
+
+
+def _result(items: list[Restored], *, plan_only: bool) -> RestoreResult:
     counts = Counter(item.outcome for item in items)
-    said = [
+    parts = [
         f"DRY RUN: would restore {plural(counts['to restore'], 'version')}"
         if plan_only
         else f"restored {plural(counts['restored'], 'version')}"
     ]
-    said += [
-        f"{counts[word]} {word}" for word in ("restored already", "still there", "failed") if counts[word]
+    parts += [
+        f"{counts[word]} {word}"
+        for word in ("restored already", "still there", "cannot come back", "failed")
+        if counts[word]
     ]
-    status = "failed" if counts["failed"] else "planned" if plan_only else "restored"
-    return {
-        "command": "restore",
-        "status": status,
-        "exit_code": errors.FAILED if counts["failed"] else errors.DONE,
-        "message": "; ".join(said),
-        "items": [
-            {
-                **item.entry.version.place,
-                "outcome": item.outcome,
-                "number": item.number,
-                "note": item.note,
-                "deleted": item.entry.deleted,
-                "build": item.entry.build,
-            }
+    lost = counts["cannot come back"] == len(items)
+    return RestoreResult(
+        status="failed" if counts["failed"] or lost else "planned" if plan_only else "restored",
+        message="; ".join(parts),
+        items=tuple(
+            RestoredPart(
+                model=item.entry.version.model,
+                version=item.entry.version.number,
+                outcome=item.outcome,
+                number=item.number,
+                note=item.note,
+                deleted=item.entry.deleted,
+                build=item.entry.build,
+            )
             for item in items
-        ],
-    }
+        ),
+    )

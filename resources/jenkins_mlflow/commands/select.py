@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from jenkins_mlflow.commands.session import Document, Purpose, Session
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.results.base import Place
+from jenkins_mlflow.results.select import CandidatePart, GatePart, Measured, SelectResult
 from jenkins_mlflow.selection.plan import Selection, select
+from jenkins_mlflow.text import listed, printable
+
+MOST_NAMED = 3
 
 
 def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     """`select`: rank the group's candidates and compare the best with the champion."""
-    group = snapshot or read_group(session)
+    group = snapshot or settled(
+        session, session.registry(), session.patterns, Purpose.LOOK, with_runs=session.runs_to_select()
+    )
     target = session.target
     build = session.build.id
     choice = select(group, session.config.select, target, build=build)
     if choice.selected is None:
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
-    return replace(choice, replaces=plan.replaces)
+    beside = tuple(v for v in group.production(target) if v.model not in plan.table.models)
+    message = choice.message + _beside(beside)
+    return replace(choice, replaces=plan.replaces, beside=beside, message=message)
 
 
-def read_group(session: Session) -> Snapshot:
-    """The group with its metrics.
+def _beside(versions: Sequence[Version]) -> str:
+    """That a group with several champions was meant, or which key makes it one."""
+    if not versions:
+        return ""
+    named = listed([printable(version.label) for version in versions], MOST_NAMED)
+    return f" In production beside it stays {named}; promote.exclusive: true makes one champion of the group."
 
-    Raises:
-        UsageError: one of the group's patterns matches no registered model.
-    """
-    return session.settled(session.registry(), session.patterns, Purpose.LOOK, with_runs=True)
 
+def selection_result(selection: Selection) -> SelectResult:
+    """What `select` reports of a selection."""
+    metric = selection.metric
 
-def selection_document(selection: Selection) -> Document:
-    return {"command": "select", "exit_code": selection.exit_code, **selection.document()}
+    def measured(version: Version | None) -> Measured | None:
+        if version is None:
+            return None
+        return Measured(model=version.model, version=version.number, value=version.metric(metric))
+
+    return SelectResult(
+        status=selection.status,
+        message=selection.message,
+        metric=metric,
+        direction=selection.direction,
+        selected=measured(selection.selected),
+        champion=measured(selection.champion),
+        replaces=measured(selection.replaces),
+        beside=tuple(Place(model=v.model, version=v.number) for v in selection.beside),
+        candidates=tuple(
+            CandidatePart(
+                model=verdict.version.model,
+                version=verdict.version.number,
+                run_id=verdict.version.run_id,
+                value=verdict.value,
+                verdict=verdict.verdict,
+                reason=verdict.reason,
+                gates=tuple(GatePart(**vars(gate)) for gate in verdict.gates),
+            )
+            for verdict in selection.verdicts
+        ),
+    )

@@ -1,45 +1,36 @@
-"""What every command works with: configuration, connection, lock, methods; and what it finds unfinished."""
+"""What every command works with: configuration, connection, lock, methods."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.group import require_models
 from jenkins_mlflow.config.schema import Config
-from jenkins_mlflow.errors import Busy, JenkinsMlflowError
+from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.history.book import Book
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.promotion.changes import Table
-from jenkins_mlflow.promotion.intent import asks_for_more, is_unfinished, read_intent
-from jenkins_mlflow.promotion.recovery import Recovered, Recovery
-from jenkins_mlflow.registry.client import Registry, matches
-from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.promotion.recovery import Recovered
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect, is_setting
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.reading import NO_KEYS
+from jenkins_mlflow.registry.runs import RunsOf
+from jenkins_mlflow.registry.signing import Keys
+from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
+from jenkins_mlflow.tags import BUILD_TAG
 from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.text import argument, printable
-
-Document = dict[str, Any]
-
-
-class Purpose(enum.Enum):
-    """Why a command reads the registry."""
-
-    LOOK = "look"
-    """It changes nothing: it names what is unfinished."""
-    CHANGE = "change"
-    """It changes something: what is unfinished is finished or undone first."""
-    PROMOTE = "promote"
-    """As CHANGE, but it goes on with what it saw before it waited: if another promotion was faster, it lost."""
+from jenkins_mlflow.text import printable
 
 
 @dataclass(frozen=True)
@@ -52,8 +43,12 @@ class Session:
         terminal: For messages and questions.
         report: The folder for logs and notices; made when something is written.
         build: Who runs this, and in which build.
+        keys: What the registry's tags are signed with.
+        account: MLflow's settings for another server than the environment's, see ``connect``; None for those.
+        notify_urls: Apprise's addresses, which are secrets.
         warnings: What the result tells beside the command's own outcome.
         recovered: Unfinished promotions that this command has finished or undone.
+        locked: What it has taken locks for; what it writes to the registry comes after the first.
     """
 
     config: Config
@@ -61,8 +56,12 @@ class Session:
     terminal: Terminal
     report: Path
     build: BuildContext
+    keys: Keys = NO_KEYS
+    account: Mapping[str, str] | None = None
+    notify_urls: tuple[str, ...] = field(default=(), repr=False)
     warnings: list[str] = field(default_factory=list)
     recovered: list[Recovered] = field(default_factory=list)
+    locked: list[str] = field(default_factory=list)
 
     @property
     def target(self) -> Target:
@@ -89,7 +88,18 @@ class Session:
         return ALIAS in self.config.promote.methods
 
     def registry(self, *, may_create: bool = False) -> Registry:
-        return Registry(connect(self.uri, may_create=may_create), self.retry)
+        return Registry(connect(self.uri, may_create=may_create, account=self.account), self.retry, self.keys)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What a program gets to see that works with this session's server: its login, and no other server's."""
+        if self.account is None:
+            return os.environ
+        return {**{name: text for name, text in os.environ.items() if not is_setting(name)}, **self.account}
+
+    def book(self, registry: Registry) -> Book:
+        """The history, to be kept and read."""
+        return Book(registry, self.warn)
 
     def methods(self, registry: Registry) -> list[Method]:
         return load_methods(registry, self.config.promote)
@@ -102,6 +112,7 @@ class Session:
         writes: Sequence[str],
         *,
         wait: float | None = None,
+        waiting: Callable[[], None] = lambda: None,
     ) -> Lock:
         """The lock for changing these models.
 
@@ -110,18 +121,21 @@ class Session:
             scope: Names or patterns of all models that may change.
             writes: Names of the models that certainly change.
             wait: Longest wait in seconds; None for the config's.
+            waiting: See ``Lock``.
         """
         rules = self.config.promote.lock
+        self.locked.append(work)
         return Lock(
             registry,
             Holder.this_process(work, tuple(scope), tuple(writes), self.build, rules.lease),
             wait=rules.wait if wait is None else wait,
             retry=self.retry,
             say=self.terminal.say,
+            waiting=waiting,
         )
 
-    def writer(self, lock: Lock) -> Writer:
-        """A writer that shows each attempt and stops when the lock is lost."""
+    def writer(self) -> Writer:
+        """A writer that shows each attempt."""
 
         def show(attempt: Attempt) -> None:
             tries = f" (try {attempt.attempt})" if attempt.attempt else ""
@@ -129,115 +143,48 @@ class Session:
             took = f" after {attempt.seconds:.2f} s" if attempt.seconds else ""
             self.terminal.say(printable(f"  {attempt.method}{tries}: {attempt.outcome}{took}{detail}"))
 
-        return Writer(self.retry, guard=lock.check, unanswered=lock.outlast, show=show)
+        return Writer(self.retry, show=show)
+
+    @contextmanager
+    def unwritten(self) -> Iterator[None]:
+        """Until the first lock is taken, the error of a server that cannot be reached says that nothing was written."""
+        try:
+            yield
+        except ConnectionFailed as error:
+            error.state = error.state or ("" if self.locked else "nothing was written")
+            raise
 
     def warn(self, text: str) -> None:
         """Say something that must be seen, and keep it for the result."""
         self.warnings.append(text)
-        self.terminal.insist(f"warning: {printable(text)}")
-
-    def settled(
-        self, registry: Registry, patterns: Sequence[str], purpose: Purpose, *, with_runs: bool = False
-    ) -> Snapshot:
-        """Read the group; unless the purpose is to look, what is half done is finished or undone first.
-
-        Args:
-            patterns: The group.
-            purpose: Why.
-            with_runs: As for ``Registry.snapshot``.
-
-        Raises:
-            UsageError: one of the config's patterns matches no registered model.
-        """
-        snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        require_models(registry, snapshot, [pattern for pattern in patterns if pattern in self.config.models])
-        unfinished = [model for model in snapshot.models if is_unfinished(model)]
-        if purpose is Purpose.LOOK:
-            for model in unfinished:
-                self.warn(self._unfinished(model))
-        else:
-            changed = [self._recover(registry, model, purpose) for model in unfinished]
-            if any(changed):
-                snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        self._name_conflicts(snapshot)
-        return snapshot
-
-    def _unfinished(self, model: Model) -> str:
-        """What a command that only looks says about a model's intent."""
-        try:
-            intent = read_intent(model)
-        except JenkinsMlflowError as error:
-            return f"{error.message}; {error.next_step}"
-        assert intent is not None, "an unfinished model has an intent or an error"
-        why = asks_for_more(intent, self.target, self.config.models)
-        if why:
-            return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
-        return (
-            f"{model.name} has a promotion that is not finished; "
-            f"`jenkins-mlflow promote --recover --models {argument(model.name)}` finishes or undoes it"
-        )
-
-    def _recover(self, registry: Registry, model: Model, purpose: Purpose) -> bool:
-        """Finish or undo one model's promotion; whether the registry has to be read again.
-
-        What cannot be recovered is a warning: the command at hand may have to do with other models.
-        """
-        rules = self.config.promote
-        try:
-            intent = read_intent(model)
-            models = intent.table.models if intent else (model.name,)
-            with self.lock(registry, "recover", self.scope(models), models) as lock:
-                done = Recovery(
-                    registry,
-                    self.methods(registry),
-                    self.writer(lock),
-                    self.target,
-                    self.config.models,
-                    by=self.build.user,
-                    url=self.build.url,
-                    checked=rules.check is not None,
-                    confirm=lock.confirm,
-                ).run(model.name)
-        except Busy as busy:
-            self.warn(f"{busy.message}; what it has not finished may show")
-            return False
-        except JenkinsMlflowError as error:
-            self.warn(f"{error.message}; {error.state}; next: {error.next_step}")
-            return False
-        if done is None:  # whoever was waited for has finished
-            return purpose is not Purpose.PROMOTE
-        self.recovered.append(done)
-        self.terminal.insist(printable(f"recovered: {done.message}"))
-        return True
+        self.terminal.alert(f"warning: {printable(text)}")
 
     def scope(self, models: Sequence[str]) -> tuple[str, ...]:
         """What must stand still while these models change: the whole group, if it has one champion."""
         group = self.config.models if self.config.promote.exclusive else ()
         return tuple(dict.fromkeys([*models, *group]))
 
-    def lock_for(self, registry: Registry, work: str, table: Table) -> Lock:
-        """The lock for the changes of a table."""
-        return self.lock(registry, work, self.scope(table.models), table.models)
+    def lock_for(
+        self, registry: Registry, work: str, table: Table, waiting: Callable[[], None] = lambda: None
+    ) -> Lock:
+        """The lock for the changes of a table; ``waiting`` as in ``Lock``."""
+        return self.lock(registry, work, self.scope(table.models), table.models, waiting=waiting)
 
-    def _name_conflicts(self, snapshot: Snapshot) -> None:
-        """Name models with more than one version in production, or whose stage and alias differ."""
-        for model in snapshot.models:
-            if is_unfinished(model) or not model.production(self.target):
-                continue
-            serving = model.staged(self.target.stage)
-            if len(serving) > 1:
-                numbers = " and ".join(str(version.number) for version in reversed(serving))
-                self.warn(
-                    f"{model.name} has {len(serving)} versions in {self.target.stage}: {numbers}; keep one: "
-                    f"`jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}`"
-                )
-            elif differ := model.disagreement(self.target):
-                staged, holder = differ
-                self.warn(
-                    f"{model.name}: version {staged.number} is in {self.target.stage}, but alias {self.target.alias} "
-                    f"is on version {holder.number}; settle it: `jenkins-mlflow promote --model {argument(model.name)} "
-                    f"--version {staged.number}` or `--version {holder.number}`"
-                )
+    def runs_to_select(self) -> bool | RunsOf:
+        """Whose runs a selection needs: everybody's, or with scope ``build`` those of the build and of production."""
+        build = self.build.id
+        if self.config.select.scope == "group" or not build:
+            return True
+        return RunsOf(lambda version: version.in_production(self.target), (BUILD_TAG, build))
+
+    def runs_to_promote(self, model: str, number: int | None) -> RunsOf:
+        """Whose runs the promotion of a named version needs: its own, and those of what is in production."""
+        return RunsOf(
+            lambda version: (
+                version.in_production(self.target)
+                or (version.model == model and number in (None, version.number))
+            )
+        )
 
     def for_model(self, name: str) -> Session:
         """This session for one model; one outside of an exclusive group makes no member leave production."""

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from jenkins_mlflow import errors
-from jenkins_mlflow.commands.put_back import PutBack, put_back
-from jenkins_mlflow.commands.session import Document, Session
+from jenkins_mlflow.commands.put_back import put_back
+from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.results.base import Place
+from jenkins_mlflow.results.train import RunPart, TrainedPart, TrainResult
 from jenkins_mlflow.text import plural, redact
 from jenkins_mlflow.training.marks import decode, encode, marks, self_promotions
 from jenkins_mlflow.training.plan import TrainPlan, plan_training
 from jenkins_mlflow.training.registered import MlflowTrainingRegistry
-from jenkins_mlflow.training.result import TrainResult
+from jenkins_mlflow.training.result import Trained
 from jenkins_mlflow.training.run import gather, train as run_training
 
-TrainWay = Literal["run", "resume", "gather", "plan"]
+TrainMode = Literal["run", "resume", "gather", "plan"]
 
 
-def train(session: Session, only: Sequence[str], *, way: TrainWay = "run") -> Document:
+def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> TrainResult:
     """`train`: run the config's training commands and report what they logged and registered.
 
     Args:
         session: Configuration and connection.
         only: Candidates to train; none = all.
-        way: ``run`` all; ``resume``: all that this build has not trained yet; ``gather``: none, other commands of
+        mode: ``run`` all; ``resume``: all that this build has not trained yet; ``gather``: none, other commands of
             this build have; ``plan``: none, and nothing is asked of MLflow.
 
     Raises:
@@ -42,9 +45,9 @@ def train(session: Session, only: Sequence[str], *, way: TrainWay = "run") -> Do
             "there is nothing to train: the config has no train section",
             next_step="add train.experiment and train.candidates to mlops.yaml, or name the file with --config",
         )
-    if way in ("resume", "gather") and not session.build.id:
+    if mode in ("resume", "gather") and not session.build.id:
         raise UsageError(
-            f"--{way}: no build is known",
+            f"--{mode}: no build is known",
             next_step="give --build ID, or run inside a Jenkins build (BUILD_TAG)",
         )
     build = session.build.for_training(Path.cwd())
@@ -54,42 +57,39 @@ def train(session: Session, only: Sequence[str], *, way: TrainWay = "run") -> Do
         logs = session.report / "logs"
         return plan_training(rules, build, session.uri, environ, logs, only, production_before)
 
-    if way == "plan":
+    if mode == "plan":
         return _planned(planned())
     planned()  # what is wrong with it is said before MLflow is asked anything
     registry = session.registry(may_create=True)
-    before = Snapshot() if rules.may_promote else registry.snapshot(session.config.models)
+    with session.unwritten():
+        before = Snapshot() if rules.may_promote else registry.snapshot(session.config.models)
     plan = planned("" if rules.may_promote else encode(marks(before, session.target)))
     runs = MlflowTrainingRegistry(registry)
-    if way == "gather":
+    if mode == "gather":
         result = gather(plan, runs)
     else:
         session.terminal.say(
             f"training {plural(len(plan.commands), 'candidate')}, {plan.jobs} at once, as build {plan.build}, "
             f"into {redact(session.uri)}"
         )
-        result = run_training(plan, runs, session.terminal.say, resume=way == "resume")
+        result = run_training(plan, runs, session.terminal.say, resume=mode == "resume")
     for warning in result.warnings:
         session.warn(warning)
-    document: Document = {"command": "train", **result.document(), "put_back": []}
-    if not rules.may_promote:
-        document |= _without_self_promotion(session, registry, runs, plan.build, before, result)
-    return document
+    ended = train_result(plan, result)
+    return ended if rules.may_promote else _put_back(session, registry, runs, before, ended)
 
 
-def _without_self_promotion(
+def _put_back(
     session: Session,
     registry: Registry,
     training: MlflowTrainingRegistry,
-    build: str,
     before: Snapshot,
-    result: TrainResult,
-) -> Document:
-    """Put production back if the training changed it; what the document says of it."""
-    done: tuple[PutBack, ...] = ()
+    ended: TrainResult,
+) -> TrainResult:
+    """Put production back if the training changed it."""
     problem = ""
     try:
-        runs = training.runs_of_build(build)
+        runs = training.runs_of_build(ended.build or "")
         texts = dict.fromkeys(run.production_before for run in reversed(runs))
         earlier = [held for text in texts if (held := decode(text)) is not None]
         after = registry.snapshot(session.config.models)
@@ -97,29 +97,58 @@ def _without_self_promotion(
         if found:
             done = put_back(session, registry, found)
             problem = "; ".join(one.message for one in done if not one.done)
+            ended = replace(ended, put_back=tuple(one.part for one in done))
     except JenkinsMlflowError as error:
         problem = f"whether the training changed production is not known: {error.message}"
         session.warn(problem)
-    document: Document = {"put_back": [one.document() for one in done]}
-    if problem:
-        status = "failed" if result.status == "trained" else result.status
-        message = f"{result.message}; {problem}"
-        document |= {"status": status, "message": message, "exit_code": result.exit_code or errors.FAILED}
-    return document
+    if not problem:
+        return ended
+    message = f"{ended.message}; {problem}"
+    return replace(ended, status="failed" if ended.status == "trained" else ended.status, message=message)
 
 
-def _planned(plan: TrainPlan) -> Document:
+def train_result(plan: TrainPlan, trained: Trained) -> TrainResult:
+    """What `train` reports of a training."""
+    return TrainResult(
+        status=trained.status,
+        code=trained.stopped.exit_code if trained.stopped else None,
+        message=trained.message,
+        build=trained.build,
+        on_failure=plan.on_failure,
+        candidates=tuple(
+            TrainedPart(
+                name=ended.name,
+                status=ended.status,
+                exit_code=ended.exit_code,
+                seconds=ended.seconds,
+                log=str(ended.log),
+                error=ended.error,
+            )
+            for ended in trained.candidates
+        ),
+        runs=tuple(
+            RunPart(
+                run_id=run.run_id,
+                name=run.name,
+                candidate=run.candidate,
+                metrics={key: value if comparable(value) else None for key, value in run.metrics.items()},
+                seconds=run.seconds,
+                versions=tuple(Place(model=made.model, version=made.version) for made in run.versions),
+            )
+            for run in trained.runs
+        ),
+    )
+
+
+def _planned(plan: TrainPlan) -> TrainResult:
     names = [command.name for command in plan.commands]
-    return {
-        "command": "train",
-        "status": "planned",
-        "exit_code": errors.DONE,
-        "message": f"{plural(len(names), 'candidate')} would be trained: {', '.join(names)}",
-        "build": plan.build,
-        "on_failure": plan.on_failure,
-        "candidates": [
-            {"name": command.name, "status": "planned", "seconds": None, "command": list(command.argv)}
+    return TrainResult(
+        status="planned",
+        message=f"{plural(len(names), 'candidate')} would be trained: {', '.join(names)}",
+        build=plan.build,
+        on_failure=plan.on_failure,
+        candidates=tuple(
+            TrainedPart(name=command.name, status="planned", command=command.argv)
             for command in plan.commands
-        ],
-        "runs": [],
-    }
+        ),
+    )

@@ -13,14 +13,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from jenkins_mlflow.config.values import (
-    did_you_mean,
-    expected,
-    one_or_list,
-    parse_candidate_name,
-    parse_command,
-    schema,
-)
+from jenkins_mlflow.config.mistakes import did_you_mean, expected
+from jenkins_mlflow.config.values import one_or_list, parse_candidate_name, parse_command, schema
 
 _KEYS = ("command", "matrix")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")

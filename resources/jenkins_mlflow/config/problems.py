@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from jenkins_mlflow.config.values import did_you_mean
+from jenkins_mlflow.config.mistakes import did_you_mean
 from jenkins_mlflow.text import redact
 
 MAX_SHOWN = 60

@@ -1,111 +1,34 @@
-"""The values a config can hold besides plain text and numbers: comparisons, durations, commands, stages and aliases.
+"""The values a config can hold besides plain text and numbers: durations, commands, stages and aliases.
 
 Every parser takes what YAML gave and returns the typed value, or raises the one-line problem that a person sees.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
-import operator
 import re
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.config.mistakes import broken_rule, did_you_mean, expected
+from jenkins_mlflow.results.base import Event
 
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
 COPY = "copy"
+EVENTS = get_args(Event)
 METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, COPY)
 PROMOTION_STAGES = ("Production", "Staging")
 STAGES = (*PROMOTION_STAGES, "Archived", "None")
 MAX_ALIAS_LENGTH = 255  # MLflow's own limit
 SHELL_WORDS = {"&&", "||", "|", ";", ">", ">>", "<", "&"}
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-
-
-def _one_word_of(words: Iterable[str]) -> str:
-    """A regular expression for one of the words; a longer one is tried before its own beginning."""
-    return f"({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})"
-
-
-_GATE = re.compile(rf"\s*{_one_word_of(OPERATORS)}\s*({_NUMBER})\s*", re.ASCII)
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
-_SLIPS = {"=>": ">=", "=<": "<=", "=": "==", "≥": ">=", "≤": "<=", "<>": "!="}
-_SLIP = re.compile(rf"\s*{_one_word_of(_SLIPS)}\s*({_NUMBER})\s*")
-
-
-def expected(what: str, hint: str = "", *, item: tuple[int, Any] | None = None) -> PydanticCustomError:
-    """The error of a value of the wrong kind: it reads ``expected WHAT, got VALUE`` and then the hint.
-
-    Args:
-        what: What should have stood there.
-        hint: What the person probably meant, starting with a semicolon.
-        item: Index and value of the list's item that is wrong; None when it is the value itself.
-    """
-    return PydanticCustomError("expected", "{what}{hint}", {"what": what, "hint": hint, "item": item})
-
-
-def broken_rule(message: str, *keys: str) -> PydanticCustomError:
-    """The error of keys that do not go together; ``keys`` name the ones a person should look at."""
-    return PydanticCustomError("rule", "{message}", {"message": message, "keys": keys})
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The hint that names the most similar known word, or nothing."""
-    folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold().replace(" ", "-"), folded, n=1)
-    return f'; did you mean "{folded[near[0]]}"?' if near else ""
-
-
-@dataclass(frozen=True)
-class Gate:
-    """A comparison that a metric must pass, such as ``>= 0.8``."""
-
-    op: str
-    limit: float
-
-    def __post_init__(self) -> None:
-        if self.op not in OPERATORS or not math.isfinite(self.limit):
-            raise ValueError(f"no comparison: {self.op} {self.limit}")
-
-    def holds(self, value: float) -> bool:
-        """Whether a metric's value passes; one that cannot be compared never does."""
-        return comparable(value) and OPERATORS[self.op](value, self.limit)
-
-    def __str__(self) -> str:
-        return f"{self.op} {repr(float(self.limit)).removesuffix('.0')}"
-
-
-def parse_gate(value: Any) -> Gate:
-    """Read a comparison such as ``>= 0.8``."""
-    if isinstance(value, Gate):
-        return value
-    what = 'a comparison such as ">= 0.8"'
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        raise expected(what, f'; did you mean ">= {value}" or "<= {value}"?')
-    match = _GATE.fullmatch(value) if isinstance(value, str) else None
-    if match and math.isfinite(float(match[2])):
-        return Gate(match[1], float(match[2]))
-    slip = _SLIP.fullmatch(value) if isinstance(value, str) else None
-    raise expected(what, f'; did you mean "{_SLIPS[slip[1]]} {slip[2]}"?' if slip else "")
 
 
 def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
@@ -227,6 +150,37 @@ def parse_name_template(value: Any) -> str:
     return template
 
 
+def parse_copy_name(value: Any) -> str:
+    """A registered model's name on another server, in which ``{model}`` stands for the name here."""
+    template = parse_line(value)
+    if (
+        template.count("{model}") != 1
+        or "{" in template.replace("{model}", "")
+        or set("/:*?[") & set(template)
+    ):
+        raise expected("a model name with {model}, for the name here, and without / : * ? [")
+    return template
+
+
+def parse_variable(value: Any) -> str:
+    """The name of an environment variable; never its value."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
+        raise broken_rule("expected the name of an environment variable: a secret itself stands in no config")
+    if value.startswith(("MLFLOW_", "JENKINS_MLFLOW_")):
+        raise broken_rule(f"expected another variable than {value}, which is no login of another server")
+    return value
+
+
+def parse_server_address(value: Any) -> str:
+    """An http or https address without a login."""
+    address = parse_web_address(value)
+    if "@" in address:
+        raise broken_rule(
+            "expected an address without a login: username_env, password_env or token_env name it"
+        )
+    return address
+
+
 def parse_promotion_stage(value: Any) -> str:
     """A stage that a version can be promoted to, in any case."""
     return _one_of(PROMOTION_STAGES, "null for no stage, or one of")(value)
@@ -275,6 +229,11 @@ def parse_some_methods(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_each(parse_lines(value), parse_method)))
 
 
+def parse_events(value: Any) -> tuple[str, ...]:
+    """What is told to people."""
+    return tuple(dict.fromkeys(_each(parse_lines(value), _one_of(EVENTS, "an event out of"))))
+
+
 def parse_model_name(value: Any) -> str:
     """A registered model's name."""
     if "/" in parse_line(value) or ":" in value:
@@ -302,11 +261,6 @@ def one_or_list(item: dict[str, Any], **limits: int) -> dict[str, Any]:
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 _ALIAS: dict[str, Any] = {"type": "string", "pattern": rf"^[\w-]{{1,{MAX_ALIAS_LENGTH}}}$"}
 
-GateValue = Annotated[
-    Gate,
-    BeforeValidator(parse_gate),
-    schema({"type": "string", "pattern": rf"^\s*{_one_word_of(OPERATORS)}\s*{_NUMBER}\s*$"}),
-]
 _DURATION_SCHEMA = schema(
     {"anyOf": [{"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$"}, {"const": 0}]}
 )
@@ -318,6 +272,10 @@ Patterns = Annotated[tuple[str, ...], BeforeValidator(parse_patterns), schema(on
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(_TEXT, minItems=1))]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]
 NameTemplate = Annotated[str, BeforeValidator(parse_name_template), schema(_TEXT)]
+CopyName = Annotated[str, BeforeValidator(parse_copy_name), schema(_TEXT)]
+Variable = Annotated[
+    str, BeforeValidator(parse_variable), schema({"type": "string", "pattern": r"^[A-Za-z_]\w*$"})
+]
 PromotionStage = Annotated[
     str, BeforeValidator(parse_promotion_stage), schema({"type": "string", "enum": list(PROMOTION_STAGES)})
 ]
@@ -339,7 +297,15 @@ Methods = Annotated[
     schema(one_or_list(_METHOD, minItems=1)),
 ]
 SomeMethods = Annotated[tuple[str, ...], BeforeValidator(parse_some_methods), schema(one_or_list(_METHOD))]
+Events = Annotated[
+    tuple[str, ...],
+    BeforeValidator(parse_events),
+    schema(one_or_list({"type": "string", "enum": list(EVENTS)})),
+]
 ModelName = Annotated[str, BeforeValidator(parse_model_name), schema(_TEXT)]
 WebAddress = Annotated[
     str, BeforeValidator(parse_web_address), schema({"type": "string", "pattern": "^https?://"})
+]
+ServerAddress = Annotated[
+    str, BeforeValidator(parse_server_address), schema({"type": "string", "pattern": "^https?://[^@]+$"})
 ]

@@ -36,7 +36,10 @@ def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) 
         raise UsageError("no Jenkins URL: which Jenkins is meant?", next_step="set JENKINS_URL or give --url")
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{redact(address)} is no address that starts with http:// or https://")
+        raise UsageError(
+            f"{redact(address)} is no address that starts with http:// or https://",
+            next_step="set JENKINS_URL or give --url, for example --url https://jenkins.example.com",
+        )
     if parts.username or parts.password:
         raise UsageError(
             "the Jenkins URL has a user or password in it, which logs would show",
@@ -46,9 +49,9 @@ def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) 
         return Access(address, *_from_netrc(parts.hostname))
     user, token = environ.get("JENKINS_USER"), environ.get("JENKINS_TOKEN")
     if bool(user) != bool(token):
-        there, missing = ("JENKINS_USER", "JENKINS_TOKEN") if user else ("JENKINS_TOKEN", "JENKINS_USER")
+        given, missing = ("JENKINS_USER", "JENKINS_TOKEN") if user else ("JENKINS_TOKEN", "JENKINS_USER")
         raise UsageError(
-            f"{there} is set but {missing} is not", next_step=f"set {missing} too, or use --netrc"
+            f"{given} is set but {missing} is not", next_step=f"set {missing} too, or use --netrc"
         )
     return Access(address, user or None, token or None)
 
@@ -58,7 +61,11 @@ def _from_netrc(host: str) -> tuple[str, str]:
     try:
         found = netrc.netrc().authenticators(host)
     except FileNotFoundError as error:
-        raise UsageError("--netrc: there is no ~/.netrc") from error
+        raise UsageError(
+            "--netrc: there is no ~/.netrc",
+            next_step=f"write `machine {host} login USER password TOKEN` into it and chmod 600 it, or set JENKINS_USER "
+            "and JENKINS_TOKEN",
+        ) from error
     except (OSError, netrc.NetrcParseError) as error:
         reason = getattr(error, "msg", "") or str(error)
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ import click
 
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.jenkins_jobs.options import (
-    Document,
     connect,
     file_option,
     finish,
@@ -64,60 +64,36 @@ def apply_jobs(
     """Create or update the jobs of jobs.yaml: shows the difference, asks (or --yes), writes. Deletes nothing."""
     from jenkins_mlflow.jenkins_jobs import apply as applying
     from jenkins_mlflow.jenkins_jobs.definition import load
-    from jenkins_mlflow.jenkins_jobs.documents import failure, plan_items
     from jenkins_mlflow.jenkins_jobs.plan import plan as make_plan
+    from jenkins_mlflow.jenkins_jobs.results import ApplyResult, plan_items, stopped
 
     definition, terminal = load(file), Terminal(quiet)
     server = connect(url, by_netrc=netrc)
     plan = make_plan(definition, applying.read(server, definition), adopt)
     _show(plan, terminal)
     plan.require_allowed()
-    if not plan.changes:
-        finish(
-            {
-                "action": "apply",
-                "status": "nothing",
-                "message": "every job is up to date",
-                "items": plan_items(plan, {}),
-            },
-            output,
-        )
     changes = plural(len(plan.changes), "change")
+    result = ApplyResult(status="planned", message=f"{changes} to make", items=plan_items(plan, {}))
+    if not plan.changes:
+        finish(replace(result, status="nothing", message="every job is up to date"), output)
     if dry_run:
-        finish(
-            {
-                "action": "apply",
-                "status": "planned",
-                "message": f"{changes} to make",
-                "items": plan_items(plan, {}),
-            },
-            output,
-        )
+        finish(result, output)
     if not yes and not _agreed(terminal, changes, server.url):
-        message = "nothing was changed: the answer was no"
-        finish(
-            {"action": "apply", "status": "nothing", "message": message, "items": plan_items(plan, {})},
-            output,
-        )
+        finish(replace(result, status="nothing", message="nothing was changed: the answer was no"), output)
     try:
         done = applying.apply(server, plan, terminal.say)
     except Interrupted as interruption:
         interruption.state = "what is said above is done, the change after it maybe"
         interruption.next_step = "run the command again: it shows what is left"
         raise
-    document: Document = {
-        "action": "apply",
-        "status": "applied",
-        "message": f"{changes} made",
-        "items": plan_items(plan, done.outcomes),
-    }
+    result = ApplyResult(status="applied", message=f"{changes} made", items=plan_items(plan, done.outcomes))
     if done.stopped:
         made = sum(outcome in ("created", "updated") for outcome in done.outcomes.values())
-        document |= failure(done.stopped, f"stopped after {made} of {changes}")
-        terminal.insist(
+        result = stopped(result, done.stopped, f"stopped after {made} of {changes}")
+        terminal.alert(
             f"error: {done.stopped.message}\nnext:  {done.stopped.next_step or 'run the command again'}"
         )
-    finish(document, output)
+    finish(result, output)
 
 
 @jobs.command("run")
@@ -156,7 +132,7 @@ def run_job(
     NOT_BUILT, 130 for ABORTED; for UNSTABLE 4 if a person must promote by hand, else 3; 1 when --timeout is over.
     """
     from jenkins_mlflow.jenkins_jobs import parameters as checking
-    from jenkins_mlflow.jenkins_jobs.documents import watch
+    from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
 
     hidden = checking.from_environment(from_env, os.environ)
     name, limit = resolve(job, file), seconds(timeout)
@@ -175,10 +151,14 @@ def run_job(
         raise
     with_values = ", ".join(f"{key}={printable(value)}" for key, value in given.shown.items())
     terminal.say(f"queued {printable(name)} as item {item}{with_values and ' with ' + with_values}")
-    document: Document = {"action": "run", "job": name, "queue_item": item, "parameters": given.shown}
-    if no_wait:
-        finish({**document, "status": "queued", "message": f"queued: {server.page(name)}"}, output)
-    finish({**document, **watch(server, name, terminal, limit, item=item)}, output)
+    queued = BuildResult(
+        status="queued",
+        message=f"queued: {server.page(name)}",
+        job=name,
+        queue_item=item,
+        parameters=given.shown,
+    )
+    finish(queued if no_wait else watch(server, queued, terminal, limit), output)
 
 
 @jobs.command("status")
@@ -195,7 +175,7 @@ def show_status(
 ) -> None:
     """Show the last builds of the jobs, with their result and what they did to the registry."""
     from jenkins_mlflow.jenkins_jobs.definition import load
-    from jenkins_mlflow.jenkins_jobs.status import last_builds
+    from jenkins_mlflow.jenkins_jobs.status import StatusResult, last_builds
 
     full = [resolve(name, file) for name in names]
     if not names:
@@ -204,7 +184,7 @@ def show_status(
     server = connect(url, by_netrc=netrc)
     items = last_builds(server, full, last, time.time(), named=bool(names))
     message = f"{plural(len(full), 'job')} in {server.url}"
-    finish({"action": "status", "status": "listed", "message": message, "items": items}, output)
+    finish(StatusResult(message=message, items=items), output)
 
 
 @jobs.command("logs")
@@ -228,20 +208,15 @@ def show_log(
     netrc: bool,
 ) -> None:
     """Print the log of a build: of this NUMBER, else of the last."""
-    from jenkins_mlflow.jenkins_jobs.documents import watch
     from jenkins_mlflow.jenkins_jobs.log import Lines
+    from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
 
     name, limit = resolve(job, file), seconds(timeout)
     server = connect(url, by_netrc=netrc)
     build = number or server.build(name, "lastBuild")["number"]
     if follow:
-        finish(
-            {
-                "action": "logs",
-                "job": name,
-                **watch(server, name, Terminal(), limit, build=build, write=click.echo),
-            }
-        )
+        begun = BuildResult(action="logs", status="queued", message="", job=name, build=build)
+        finish(watch(server, begun, Terminal(), limit, write=click.echo))
     text, _, _ = server.log(name, build, 0)
     lines = Lines()
     for line in lines.feed(text.decode("utf-8", "replace")) + lines.rest():
@@ -252,7 +227,7 @@ def _show(plan: Plan, terminal: Terminal) -> None:
     """The differences, colored at a terminal."""
     for item in plan.items:
         for line in item.diff.splitlines():
-            terminal.insist(line, _DIFF_COLORS.get(line[:1], ""))
+            terminal.alert(line, _DIFF_COLORS.get(line[:1], ""))
 
 
 def _agreed(terminal: Terminal, changes: str, url: str) -> bool:

@@ -35,7 +35,8 @@ def parse(name: str, text: str) -> ET.Element:
     characters into a form."""
     if "<!DOCTYPE" in text:
         raise JenkinsError(
-            f"the config.xml of {printable(name)} declares a document type, which Jenkins never does"
+            f"the config.xml of {printable(name)} declares a document type, which Jenkins never does",
+            next_step=SAVE_ANEW,
         )
     try:
         root = ET.fromstring(text)  # noqa: S314  no entities without a document type
@@ -49,7 +50,8 @@ def parse(name: str, text: str) -> ET.Element:
         level, depth = [child for node in level for child in node], depth + 1
     if depth > _DEEPEST:
         raise JenkinsError(
-            f"the config.xml of {printable(name)} is nested deeper than any that Jenkins writes"
+            f"the config.xml of {printable(name)} is nested deeper than any that Jenkins writes",
+            next_step=SAVE_ANEW,
         )
     return root
 

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from jenkins_mlflow.config.loading import read_layers, validate
-from jenkins_mlflow.config.values import Line, broken_rule, expected, parse_line, parse_lines
+from jenkins_mlflow.config.mistakes import broken_rule, expected
+from jenkins_mlflow.config.values import Line, parse_line, parse_lines
 from jenkins_mlflow.errors import UsageError
 
 DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))
+PAGE = "docs/jobs.md"
 # What Jenkins itself refuses in a name (jenkins.model.Jenkins.checkGoodName), and what would break a line of a log.
 _BAD_NAME = re.compile(r"[?*/\\%!@#$^&|<>\[\]:;]|^\s|\s$|^\.{1,2}$|^$")
 _CRON = re.compile(r"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\w*,/()-]+(\s+[\w*,/()-]+){4}")
@@ -183,6 +185,6 @@ def load(given: Path | None) -> Definition:
     if source is None:
         raise UsageError(
             f"there is no {' and no '.join(map(str, DEFAULT_FILES))}",
-            next_step="name the file with --file; docs/jobs.md says what it holds",
+            next_step=f"name the file with --file; {PAGE} says what it holds",
         )
-    return validate(Definition, read_layers(Definition, source, {}, {}))
+    return validate(Definition, read_layers(Definition, source, PAGE, {}, {}))

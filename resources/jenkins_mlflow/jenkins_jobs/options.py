@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from jenkins_mlflow import errors
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.render import FORMATS, render
+from jenkins_mlflow.results.base import Result
 from jenkins_mlflow.text import printable
 
 if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.server import Server
-
-Document = dict[str, Any]
 
 file_option = click.option(
     "--file", "file", type=click.Path(path_type=Path), help="The jobs [jobs.yaml, else jobs/jobs.yaml]."
@@ -59,12 +57,14 @@ def seconds(duration: str | None) -> float | None:
     try:
         return None if duration is None else parse_duration(duration)
     except PydanticCustomError as error:
-        raise UsageError(f"--timeout: expected {error.message()}, got {printable(duration or '')}") from error
+        raise UsageError(
+            f"--timeout: expected {error.message()}, got {printable(duration or '')}",
+            next_step="write, for example, --timeout 30m",
+        ) from error
 
 
-def finish(document: Document, output: str = "text") -> NoReturn:
-    """Print the document and exit with its code."""
-    complete: Document = {"schema": 1, "command": "jobs", "exit_code": errors.DONE, **document}
-    render(complete, output, sys.stdout)
+def finish(result: Result, output: str = "text") -> NoReturn:
+    """Print the result and exit with its code."""
+    render(result, output, sys.stdout)
     sys.stdout.flush()
-    raise click.exceptions.Exit(complete["exit_code"])
+    raise click.exceptions.Exit(result.exit_code)

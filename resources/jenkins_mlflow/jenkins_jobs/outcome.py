@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.build import safe_id
 from jenkins_mlflow.jenkins_jobs.answers import Build, Outcome
+from jenkins_mlflow.results.base import Part
 from jenkins_mlflow.text import one_line
 
 RESULT_CODES = {
@@ -35,13 +36,29 @@ _FILES = tuple(
 _UNSTABLE_CODES = (errors.NO_CANDIDATE, errors.BY_HAND)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutcomePart(Part):
+    """What a build's steps did; command and status are empty where only the build's description says it."""
+
+    command: str
+    status: str
+    message: str
+    exit_code: int | None
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        what = " ".join(part for part in (self.command, self.status) if part)
+        return ": ".join(part for part in (what, self.message) if part)
+
+
 class Archive(Protocol):
     """Where a build's archived files are."""
 
     def outcome(self, name: str, number: int, path: str) -> Outcome | None: ...
 
 
-def read_outcome(archive: Archive, name: str, build: Build) -> dict[str, Any] | None:
+def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | None:
     """The command, status, message and exit code of a build's steps.
 
     A workspace may still have the results of an earlier build when a later one archives it. Only a result that names
@@ -58,18 +75,22 @@ def read_outcome(archive: Archive, name: str, build: Build) -> dict[str, Any] | 
             continue
         made_by = document.get("build")
         if made_by and made_by.casefold() in _tags(name, build["number"]):
-            return {key: document[key] for key in ("command", "status", "message", "exit_code")}
+            return OutcomePart(
+                command=document["command"],
+                status=document["status"],
+                message=document["message"],
+                exit_code=document["exit_code"],
+            )
         whose = f"is of {made_by}" if made_by else "does not say of which build it is"
         passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
     words = " ".join((build.get("description") or "").split()) or passed_over
-    return {"command": "", "status": "", "message": words, "exit_code": None} if words else None
+    return OutcomePart(command="", status="", message=words, exit_code=None) if words else None
 
 
-def exit_code(result: str, outcome: Mapping[str, Any] | None) -> int:
+def exit_code(result: str, outcome: OutcomePart | None) -> int:
     """The exit code for a build's result: of an unstable one the archived result says which kind it is."""
-    code = (outcome or {}).get("exit_code")
-    if result == "UNSTABLE" and code in _UNSTABLE_CODES:
-        return int(code)
+    if result == "UNSTABLE" and outcome and outcome.exit_code in _UNSTABLE_CODES:
+        return int(outcome.exit_code)
     return RESULT_CODES.get(result, errors.FAILED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.config.values import did_you_mean
+from jenkins_mlflow.config.mistakes import did_you_mean
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.jenkins_jobs.answers import Job, ParameterDefinition
 from jenkins_mlflow.text import printable
@@ -32,7 +32,7 @@ class Given:
 
 
 def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Values that do not stand on the command line, where whoever lists processes reads them.
+    """Values that do not stand on the command line, where anybody who lists processes reads them.
 
     Args:
         names: `KEY`, the variable has the parameter's name; or `KEY=VARIABLE`.
@@ -52,7 +52,11 @@ def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[s
                 next_step=f"export {printable(variable)}, then run the command again",
             )
         if key in values:
-            raise UsageError(f"--from-env names {printable(key)} twice", state="nothing was queued")
+            raise UsageError(
+                f"--from-env names {printable(key)} twice",
+                state="nothing was queued",
+                next_step="name each parameter once",
+            )
         values[key] = environ[variable]
     return values
 
@@ -91,7 +95,11 @@ def check(name: str, job: Job, words: Sequence[str], hidden: Mapping[str, str] |
         values[key] = value
     if problems:
         lines = "\n".join(f"{printable(name)}: {problem}" for problem in problems)
-        raise UsageError(lines, state="nothing was queued")
+        raise UsageError(
+            lines,
+            state="nothing was queued",
+            next_step='give each as KEY=VALUE; "Build with Parameters" on the job\'s page shows what it takes',
+        )
     secret = {key for key in values if "Password" in str(definitions[key].get("type"))}
     return Given(
         {key: _sent(definitions[key], value) for key, value in values.items()} if definitions else None,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from jenkins_mlflow.config.values import did_you_mean
+from jenkins_mlflow.config.mistakes import did_you_mean
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.jenkins_jobs import comparison, job_xml
 from jenkins_mlflow.jenkins_jobs.definition import Definition
@@ -74,7 +74,8 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
     if unknown := taken - jobs.keys():
         name = min(unknown)
         raise UsageError(
-            f"--adopt {name}: no job of jobs.yaml{did_you_mean(name, [*definition.jobs, *jobs])}"
+            f"--adopt {name}: no job of jobs.yaml{did_you_mean(name, [*definition.jobs, *jobs])}",
+            next_step=f"name one of {', '.join(definition.jobs)}",
         )
     folders = [_folder(name, stored[name]) for name in definition.folders]
     own = [_job(definition, short, name, stored[name], adopt=name in taken) for name, short in jobs.items()]
@@ -82,7 +83,7 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
 
 
 def _folder(name: str, kind: str | None) -> Item:
-    """A folder that is there is used as it is, whoever made it: often only its class may be read."""
+    """A folder that is there is used as it is, no matter who made it: often only its class may be read."""
     if kind is None:
         new = job_xml.folder()
         diff = comparison.difference(name, "", comparison.canonical(new))

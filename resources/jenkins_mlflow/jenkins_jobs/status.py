@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
+from jenkins_mlflow import errors
 from jenkins_mlflow.errors import JobNotFound
 from jenkins_mlflow.jenkins_jobs.answers import Build, Job, Outcome
-from jenkins_mlflow.jenkins_jobs.outcome import read_outcome
+from jenkins_mlflow.jenkins_jobs.outcome import OutcomePart, read_outcome
 from jenkins_mlflow.jenkins_jobs.server import BUILD_TREE
+from jenkins_mlflow.results.base import Meaning, Part, Result, Table
+from jenkins_mlflow.text import span
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPart(Part):
+    """One build of a job; only the job and a result such as `never built` if there is none."""
+
+    job: str
+    result: str
+    build: int | None = None
+    started: int | None = None
+    age: float | None = None
+    seconds: float | None = None
+    url: str | None = None
+    outcome: OutcomePart | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusResult(Result):
+    """What `jobs status` found."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {"listed": Meaning((errors.DONE,), "`items` has the builds")}
+    in_table: ClassVar[bool] = True
+
+    command: Literal["jobs"] = "jobs"
+    action: Literal["status"] = "status"
+    status: Literal["listed"] = "listed"
+    items: tuple[BuildPart, ...]
+    """The last builds of each job, newest first."""
+
+    def table(self) -> Table:
+        return Table(
+            ("job", "build", "result", "started", "duration", "outcome"),
+            [
+                (
+                    i.job,
+                    i.build,
+                    i.result,
+                    span(i.age, " ago"),
+                    span(i.seconds),
+                    i.outcome and i.outcome.line,
+                )
+                for i in self.items
+            ],
+        )
 
 
 class Jobs(Protocol):
@@ -20,7 +68,7 @@ class Jobs(Protocol):
 
 def last_builds(
     server: Jobs, names: Sequence[str], count: int, now: float, *, named: bool
-) -> list[dict[str, Any]]:
+) -> tuple[BuildPart, ...]:
     """One item for each build, newest first; one without a build number for a job that has none.
 
     Args:
@@ -33,35 +81,31 @@ def last_builds(
     Raises:
         JobNotFound: See ``named``.
     """
-    items = []
+    items: list[BuildPart] = []
     for name in names:
         try:
             builds = server.job(name, f"builds[{BUILD_TREE}]{{0,{count}}}").get("builds") or []
         except JobNotFound:
             if named:
                 raise
-            items.append(_item(name, "not created"))
+            items.append(BuildPart(job=name, result="not created"))
             continue
         if not builds:
-            items.append(_item(name, "never built"))
+            items.append(BuildPart(job=name, result="never built"))
         items += [_built(server, name, build, now) for build in builds]
-    return items
+    return tuple(items)
 
 
-def _item(name: str, result: str) -> dict[str, Any]:
-    empty = dict.fromkeys(("build", "started", "age", "seconds", "url", "outcome"))
-    return {"job": name, "result": result, **empty}
-
-
-def _built(server: Jobs, name: str, build: Build, now: float) -> dict[str, Any]:
+def _built(server: Jobs, name: str, build: Build, now: float) -> BuildPart:
     age = max(0.0, now - build["timestamp"] / 1000)
     running = build.get("building")
-    return {
-        **_item(name, "RUNNING" if running else build.get("result") or "UNKNOWN"),
-        "build": build["number"],
-        "started": build["timestamp"],
-        "age": round(age, 1),
-        "seconds": round(age if running else build["duration"] / 1000, 1),
-        "url": build.get("url"),
-        "outcome": read_outcome(server, name, build),
-    }
+    return BuildPart(
+        job=name,
+        result="RUNNING" if running else build.get("result") or "UNKNOWN",
+        build=build["number"],
+        started=build["timestamp"],
+        age=round(age, 1),
+        seconds=round(age if running else build["duration"] / 1000, 1),
+        url=build.get("url"),
+        outcome=read_outcome(server, name, build),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jenkins_mlflow.config.schema import Promote
+from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.methods.file_store import FileStore
 from jenkins_mlflow.methods.known_faults import ServerFaults

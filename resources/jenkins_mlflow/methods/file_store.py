@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from jenkins_mlflow.errors import JenkinsMlflowError, RegistryError
 from jenkins_mlflow.methods.base import Transition
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected, local_path
+from jenkins_mlflow.registry.mlflow_client import default_store
 from jenkins_mlflow.registry.snapshot import Version
 
 
@@ -52,11 +52,14 @@ class FileStore:
 
     def _open(self, folder: Path, candidate: Version) -> str:
         """Open the folder if it is the server's own registry; else why not."""
-        direct = Registry(connect(str(folder)))
+        try:
+            direct = Registry(connect(str(folder)), send=self._registry.send)
+        except JenkinsMlflowError as error:
+            return f"{folder} cannot be opened: {error.message}"
         if is_affected(direct.connection.server_version):
             return f"this runner's own MLflow {direct.connection.server_version} has the server's fault"
         try:
-            with default_store(folder):
+            with default_store(folder.absolute().as_uri()):
                 seen = direct.model(candidate.model)
             shown = self._registry.model(candidate.model)
         except JenkinsMlflowError as error:
@@ -71,7 +74,7 @@ class FileStore:
     def carry_out(self, transitions: Sequence[Transition]) -> None:
         """Make the transitions in the folder; taken back at once if the server does not show the first of them."""
         assert self._direct is not None, "obstacle() opens the folder"
-        with default_store(self._folder):
+        with default_store(self._folder.absolute().as_uri()):
             for number, item in enumerate(transitions):
                 version = item.version
                 self._direct.set_stage(version.model, version.number, item.stage)
@@ -108,25 +111,6 @@ def _can_bind(family: int, address: tuple[object, ...]) -> bool:
 def _content(versions: Sequence[Version]) -> list[tuple[object, ...]]:
     """What two views of one store have in common, whatever the kind of connection."""
     return [(v.number, v.run_id, v.created, v.source, v.stage) for v in versions]
-
-
-@contextlib.contextmanager
-def default_store(folder: Path) -> Iterator[None]:
-    """Make the folder MLflow's default store for a while.
-
-    A file registry asks the process's default store, not its own folder, for the logged model of every version that it
-    reads. Left alone (MLflow 3.17.2) that is a new mlflow.db in the working directory, which takes seconds to make, or
-    the server, at one request for each version of the model.
-    """
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    os.environ["MLFLOW_TRACKING_URI"] = folder.absolute().as_uri()
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["MLFLOW_TRACKING_URI"]
-        else:
-            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def holds(folder: Path, version: Version) -> bool:

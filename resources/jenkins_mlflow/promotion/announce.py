@@ -12,19 +12,24 @@ from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.writer import Writer
 
 
-def announce(registry: Registry, writer: Writer, intent: Intent) -> None:
+def announce(registry: Registry, writer: Writer, intent: Intent) -> tuple[str, ...]:
     """Write the intent down; without it nothing else may be written.
+
+    Returns:
+        The tags that hold it, in the order in which ``remove_intent`` takes them away.
 
     Raises:
         JenkinsMlflowError: it could not be written.
     """
-    for key, text in intent.tags().items():
+    tags = registry.intent_tags(intent.model, intent.tags())
+    for key, text in tags.items():
         try:
             writer.run(functools.partial(registry.tag_model, intent.model, key, text))
         except Exception as error:
             raised = registry.translate(f"writing down what is to be done with {intent.model}", error)
             raised.state = raised.state or "no stage and no alias was changed"
             raise raised from error
+    return tuple(reversed(tags))
 
 
 def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable[str]) -> str:

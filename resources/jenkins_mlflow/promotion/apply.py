@@ -14,7 +14,7 @@ from jenkins_mlflow.promotion.announce import announce, remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, is_done
 from jenkins_mlflow.promotion.copying import with_the_copy
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
-from jenkins_mlflow.promotion.outcome import Outcome, Status, already
+from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, Status, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
@@ -47,6 +47,7 @@ class Promotion:
         group: The patterns of the group, for an exclusive one.
         alias_fallback: Whether the alias alone may be set when no method can set the stage.
         confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
+        keeper: Keeps what became of it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Promotion:
         group: Sequence[str] = (),
         alias_fallback: bool = True,
         confirm: Callable[[], None] = lambda: None,
+        keeper: Keeper = NO_KEEPER,
     ) -> None:
         self._registry = registry
         self._plan = plan
@@ -68,6 +70,7 @@ class Promotion:
         self._group = tuple(group)
         self._alias_fallback = alias_fallback
         self._confirm = confirm
+        self._keeper = keeper
         self._steps = self._steps_of(plan.table, Snapshot())
         self._intent_tags: tuple[str, ...] = ()
 
@@ -120,11 +123,12 @@ class Promotion:
             raise
 
     def _read(self, *, with_candidate: bool = False) -> Snapshot:
-        """What there is now of all that the table is about: the promoted version's model, or the exclusive group."""
-        names = [self._table.model, *([self._plan.candidate.model] if with_candidate else [])]
-        if self._plan.target.exclusive:
-            return self._registry.snapshot([*names, *self._group])
-        return Snapshot(tuple(model for name in names if (model := self._registry.find_model(name))))
+        """What there is now of all that the table is about: the promoted version's model, or the exclusive group.
+
+        What will be written is read last: a change by somebody else after this look may be overwritten.
+        """
+        names = [*([self._plan.candidate.model] if with_candidate else []), self._table.model]
+        return _read(self._registry, names, self._group if self._plan.target.exclusive else ())
 
     def _refuse_if_overtaken(self) -> None:
         """Look again after the copy was made: that takes a while, and nothing marks the model as being changed yet."""
@@ -141,11 +145,12 @@ class Promotion:
         return Steps(self._registry, table, target, self._methods, self._writer, self._read, first)
 
     def _announce(self, intent: Intent) -> None:
-        self._intent_tags = tuple(reversed(intent.tags()))
-        announce(self._registry, self._writer, intent)
+        self._intent_tags = announce(self._registry, self._writer, intent)
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         steps = self._steps
+        if forbidden := steps.forbidden():
+            return self._by_hand(forbidden)
         try:
             by_alias = steps.needs_no_stage()
             aliased = by_alias and steps.set_own_alias()
@@ -176,9 +181,10 @@ class Promotion:
             )
             return self._close(self._told("overtaken", message, method, serving, warnings=warnings))
         where = f" as {table.label}" if plan.copies else ""
-        replaced = f", replacing {plan.replaces.label}" if plan.replaces else ""
+        replaced = f", replacing {plan.replacing}" if plan.leaving else ""
         message = f"promoted {plan.candidate.label} by {method}{where}{replaced}; verified in the registry"
         outcome = self._told("promoted", message, method, serving, warnings=warnings)
+        self._keeper.done(outcome)
         undone = any(attempt.outcome == "undone" for attempt in outcome.attempts)
         if undone and self._writer.open_ended:
             return self._left_open(outcome)
@@ -193,18 +199,26 @@ class Promotion:
         live = self._read()
         serving = in_scope(self._table, live, plan.target)
         outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
+        self._keeper.done(outcome)
         return self._not_undone(outcome) if self._steps.undone.failed else self._close(outcome)
 
-    def _by_hand(self) -> Outcome:
-        """Nothing was promoted: everything goes back, and a person is asked."""
+    def _by_hand(self, forbidden: str = "") -> Outcome:
+        """Nothing was promoted: everything goes back, and a person is asked.
+
+        Args:
+            forbidden: Why nothing was tried, if so.
+        """
         blocked = self._steps.pending(self._read())
-        if any(change.is_stage and change.model == self._table.model for change in blocked):
+        failed = bool(self._steps.undo().failed)
+        undone = "not all of it could be undone" if failed else "all was undone"
+        if forbidden:
+            why = f"{forbidden}; nothing in production was changed"
+        elif any(change.is_stage and change.model == self._table.model for change in blocked):
             why = "every method failed; a person must promote it by hand"
         elif blocked:
-            why = f"{self._missing(blocked[0])} could not be set; all was undone"
+            why = f"{self._missing(blocked[0])} could not be set; {undone}"
         else:
-            why = "a write failed, and took effect late; all was undone"
-        self._steps.undo()
+            why = f"a write failed, and took effect late; {undone}"
         live = self._read()  # what is missing is what is missing now, after all was undone
         pending = self._steps.pending(live)
         missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
@@ -239,6 +253,7 @@ class Promotion:
         self._steps.undo()
         if self._steps.undone.failed or self._steps.undone.kept or self._writer.open_ended:
             return
+        self._keeper.undone()
         unremoved = self._remove_intent()
         if not unremoved:
             stop.state = stop.state or f"{self._table.model} is as it was before the promotion"
@@ -249,7 +264,7 @@ class Promotion:
 
     def _missing(self, change: Change) -> str:
         if change.model != self._table.model:
-            return f"{change.words()} (this group has one champion)"
+            return f"{change.describe()} (this group has one champion)"
         if change.is_stage:
             return f"stage {change.wanted} for {change.model} version {change.mark}"
         return f"alias {change.mark} for {self._table.label}"
@@ -265,7 +280,7 @@ class Promotion:
         model, number = self._table.model, self._table.number
         complete = {**tags, METHOD: method}
         try:
-            self._writer.run(lambda: self._registry.tag_version(model, number, complete))
+            self._writer.run(lambda: self._registry.record(model, number, complete))
         except JenkinsMlflowError:
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
@@ -328,3 +343,23 @@ class Promotion:
     ) -> Outcome:
         attempts = tuple(self._writer.attempts)
         return Outcome(status, message, method, attempts, serving, self._table, tuple(missing), warnings)
+
+
+def refuse_if_overtaken(registry: Registry, plan: Plan, group: Sequence[str]) -> None:
+    """Look while others hold the lock: what they have finished may make the plan useless, whenever they let go of it.
+
+    What is half done says nothing yet: it may be undone.
+
+    Raises:
+        Refused, NotFound: as ``refuse_if_changed``; nothing was written.
+    """
+    names = [plan.table.model, *([plan.candidate.model] if plan.copies else [])]
+    live = _read(registry, names, group if plan.target.exclusive else ())
+    if not any(is_unfinished(model) for model in live.models):
+        refuse_if_changed(plan, live)
+
+
+def _read(registry: Registry, names: Sequence[str], group: Sequence[str]) -> Snapshot:
+    if group:
+        return registry.snapshot([*names, *group])
+    return Snapshot(tuple(model for name in names if (model := registry.find_model(name))))

@@ -46,6 +46,15 @@ class Table:
     def pending(self) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.found != change.wanted)
 
+    def found_in_production(self, target: Target) -> tuple[tuple[str, int, int], ...]:
+        """What was in production when the table was made, as far as its changes name it: model, number, creation."""
+        found = [
+            (change.model, int(change.mark if change.is_stage else change.found or 0))
+            for change in self.changes
+            if (change.found == target.stage if change.is_stage else change.found is not None)
+        ]
+        return tuple((*place, self.created.get(place, 0)) for place in dict.fromkeys(found))
+
     def of(self, model: str) -> Table:
         """The part that lies in one model."""
         return replace(self, changes=tuple(change for change in self.changes if change.model == model))

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from jenkins_mlflow.errors import RegistryError, UsageError
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.client import matches
+from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Model, Target
-from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG
-from jenkins_mlflow.text import one_line
+from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG, SIGNATURE_TAG
+from jenkins_mlflow.text import one_line, parsed_json
 
 STAGES = (NO_STAGE, STAGING, PRODUCTION, ARCHIVED)
 _MOST_PARTS = 99
@@ -108,8 +108,22 @@ class Intent(BaseModel):
 
 
 def is_unfinished(model: Model) -> bool:
-    """Whether the model carries an intent; an empty tag is one that could be emptied but not removed."""
-    return bool(model.tags.get(INTENT_TAG))
+    """Whether the model carries an intent; an empty tag is one that could be emptied but not removed.
+
+    With a signing key, one that is not signed is nobody's: see ``unsigned``.
+    """
+    return bool(model.tags.get(INTENT_TAG)) and model.signed
+
+
+def unsigned(model: Model) -> str:
+    """What to say of an intent that is left alone because it is not signed; empty if there is none."""
+    if model.signed:
+        return ""
+    return (
+        f"{model.name} carries an intent that is not signed with this key: anybody who may edit the model can have "
+        f"written it, so it is left alone; remove the tag {INTENT_TAG} in MLflow, unless a promotion without the key "
+        "works there"
+    )
 
 
 def read_intent(model: Model) -> Intent | None:
@@ -122,7 +136,7 @@ def read_intent(model: Model) -> Intent | None:
         return None
     try:
         intent = Intent.model_validate_json(_joined(model.tags))
-    except (ValidationError, ValueError, RecursionError) as error:
+    except (ValidationError, ValueError) as error:
         raise _unreadable(model.name) from error
     if intent.model != model.name:
         raise _unreadable(model.name)
@@ -143,7 +157,7 @@ def asks_for_more(intent: Intent, target: Target, group: tuple[str, ...]) -> str
         if not own and not (target.exclusive and matches(change.model, group)):
             return f"it would change {change.model}, which is outside of its reach"
         if not (_own_change(change, table, target) if own else _retirement(change, target)):
-            return f"it would make a change that no promotion makes here ({change.words()})"
+            return f"it would make a change that no promotion makes here ({change.describe()})"
     return ""
 
 
@@ -167,11 +181,13 @@ def parts_of(tags: Mapping[str, str]) -> Iterator[str]:
     if INTENT_TAG in tags:
         yield INTENT_TAG
     yield from (name for name in (_part(number) for number in range(_MOST_PARTS)) if name in tags)
+    if SIGNATURE_TAG in tags:
+        yield SIGNATURE_TAG
 
 
 def _joined(tags: Mapping[str, str]) -> str:
     text = tags[INTENT_TAG]
-    head = json.loads(text)
+    head = parsed_json(text)
     if not isinstance(head, dict) or "parts" not in head:
         return text
     count = head["parts"]

@@ -127,7 +127,7 @@ def _permanent_fix(facts: Facts, code: Callable[[str], str]) -> tuple[str, ...]:
     return (
         f"Upgrade the server to MLflow 3.5.1 or later: {upgrade}, then restart it with {allow} set; or",
         "move the registry into a database and start the server on it: "
-        + code("mlflow migrate-filestore --source ./mlruns --target sqlite:///mlflow.db")
-        + " (MLflow 3.17; writes SQLite only), then "
+        + code("jenkins-mlflow migrate --from ./mlruns --to sqlite:///mlflow.db")
+        + " (or into PostgreSQL), then "
         + code("mlflow server --backend-store-uri sqlite:///mlflow.db"),
     )

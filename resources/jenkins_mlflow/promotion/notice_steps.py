@@ -6,6 +6,10 @@ very sentences on real servers (tests/browser/test_notice_browser.py), so a word
 Seen in the pages of 2.22.4, 3.0.1, 3.3.2, 3.5.1, 3.10.1 and 3.17.2: stages can be changed only while "New model
 registry UI" is off, aliases only while it is on, and the switch holds for all pages of a browser. All but 3.17.2 greet
 a new browser with a dialog that covers the page.
+
+Aliases are set on the model's page, in the table of its versions. A version's page would do, but where there are more
+than 100 models it loses its own: the list of the first 100 arrives last and replaces it. Then it shows no aliases, and
+its dialog does not open (2.22.4) or cannot save (3.17.2).
 """
 
 from __future__ import annotations
@@ -83,26 +87,34 @@ def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str
         name: Makes registry text fit for the notice's form (terminal or Markdown).
         code: The same for a command to copy.
     """
-    steps = [*_way_in(facts, code), f"Open {_page(facts, facts.plan.candidate)}", *_greeting(facts)]
+    opened = f"Open {_page(facts, facts.plan.candidate)}"
     aliases, stages = _alias_steps(facts, name), _stage_steps(facts)
     if stages:
-        if any(step.startswith("Open") for step in aliases):
-            aliases.append(f"Open {_page(facts, facts.plan.candidate)} again.")
-        stages.insert(0, _SHOW_STAGES.format(old="" if _at_least(facts, _SWITCH_SINCE) else _OLD))
-    return [*steps, *aliases, *stages, f"Check: {code(_check(facts))}"]
+        old = "" if _at_least(facts, _SWITCH_SINCE) else _OLD
+        stages[:0] = [opened, _SHOW_STAGES.format(old=old)]
+    first, *more = [*aliases, *stages] or [opened]
+    return [*_way_in(facts, code), first, *_greeting(facts), *more, f"Check: {code(_check(facts))}"]
 
 
 def _alias_steps(facts: Facts, name: Callable[[str], str]) -> list[str]:
-    """On the candidate's page first: the group has its alias at any time."""
+    """The candidate's first: the group has its alias at any time."""
     candidate, alias = facts.plan.candidate, facts.plan.target.alias
     if not alias:
         return []
     steps = []
     if facts.plan.needs_alias and _is_missing(facts, "alias"):
-        steps.append(f'{_alias_button(candidate)}, type {name(alias)}, press Enter and click "Save aliases".')
-    pencil = f'click the pencil beside "Aliases", remove {name(alias)} and click "Save aliases".'
-    holders = [old for old in _serving(facts, facts.plan.others) if alias in old.aliases]
-    return steps + [f"Open {_page(facts, old)}, {pencil}" for old in holders]
+        button = "the pencil" if candidate.aliases else '"Add"'
+        steps += _in_the_table(facts, candidate, button, f"type {name(alias)}, press Enter")
+    for old in _serving(facts, facts.plan.others):
+        if alias in old.aliases:
+            steps += _in_the_table(facts, old, "the pencil", f"remove {name(alias)}")
+    return steps
+
+
+def _in_the_table(facts: Facts, version: Version, button: str, change: str) -> list[str]:
+    row = f'Find the row of "Version {version.number}", click {button} below "Aliases"'
+    model = _page(facts, version).rpartition("/versions/")[0]
+    return [f"Open {model}", f'{row}, {change} and click "Save aliases".']
 
 
 def _stage_steps(facts: Facts) -> list[str]:
@@ -164,10 +176,6 @@ def _greeting(facts: Facts) -> list[str]:
     if _at_least(facts, _NO_GREETING_SINCE):
         return []
     return [f'If a dialog "{_GREETING}" opens, answer it with "Try it now".']
-
-
-def _alias_button(version: Version) -> str:
-    return 'Click the pencil beside "Aliases"' if version.aliases else 'Beside "Aliases", click "Add"'
 
 
 def _base(facts: Facts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.plan import Plan
@@ -26,6 +26,7 @@ class Outcome:
         table: What was to be changed; a copy has its number there.
         missing: In words, what a person still has to do.
         warnings: What else should be known.
+        lock_seconds: For how many seconds the lock was held.
     """
 
     status: Status
@@ -36,21 +37,31 @@ class Outcome:
     table: Table
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    lock_seconds: float = 0.0
 
-    def document(self, plan: Plan) -> dict[str, Any]:
-        """The outcome as the JSON document's own part."""
-        return {
-            "status": self.status,
-            "message": self.message,
-            "model": plan.candidate.model,
-            "version": plan.candidate.number,
-            "method": self.method,
-            "previous": plan.replaces.place if plan.replaces else None,
-            "attempts": [vars(attempt) for attempt in self.attempts],
-            "production": [version.place for version in self.production],
-            "missing": list(self.missing),
-            "warnings": list(self.warnings),
-        }
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person has to go on."""
+        return self.status in ("partial", "manual")
+
+
+class Keeper(Protocol):
+    """Keeps what a promotion came to, while its intent still is there: what is kept so cannot be lost."""
+
+    def done(self, outcome: Outcome) -> None:
+        """Production was changed."""
+
+    def undone(self) -> None:
+        """It was changed back: what was kept did not happen."""
+
+
+class _NoKeeper:
+    def done(self, outcome: Outcome) -> None: ...
+
+    def undone(self) -> None: ...
+
+
+NO_KEEPER: Keeper = _NoKeeper()
 
 
 def already(plan: Plan) -> Outcome:

@@ -12,6 +12,8 @@ from jenkins_mlflow.registry.change import NEW, Change
 from jenkins_mlflow.registry.snapshot import ARCHIVED, READY, Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY
 
+MOST_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -59,13 +61,30 @@ class Plan:
         """The version that loses production to this one: the model's own, else the exclusive group's."""
         return next(iter(self.leaving), None)
 
+    @property
+    def replacing(self) -> str:
+        """All that loses production to it, in words; with its marks where that is more than one version."""
+        if len(self.leaving) < 2:
+            return "".join(version.label for version in self.leaving)
+        *first, last = [
+            *(f"{version.label} ({self._marks(version)})" for version in self.leaving[:MOST_NAMED]),
+            *([f"{len(self.leaving) - MOST_NAMED} more"] if len(self.leaving) > MOST_NAMED else []),
+        ]
+        return f"{', '.join(first)} and {last}"
+
+    def _marks(self, version: Version) -> str:
+        """What marks a version as in production."""
+        stage = [version.stage] if version.stage == self.target.stage else []
+        alias = [f"alias {self.target.alias}"] if self.target.alias in version.aliases else []
+        return ", ".join([*stage, *alias])
+
     def steps(self) -> list[str]:
         """The plan in words, for a dry run."""
         if self.done:
             return [f"{self.candidate.label}: is in production already, nothing to do"]
         copy = f"{self.candidate.label}: is copied to {self.table.model}"
         head = [copy] if self.table.number == NEW else []
-        return head + [change.words() for change in self.table.pending]
+        return head + [change.describe() for change in self.table.pending]
 
 
 def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) -> Plan:
@@ -81,7 +100,7 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
         NotFound: the model or version is not in the registry, or was deleted.
         Refused: the version is not READY.
     """
-    candidate = _candidate(snapshot.require(model), number)
+    candidate = require_version(snapshot.require(model), number)
     copies = target.copy_to is not None and target.copy_to != model
     place = (
         (snapshot.model(str(target.copy_to)) or Model(str(target.copy_to)))
@@ -103,7 +122,13 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     return Plan(candidate, target, table, (*leaving, *others), is_done(table, snapshot, target))
 
 
-def _candidate(found: Model, number: int) -> Version:
+def require_version(found: Model, number: int) -> Version:
+    """The version of a model that is to be promoted.
+
+    Raises:
+        NotFound: the model has no such version, or it was deleted.
+        Refused: it is not READY.
+    """
     candidate = found.version(number)
     if candidate is None:
         there = ", ".join(str(version.number) for version in found.versions[:10]) or "none"

@@ -1,4 +1,7 @@
-"""The promotion record: the tags of a version that say when and by whom it was promoted, and what was there before."""
+"""The promotion record: the tags of a version that say when and by whom it was promoted, and what was there before.
+
+With a signing key only the signed ones count, see ``Version.record``.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,13 @@ _MOST = 20
 
 def is_recorded(version: Version) -> bool:
     """Whether a promotion or rollback of this tool put the version into production at some time."""
-    return bool(version.tags.get(PROMOTED_AT) or version.tags.get(ROLLED_BACK_AT))
+    return bool(version.record.get(PROMOTED_AT) or version.record.get(ROLLED_BACK_AT))
+
+
+def is_unsigned(version: Version) -> bool:
+    """Whether the version has a record that does not count, because it is not signed."""
+    told = (version.tags.get(PROMOTED_AT), version.tags.get(ROLLED_BACK_AT))
+    return any(told) and not is_recorded(version)
 
 
 def before(version: Version) -> list[Entry]:
@@ -35,15 +44,16 @@ def before(version: Version) -> list[Entry]:
 
     A tag that cannot be read counts as none. A record of version 0.1 knows one step and no creation time (0).
     """
-    text = version.tags.get(BEFORE)
+    record = version.record
+    text = record.get(BEFORE)
     if text is not None:
         try:
             return _ENTRIES.validate_json(text, strict=False)
         except ValidationError:
             return []
-    number = version.tags.get(PREVIOUS_VERSION, "")
+    number = record.get(PREVIOUS_VERSION, "")
     known = number.isdecimal() and len(number) < 10
-    return [(version.tags.get(PREVIOUS_MODEL, version.model), int(number), 0)] if known else []
+    return [(record.get(PREVIOUS_MODEL, version.model), int(number), 0)] if known else []
 
 
 def before_tags(entries: Sequence[Entry]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method
@@ -58,8 +58,20 @@ class Recovered:
     outcome: Outcome
     message: str
 
-    def document(self) -> dict[str, Any]:
-        return vars(self)
+
+@dataclass(frozen=True)
+class Settled:
+    """An unfinished promotion that was finished or undone, for the history.
+
+    Attributes:
+        intent: What was begun.
+        at: As the version's record has it; empty where it was undone.
+        serving: What is in production now.
+    """
+
+    intent: Intent
+    at: str
+    serving: tuple[Version, ...]
 
 
 def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
@@ -74,7 +86,7 @@ def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
     label = f"version {table.number}"
     model = live.model(table.model)
     promoted = model.version(table.number) if model else None
-    failed = promoted is not None and promoted.tags.get(CHECK_TAG) == FAILED
+    failed = promoted is not None and promoted.record.get(CHECK_TAG) == FAILED
     if is_done(table, live, target) and not failed:
         return Decision("finish", f"{label} is in production")
     if failed:
@@ -93,7 +105,7 @@ def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
 def _has_ended(intent: Intent, promoted: Version) -> bool:
     """Whether the version's own record says that this very promotion had made all its changes."""
     tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
-    return bool(intent.at) and promoted.tags.get(tag) == intent.at and bool(promoted.tags.get(METHOD))
+    return bool(intent.at) and promoted.record.get(tag) == intent.at and bool(promoted.record.get(METHOD))
 
 
 class Recovery:
@@ -108,6 +120,7 @@ class Recovery:
         by, url: Who recovers, in which build: for the record of what is finished.
         checked: Whether the config has a check after a promotion; what is finished here did not have it.
         confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
+        keep: Told what became of it, before the intent is removed.
     """
 
     def __init__(
@@ -122,6 +135,7 @@ class Recovery:
         url: str = "",
         checked: bool = False,
         confirm: Callable[[], None] = lambda: None,
+        keep: Callable[[Settled], None] = lambda settled: None,
     ) -> None:
         self._registry = registry
         self._methods = methods
@@ -132,6 +146,7 @@ class Recovery:
         self._url = url
         self._checked = checked
         self._confirm = confirm
+        self._keep = keep
 
     def run(self, name: str) -> Recovered | None:
         """Finish or undo the model's unfinished promotion; None if there is none (any more).
@@ -224,7 +239,7 @@ class Recovery:
         }
         try:
             complete = {**given(tags), **tags_over(found)}
-            self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
+            self._writer.run(lambda: self._registry.record(version.model, version.number, complete))
         except Exception as error:
             raise self._registry.translate(f"tagging {version.label}", error) from error
         return "; its check has not run: promote the version again for that" if self._checked else ""
@@ -234,7 +249,16 @@ class Recovery:
         return "; its check has not run: promote the version again for that" if pending else ""
 
     def _close(self, name: str, intent: Intent, outcome: Outcome, message: str) -> Recovered:
-        why = remove_intent(self._registry, self._writer, name, parts_of(self._registry.model(name).tags))
+        live = self._reader(name)()
+        if not strangers(
+            intent.table, live, self._target
+        ):  # what somebody else put there is not this tool's record
+            promoted = live.require(name).version(intent.number)
+            tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
+            at = promoted.tags.get(tag, "") if promoted and outcome == "finished" else ""
+            serving = in_scope(intent.table, live, self._target)
+            self._keep(Settled(intent, at, serving))
+        why = remove_intent(self._registry, self._writer, name, parts_of(live.require(name).tags))
         if why:
             raise RegistryError(
                 f"{intent.title} {message}, but its intent could not be removed: {why}",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
-from jenkins_mlflow.promotion.record import Entry, before, is_recorded
+from jenkins_mlflow.promotion.record import Entry, before, is_recorded, is_unsigned
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.text import argument
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ def plan_return(
     if current is None:
         count = f"{len(serving)} versions of {name} are" if serving else f"no version of {name} is"
         raise _refused(f"{count} in production, so there is no one before")
+    if is_unsigned(current):
+        raise _refused(
+            f"{current.label} is in production, and its promotion record is not signed with this key"
+        )
     steps = before(current)
     if not steps:
         known = is_recorded(current)
@@ -62,19 +67,24 @@ def plan_return(
         raise _refused(f"{current.label} is in production, and {reason}")
     back = _there(snapshot, steps[-1])
     if not is_recorded(back) and not (unrecorded and back.model == name):
+        reason = "its promotion record is not signed with this key"
         raise _refused(
-            f"{back.label} was in production before {current.label}, but no recorded promotion put it there"
+            f"{back.label} was in production before {current.label}, but "
+            f"{reason if is_unsigned(back) else 'no recorded promotion put it there'}",
+            f"to return to it all the same: "
+            f"`jenkins-mlflow rollback --model {argument(back.model)} --to {back.number}`",
         )
     if back.model != name and not target.exclusive:
         raise _refused(f"{current.label} says that it replaced {back.label}, but its group is not exclusive")
     return Return(current, back.model, back.number, tuple(steps[:-1]))
 
 
-def _refused(why: str) -> Refused:
+def _refused(why: str, next_step: str = "") -> Refused:
     return Refused(
         why,
         state="nothing was changed",
-        next_step="name the version to return to with --to; `jenkins-mlflow list` shows what is there",
+        next_step=next_step
+        or "name the version to return to with --to; `jenkins-mlflow list` shows what is there",
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from jenkins_mlflow.bounded import run_bounded
-from jenkins_mlflow.config.schema import SmokeTest
+from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.promotion.model_code import code_on_loading
@@ -173,9 +173,9 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
     if not answer["values"]:
         yield "it gave no value at all"
     if answer["missing"]:
-        yield f"{answer['missing']} of its {values} are missing (NaN or None)"
+        yield f"{_count(answer['missing'], values)} missing (NaN or None)"
     if answer["infinite"]:
-        yield f"{answer['infinite']} of its {values} are infinite"
+        yield f"{_count(answer['infinite'], values)} infinite"
     least, most = answer["least"], answer["most"]
     if least is None and (rules.min is not None or rules.max is not None):
         yield "its values are no numbers, so they cannot be within the configured range"
@@ -183,6 +183,13 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"its least value {number(least, rules.min)} is below {number(rules.min)}"
     if most is not None and rules.max is not None and most > rules.max:
         yield f"its greatest value {number(most, rules.max)} is above {number(rules.max)}"
+
+
+def _count(some: int, values: str) -> str:
+    """`its 1 value is`, `1 of its 3 values is`, `2 of its 3 values are`."""
+    every = values == plural(some, "value")
+    whole = f"its {values}" if every else f"{some} of its {values}"
+    return f"{whole} {'is' if some == 1 else 'are'}"
 
 
 def _passed(answer: Mapping[str, Any]) -> str:

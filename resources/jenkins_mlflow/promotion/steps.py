@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
-from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.methods.alias import NAME as ALIAS, point
 from jenkins_mlflow.methods.base import Method, Transition
-from jenkins_mlflow.promotion.changes import State, Table, is_settled, states, strangers
+from jenkins_mlflow.parallel import WORKERS, side_by_side
+from jenkins_mlflow.promotion.changes import State, Table, is_settled, state, states, strangers
 from jenkins_mlflow.promotion.undo import Undo, Undone
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Snapshot, Target
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
+
+_FEW = 8  # models that leave production one after the other: threads would gain nothing
 
 
 class Overtaken(Exception):
@@ -59,6 +63,22 @@ class Steps:
         self.undone = Undone()
         """What undoing came to, the last time."""
 
+    def forbidden(self) -> str:
+        """What this account may not do at the end, found out before the first change; empty if nothing.
+
+        MLflow's basic-auth lets an account with EDIT set an alias and not take one away. So it could neither retire
+        another model of an exclusive group, nor undo what it had done until then.
+        """
+        taken = [change for change in self._table.pending if not change.is_stage and change.wanted is None]
+        workers = WORKERS if len(taken) > _FEW else 1
+        refused = self._registry.why_no_alias_can_be_deleted
+        reasons = side_by_side(lambda change: refused(change.model), taken, workers=workers)
+        for change, why in zip(taken, reasons, strict=True):
+            if why:
+                self._writer.record(Attempt(ALIAS, 0, "skipped", error=why))
+                return f"this account may not take alias {change.mark} away from {change.model}"
+        return ""
+
     def needs_no_stage(self) -> bool:
         """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
         return all(change.mark != self._table.number for change in self.stage_changes())
@@ -73,7 +93,10 @@ class Steps:
         if not changes:
             return None
         for method in self._methods:
-            obstacle = self._obstacle(method, self._transitions(changes))
+            transitions = self._transitions(
+                changes
+            )  # none, if somebody else has made them: then a look shows it
+            obstacle = self._obstacle(method, transitions) if transitions else ""
             if obstacle:
                 self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
                 continue
@@ -89,21 +112,93 @@ class Steps:
         return all(self._move_alias(change) for change in own.pending if not change.is_stage)
 
     def retire_others(self) -> bool:
-        """Take the other models of an exclusive group out of production, as long as the promoted version is in it."""
+        """Take the other models of an exclusive group out of production, as long as the promoted version is in it.
+
+        All of them between two looks, side by side where they are many; what that has not settled, one by one.
+        """
+        if not self._retire_at_once():
+            return False
         for change in self._table.pending:
             seen = states(self._table, self._live)
             if change.model == self._table.model or is_settled(change, seen[change]):
                 continue
-            if any(row.model == self._table.model and not is_settled(row, how) for row, how in seen.items()):
-                raise Overtaken(f"someone else took {self._table.label} out of production")
+            self._require_promoted(seen)
             if not (self._retire(change) if change.is_stage else self._move_alias(change)):
                 return False
         return True
 
+    def _retire_at_once(self) -> bool:
+        """Whether nothing is in production again that was taken out: somebody else wants it there."""
+        seen = states(self._table, self._live)
+        others: dict[str, list[Change]] = defaultdict(list)
+        for change in self._table.pending:
+            if change.model != self._table.model and not is_settled(change, seen[change]):
+                others[change.model].append(change)
+        if not others:
+            return True
+        self._require_promoted(seen)
+        workers = WORKERS if len(others) > _FEW else 1
+        made = side_by_side(self._retire_model, list(others.values()), workers=workers)
+        seen, back = self._look(), False
+        for change, label, accepted in itertools.chain.from_iterable(made):
+            shown = is_settled(change, seen[change])
+            back |= accepted and not shown
+            self._note(label, accepted=accepted, shown=shown)
+        return not back
+
+    def _retire_model(self, changes: Sequence[Change]) -> list[tuple[Change, str, bool]]:
+        """Take one model out of production; each write with its label and whether it was accepted.
+
+        Its versions are read right before: what somebody else has moved meanwhile stays where it is.
+        """
+        made: list[tuple[Change, str, bool]] = []
+        now = {number: self._version(changes[0].model, number) for number in set(map(_number_of, changes))}
+        for change in changes:
+            label, call = ALIAS, functools.partial(self._point, change)
+            if self._has_left(change, now[_number_of(change)]):
+                continue
+            if change.is_stage:
+                method = self._usable_method(change)
+                if method is None:
+                    break
+                label, call = (
+                    f"{method.name}: {change.model}",
+                    functools.partial(self._move, method, [change]),
+                )
+            accepted = self._writer.write(label, call, functools.partial(self._has_left_now, change))
+            made.append((change, label, accepted))
+            if not accepted:
+                break
+        return made
+
+    def _usable_method(self, change: Change) -> Method | None:
+        transitions = self._transitions([change])
+        return next((method for method in self._methods if not self._obstacle(method, transitions)), None)
+
+    def _version(self, model: str, number: int) -> Version | None:
+        try:
+            return self._registry.version(model, number)
+        except NotFound:
+            return None
+
+    def _has_left_now(self, change: Change) -> bool:
+        return self._has_left(change, self._version(change.model, _number_of(change)))
+
+    def _has_left(self, change: Change, version: Version | None) -> bool:
+        """Whether nothing has to be done any more about a mark that was this version's."""
+        versions = (version,) if version else ()
+        aliases = dict.fromkeys(version.aliases, version.number) if version else {}
+        live = Snapshot((Model(change.model, versions, aliases),))
+        return is_settled(change, state(change, self._table, live))
+
+    def _require_promoted(self, seen: Mapping[Change, State]) -> None:
+        if any(row.model == self._table.model and not is_settled(row, how) for row, how in seen.items()):
+            raise Overtaken(f"someone else took {self._table.label} out of production")
+
     def undo(self, changes: Sequence[Change] | None = None) -> Undone:
         """Take these changes back, by default all of the table; what was undone is kept in ``undone``."""
-        part = self._table if changes is None else replace(self._table, changes=tuple(changes))
-        self.undone = Undo(self._registry, self._methods, self._writer, self._target, self._read).run(part)
+        undo = Undo(self._registry, self._methods, self._writer, self._target, self._read)
+        self.undone = undo.run(self._table, only=changes)
         return self.undone
 
     def pending(self, live: Snapshot) -> list[Change]:
@@ -163,8 +258,11 @@ class Steps:
         return [Transition(version, stage) for version, stage in found if version is not None]
 
     def _move_alias(self, change: Change) -> bool:
-        alias, number = str(change.mark), change.wanted if isinstance(change.wanted, int) else None
-        return self._try(ALIAS, lambda: point(self._registry, change.model, alias, number), [change])
+        return self._try(ALIAS, functools.partial(self._point, change), [change])
+
+    def _point(self, change: Change) -> None:
+        number = change.wanted if isinstance(change.wanted, int) else None
+        point(self._registry, change.model, str(change.mark), number)
 
     def _try(self, label: str, call: Callable[[], None], changes: Sequence[Change]) -> bool:
         """One write with retries; what counts afterwards is the registry, not the answer."""
@@ -175,22 +273,33 @@ class Steps:
 
         accepted = self._writer.write(label, call, took_effect)
         shown = took_effect()
+        self._note(label, accepted=accepted, shown=shown)
+        return shown
+
+    def _note(self, label: str, *, accepted: bool, shown: bool) -> None:
+        """Record where the registry shows something else than a write's answer said."""
         if accepted and not shown:
             note = "reported success, but the registry does not show it"
             self._writer.record(Attempt(label, 0, "not verified", error=note))
         elif shown and not accepted:
             self._writer.record(Attempt(label, 0, "done", error="took effect although its answer was lost"))
-        return shown
 
     def _look(self) -> dict[Change, State]:
         """Read again: how the table compares with what is there now.
 
         Raises:
-            Overtaken: the promoted version or its alias was moved, or something else is in production.
+            Overtaken: the promoted version or its alias was moved or deleted, or something else is in production.
         """
         self._live = self._read()
         seen = states(self._table, self._live)
-        moved = any(how == "foreign" and not change.leaves for change, how in seen.items())
+        moved = any(how in ("foreign", "gone") and not change.leaves for change, how in seen.items())
         if moved or strangers(self._table, self._live, self._target) or self.swept():
             raise Overtaken("someone else changed production at the same time")
         return seen
+
+
+def _number_of(change: Change) -> int:
+    """The version whose mark is to go."""
+    number = change.mark if change.is_stage else change.found
+    assert isinstance(number, int), "only what a version has can be taken from it"
+    return number

@@ -81,8 +81,15 @@ class Undo:
         self._target = target
         self._read = read
 
-    def run(self, table: Table, allowed: Callable[[Change], bool] = lambda change: True) -> Undone:
-        """Take every change back that is as wanted and allowed.
+    def run(
+        self,
+        table: Table,
+        allowed: Callable[[Change], bool] = lambda change: True,
+        only: Sequence[Change] | None = None,
+    ) -> Undone:
+        """Take every change back that is as wanted and allowed; of ``only`` these, if given.
+
+        The table is the whole one in any case: it tells whom the promotion found in production from strangers.
 
         The promoted version stays in production where something else was, and that is not back: production is never
         left empty by undoing.
@@ -91,11 +98,11 @@ class Undo:
             LockLost: this process must not write any more.
         """
         live = self._read()
-        back = changes_back(table, live, self._target)
+        back = [c for c in changes_back(table, live, self._target) if only is None or c in only]
         first = [change for change in back if restores(change, self._target)]
         failed = [text for change in first if allowed(change) and (text := self._take_back(change, live))]
         failed += [
-            f"{change.words(backwards=True)}: no promotion record confirms it"
+            f"{change.describe(backwards=True)}: no promotion record confirms it"
             for change in first
             if not allowed(change)
         ]
@@ -123,13 +130,13 @@ class Undo:
 
     def _take_back(self, change: Change, live: Snapshot) -> str:
         """Take one change back; in words, why it could not be."""
-        note = f"{change.words(backwards=True)} (taken back)"
+        note = f"{change.describe(backwards=True)} (taken back)"
         if not change.is_stage:
             move = functools.partial(
                 point, self._registry, change.model, str(change.mark), _number(change.found)
             )
             failure = self._writer.undo(ALIAS, move, note)
-            return f"{change.words(backwards=True)} failed: {failure}" if failure else ""
+            return f"{change.describe(backwards=True)} failed: {failure}" if failure else ""
         model = live.require(change.model)
         version = model.version(int(change.mark))
         assert version is not None, "a change of a version that is gone is not as wanted"

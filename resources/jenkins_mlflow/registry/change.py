@@ -41,11 +41,12 @@ class Change:
         version = model.version(self.mark)
         return version.stage if version else None
 
-    def words(self, *, backwards: bool = False) -> str:
+    def describe(self, *, backwards: bool = False) -> str:
         """The change for people: `churn version 2: stage None -> Production`."""
         old, new = (self.wanted, self.found) if backwards else (self.found, self.wanted)
         if self.is_stage:
-            return f"{self.model} version {self.mark}: stage {old} -> {new}"
+            named = "the copy in " + self.model if self.mark == NEW else f"{self.model} version {self.mark}"
+            return f"{named}: stage {old} -> {new}"
         return f"{self.model}: alias {self.mark} {_holder(old)} -> {_holder(new)}"
 
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.connection import local_path
-from jenkins_mlflow.registry.doors import HTTP_SCHEMES
 from jenkins_mlflow.text import redact
 
 _DATABASE_NOW = {
@@ -28,7 +28,7 @@ _DATABASE_NOW = {
 }
 
 
-def told_by(headers: Mapping[str, str], uri: str) -> float:
+def server_time(headers: Mapping[str, str], uri: str) -> float:
     """The time in the head of a server's answer, in seconds since 1970.
 
     Raises:
@@ -84,7 +84,7 @@ class _Server:
         from mlflow.utils.rest_utils import http_request
 
         answer = http_request(get_default_host_creds(self._uri), "/version", "GET", timeout=10)
-        return told_by(answer.headers, self._uri)
+        return server_time(answer.headers, self._uri)
 
     def stamp(self, name: str, description: str) -> int:
         return int(self._store.update_registered_model(name, description).last_updated_timestamp or 0)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from jenkins_mlflow.errors import ConnectionFailed, UsageError
-from jenkins_mlflow.registry.doors import HTTP_SCHEMES as HTTP_SCHEMES, Door, choose_door
+from jenkins_mlflow.registry.choice import HTTP_SCHEMES as HTTP_SCHEMES, choose_door
+from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.text import redact
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 _REQUEST_TIMEOUT_SECONDS = "30"
@@ -33,27 +31,27 @@ class Connection:
         uri: The address.
         door: What talks to it.
         why_client: Why that is MLflow's client; empty where it is not.
+        alone: Whether it has a login of its own, and MLflow's client, which has the environment's, must not go there.
     """
 
     uri: str
     door: Door
     why_client: str = ""
+    alone: bool = False
 
     @property
     def over_http(self) -> bool:
         return urlsplit(self.uri).scheme in HTTP_SCHEMES
 
     @functools.cached_property
-    def client(self) -> MlflowClient:
-        """MLflow's client, for what the door does not offer; imports MLflow when it is first asked for."""
-        from jenkins_mlflow.registry.store import StoreDoor, open_client
-
-        return self.door.client if isinstance(self.door, StoreDoor) else open_client(self.uri)
-
-    @functools.cached_property
     def server_version(self) -> str | None:
         """The server's MLflow version, the runner's own where a store is opened directly; None if it won't say."""
         return self.door.server_version()
+
+
+def is_setting(name: str) -> bool:
+    """Whether an environment variable tells MLflow's client how to reach its server: its login among others."""
+    return name.startswith("MLFLOW_TRACKING_") or name in ("MLFLOW_REGISTRY_URI", "MLFLOW_WORKSPACE")
 
 
 def is_affected(version: str | None) -> bool | None:
@@ -72,6 +70,25 @@ def local_path(uri: str) -> Path | None:
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     return Path(uri) if parts.scheme == "" else None
+
+
+def host_of(uri: str) -> str:
+    """The host of an address, with its port and without a login."""
+    return urlsplit(uri).netloc.rpartition("@")[2]
+
+
+def foreign_host(where: str, tracking_uri: str) -> str:
+    """The host that MLflow would send the login to for these files, if that is not the server; empty if it is, or none.
+
+    promotion/smoke_runner.py, which a team's own Python runs, has the same function.
+    """
+    try:
+        storage, server = urlsplit(where), urlsplit(tracking_uri)
+    except ValueError:
+        return where
+    host = storage.netloc.rpartition("@")[2]
+    named = storage.scheme in (*HTTP_SCHEMES, "mlflow-artifacts") and host
+    return host if named and host != server.netloc.rpartition("@")[2] else ""
 
 
 def check_uri(uri: str, *, may_create: bool) -> None:
@@ -115,7 +132,7 @@ def check_uri(uri: str, *, may_create: bool) -> None:
         )
 
 
-def connect(uri: str, *, may_create: bool = False) -> Connection:
+def connect(uri: str, *, may_create: bool = False, account: Mapping[str, str] | None = None) -> Connection:
     """Open the door to an address.
 
     MLflow's own hidden retries are switched off (faults.py owns retries), and file stores, which MLflow 3.17
@@ -125,6 +142,8 @@ def connect(uri: str, *, may_create: bool = False) -> Connection:
     Args:
         uri: http(s), database or file store address.
         may_create: Whether a missing local store may be created.
+        account: MLflow's settings for this one server, instead of the environment's: no login of another server can
+            reach it, neither from there nor from a file.
 
     Raises:
         UsageError, ConnectionFailed: see ``check_uri``, ``choose_door`` and the doors.
@@ -133,6 +152,10 @@ def connect(uri: str, *, may_create: bool = False) -> Connection:
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", _REQUEST_TIMEOUT_SECONDS)
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    if account is not None:
+        from jenkins_mlflow.registry.http import HttpDoor
+
+        return Connection(uri, HttpDoor(uri, account, None), alone=True)
     choice = choose_door(uri, os.environ)
     if choice.door == "http":
         from jenkins_mlflow.registry.http import HttpDoor

@@ -1,63 +1,48 @@
-"""The two doors to a registry behind one protocol, and which of them an address gets.
+"""The two doors to a registry behind one protocol.
 
 ``http`` speaks MLflow's documented REST API itself and imports nothing of MLflow, which takes 1.5 s of CPU. ``store``
-is MLflow's own client: for databases and folders, and for servers that are reached in an unusual way.
+is MLflow's own client: for databases and folders, and for servers that are reached in an unusual way. ``choice`` says
+which of them an address gets.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Protocol, TypeVar
 
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.found import (
+    FoundExperiment,
+    FoundFile,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    Page,
+    Point,
+    WholeRun,
+)
 from jenkins_mlflow.registry.snapshot import Run, Version
-from jenkins_mlflow.text import redact
 
 T = TypeVar("T")
-DoorName = Literal["http", "store"]
-
-FORCED = "JENKINS_MLFLOW_DOOR"
-HTTP_SCHEMES = ("http", "https")
-_HEADER_PLUGINS = "mlflow.request_header_provider"
-_DATABRICKS = (".databricks.com", ".azuredatabricks.net")
 
 
-class Page(list[T]):
-    """Part of what a search finds; ``token`` asks for the next part, and is empty on the last."""
+class Send(Protocol):
+    """Sends one request that writes; see ``Lock.send``."""
 
-    token: str = ""
-
-    @classmethod
-    def of(cls, items: Collection[T], token: str | None) -> Page[T]:
-        page = cls(items)
-        page.token = token or ""
-        return page
+    def __call__(self, write: Callable[[], T], /) -> T: ...
 
 
-class FoundModel(NamedTuple):
-    """A registered model without its versions; ``updated`` is in milliseconds of the registry's clock."""
+class Sends(Protocol):
+    """A lock, as a registry sees it."""
 
-    name: str
-    aliases: Mapping[str, int]
-    tags: Mapping[str, str]
-    updated: int
+    @property
+    def send(self) -> Send: ...
 
 
-class FoundExperiment(NamedTuple):
-    """An experiment, which may be in MLflow's trash."""
-
-    experiment_id: str
-    deleted: bool
-
-
-class FoundLoggedModel(NamedTuple):
-    """What is asked about a logged model of MLflow 3."""
-
-    has_metrics: bool
-    tags: Mapping[str, str]
+def at_once(write: Callable[[], T]) -> T:
+    """Send it without asking anybody."""
+    return write()
 
 
 class Door(Protocol):
@@ -94,6 +79,14 @@ class Door(Protocol):
     def logged_model(self, model_id: str) -> FoundLoggedModel:
         """One logged model."""
 
+    def logged_models(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundLoggedModel]:
+        """Logged models that fit an MLflow filter, oldest first."""
+
+    def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
+        """Set one tag of a logged model."""
+
     def server_version(self) -> str | None:
         """The MLflow version of the server, or of the client where a store is opened directly; None if it won't say."""
 
@@ -124,8 +117,12 @@ class Door(Protocol):
     def stamp(self, name: str, description: str) -> int:
         """Write the store's present time into a registered model; that time in milliseconds."""
 
-    def copy_version(self, name: str, number: int, into: str) -> int:
-        """Add a copy of a version to another model, which is made if it is missing; its number. Up to 3 requests."""
+    def copy_version(self, name: str, number: int, into: str, send: Send) -> int:
+        """Add a copy of a version to another model, which is made if it is missing; its number. Up to 3 requests.
+
+        Args:
+            send: Sends those that write.
+        """
 
     def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
         """Register a version with another one's source, run and description; its number.
@@ -151,67 +148,69 @@ class Door(Protocol):
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         """Create a run that started at a time in milliseconds; its id."""
 
+    def log(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], when: int) -> None:
+        """Log parameters and metrics of a run at a time in milliseconds; safe to repeat with the same values."""
+
+    def keep_file(self, run_id: str, name: str, text: str) -> bool:
+        """Keep a text as an artifact of a run, where this door can write there; whether it did. Up to 2 requests."""
+
     def finish_run(self, run_id: str) -> None:
         """Say that a run is finished. Up to 2 requests."""
 
+    def end_run(self, run_id: str, status: str, ended: int) -> None:
+        """Say how a run has ended, at a time in milliseconds."""
+
+    def whole_run(self, run_id: str) -> WholeRun:
+        """One run with the name of its experiment, also from the trash. 2 requests."""
+
+    def points(self, run_id: str, key: str, *, page_token: str) -> Page[Point]:
+        """Every value that a run has logged of one metric."""
+
+    def log_points(self, run_id: str, points: Collection[Point]) -> None:
+        """Log values of metrics, at most 1,000."""
+
+    def tag_run(self, run_id: str, key: str, value: str) -> None:
+        """Set one tag of a run."""
+
+    def training_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundRun]:
+        """The runs of these experiments that fit an MLflow filter, oldest first, without deleted ones."""
+
     def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
         """The runs of an experiment that fit an MLflow filter, oldest first, without deleted ones."""
+
+    def kept_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[KeptRun]:
+        """The runs of experiments that fit an MLflow filter, oldest first, with deleted ones."""
+
+    def delete_run(self, run_id: str) -> None:
+        """Put a run into MLflow's trash."""
+
+    def delete_logged_model(self, model_id: str) -> None:
+        """Put a logged model into MLflow's trash."""
+
+    def experiment_locations(self, *, limit: int, page_token: str) -> Page[str]:
+        """Where the files of each experiment lie, deleted ones included."""
+
+    def files(self, path: str) -> list[FoundFile]:
+        """What is in a folder of the server's own artifacts; nothing where there is none."""
+
+    def fetch_file(self, path: str, into: Path, most: int | None = None) -> None:
+        """Download one of the server's own artifacts; ``most`` is how many bytes, where the door can bound them."""
+
+    def store_file(self, path: str, source: Path) -> None:
+        """Upload one of the server's own artifacts, in place of what is there."""
+
+    def delete_files(self, path: str) -> None:
+        """Delete a folder of the server's own artifacts with all that is in it."""
+
+    def sees_all(self) -> bool:
+        """Whether no model can be hidden from this account. Up to 2 requests."""
 
     def delete_model(self, name: str) -> None:
         """Delete a registered model."""
 
     def delete_version(self, name: str, number: int) -> None:
         """Delete a version."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which door an address gets; ``why`` completes the sentence "MLflow's client is used because ..."."""
-
-    door: DoorName
-    why: str = ""
-
-
-def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
-    """Which door an address gets.
-
-    Args:
-        uri: The tracking URI.
-        environ: The environment variables; JENKINS_MLFLOW_DOOR forces a door.
-
-    Raises:
-        UsageError: JENKINS_MLFLOW_DOOR names no door, or one that cannot be used for this address.
-    """
-    forced = environ.get(FORCED, "")
-    if forced not in ("", "http", "store"):
-        raise UsageError(
-            f"{FORCED} is {forced!r}, which is no door to a registry",
-            state="nothing was read or written",
-            next_step=f"set {FORCED} to http or to store, or unset it",
-        )
-    parts = urlsplit(uri)
-    over_http = parts.scheme in HTTP_SCHEMES
-    if forced == "http" and not over_http:
-        raise UsageError(
-            f"{FORCED} is http, but {redact(uri)} is no address of a server",
-            state="nothing was read or written",
-            next_step=f"unset {FORCED}: databases and folders are opened by MLflow's client",
-        )
-    if forced:
-        return Choice("http") if forced == "http" else Choice("store", f"{FORCED} is store")
-    if not over_http:
-        return Choice("store", "a database or a folder is opened directly")
-    unusual = _unusual(parts.hostname or "", environ)
-    return Choice("store", unusual) if unusual else Choice("http")
-
-
-def _unusual(host: str, environ: Mapping[str, str]) -> str:
-    """What only MLflow's client can do to reach this server; empty if nothing."""
-    if environ.get("MLFLOW_TRACKING_AWS_SIGV4", "").lower() in ("true", "1"):
-        return "MLFLOW_TRACKING_AWS_SIGV4 is set"
-    if environ.get("MLFLOW_TRACKING_AUTH"):
-        return "MLFLOW_TRACKING_AUTH names a plugin"
-    if host.endswith(_DATABRICKS):
-        return f"{host} is Databricks"
-    plugins = importlib.metadata.entry_points(group=_HEADER_PLUGINS)
-    return f"the plugin {next(iter(plugins)).name} adds headers to requests" if plugins else ""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
+from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.text import one_line
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Fault:
     @property
     def retry_once(self) -> bool:
         return self.status == 500 and self.code not in PERMANENT_CODES
+
+
+def may_take_effect(error: BaseException) -> bool:
+    """Whether the request that ended with this may still take effect: it got no answer, or a signal interrupted it."""
+    return isinstance(error, Interrupted) or (isinstance(error, Exception) and classify(error).open_ended)
 
 
 class ErrorAnswer(Exception):
@@ -249,6 +255,15 @@ class _Wait(tenacity.wait.wait_base):
         error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = classify(error).retry_after if error else 0.0
         return max(self._own(retry_state), asked)
+
+
+def unless_there(create: Callable[[], object]) -> None:
+    """Create something; that it is there already, made by another command or an earlier try, is no error."""
+    try:
+        create()
+    except Exception as error:
+        if not classify(error).exists:
+            raise
 
 
 def call_with_retries(

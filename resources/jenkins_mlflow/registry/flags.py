@@ -12,11 +12,12 @@ from jenkins_mlflow.tags import HOLDER_TAG
 
 @dataclass(frozen=True)
 class Flag:
-    """One raised flag; ``renewed`` is in milliseconds of the store's clock."""
+    """One raised flag; ``renewed`` is in milliseconds of the store's clock, ``signed`` true where there is no key."""
 
     name: str
     renewed: int
     holder: Holder
+    signed: bool = True
 
 
 def why_gone(flag: Flag, me: Holder, now: float, running: Callable[[int, str], bool] = is_running) -> str:
@@ -77,8 +78,10 @@ class Flags:
         """
         now = self.now()  # before they are read: a renewal that took effect by then is seen
         flags = {
-            name: Flag(name, renewed, Holder.from_tag(tags.get(HOLDER_TAG, "")))
-            for name, renewed, tags in self._registry.flags()
+            flag.name: Flag(
+                flag.name, flag.renewed, Holder.from_tag(flag.tags.get(HOLDER_TAG, "")), flag.signed
+            )
+            for flag in self._registry.flags()
         }
         up = flags.pop(mine, None) is not None
         living = [flags[name] for name in sorted(flags) if not self._gone(flags[name], now)]
@@ -94,5 +97,5 @@ class Flags:
                 self._left_alone.add(flag.name)
             else:
                 if self._holder.conflicts(flag.holder):
-                    self._say(f"taking the lock over from {flag.holder.words}: {reason}")
+                    self._say(f"taking the lock over from {flag.holder.summary}: {reason}")
         return bool(reason)

@@ -95,7 +95,7 @@ class Holder(Scope):
         return next((text for text in texts if len(text.encode(errors="replace")) <= LONGEST_TAG), texts[-1])
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """The holder, for people: `promote of m by build http://... (jenkins on agent-3, since 02:00:00Z)`."""
         place = ", ".join(
             part for part in (f"{self.by} on {self.host}" if self.host else "", self.at) if part
@@ -111,7 +111,7 @@ class Holder(Scope):
     @property
     def description(self) -> str:
         """What MLflow's UI shows beside the flag."""
-        return f"Lock of jenkins-mlflow: {self.words}. It goes away by itself when that work ends."
+        return f"Lock of jenkins-mlflow: {self.summary}. It goes away by itself when that work ends."
 
     def conflicts(self, other: Holder) -> bool:
         """Whether the two may not work at once. What cannot be read is in everybody's way."""

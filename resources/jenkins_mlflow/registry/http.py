@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import requests
 
 from jenkins_mlflow.registry import wire
-from jenkins_mlflow.registry.clock import told_by
-from jenkins_mlflow.registry.doors import FoundExperiment, FoundLoggedModel, FoundModel, Page
-from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify
+from jenkins_mlflow.registry.choice import HTTP_SCHEMES
+from jenkins_mlflow.registry.clock import server_time
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
+from jenkins_mlflow.registry.found import (
+    FoundExperiment,
+    FoundFile,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    Page,
+    Point,
+    WholeRun,
+)
 from jenkins_mlflow.registry.sending import Sender
 from jenkins_mlflow.registry.snapshot import Run, Version
 
+_POINTS = 10_000  # a page of a metric's history
 _NO_PROMPTS = "tag.`mlflow.prompt.is_prompt` != 'true'"  # as MLflow's client asks
 
 
@@ -26,15 +40,17 @@ class HttpDoor:
     Args:
         uri: The server's address.
         environ: Where MLflow's settings are read from.
-        home: Folder with ``.mlflow/credentials``.
+        home: Folder with ``.mlflow/credentials``; None for no login but the environment's.
 
     Raises:
         UsageError: a setting of MLflow has a value that it cannot have.
     """
 
-    def __init__(self, uri: str, environ: Mapping[str, str], home: Path) -> None:
+    def __init__(self, uri: str, environ: Mapping[str, str], home: Path | None) -> None:
         self._uri = uri
+        self._other = home is None
         self._sender = Sender(uri, environ, home)
+        self._user = unquote(urlsplit(uri).username or environ.get("MLFLOW_TRACKING_USERNAME", ""))
 
     def models(self, condition: str, *, limit: int, page_token: str) -> Page[FoundModel]:
         condition = f"{condition} AND {_NO_PROMPTS}" if condition else _NO_PROMPTS
@@ -74,14 +90,35 @@ class HttpDoor:
     def has_artifacts(self, uri: str) -> bool:
         parts = urlsplit(uri)
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
-            from jenkins_mlflow.registry.store import has_artifacts
+            if self._other and parts.scheme in ("mlflow-artifacts", *HTTP_SCHEMES):
+                raise UnusableAnswer("MLflow's client would send it the login of another server")
+            from jenkins_mlflow.registry.mlflow_client import has_artifacts
 
             return has_artifacts(uri, self._uri)
-        return bool(self._sender.send(wire.LIST_FILES, {"path": parts.path.strip("/")}).files)
+        return bool(self.files(parts.path.strip("/")))
 
     def logged_model(self, model_id: str) -> FoundLoggedModel:
-        model = self._sender.send(wire.GET_LOGGED_MODEL, {}, in_path=quote(model_id, safe="")).model
-        return FoundLoggedModel(bool(model.data.metrics), wire.as_dict(model.info.tags))
+        return self._sender.send(wire.GET_LOGGED_MODEL, {}, in_path=quote(model_id, safe="")).model.found()
+
+    def logged_models(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundLoggedModel]:
+        payload = {
+            **_search(condition, limit, page_token),
+            "experiment_ids": list(experiments),
+            "order_by": [{"field_name": "creation_timestamp", "ascending": True}],
+        }
+        try:
+            answer = self._sender.send(wire.SEARCH_LOGGED_MODELS, payload)
+        except ErrorAnswer as error:
+            if error.status != requests.codes.not_found:
+                raise
+            return Page()  # MLflow 2 has no logged models
+        return Page.of([model.found() for model in answer.models], answer.next_page_token)
+
+    def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
+        path = f"{quote(model_id, safe='')}/tags"
+        self._sender.send(wire.TAG_LOGGED_MODEL, {"tags": _pairs({key: value})}, in_path=path)
 
     def server_version(self) -> str | None:
         try:
@@ -122,19 +159,15 @@ class HttpDoor:
             ):  # a server that hides its version still tells the time
                 raise
             headers = error.headers
-        return told_by(headers, self._uri)
+        return server_time(headers, self._uri)
 
     def stamp(self, name: str, description: str) -> int:
         payload = {"name": name, "description": description}
         return self._sender.send(wire.UPDATE_MODEL, payload).registered_model.last_updated_timestamp
 
-    def copy_version(self, name: str, number: int, into: str) -> int:
+    def copy_version(self, name: str, number: int, into: str, send: Send) -> int:
         found = self._sender.send(wire.GET_VERSION, _version(name, number)).model_version
-        try:
-            self._sender.send(wire.CREATE_MODEL, {"name": into})
-        except ErrorAnswer as error:
-            if not classify(error).exists:
-                raise
+        unless_there(lambda: send(lambda: self._sender.send(wire.CREATE_MODEL, {"name": into})))
         payload = {
             "name": into,
             "source": f"models:/{name}/{number}",
@@ -144,8 +177,8 @@ class HttpDoor:
             "description": found.description,
             "model_id": found.model_id,
         }
-        payload = {key: value for key, value in payload.items() if value}
-        return self._sender.send(wire.CREATE_VERSION, payload).model_version.version
+        given = {key: value for key, value in payload.items() if value}
+        return send(lambda: self._sender.send(wire.CREATE_VERSION, given)).model_version.version
 
     def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
         payload = {
@@ -187,19 +220,116 @@ class HttpDoor:
         }
         return self._sender.send(wire.CREATE_RUN, payload).run.info.run_id
 
+    def log(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], when: int) -> None:
+        values = [
+            {"key": key, "value": value, "timestamp": when, "step": 0} for key, value in metrics.items()
+        ]
+        self._sender.send(wire.LOG_BATCH, {"run_id": run_id, "params": _pairs(params), "metrics": values})
+
+    def keep_file(self, run_id: str, name: str, text: str) -> bool:
+        parts = urlsplit(self._sender.send(wire.GET_RUN, {"run_id": run_id}).run.info.artifact_uri)
+        if parts.scheme != "mlflow-artifacts" or parts.netloc:
+            return False  # in a storage that only MLflow's client, or nobody but the server, can reach
+        path = quote(f"{parts.path.strip('/')}/{name}")
+        self._sender.exchange("PUT", f"{wire.ARTIFACTS}/{path}", data=text.encode(errors="replace"))
+        return True
+
     def finish_run(self, run_id: str) -> None:
         self._sender.send(wire.UPDATE_RUN, {"run_id": run_id, "status": "FINISHED"})
+
+    def end_run(self, run_id: str, status: str, ended: int) -> None:
+        self._sender.send(wire.UPDATE_RUN, {"run_id": run_id, "status": status, "end_time": ended})
+
+    def whole_run(self, run_id: str) -> WholeRun:
+        run = self._sender.send(wire.GET_RUN, {"run_id": run_id}).run
+        place = {"experiment_id": run.info.experiment_id}
+        return run.whole(self._sender.send(wire.EXPERIMENT_BY_ID, place).experiment.name)
+
+    def points(self, run_id: str, key: str, *, page_token: str) -> Page[Point]:
+        payload = {"run_id": run_id, "metric_key": key, "max_results": _POINTS, "page_token": page_token}
+        answer = self._sender.send(wire.GET_POINTS, {name: value for name, value in payload.items() if value})
+        return Page.of(answer.found(), answer.next_page_token)
+
+    def log_points(self, run_id: str, points: Collection[Point]) -> None:
+        values = [
+            {"key": point.key, "value": _number(point.value), "timestamp": point.when, "step": point.step}
+            for point in points
+        ]
+        self._sender.send(wire.LOG_BATCH, {"run_id": run_id, "metrics": values})
+
+    def tag_run(self, run_id: str, key: str, value: str) -> None:
+        self._sender.send(wire.TAG_RUN, {"run_id": run_id, "key": key, "value": value})
+
+    def training_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundRun]:
+        order = ("attributes.start_time ASC", "attributes.run_id ASC")
+        payload = {**_search(condition, limit, page_token, *order), "experiment_ids": list(experiments)}
+        answer = self._sender.send(wire.SEARCH_RUNS, payload)
+        return Page.of([run.found_run() for run in answer.runs], answer.next_page_token)
 
     def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
         payload = _search(condition, limit, page_token, "attributes.start_time ASC")
         answer = self._sender.send(wire.SEARCH_RUNS, {**payload, "experiment_ids": [experiment]})
         return Page.of([run.found() for run in answer.runs], answer.next_page_token)
 
+    def kept_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[KeptRun]:
+        payload = _search(condition, limit, page_token, "attributes.start_time ASC")
+        payload |= {"experiment_ids": list(experiments), "run_view_type": "ALL"}
+        answer = self._sender.send(wire.SEARCH_RUNS, payload)
+        return Page.of([run.kept() for run in answer.runs], answer.next_page_token)
+
+    def delete_run(self, run_id: str) -> None:
+        self._sender.send(wire.DELETE_RUN, {"run_id": run_id})
+
+    def delete_logged_model(self, model_id: str) -> None:
+        self._sender.send(wire.DELETE_LOGGED_MODEL, {}, in_path=quote(model_id, safe=""))
+
+    def experiment_locations(self, *, limit: int, page_token: str) -> Page[str]:
+        payload = {**_search("", limit, page_token, "name ASC"), "view_type": "ALL"}
+        answer = self._sender.send(wire.SEARCH_EXPERIMENTS, payload)
+        return Page.of([found.artifact_location for found in answer.experiments], answer.next_page_token)
+
+    def files(self, path: str) -> list[FoundFile]:
+        found = self._sender.send(wire.LIST_FILES, {"path": path}).files
+        return [FoundFile(file.path, file.is_dir, file.file_size) for file in found]
+
+    def fetch_file(self, path: str, into: Path, most: int | None = None) -> None:
+        self._sender.download(f"{wire.ARTIFACTS}/{quote(path)}", into, most)
+
+    def store_file(self, path: str, source: Path) -> None:
+        self._sender.upload(f"{wire.ARTIFACTS}/{quote(path)}", source)
+
+    def delete_files(self, path: str) -> None:
+        self._sender.send(wire.DELETE_FILES, {}, in_path=quote(path))
+
+    def sees_all(self) -> bool:
+        try:
+            return self._sender.send(wire.THIS_USER, {}).user.is_admin
+        except ErrorAnswer as error:  # a server before 3.12, or one without accounts
+            if error.status != requests.codes.not_found:
+                raise
+        try:
+            return self._sender.send(wire.ANY_USER, {"username": self._user}).user.is_admin
+        except ErrorAnswer as error:
+            if error.status not in (requests.codes.not_found, requests.codes.forbidden, requests.codes.bad):
+                raise
+            return error.status == requests.codes.not_found and classify(error).code == ""
+
     def delete_model(self, name: str) -> None:
         self._sender.send(wire.DELETE_MODEL, {"name": name})
 
     def delete_version(self, name: str, number: int) -> None:
         self._sender.send(wire.DELETE_VERSION, _version(name, number))
+
+
+def _number(value: float) -> float | str:
+    """A number as protobuf's JSON has it: what JSON cannot hold is a word."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _version(name: str, number: int) -> dict[str, Any]:

@@ -1,28 +1,51 @@
 """The journal of deletions: what is needed to register a version again, written before the version is deleted.
 
-It lives in MLflow, as runs of one experiment: a run for each model and piece of a cleanup. The versions are JSON in the
-run's tags, cut into pieces, because every server takes tags and some take artifacts from nobody. A run that is not
+It lives in MLflow, as ``records.py`` keeps things there: a run for each model and piece of a cleanup. A run that is not
 finished belongs to a cleanup that was killed. What it names may still be there: a reader compares with the registry.
+
+When a version's files are about to be reclaimed, and again when they are gone, a tag of its own says so.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.doors import Door, FoundExperiment
-from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, joined, pieces
 from jenkins_mlflow.registry.snapshot import Version
-from jenkins_mlflow.tags import JOURNAL_BUILD, JOURNAL_MODEL, JOURNAL_PART
+from jenkins_mlflow.tags import (
+    CLEANUP,
+    JOURNAL_BUILD,
+    JOURNAL_KEPT,
+    JOURNAL_MODEL,
+    JOURNAL_PART,
+    JOURNAL_RECLAIMED,
+    RECORD_TAG,
+    RESTORE,
+)
+from jenkins_mlflow.text import parsed_json
 
-EXPERIMENT = "jenkins-mlflow"
-PIECE = 4000  # of the 5,000 characters of a tag; the JSON is ASCII
 RUNS_PER_PAGE = 50
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """That a version's files were deleted, or were about to be.
+
+    Attributes:
+        at: When, in seconds since the epoch.
+        bytes: How much there was when it began.
+        done: Whether all of it is gone for sure.
+    """
+
+    at: float
+    bytes: int
+    done: bool
 
 
 @dataclass(frozen=True)
@@ -33,11 +56,17 @@ class Entry:
         version: The version as it was, without its run.
         deleted: When, in seconds since the epoch.
         build: The address of the build that deleted it; empty outside of a build.
+        bytes: How much its files took then; None where that was not counted.
+        run_id: The run of the journal that has it.
+        reclaimed: What became of its files; None while nobody has touched them.
     """
 
     version: Version
     deleted: float
     build: str
+    bytes: int | None = None
+    run_id: str = ""
+    reclaimed: Reclaimed | None = None
 
 
 @dataclass
@@ -53,82 +82,112 @@ class Journal:
     registry: Registry
     build: str = ""
     now: float = field(default_factory=time.time)
-    _experiment: str = ""
 
-    @property
-    def _door(self) -> Door:
-        return self.registry.connection.door
+    def __post_init__(self) -> None:
+        self._records = Records(self.registry)
 
-    def write(self, model: str, versions: Sequence[Version]) -> str:
+    def write(
+        self, model: str, versions: Sequence[Version], sizes: Mapping[int, int | None] | None = None
+    ) -> str:
         """Write down that versions of a model are about to be deleted; the run, for ``close``.
+
+        Args:
+            model: Its name.
+            versions: They.
+            sizes: How many bytes the files of each take, by number, where that is known.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be written.
         """
-        entries = [_facts(version) for version in versions]
-        text = json.dumps(entries, ensure_ascii=True, separators=(",", ":"))
-        pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
-        tags = {f"{JOURNAL_PART}{number:05}": piece for number, piece in enumerate(pieces)}
-        tags |= {JOURNAL_MODEL: model, JOURNAL_BUILD: self.build}
+        entries = [_facts(version) | {"bytes": (sizes or {}).get(version.number)} for version in versions]
+        tags = pieces(JOURNAL_PART, entries)
+        tags |= {RECORD_TAG: CLEANUP, JOURNAL_MODEL: model, JOURNAL_BUILD: self.build}
+        return self.registry.retrying(
+            "writing the journal of deletions",
+            lambda: self._records.create(int(self.now * 1000), tags, f"cleanup of {model}"),
+        )
 
-        def create() -> str:
-            experiment = self._home(create=True)
-            return self._door.create_run(experiment, int(self.now * 1000), tags, f"cleanup of {model}"[:250])
+    def close(self, run_id: str, model: str, counts: Mapping[str, int]) -> None:
+        """Say that the deletions of a run have ended, and what came of them.
 
-        return self.registry.retrying("writing the journal of deletions", create)
+        Args:
+            run_id: The run.
+            model: The model.
+            counts: How many versions had which outcome.
+        """
+        door = self.registry.connection.door
 
-    def close(self, run_id: str) -> None:
-        """Say that the deletions of a run have ended."""
-        self.registry.retrying("ending the journal of deletions", lambda: self._door.finish_run(run_id))
+        def end() -> None:
+            door.log(run_id, {"work": "cleanup", "model": model}, counts, int(self.now * 1000))
+            door.finish_run(run_id)
 
-    def read(self, model: str) -> list[Entry]:
-        """What was about to be deleted of a model, oldest first, each version once with its last entry.
+        self.registry.retrying("ending the journal of deletions", end)
+
+    def withdraw(self, run_id: str, versions: Sequence[Version]) -> None:
+        """Say of versions in a run of the journal that they were not deleted after all."""
+        for version in versions:
+            self._tag(run_id, f"{JOURNAL_KEPT}{version.number}-{version.created}", "kept")
+
+    def tell_restored(self, model: str, numbers: Mapping[int, int]) -> None:
+        """Write down that versions were registered again, by their old numbers: a run, as everything here.
+
+        Raises:
+            ConnectionFailed, RegistryError: it could not be written.
+        """
+        tags = {RECORD_TAG: RESTORE, JOURNAL_BUILD: self.build}
+        tags["mlflow.note.content"] = ", ".join(f"v{old} as v{new}" for old, new in numbers.items())
+        params = {"work": "restore", "model": model, **({"build": self.build} if self.build else {})}
+        when = int(self.now * 1000)
+
+        def write() -> None:
+            run_id = self._records.create(when, tags, f"restore of {model}")
+            self.registry.connection.door.log(run_id, params, {"restored": len(numbers)}, when)
+            self.registry.connection.door.finish_run(run_id)
+
+        self.registry.retrying("writing the history of a restore", write)
+
+    def read(self, model: str | None = None) -> list[Entry]:
+        """What was about to be deleted, oldest first, each version once with its last entry.
+
+        Args:
+            model: Only of this model; None for all.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be read.
         """
-        experiment = self.registry.retrying("reading the journal of deletions", self._home)
-        if not experiment:
-            return []
-        runs = self.registry.pages(
-            "the journal of deletions",
-            self._door.find_runs,
-            experiment=experiment,
-            condition=_condition(model),
-            limit=RUNS_PER_PAGE,
-        )
-        found: dict[tuple[int, int], Entry] = {}
+        condition = equals(JOURNAL_MODEL, model) if model else ""
+        runs = self._records.find("the journal of deletions", condition, RUNS_PER_PAGE)
+        found: dict[tuple[str, int, int], Entry] = {}
         for run in runs:
-            if run.tags.get(JOURNAL_MODEL) == model:
-                for version in _versions(run.run_id, run.tags):
-                    entry = Entry(version, run.started / 1000, run.tags.get(JOURNAL_BUILD, ""))
-                    found[version.number, version.created] = entry
+            name = run.tags.get(JOURNAL_MODEL)
+            if name is None or model not in (None, name):
+                continue
+            for version, size in _versions(run.run_id, run.tags):
+                if f"{JOURNAL_KEPT}{version.number}-{version.created}" in run.tags:
+                    continue
+                before = found.get(version.identity)
+                reclaimed = _reclaimed(run.tags.get(_key(version))) or (before and before.reclaimed)
+                build = run.tags.get(JOURNAL_BUILD, "")
+                found[version.identity] = Entry(
+                    version, run.started / 1000, build, size, run.run_id, reclaimed or None
+                )
         return list(found.values())
 
-    def _home(self, *, create: bool = False) -> str:
-        """The journal's experiment; empty when there is none. One that was deleted is brought back to be written."""
-        if not self._experiment:
-            found = self._door.experiment(EXPERIMENT)
-            if found is None and create:
-                found = self._make()
-            if found is not None and found.deleted and create:
-                self._door.restore_experiment(found.experiment_id)
-            self._experiment = found.experiment_id if found is not None else ""
-        return self._experiment
+    def mark_reclaimed(self, entries: Collection[Entry], reclaimed: Reclaimed) -> None:
+        """Write down what became of the files of deleted versions.
 
-    def _make(self) -> FoundExperiment | None:
-        try:
-            self._door.create_experiment(EXPERIMENT)
-        except Exception as error:
-            if not classify(error).exists:  # another build has just made it
-                raise
-        return self._door.experiment(EXPERIMENT)
+        Raises:
+            ConnectionFailed, RegistryError: it could not be written.
+        """
+        value = json.dumps(vars(reclaimed))
+        for entry in entries:
+            self._tag(entry.run_id, _key(entry.version), value)
 
-
-def _condition(model: str) -> str:
-    """The filter for a model's runs; none where its name cannot be quoted."""
-    quote = '"' if "'" in model else "'"
-    return "" if quote in model else f"tags.`{JOURNAL_MODEL}` = {quote}{model}{quote}"
+    def _tag(self, run_id: str, key: str, value: str) -> None:
+        door = self.registry.connection.door
+        self.registry.writing(
+            "writing into the journal of deletions", lambda: door.tag_run(run_id, key, value)
+        )
 
 
 def _facts(version: Version) -> dict[str, Any]:
@@ -138,15 +197,34 @@ def _facts(version: Version) -> dict[str, Any]:
     return facts | {"metrics": dict(version.run.metrics) if version.run else {}}
 
 
-def _versions(run_id: str, tags: Mapping[str, str]) -> list[Version]:
+def _key(version: Version) -> str:
+    return f"{JOURNAL_RECLAIMED}{version.number}-{version.created}"
+
+
+def _reclaimed(value: str | None) -> Reclaimed | None:
+    """What a tag says; one that cannot be read says that something was done."""
+    if value is None:
+        return None
     try:
-        entries = json.loads("".join(tags[key] for key in sorted(tags) if key.startswith(JOURNAL_PART)))
+        found = parsed_json(value)
+        return Reclaimed(float(found["at"]), int(found["bytes"]), found["done"] is True)
+    except (ValueError, TypeError, KeyError):
+        return Reclaimed(0.0, 0, done=False)
+
+
+def _versions(run_id: str, tags: Mapping[str, str]) -> list[tuple[Version, int | None]]:
+    """The versions of one run of the journal, each with the bytes of its files."""
+    try:
+        entries = parsed_json(joined(JOURNAL_PART, tags))
+        found = []
         for entry in entries:
             entry.pop("metrics")
-        return [Version(**{**entry, "aliases": tuple(entry["aliases"])}) for entry in entries]
+            size = entry.pop("bytes", None)  # older entries have none
+            found.append((Version(**{**entry, "aliases": tuple(entry["aliases"])}), size))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RegistryError(
             f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
             state="nothing was changed",
             next_step="look at its tags in MLflow",
         ) from error
+    return found

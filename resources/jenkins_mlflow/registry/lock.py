@@ -9,11 +9,16 @@ MLflow 3.17.2). And since no name is ever used twice, removing a dead flag can n
 A flag is dead when its stamp was older than its lease before the flags were asked for, by the store's clock. Its holder
 stops writing when its lease has run out by the steady clock of its machine (lease.py). So nobody who renews in time is
 taken for dead, and nobody who is taken for dead writes on, whether its flag could be removed or not.
+
+With a signing key, a flag that is not signed is waited for as any other, and then passed over: it may be of somebody
+who works without the key, and it may be of somebody who only wants to be waited for. Whoever raises one later sees the
+flag of this lock first.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
 import uuid
@@ -22,10 +27,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TypeVar
 
-from jenkins_mlflow.errors import Busy, LockLost
+from jenkins_mlflow.errors import Busy, Interrupted, LockLost
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.clock import steady
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify, may_take_effect
 from jenkins_mlflow.registry.flags import Flag, Flags
 from jenkins_mlflow.registry.holder import DEFAULT_LEASE, Holder
 from jenkins_mlflow.registry.lease import Lease
@@ -42,6 +47,9 @@ _HALF_SEEN = 1.0
 _INSISTS = 1.0
 _STEPS_BACK = 3 * _INSISTS
 _LAPSES = 4
+# Flags that are not signed are waited for at least so long, whatever the longest wait for others is.
+UNSIGNED_SECONDS = 60.0
+_NAMED = 5
 
 
 class Lock:
@@ -53,6 +61,7 @@ class Lock:
         wait: Longest time to wait for others, in seconds; 0 asks once.
         retry: The policy of each request.
         say: Told who is waited for, and whose dead flag was removed.
+        waiting: Called each time that others are in the way; raises Refused where waiting makes no sense any more.
         sleep, clock: Replaced in tests.
 
     Raises:
@@ -69,6 +78,7 @@ class Lock:
         wait: float,
         retry: RetryPolicy | None = None,
         say: Callable[[str], None] = lambda text: None,
+        waiting: Callable[[], None] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = steady,
     ) -> None:
@@ -77,11 +87,16 @@ class Lock:
         self._wait = wait
         self._retry = retry or RetryPolicy()
         self._say = say
+        self._waiting = waiting
         self._sleep = sleep
         self._clock = clock
         self._lease: Lease | None = None
+        self._taken = 0.0
+        self.held = 0.0
+        """For how many seconds it was held, once it is given up."""
         self._flags = Flags(registry, holder, say, clock)
-        self._open_until = 0.0
+        self._unanswered: list[float] = []
+        self._passed = False
 
     def __enter__(self) -> Lock:  # noqa: PYI034  no subclass is meant
         try:
@@ -89,16 +104,18 @@ class Lock:
         except BaseException:
             self._lower()
             raise
+        self._taken = self._clock()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        open_for = self._open_until - self._clock()
+        open_for = max(self._unanswered, default=-math.inf) + self._registry.answer_time - self._clock()
         if open_for > 0 and self._lease and not self._lease.lost():
             self._leave(self._lease, open_for)
         else:
             self._lower()
+        self.held = self._clock() - self._taken
 
     def check(self) -> None:
         """Make sure that the lock still is held; asked before every write, costs no request.
@@ -113,6 +130,10 @@ class Lock:
                 state="nothing more was written",
                 next_step="run the command again: it finishes or undoes what is half done, unless another has",
             )
+
+    def now(self) -> int:
+        """The store's present time in milliseconds, by what it stamped the flag with; costs no request."""
+        return int(self._flags.now())
 
     def confirm(self) -> None:
         """Look at the flags once more, right before the first write; 1 request as long as nobody else wants the lock.
@@ -130,30 +151,43 @@ class Lock:
             lease = self._lease
             if lease and not mine:
                 lease.lose("another process took it over")
-            seen = {rival.name for rival in rivals}
+            seen = {rival.name for rival in rivals if rival.signed}
             met = seen if met is None else met & seen
             if lease and met and self._clock() >= until:
-                lease.lose(f"it is also held by {_words([flag for flag in rivals if flag.name in met])}")
+                lease.lose(f"it is also held by {_describe([flag for flag in rivals if flag.name in met])}")
             self.check()
             if not met:
                 return
             self._sleep(_FIRST_POLL)
 
-    def outlast(self, sent: float) -> None:
-        """Keep the lock up for a write that has no answer: it may take effect until its time-out has passed.
+    def send(self, write: Callable[[], T]) -> T:
+        """One request that writes under this lock, from any thread; every write under it goes through here.
 
-        Args:
-            sent: When the write was sent, by ``clock.steady``.
+        If it gets no answer, it may take effect until its time-out has passed: the lock is kept as long.
+
+        Raises:
+            LockLost: nothing was sent.
+            Exception: what the write raises.
         """
-        self._open_until = max(self._open_until, sent + self._registry.answer_time)
+        self.check()
+        sent = self._clock()
+        try:
+            return write()
+        except (Interrupted, Exception) as error:
+            if may_take_effect(error):
+                self._unanswered.append(sent)
+            raise
 
     def _acquire(self) -> None:
-        began, pause, told = self._clock(), _FIRST_POLL, ""
+        began, pause, announced = self._clock(), _FIRST_POLL, ""
         self._raise()
         lapses = 0
+        unsigned_until = began + max(self._wait, UNSIGNED_SECONDS)
         while True:
             mine, rivals = self._look()
-            lease = self._lease
+            now, lease = self._clock(), self._lease
+            if now >= unsigned_until:
+                rivals = self._signed(rivals)
             if lease and (
                 not mine or lease.lost()
             ):  # removed as a dead one's, or this process slept: start anew
@@ -170,20 +204,30 @@ class Lock:
             known = [rival for rival in rivals if rival.holder.readable]
             patient = began + _HALF_SEEN
             deadline = began + self._wait if known else max(began + self._wait, patient)
-            self._refuse_wrong_clocks(known)
-            now = self._clock()
+            if not any(rival.signed for rival in rivals):
+                deadline = unsigned_until
+            self._refuse_wrong_clocks([rival for rival in known if rival.signed])
             if now >= deadline:
                 raise Busy(
-                    f"{printable(self._holder.what)} is being worked on by {_words(rivals)}",
+                    f"{printable(self._holder.what)} is being worked on by {_describe(rivals)}",
                     state=f"nothing was written; waited {self._wait:g} s",
                     next_step="wait until that is done, or stop it, then run the command again",
                 )
-            who = _words(known if now < patient else rivals)
-            if who and who != told and self._wait:
+            who = _describe(known if now < patient else rivals)
+            if who and who != announced and self._wait:
                 self._say(f"waiting up to {self._wait:g} s for {who}")
-                told = who
+                announced = who
+            self._waiting()
             self._sleep(min(pause * random.uniform(0.5, 1.5), max(deadline - now, 0)))  # noqa: S311
             pause = min(pause * 1.5, _LONGEST_POLL)
+
+    def _signed(self, rivals: list[Flag]) -> list[Flag]:
+        """Those that are signed; the others are passed over, which is said once."""
+        unsigned = [rival for rival in rivals if not rival.signed]
+        if unsigned and not self._passed:
+            self._say(f"going on without waiting longer for {_describe(unsigned)}: not signed with this key")
+            self._passed = True
+        return [rival for rival in rivals if rival.signed]
 
     def _start_anew(self, lapses: int) -> None:
         self._lower()
@@ -202,7 +246,7 @@ class Lock:
             ahead = (rival.renewed - self._flags.now()) / 1000
             if ahead > max(rival.holder.lease, DEFAULT_LEASE):
                 raise Busy(
-                    f"{printable(self._holder.what)} is being worked on by {rival.holder.words}, "
+                    f"{printable(self._holder.what)} is being worked on by {rival.holder.summary}, "
                     f"and the clock that stamped its lock is {ahead:.0f} s ahead of the registry's",
                     state="nothing was written",
                     next_step=f"set the clocks right; if that work has ended, delete the registered model {rival.name}",
@@ -210,7 +254,7 @@ class Lock:
 
     def _raise(self) -> None:
         name = f"{FLAG_PREFIX}{uuid.uuid4().hex}"
-        tags, description = {HOLDER_TAG: self._holder.to_tag()}, self._holder.description
+        tags, description = {HOLDER_TAG: self._holder.to_tag()}, self._holder.summary
 
         def renew() -> int:
             return self._registry.renew_flag(name, description)
@@ -223,6 +267,7 @@ class Lock:
                     raise
                 stamp = renew()  # an earlier try took effect: nobody else can have this name
             self._flags.stamped(stamp)
+            self._registry.sign_flag(name)
 
         self._lease = Lease(name, self._holder.lease, renew, self._clock)
         self._request(f"taking the lock for {self._holder.what}", create)
@@ -251,6 +296,7 @@ class Lock:
         with contextlib.suppress(Exception):  # then it ends as any lease does
             self._registry.renew_flag(lease.name, left.description)
             self._registry.tag_model(lease.name, HOLDER_TAG, left.to_tag())
+            self._registry.sign_flag(lease.name)
 
     def _lower(self) -> None:
         """Take the flag down; one that cannot be is left to its lease."""
@@ -268,5 +314,6 @@ class Lock:
             )
 
 
-def _words(flags: list[Flag]) -> str:
-    return "; ".join(flag.holder.words for flag in flags)
+def _describe(flags: list[Flag]) -> str:
+    more = f"; and {len(flags) - _NAMED} more" if len(flags) > _NAMED else ""
+    return "; ".join(flag.holder.summary for flag in flags[:_NAMED]) + more

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from typing_extensions import Self
 
-from jenkins_mlflow.registry.client import literal_prefix, matches
+from jenkins_mlflow.registry.names import literal_prefix, matches
 
 S = TypeVar("S", bound="Scope")
 
@@ -59,7 +59,7 @@ class Scope:
         return (
             replace(
                 self,
-                scope=tuple(dict.fromkeys(name for name in self.scope if name not in self.writes)),
+                scope=tuple(dict.fromkeys(p for p in self.scope if not _is_name(p) or p not in self.writes)),
                 writes=tuple(dict.fromkeys(self.writes)),
             ),
             replace(
@@ -80,12 +80,15 @@ class Scope:
         Args:
             other: In any form; this one has all its names.
         """
-        mine, theirs = {*self.scope, *self.writes}, {*other.scope, *other.writes}
         return (
-            any(matches(name, theirs) or other.hides(name) for name in self.writes)
-            or any(matches(name, mine) for name in other.writes)
-            or any(other.hides(pattern) for pattern in mine)
+            any(other.covers(name) or other.hides(name) for name in self.writes)
+            or any(self.covers(name) for name in other.writes)
+            or any(other.hides(pattern) for pattern in self.scope)
         )
+
+    def covers(self, name: str) -> bool:
+        """Whether this names a model. What is written is a name, also where it looks like a pattern."""
+        return name in self.writes or matches(name, self.scope)
 
     def hides(self, pattern: str) -> bool:
         """Whether one of the names that did not fit may be this one, or match this pattern."""

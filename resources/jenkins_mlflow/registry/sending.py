@@ -13,23 +13,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
+from jenkins_mlflow.text import size
 
 T = TypeVar("T")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
 _CHUNK = 256 * 1024
+_TRANSFER_SECONDS = 600.0  # a server answers an upload when the file lies in its storage
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,19 @@ class Sender:
     Args:
         uri: The server's address, with a path where the server is behind one.
         environ: Where MLflow's settings are read from.
-        home: Folder with ``.mlflow/credentials``.
+        home: Folder with ``.mlflow/credentials``; None for no login but the environment's, of a .netrc neither.
     """
 
-    def __init__(self, uri: str, environ: Mapping[str, str], home: Path) -> None:
+    def __init__(self, uri: str, environ: Mapping[str, str], home: Path | None) -> None:
         self._base = uri.rstrip("/")
         self._timeout = _seconds(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
+        self._transfer = max(self._timeout, _TRANSFER_SECONDS)
         self._verify = _verify(environ)
         self._cert = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None
         self._session = requests.Session()
         self._session.headers.update(_headers(environ, home))
+        if home is None or _has_login(uri, environ):
+            self._session.auth = _keep
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _QuickAdapter(pool_maxsize=CONNECTIONS))
 
@@ -87,19 +96,35 @@ class Sender:
                 "the answer was no JSON (is this address an MLflow server?)", transient=True
             ) from error
 
+    def download(self, path: str, into: Path, most: int | None = None) -> None:
+        """Download a file as it is stored, of at most so many bytes if ``most`` is given; see ``send`` for errors."""
+        headers = {"Accept-Encoding": "identity"}
+        seconds = self._transfer if most is None else self._timeout
+        with self._request("GET", path, seconds, headers=headers) as response:
+            if response.status_code != requests.codes.ok:
+                raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+            try:
+                with into.open("wb") as file:
+                    for chunk in response.raw.stream(_CHUNK, decode_content=False):
+                        file.write(chunk)
+                        if most is not None and file.tell() > most:
+                            raise AnswerTooLarge(f"the file is larger than {size(most)}")
+            except HTTPError as error:  # urllib3's own: requests shows it where it reads itself
+                raise requests.ConnectionError(error) from error
+
+    def upload(self, path: str, source: Path) -> None:
+        """Upload a file, however large; see ``send`` for errors."""
+        with source.open("rb") as file:
+            body = (
+                file if source.stat().st_size else b""
+            )  # an empty file would go as chunks, without a length
+            with self._request("PUT", path, self._transfer, data=body) as response:
+                if response.status_code != requests.codes.ok:
+                    raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
-        with self._session.request(
-            method,
-            self._base + path,
-            # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
-            verify=self._verify,
-            cert=self._cert,
-            timeout=self._timeout,
-            allow_redirects=False,
-            stream=True,
-            **arguments,
-        ) as response:
+        with self._request(method, path, self._timeout, **arguments) as response:
             body = bytearray()
             for chunk in response.iter_content(_CHUNK):
                 body += chunk
@@ -109,11 +134,33 @@ class Sender:
                 raise ErrorAnswer(response.status_code, bytes(body), response.headers)
             return bytes(body), response.headers
 
+    def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
+        return self._session.request(
+            method,
+            self._base + path,
+            # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
+            verify=self._verify,
+            cert=self._cert,
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+            **arguments,
+        )
 
-def _headers(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The headers of every request. A .netrc wins over them, and so does a password in the address, as with MLflow."""
+
+def _beginning(response: requests.Response) -> bytes:
+    """The beginning of an answer that is an error."""
+    return next(response.iter_content(_CHUNK), b"")
+
+
+def _headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
+    """The headers of every request. A password in the address wins over them, as with MLflow.
+
+    A .netrc wins over a login that the user has saved, as with MLflow, but not over one that was given for this
+    command: where the home is the workspace, whoever commits to the repository writes the .netrc.
+    """
     headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
-    saved = _saved_credentials(home / ".mlflow" / "credentials")
+    saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
     user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
     password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
     token = environ.get("MLFLOW_TRACKING_TOKEN")
@@ -124,6 +171,19 @@ def _headers(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
         headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
     return headers
+
+
+def _has_login(uri: str, environ: Mapping[str, str]) -> bool:
+    """Whether a login was given: in the address, or in the environment."""
+    both = all(environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
+    return both or bool(environ.get("MLFLOW_TRACKING_TOKEN")) or "@" in urlsplit(uri).netloc
+
+
+def _keep(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No account but that of address and headers. Where a session has none at all, requests looks into ~/.netrc."""
+    if any(account := get_auth_from_url(request.url or "")):
+        HTTPBasicAuth(*account)(request)
+    return request
 
 
 def _saved_credentials(path: Path) -> Mapping[str, str]:

@@ -15,6 +15,9 @@ STAGING = "Staging"
 ARCHIVED = "Archived"
 NO_STAGE = "None"
 READY = "READY"
+ACTIVE_STAGES = (PRODUCTION, STAGING)
+NOTHING: Mapping[str, str] = {}
+"""No tags, shared by all that have none; nobody changes it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Target:
     copy_to: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds."""
 
@@ -43,12 +46,13 @@ class Run:
     started: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of a registered model.
 
     ``created`` is in milliseconds since the epoch, as MLflow stores it. ``run`` is None when the version has
-    no run, when the run is gone, or when the snapshot was taken without runs.
+    no run, when the run is gone, or when the snapshot was taken without runs. ``vouched`` names the tags of its
+    promotion record that are signed; it is None where there is no signing key.
     """
 
     model: str
@@ -62,6 +66,14 @@ class Version:
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
     description: str = ""
+    vouched: frozenset[str] | None = None
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """The tags of its promotion record that count: with a signing key, those that are signed."""
+        if self.vouched is None:
+            return self.tags
+        return {name: self.tags[name] for name in self.vouched if name in self.tags}
 
     @property
     def label(self) -> str:
@@ -72,11 +84,6 @@ class Version:
     def identity(self) -> tuple[str, int, int]:
         """Tells it from another version that got its number later: model, number, creation time."""
         return (self.model, self.number, self.created)
-
-    @property
-    def place(self) -> dict[str, object]:
-        """Model and version as documents show them."""
-        return {"model": self.model, "version": self.number}
 
     def metric(self, name: str) -> float | None:
         """The metric's value; None when it is missing or cannot be compared."""
@@ -93,14 +100,18 @@ class Version:
         return (target.stage is not None and self.stage == target.stage) or target.alias in self.aliases
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model and its versions, newest first."""
+    """A registered model and its versions, newest first.
+
+    ``signed`` is False where it carries an intent that no signing key vouches for.
+    """
 
     name: str
     versions: tuple[Version, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    signed: bool = True
 
     def version(self, number: int) -> Version | None:
         return next((version for version in self.versions if version.number == number), None)

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import io
-import logging
 import re
-import warnings
+import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.clock import StoreClock, store_clock
-from jenkins_mlflow.registry.doors import HTTP_SCHEMES, FoundExperiment, FoundLoggedModel, FoundModel, Page
+from jenkins_mlflow.registry.connection import local_path
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.found import (
+    FoundExperiment,
+    FoundFile,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    Page,
+    Point,
+    WholeRun,
+)
+from jenkins_mlflow.registry.mlflow_client import (
+    default_store,
+    delete_files,
+    fetch_file,
+    has_artifacts,
+    list_files,
+    open_client,
+    store_file,
+)
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
-from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:
-    import requests
-    from mlflow import MlflowClient
-    from mlflow.entities import Run as MlflowRun
+    from mlflow.entities import LoggedModel, Run as MlflowRun
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 
@@ -91,8 +108,22 @@ class StoreDoor:
         return has_artifacts(uri, self._uri)
 
     def logged_model(self, model_id: str) -> FoundLoggedModel:
-        found = self.client.get_logged_model(model_id)
-        return FoundLoggedModel(bool(found.metrics), found.tags)
+        return _logged(self.client.get_logged_model(model_id))
+
+    def logged_models(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundLoggedModel]:
+        found = self.client.search_logged_models(
+            list(experiments),
+            condition,
+            max_results=limit,
+            order_by=[{"field_name": "creation_timestamp", "ascending": True}],
+            page_token=page_token or None,
+        )
+        return Page.of([_logged(model) for model in found], found.token)
+
+    def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
+        self.client.set_logged_model_tags(model_id, {key: value})
 
     def server_version(self) -> str | None:
         import mlflow
@@ -136,19 +167,20 @@ class StoreDoor:
     def stamp(self, name: str, description: str) -> int:
         return self._clock.stamp(name, description)
 
-    def copy_version(self, name: str, number: int, into: str) -> int:
+    def copy_version(self, name: str, number: int, into: str, send: Send) -> int:
         with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of every step there
-            return int(self.client.copy_model_version(f"models:/{name}/{number}", into).version)
+            return int(send(lambda: self.client.copy_model_version(f"models:/{name}/{number}", into)).version)
 
     def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
-        made = self.client.create_model_version(
-            like.model,
-            like.source,
-            like.run_id,
-            tags=dict(tags),
-            description=like.description or None,
-            model_id=model_id or None,
-        )
+        with default_store(self._uri):
+            made = self.client.create_model_version(
+                like.model,
+                like.source,
+                like.run_id,
+                tags=dict(tags),
+                description=like.description or None,
+                model_id=model_id or None,
+            )
         return int(made.version)
 
     def untag_version(self, name: str, number: int, key: str) -> None:
@@ -167,9 +199,69 @@ class StoreDoor:
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         return str(self.client.create_run(experiment, started, dict(tags), name).info.run_id)
 
+    def log(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], when: int) -> None:
+        from mlflow.entities import Metric, Param
+
+        values = [Metric(key, value, when, 0) for key, value in metrics.items()]
+        self.client.log_batch(run_id, values, [Param(key, value) for key, value in params.items()])
+
+    def keep_file(self, run_id: str, name: str, text: str) -> bool:
+        scheme = urlsplit(self._uri).scheme
+        uri = str(self.client.get_run(run_id).info.artifact_uri)
+        beside = scheme not in HTTP_SCHEMES and local_path(self._uri)
+        if local_path(uri) is not None and not (beside and Path(beside).is_dir()):
+            return False  # a folder of the server's machine, or below the folder that this program was started in
+        self.client.log_text(run_id, text, name)
+        return True
+
     def finish_run(self, run_id: str) -> None:
         # set_terminated() would print two lines to standard output, where the result goes (MLflow 3.17.2).
         self.client.update_run(run_id, "FINISHED")
+
+    def end_run(self, run_id: str, status: str, ended: int) -> None:
+        with contextlib.redirect_stdout(sys.stderr):  # the client prints the run's address
+            self.client.set_terminated(run_id, status, ended)
+
+    def whole_run(self, run_id: str) -> WholeRun:
+        run = self.client.get_run(run_id)
+        info, data = run.info, run.data
+        return WholeRun(
+            info.run_id,
+            self.client.get_experiment(info.experiment_id).name,
+            info.run_name or "",
+            str(info.status),
+            int(info.start_time or 0),
+            int(info.end_time or 0),
+            info.artifact_uri or "",
+            dict(data.params),
+            list(data.metrics),
+            dict(data.tags),
+        )
+
+    def points(self, run_id: str, key: str, *, page_token: str) -> Page[Point]:
+        found = self.client.get_metric_history(run_id, key)
+        return Page.of([Point(each.key, each.value, each.timestamp, each.step) for each in found], "")
+
+    def log_points(self, run_id: str, points: Collection[Point]) -> None:
+        from mlflow.entities import Metric
+
+        values = [Metric(point.key, point.value, point.when, point.step) for point in points]
+        self.client.log_batch(run_id, values)
+
+    def tag_run(self, run_id: str, key: str, value: str) -> None:
+        self.client.set_tag(run_id, key, value)
+
+    def training_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[FoundRun]:
+        found = self.client.search_runs(
+            list(experiments),
+            condition,
+            max_results=limit,
+            order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
+            page_token=page_token or None,
+        )
+        return Page.of([_found_run(run) for run in found], found.token)
 
     def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
         found = self.client.search_runs(
@@ -181,6 +273,51 @@ class StoreDoor:
         )
         return Page.of([_run(run) for run in found], found.token)
 
+    def kept_runs(
+        self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
+    ) -> Page[KeptRun]:
+        from mlflow.entities import ViewType
+
+        found = self.client.search_runs(
+            list(experiments),
+            condition,
+            ViewType.ALL,
+            max_results=limit,
+            order_by=["attributes.start_time ASC"],
+            page_token=page_token or None,
+        )
+        return Page.of([_kept_run(run) for run in found], found.token)
+
+    def delete_run(self, run_id: str) -> None:
+        self.client.delete_run(run_id)
+
+    def delete_logged_model(self, model_id: str) -> None:
+        self.client.delete_logged_model(model_id)
+
+    def experiment_locations(self, *, limit: int, page_token: str) -> Page[str]:
+        from mlflow.entities import ViewType
+
+        found = self.client.search_experiments(
+            view_type=ViewType.ALL, max_results=limit, order_by=["name ASC"], page_token=page_token or None
+        )
+        return Page.of([experiment.artifact_location for experiment in found], found.token)
+
+    def files(self, path: str) -> list[FoundFile]:
+        return list_files(f"mlflow-artifacts:/{path}", self._uri)
+
+    def fetch_file(self, path: str, into: Path, most: int | None = None) -> None:
+        fetch_file(f"mlflow-artifacts:/{path}", self._uri, into)
+
+    def store_file(self, path: str, source: Path) -> None:
+        store_file(f"mlflow-artifacts:/{path}", self._uri, source)
+
+    def delete_files(self, path: str) -> None:
+        delete_files(f"mlflow-artifacts:/{path}", self._uri)
+
+    def sees_all(self) -> bool:
+        # Behind a plugin's login nobody knows which accounts there are.
+        return urlsplit(self._uri).scheme not in HTTP_SCHEMES
+
     def delete_model(self, name: str) -> None:
         self._writer.delete_registered_model(name)
 
@@ -188,83 +325,50 @@ class StoreDoor:
         self._writer.delete_model_version(name, str(number))
 
 
-def open_client(uri: str) -> MlflowClient:
-    """Open MLflow's client on an address, with what it says to nobody's use silenced.
-
-    Raises:
-        ConnectionFailed: MLflow is not installed, or the store cannot be opened.
-    """
-    try:
-        from mlflow import MlflowClient
-    except ImportError as error:
-        raise _cannot_open(uri, error) from error
-
-    _show_error_answers()
-    # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-    try:
-        return MlflowClient(uri, uri)
-    except (
-        Exception
-    ) as error:  # a database that is down, refuses the login or has another schema, a missing driver
-        raise _cannot_open(uri, error) from error
-
-
-def _cannot_open(uri: str, error: Exception) -> ConnectionFailed:
-    return ConnectionFailed(
-        f"cannot open the MLflow store {redact(uri)}: {one_line(str(error))}",
-        next_step="check the address, the login and that the store's schema fits this MLflow version",
-    )
-
-
-def has_artifacts(uri: str, tracking_uri: str) -> bool:
-    """Whether there are files at an artifact address, in any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    return bool(get_artifact_repository(uri, tracking_uri=tracking_uri).list_artifacts())
-
-
-def _show_error_answers() -> None:
-    """Let the answers behind HTTP 429 and 5xx through, with their body and Retry-After header.
-
-    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, which are none here, are
-    used up. There is no setting for it, so its one function that sends is wrapped; where a later MLflow has no such
-    function, only the header and the body are missing.
-    """
-    import requests
-    from mlflow.utils import rest_utils
-
-    sender = "_get_http_response_with_retries"
-    original = getattr(rest_utils, sender, None)
-    if original is None or hasattr(original, "shows_error_answers"):
-        return
-    signature = inspect.signature(original)
-
-    @functools.wraps(original)
-    def send(*args: Any, **kwargs: Any) -> requests.Response:
-        call = signature.bind(*args, **kwargs)
-        raising = call.arguments.get("raise_on_status", True)
-        call.arguments["raise_on_status"] = False
-        answer: requests.Response = original(*call.args, **call.kwargs)
-        if raising and answer.status_code in call.arguments.get("retry_codes", ()):
-            raise requests.exceptions.HTTPError(f"HTTP {answer.status_code}", response=answer)
-        return answer
-
-    vars(send)["shows_error_answers"] = True
-    setattr(rest_utils, sender, send)
-
-
 def _model(model: RegisteredModel) -> FoundModel:
     aliases = {alias: int(number) for alias, number in model.aliases.items()}
-    updated = int(model.last_updated_timestamp or model.creation_timestamp or 0)
-    return FoundModel(model.name, aliases, dict(model.tags or {}), updated)
+    created = int(model.creation_timestamp or 0)
+    updated = int(model.last_updated_timestamp or created)
+    return FoundModel(model.name, aliases, dict(model.tags or {}), updated, created)
 
 
 def _run(run: MlflowRun) -> Run:
     started = int(run.info.start_time or 0)
     return Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started)
+
+
+def _kept_run(run: MlflowRun) -> KeptRun:
+    info = run.info
+    return KeptRun(
+        info.run_id,
+        info.experiment_id,
+        info.artifact_uri or "",
+        str(info.status),
+        int(info.end_time or 0),
+        info.lifecycle_stage == "deleted",
+        dict(run.data.tags),
+    )
+
+
+def _found_run(run: MlflowRun) -> FoundRun:
+    info = run.info
+    ended = int(info.end_time or 0)
+    return FoundRun(
+        _run(run), info.experiment_id, info.run_name or "", info.status, ended, info.artifact_uri or ""
+    )
+
+
+def _logged(model: LoggedModel) -> FoundLoggedModel:
+    return FoundLoggedModel(
+        model.model_id,
+        model.name,
+        model.source_run_id or "",
+        str(model.status),
+        bool(model.metrics),
+        model.tags,
+        model.experiment_id,
+        model.artifact_location,
+    )
 
 
 def _version(found: ModelVersion, aliases: tuple[str, ...] = ()) -> Version:

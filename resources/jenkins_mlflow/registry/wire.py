@@ -6,18 +6,22 @@ has them: a version's number, and metrics that are NaN or infinite.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from jenkins_mlflow.registry.doors import FoundModel
+from jenkins_mlflow.registry.found import FoundLoggedModel, FoundModel, FoundRun, KeptRun, Point, WholeRun
 from jenkins_mlflow.registry.sending import Endpoint
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
+from jenkins_mlflow.registry.snapshot import NO_STAGE, NOTHING, Run, Version
+
+_LOGGED_MODEL_STATUS = "LOGGED_MODEL_"
 
 
-def as_dict(pairs: Iterable[Any]) -> dict[str, Any]:
-    return {pair.key: pair.value for pair in pairs}
+def as_dict(pairs: Sequence[Any]) -> Mapping[str, Any]:
+    """Keys and values; of a hundred thousand versions, equal keys and nothing at all are one object."""
+    return {sys.intern(pair.key): pair.value for pair in pairs} if pairs else NOTHING
 
 
 class Answer(msgspec.Struct, gc=False):
@@ -32,6 +36,8 @@ class Tag(Answer):
 class Metric(Answer):
     key: str
     value: float = 0.0
+    timestamp: int = 0
+    step: int = 0
 
 
 class Alias(Answer):
@@ -49,7 +55,7 @@ class ModelFields(Answer):
     def found(self) -> FoundModel:
         aliases = {alias.alias: alias.version for alias in self.aliases}
         updated = self.last_updated_timestamp or self.creation_timestamp
-        return FoundModel(self.name, aliases, as_dict(self.tags), updated)
+        return FoundModel(self.name, aliases, as_dict(self.tags), updated, self.creation_timestamp)
 
 
 class VersionFields(Answer):
@@ -68,11 +74,11 @@ class VersionFields(Answer):
 
     def found(self) -> Version:
         return Version(
-            model=self.name,
+            model=sys.intern(self.name),
             number=self.version,
-            stage=self.current_stage or NO_STAGE,
+            stage=sys.intern(self.current_stage or NO_STAGE),
             aliases=tuple(sorted(self.aliases)),
-            status=self.status,
+            status=sys.intern(self.status),
             created=self.creation_timestamp,
             run_id=self.run_id or None,
             source=self.source,
@@ -84,9 +90,16 @@ class VersionFields(Answer):
 class Info(Answer):
     run_id: str
     start_time: int = 0
+    end_time: int = 0
+    experiment_id: str = ""
+    run_name: str = ""
+    status: str = ""
+    artifact_uri: str = ""
+    lifecycle_stage: str = ""
 
 
 class Data(Answer):
+    params: list[Tag] = []
     metrics: list[Metric] = []
     tags: list[Tag] = []
 
@@ -99,10 +112,45 @@ class RunFields(Answer):
         metrics, tags = as_dict(self.data.metrics), as_dict(self.data.tags)
         return Run(self.info.run_id, metrics, tags, self.info.start_time)
 
+    def kept(self) -> KeptRun:
+        info = self.info
+        return KeptRun(
+            info.run_id,
+            info.experiment_id,
+            info.artifact_uri,
+            info.status,
+            info.end_time,
+            info.lifecycle_stage == "deleted",
+            as_dict(self.data.tags),
+        )
+
+    def found_run(self) -> FoundRun:
+        info = self.info
+        return FoundRun(
+            self.found(), info.experiment_id, info.run_name, info.status, info.end_time, info.artifact_uri
+        )
+
+    def whole(self, experiment: str) -> WholeRun:
+        info, data = self.info, self.data
+        return WholeRun(
+            info.run_id,
+            experiment,
+            info.run_name,
+            info.status,
+            info.start_time,
+            info.end_time,
+            info.artifact_uri,
+            as_dict(data.params),
+            [metric.key for metric in data.metrics],
+            as_dict(data.tags),
+        )
+
 
 class Experiment(Answer):
     experiment_id: str
+    name: str = ""
     lifecycle_stage: str = ""
+    artifact_location: str = ""
 
 
 class Models(Answer):
@@ -133,6 +181,14 @@ class OneRun(Answer):
     run: RunFields
 
 
+class Points(Answer):
+    metrics: list[Metric] = []
+    next_page_token: str = ""
+
+    def found(self) -> list[Point]:
+        return [Point(point.key, point.value, point.timestamp, point.step) for point in self.metrics]
+
+
 class OneModel(Answer):
     registered_model: ModelFields
 
@@ -146,6 +202,12 @@ class Uri(Answer):
 
 
 class LoggedInfo(Answer):
+    model_id: str
+    name: str = ""
+    source_run_id: str = ""
+    status: str = ""
+    experiment_id: str = ""
+    artifact_uri: str = ""
     tags: list[Tag] = []
 
 
@@ -157,17 +219,52 @@ class Logged(Answer):
     info: LoggedInfo
     data: LoggedData = msgspec.field(default_factory=LoggedData)
 
+    def found(self) -> FoundLoggedModel:
+        info = self.info
+        status = info.status.removeprefix(_LOGGED_MODEL_STATUS)
+        metrics = bool(self.data.metrics)
+        return FoundLoggedModel(
+            info.model_id,
+            info.name,
+            info.source_run_id,
+            status,
+            metrics,
+            as_dict(info.tags),
+            info.experiment_id,
+            info.artifact_uri,
+        )
+
+
+class LoggedModels(Answer):
+    models: list[Logged] = []
+    next_page_token: str = ""
+
 
 class OneLogged(Answer):
     model: Logged
 
 
+class FileFields(Answer):
+    path: str
+    is_dir: bool = False
+    file_size: int = 0
+
+
 class Files(Answer):
-    files: list[Answer] = []
+    files: list[FileFields] = []
+
+
+class User(Answer):
+    is_admin: bool = False
+
+
+class OneUser(Answer):
+    user: User = msgspec.field(default_factory=User)
 
 
 _MODEL = "/api/2.0/mlflow/registered-models/"
 _EXPERIMENT = "/api/2.0/mlflow/experiments/"
+_LOGGED_MODEL = "/api/2.0/mlflow/logged-models/"
 _RUN = "/api/2.0/mlflow/runs/"
 _VERSION = "/api/2.0/mlflow/model-versions/"
 SEARCH_MODELS = Endpoint("GET", _MODEL + "search", Models)
@@ -189,10 +286,23 @@ TRANSITION = Endpoint("POST", _VERSION + "transition-stage", Answer)
 DOWNLOAD_URI = Endpoint("GET", _VERSION + "get-download-uri", Uri)
 SEARCH_EXPERIMENTS = Endpoint("POST", _EXPERIMENT + "search", Experiments)
 GET_EXPERIMENT = Endpoint("GET", _EXPERIMENT + "get-by-name", OneExperiment)
+EXPERIMENT_BY_ID = Endpoint("GET", _EXPERIMENT + "get", OneExperiment)
 CREATE_EXPERIMENT = Endpoint("POST", _EXPERIMENT + "create", Answer)
 RESTORE_EXPERIMENT = Endpoint("POST", _EXPERIMENT + "restore", Answer)
 SEARCH_RUNS = Endpoint("POST", _RUN + "search", Runs)
 CREATE_RUN = Endpoint("POST", _RUN + "create", OneRun)
+GET_RUN = Endpoint("GET", _RUN + "get", OneRun)
+GET_POINTS = Endpoint("GET", "/api/2.0/mlflow/metrics/get-history", Points)
+LOG_BATCH = Endpoint("POST", _RUN + "log-batch", Answer)
 UPDATE_RUN = Endpoint("POST", _RUN + "update", Answer)
-GET_LOGGED_MODEL = Endpoint("GET", "/api/2.0/mlflow/logged-models/", OneLogged)
-LIST_FILES = Endpoint("GET", "/api/2.0/mlflow-artifacts/artifacts", Files)
+TAG_RUN = Endpoint("POST", _RUN + "set-tag", Answer)
+SEARCH_LOGGED_MODELS = Endpoint("POST", _LOGGED_MODEL + "search", LoggedModels)
+GET_LOGGED_MODEL = Endpoint("GET", _LOGGED_MODEL, OneLogged)
+TAG_LOGGED_MODEL = Endpoint("PATCH", _LOGGED_MODEL, Answer)
+DELETE_RUN = Endpoint("POST", _RUN + "delete", Answer)
+DELETE_LOGGED_MODEL = Endpoint("DELETE", _LOGGED_MODEL, Answer)
+THIS_USER = Endpoint("GET", "/api/2.0/mlflow/users/current", OneUser)
+ANY_USER = Endpoint("GET", "/api/2.0/mlflow/users/get", OneUser)
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+LIST_FILES = Endpoint("GET", ARTIFACTS, Files)
+DELETE_FILES = Endpoint("DELETE", ARTIFACTS + "/", Answer)

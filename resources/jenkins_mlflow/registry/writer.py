@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, LockLost
-from jenkins_mlflow.registry.clock import steady
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify, may_take_effect
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,6 @@ class Writer:
 
     Args:
         retry: The policy of each write.
-        guard: Called before each request; raises LockLost when this process must not write any more.
-        unanswered: Told of each write that ended without an answer, by the moment of ``clock.steady`` when it was
-            sent: it may still take effect.
         show: Told of every attempt as it happens.
         sleep: Replaced in tests.
     """
@@ -39,41 +36,36 @@ class Writer:
         self,
         retry: RetryPolicy | None = None,
         *,
-        guard: Callable[[], None] = lambda: None,
-        unanswered: Callable[[float], None] = lambda sent: None,
         show: Callable[[Attempt], None] = lambda attempt: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.retry = retry or RetryPolicy()
-        self._guard = guard
-        self._unanswered = unanswered
         self._show = show
         self._sleep = sleep
         self.attempts: list[Attempt] = []
+        self._one_at_a_time = threading.Lock()  # writes may be made side by side
         self.open_ended = False
         """Whether a write got no answer, so that it may take effect after everything else is over."""
 
     def record(self, attempt: Attempt) -> None:
-        self.attempts.append(attempt)
-        self._show(attempt)
+        with self._one_at_a_time:
+            self.attempts.append(attempt)
+            self._show(attempt)
 
     def run(
         self, call: Callable[[], None], on_failure: Callable[[int, float, Exception], None] | None = None
     ) -> None:
         """One write; raises the last try's own error, or LockLost."""
 
-        def guarded() -> None:
-            self._guard()
-            sent = steady()
+        def sent() -> None:
             try:
                 call()
             except (Interrupted, Exception) as error:
-                if isinstance(error, Interrupted) or classify(error).open_ended:
+                if may_take_effect(error):
                     self.open_ended = True
-                    self._unanswered(sent)
                 raise
 
-        call_with_retries(guarded, self.retry, on_failure=on_failure, sleep=self._sleep)
+        call_with_retries(sent, self.retry, on_failure=on_failure, sleep=self._sleep)
 
     def write(
         self, label: str, call: Callable[[], None], took_effect: Callable[[], bool] = lambda: False
@@ -86,7 +78,7 @@ class Writer:
             took_effect: Reads back, before a failed write is tried again, whether it took effect after all.
 
         Raises:
-            LockLost: see ``guard``.
+            LockLost: this process must not write any more.
         """
         count, started, note = 0, time.monotonic(), ""
 
@@ -115,7 +107,7 @@ class Writer:
         """One write that takes something back; the reason if it fails, else empty, recorded as ``note``.
 
         Raises:
-            LockLost: see ``guard``.
+            LockLost: this process must not write any more.
         """
         started = time.monotonic()
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jenkins_mlflow.config.schema import Gate, Select
+from jenkins_mlflow.config.gates import Gate
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG
+from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG
 from jenkins_mlflow.text import number
 
 
@@ -40,9 +41,18 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return elsewhere
     if version.tags.get(CHECK_TAG) == FAILED:
         return "it failed the check after its promotion; promote it by name to try again"
-    if rules.scope == "build" and (version.run is None or version.run.tags.get(BUILD_TAG) != build):
+    return _wrongly_trained(version, rules, build)
+
+
+def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
+    """Whether its training does not count: another build's, a change request's, a lost one."""
+    tags = version.run.tags if version.run else {}
+    own = tags.get(BUILD_TAG) == build and build is not None
+    if rules.scope == "build" and not own:
         return f"not trained by build {build}"
-    if version.run and version.run.tags.get(OUTCOME_TAG) == LOST:
+    if not own and (change := tags.get(CHANGE_TAG)):
+        return f"trained by the change request {change}, which is no branch: promote it by name"
+    if tags.get(OUTCOME_TAG) == LOST:
         return "its training was lost with its agent, before it had ended"
     return ""
 

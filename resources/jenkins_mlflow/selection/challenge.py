@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from jenkins_mlflow.config.schema import Select
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
 from jenkins_mlflow.text import number

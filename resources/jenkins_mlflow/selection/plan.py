@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from jenkins_mlflow import errors
-from jenkins_mlflow.config.schema import Select
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
@@ -32,41 +31,8 @@ class Selection:
     verdicts: tuple[Verdict, ...]
     replaces: Version | None = None
     """What the selected version would take production from; not always the champion that it was compared with."""
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 3 where a pipeline must not go on as if production were known to be the best."""
-        return errors.DONE if self.status in ("selected", "champion_kept") else errors.NO_CANDIDATE
-
-    def document(self) -> dict[str, Any]:
-        """The selection as the JSON document's own part."""
-        return {
-            "status": self.status,
-            "message": self.message,
-            "metric": self.metric,
-            "direction": self.direction,
-            "selected": _brief(self.selected, self.metric),
-            "champion": _brief(self.champion, self.metric),
-            "replaces": _brief(self.replaces, self.metric),
-            "candidates": [
-                {
-                    "model": verdict.version.model,
-                    "version": verdict.version.number,
-                    "run_id": verdict.version.run_id,
-                    "value": verdict.value,
-                    "verdict": verdict.verdict,
-                    "reason": verdict.reason,
-                    "gates": [vars(gate) for gate in verdict.gates],
-                }
-                for verdict in self.verdicts
-            ],
-        }
-
-
-def _brief(version: Version | None, metric: str) -> dict[str, Any] | None:
-    if version is None:
-        return None
-    return {**version.place, "value": version.metric(metric)}
+    beside: tuple[Version, ...] = ()
+    """What would stay in production in other models of the group."""
 
 
 def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | None = None) -> Selection:
@@ -75,8 +41,8 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
     The champion is the group's version in production; of several, the best by the metric. A candidate is any other
     READY version that nobody gave another place (a stage or an alias that ``include`` does not name), that did not
     fail the check after an earlier promotion and, with scope ``build``, whose run carries this build's tag. The winner
-    passes every gate and beats the champion by more than nothing and at least ``min_improvement``. Ties go to the
-    newer version, then to the model's name.
+    passes every gate. It must be better than the champion, by at least ``min_improvement``. Ties go to the newer
+    version, then to the model's name.
 
     Args:
         snapshot: The group, read with runs.
@@ -155,13 +121,15 @@ def _without_challenger(
             f"{short_name(verdict.version)}: {verdict.reason}." for verdict in candidates[:_SHOWN_REJECTIONS]
         ]
         more = len(candidates) - len(shown)
-        who = (
-            f"None of {len(candidates)} candidates passes"
-            if len(candidates) > 1
-            else "The only candidate does not pass"
-        )
+        count = len(candidates)
+        if rules.gates and any(verdict.version.metric(rules.metric) is not None for verdict in candidates):
+            who = f"None of {count} candidates passes" if count > 1 else "The only candidate does not pass"
+            what = "the gates"
+        else:
+            who = f"None of {count} candidates has a" if count > 1 else "The only candidate has no"
+            what = f"{rules.metric} to compare"
         lines = [
-            f"{who} the gates; production is unchanged.",
+            f"{who} {what}; production is unchanged.",
             *shown,
             *([f"And {more} more."] if more else []),
         ]

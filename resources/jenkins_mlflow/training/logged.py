@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from jenkins_mlflow.metrics import comparable
+from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class RegisteredVersion:
     """A version of a registered model that a run made."""
 
@@ -42,17 +40,6 @@ class LoggedRun:
     def running(self) -> bool:
         """Whether MLflow still counts it as running."""
         return self.seconds is None
-
-    def document(self) -> dict[str, Any]:
-        """The run as the JSON document shows it; a metric that cannot be compared is null."""
-        return {
-            "run_id": self.run_id,
-            "name": self.name,
-            "candidate": self.candidate,
-            "metrics": {key: value if comparable(value) else None for key, value in self.metrics.items()},
-            "seconds": self.seconds,
-            "versions": [vars(version) for version in self.versions],
-        }
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import LONGEST_TAG, PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.text import parsed_json
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def decode(text: str) -> Marks | None:
             name: Held(
                 tuple(_number(number) for number in staged), None if holder is None else _number(holder)
             )
-            for name, (staged, holder) in json.loads(text).items()
+            for name, (staged, holder) in parsed_json(text).items()
         }
     except (ValueError, TypeError, AttributeError):
         return None
@@ -106,7 +107,7 @@ def self_promotions(
 
 
 def _by_training(version: Version, run_ids: Collection[str]) -> bool:
-    return version.run_id in run_ids and PROMOTED_AT not in version.tags
+    return version.run_id in run_ids and PROMOTED_AT not in version.record
 
 
 def _before(
@@ -129,7 +130,7 @@ def _before(
 
 def _recorded(version: Version) -> str:
     """When a recorded promotion or rollback last put the version into production."""
-    return max(version.tags.get(PROMOTED_AT, ""), version.tags.get(ROLLED_BACK_AT, ""))
+    return max(version.record.get(PROMOTED_AT, ""), version.record.get(ROLLED_BACK_AT, ""))
 
 
 def _recorded_before(version: Version, began: Model | None) -> str:

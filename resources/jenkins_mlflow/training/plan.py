@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.config.schema import Train
-from jenkins_mlflow.config.values import did_you_mean
+from jenkins_mlflow.config.mistakes import did_you_mean
+from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.processes import Command
 from jenkins_mlflow.registry.connection import local_path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from jenkins_mlflow import errors
 from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.processes import Ended
 from jenkins_mlflow.text import plural
@@ -14,7 +15,7 @@ from jenkins_mlflow.training.plan import TrainPlan
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class Trained:
     """How the candidates ended and what they logged. ``stopped``: the signal that ended it early."""
 
     status: Literal["trained", "failed", "interrupted"]
@@ -30,18 +31,7 @@ class TrainResult:
         """0, 1, or the signal's code."""
         if self.stopped:
             return self.stopped.exit_code
-        return 0 if self.status == "trained" else 1
-
-    def document(self) -> dict[str, Any]:
-        """The result as the JSON document's own part; its warnings are the session's to show."""
-        return {
-            "status": self.status,
-            "exit_code": self.exit_code,
-            "message": self.message,
-            "build": self.build,
-            "candidates": [{**vars(ended), "log": str(ended.log)} for ended in self.candidates],
-            "runs": [run.document() for run in self.runs],
-        }
+        return errors.DONE if self.status == "trained" else errors.FAILED
 
 
 def judge(
@@ -50,7 +40,7 @@ def judge(
     runs: Sequence[LoggedRun],
     warnings: Sequence[str] = (),
     failure: str = "",
-) -> TrainResult:
+) -> Trained:
     """Whether the training as a whole went well, by the config's policy.
 
     Args:
@@ -68,7 +58,7 @@ def judge(
     message = f"{summary(candidates)}{failure or f'; {made}'}"
     if trained and not versions and plan.register_as is None:
         warnings = (*warnings, _NOTHING_REGISTERED)
-    return TrainResult(
+    return Trained(
         "trained" if trained else "failed", message, plan.build, candidates, tuple(runs), tuple(warnings)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.processes import GRACE_SECONDS, Ended, Processes
 from jenkins_mlflow.tags import LOST
 from jenkins_mlflow.text import plural
@@ -16,7 +16,7 @@ from jenkins_mlflow.training.logged import LoggedRun, TrainingRegistry
 from jenkins_mlflow.training.plan import TrainPlan
 from jenkins_mlflow.training.progress import Progress, progress_of
 from jenkins_mlflow.training.registering import register, with_versions
-from jenkins_mlflow.training.result import TrainResult, judge, summary
+from jenkins_mlflow.training.result import Trained, judge, summary
 
 _LONGEST_TRAINING = 86_400.0  # seconds, where the config has no train.timeout
 
@@ -28,7 +28,7 @@ def train(
     *,
     grace: float = GRACE_SECONDS,
     resume: bool = False,
-) -> TrainResult:
+) -> Trained:
     """Run the plan's commands and gather what they logged. Runs that a lost agent left open are ended first.
 
     Args:
@@ -74,19 +74,22 @@ def train(
         for command in plan.commands
     )
     stopped = processes.interrupted
-    if stopped:
-        with suppress(JenkinsMlflowError):  # it only tidies up; to end is more important
-            ids = {run.run_id for run in earlier}
-            fresh = [run for run in registry.runs_of_build(plan.build) if run.run_id not in ids]
-            _settle(registry, [candidate for candidate in candidates if candidate.status != "ok"], fresh)
-        stopped.state = summary(candidates)
-        stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
-        message = f"{stopped.message}: {stopped.state}"
-        return TrainResult("interrupted", message, plan.build, candidates, stopped=stopped)
-    return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
+    if not stopped:
+        try:
+            return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
+        except Interrupted as late:  # Jenkins ends the scripts first, and then the command that started them
+            stopped = late
+    with suppress(JenkinsMlflowError):  # it only tidies up; to end is more important
+        ids = {run.run_id for run in earlier}
+        fresh = [run for run in registry.runs_of_build(plan.build) if run.run_id not in ids]
+        _settle(registry, [candidate for candidate in candidates if candidate.status != "ok"], fresh)
+    stopped.state = summary(candidates)
+    stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
+    message = f"{stopped.message}: {stopped.state}"
+    return Trained("interrupted", message, plan.build, candidates, stopped=stopped)
 
 
-def gather(plan: TrainPlan, registry: TrainingRegistry) -> TrainResult:
+def gather(plan: TrainPlan, registry: TrainingRegistry) -> Trained:
     """The result of a build whose candidates were trained by other commands, on other agents: MLflow tells.
 
     What has not ended by now was lost with its agent: its runs are ended.
@@ -142,7 +145,7 @@ def _collect(
     candidates: tuple[Ended, ...],
     earlier: Collection[str],
     before: dict[str, Progress],
-) -> TrainResult:
+) -> Trained:
     """Ask MLflow what was logged. If it stopped answering, the training failed, and its outcome is kept."""
     names = {candidate.name for candidate in candidates if candidate.name not in before}
     runs: list[LoggedRun] = [run for one in before.values() for run in one.runs]

@@ -105,6 +105,40 @@ class AgentsSpec extends LibrarySpec {
         "[token: 'robot', ca: 'ca', clientCertificate: 'cert']"  | ['MLFLOW_TRACKING_CLIENT_CERT_PATH=/tmp/cert.pem', 'MLFLOW_TRACKING_SERVER_CERT_PATH=/tmp/ca.pem', 'MLFLOW_TRACKING_TOKEN=t0ken']
     }
 
+    @Unroll
+    def "#step gets the secret #secret: #gets"() {
+        given:
+        File seen = new File(folder.root, 'seen')
+        def answer = '{\\"exit_code\\": 0, \\"build_result\\": \\"SUCCESS\\"}'
+        File runner = executable("env | grep -c ^${variable}=slack://k3y > ${seen.path}; echo \"\$JENKINS_MLFLOW_NONCE ${answer}\"")
+        def build = build(env: [JENKINS_MLFLOW_RUNNER_PYTHON: runner.path], credentials: [
+            person: [kind: 'login', values: ['ada', 's3cret']], text: [kind: 'token', values: ['slack://k3y']],
+        ])
+
+        when:
+        2.times { build.run("node { ${step}(${args} credentials: [login: 'person', ${secret}: 'text']) }") }
+
+        then:
+        build.error == null
+        seen.text.trim() == (gets ? '1' : '0')
+        !build.calls.any { "${it}".contains('k3y') }
+        !build.log.contains('k3y')
+
+        where:
+        secret       | variable                     | step             | args                             | gets
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowRun'      | "command: 'list',"               | true
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowSelect'   | ''                               | true
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowPromote'  | "model: 'm',"                    | true
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowRollback' | "model: 'm',"                    | true
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowCleanup'  | "model: 'm',"                    | true
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowTrain'    | ''                               | false
+        'signingKey' | 'JENKINS_MLFLOW_SIGNING_KEY' | 'mlflowRun'      | "command: 'train',"              | false
+        'notify'     | 'JENKINS_MLFLOW_NOTIFY_URLS' | 'mlflowPromote'  | "model: 'm',"                    | true
+        'notify'     | 'JENKINS_MLFLOW_NOTIFY_URLS' | 'mlflowDoctor'   | ''                               | true
+        'notify'     | 'JENKINS_MLFLOW_NOTIFY_URLS' | 'mlflowRun'      | "command: 'rollback', model: 'm'," | true
+        'notify'     | 'JENKINS_MLFLOW_NOTIFY_URLS' | 'mlflowTrain'    | ''                               | false
+    }
+
     def "credentials that do not exist fail the build with Jenkins' own message"() {
         when:
         def build = buildAnswering(list: [:]).run("node { mlflowRun(command: 'list', credentials: 'nobody') }")

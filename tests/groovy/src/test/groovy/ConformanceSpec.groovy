@@ -9,7 +9,7 @@ class ConformanceSpec extends LibrarySpec {
 
     def "no help page is without a step"() {
         expect:
-        STEPS.size() == 8
+        STEPS.size() == 10
         VARS.list().findAll { it.endsWith('.txt') }*.minus('.txt').sort() == STEPS
     }
 
@@ -43,7 +43,7 @@ class ConformanceSpec extends LibrarySpec {
         given:
         Map select = [status: 'selected', selected: [model: 'heart-disease-svm', version: 7]]
         Map plan = [candidates: [[name: 'svm'], [name: 'knn']], on_failure: 'stop', build: 'b-1']
-        Map documents = [train: plan, select: select, promote: [:], cleanup: [:], rollback: [:],
+        Map documents = [train: plan, select: select, promote: [:], cleanup: [:], rollback: [:], lease: [:], doctor: [:],
                          list: [models: [[name: 'm', versions: []]]]]
         Map settings = [params: [VERSION: '', DRY_RUN: 'false'], credentials: ['mlflow-prod': [kind: 'login', values: ['u', 'p']]]]
         String example = example(step)
@@ -65,14 +65,23 @@ class ConformanceSpec extends LibrarySpec {
         Map plan = [candidates: [[name: 'svm']], on_failure: 'stop', build: 'b-1']
         Map select = [status: 'selected', selected: [model: 'm', version: 7], message: 'm is best']
         Map credentials = ['mlflow-prod': [kind: 'login', values: ['u', 'p']], 'mlflow-token': [kind: 'token', values: ['t']],
-                           'company-ca': [kind: 'file', values: ['ca.pem']]]
+                           'company-ca': [kind: 'file', values: ['ca.pem']],
+                           'teams-workflow': [kind: 'token', values: ['https://teams.example/workflow']]]
+        Map promoted = [status: 'promoted', event: 'promoted', message: 'promoted m version 7']
+        Map drift = [status: 'drift', exit_code: 7, event: 'drift', message: 'm was changed outside']
 
         when:
-        def build = buildAnswering([credentials: credentials], [train: plan, select: select, promote: [:], cleanup: [:]]).run(text)
+        def build = buildAnswering([credentials: credentials], [train: plan, select: select, promote: promoted, cleanup: [:], doctor: drift])
+        new File(build.workspace, 'mlflow-report').mkdirs()
+        new File(build.workspace, 'mlflow-report/index.html').text = 'page'
+        build.run(text)
 
         then:
         build.error == null
         build.calls*.name.contains('sh')
+        !build.log.contains('nobody was told')
+        build.sent.size() == (text.contains('notify:') && !text.contains("notify: '") ? 1 : 0)
+        build.published.size() == text.count('publishHTML')
 
         where:
         [page, title, text] << jenkinsfiles()
@@ -91,12 +100,12 @@ class ConformanceSpec extends LibrarySpec {
     /** The Groovy blocks of the documentation: page, first line of the steps, text. */
     static List<List<String>> jenkinsfiles() {
         List<List<String>> found = []
-        ['README.md', 'docs/jenkins.md'].each { String page ->
+        ['README.md', 'docs/jenkins.md', 'docs/notify.md', 'docs/report.md'].each { String page ->
             (new File(Build.CHECKOUT, page).getText('UTF-8') =~ /(?s)```groovy\n(.*?)```/).each { List<String> match ->
                 found << [page, match[1].readLines().find { it.contains('mlflow') && !it.contains('@') }.trim(), match[1]]
             }
         }
-        assert found*.first().toSet().size() == 2
+        assert found*.first().toSet().size() == 4
         return found
     }
 

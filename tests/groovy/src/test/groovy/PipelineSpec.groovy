@@ -36,6 +36,33 @@ class PipelineSpec extends LibrarySpec {
 
     static final String STEP = "mlflowPipeline(jobs: '2', build: 'b-1', metric: 'auc', cleanup: true, keepLast: '2')"
 
+    def "a change request is trained and compared, and promotes nothing"() {
+        when:
+        def build = buildAnswering([env: [CHANGE_ID: 'PR-12']], [train: [:], select: SELECTED + [message: 'm v7 is better'], promote: [:]]).run('''
+            node { mlflowPipeline(cleanup: true, approve: true, comment: { text -> echo("POSTED ${text}") }) }
+        ''')
+
+        then:
+        build.error == null
+        build.result == 'SUCCESS'
+        requested*.command == ['train', 'select']
+        requested[1].options.scope == 'build'
+        build.stages == ['Train the candidates', 'Select the best', 'Say what would change']
+        build.log.contains('POSTED m v7 is better')
+        build.description == 'change request PR-12: m v7 is better; nothing is promoted'
+    }
+
+    def "promoteChanges: a change request is promoted like a branch"() {
+        when:
+        def build = buildAnswering([env: [CHANGE_ID: 'PR-12']], [train: [:], select: SELECTED, promote: [status: 'promoted']]).run(
+            'node { mlflowPipeline(promoteChanges: true) }')
+
+        then:
+        build.error == null
+        requested*.command == ['train', 'select', 'promote']
+        requested[1].options.scope == null
+    }
+
     def "it returns the result of every stage that ran"() {
         when:
         def build = buildAnswering(train: [:], select: SELECTED, promote: [status: 'promoted']).run("node { return mlflowPipeline() }")
@@ -167,6 +194,27 @@ class PipelineSpec extends LibrarySpec {
         where              | script
         'on an agent'      | "node { mlflowPipeline(dryRun: 'true', scope: 'build', cleanup: true) }"
         'outside of any'   | "mlflowPipeline(label: 'gpu', dryRun: true, scope: 'build', cleanup: true)"
+    }
+
+    def "a dry run before the first training says that nothing is registered"() {
+        given:
+        Map nothing = [status: 'error', exit_code: 2, message: '"heart-*" matches no registered model', error: [type: 'NothingRegistered']]
+
+        when:
+        def build = buildAnswering(train: [:], select: nothing).run('mlflowPipeline(dryRun: true, cleanup: true)')
+
+        then:
+        build.error == null
+        requested*.command == ['train', 'select']
+        build.log.contains('Nothing to promote: "heart-*" matches no registered model')
+        build.log.contains('Nothing to clean up: "heart-*" matches no registered model')
+        build.description == '"heart-*" matches no registered model'
+
+        when: 'it is no dry run, so the training should have registered something'
+        build = buildAnswering(train: [:], select: nothing).run('mlflowPipeline()')
+
+        then:
+        build.error.message == 'mlflowPipeline select: "heart-*" matches no registered model'
     }
 
     def "a dry run asks nobody"() {

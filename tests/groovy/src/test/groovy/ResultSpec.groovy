@@ -43,6 +43,21 @@ class ResultSpec extends LibrarySpec {
         code << [1, 2, 130, 143]
     }
 
+    def "production that was changed outside: unstable, and the build goes on"() {
+        when:
+        def message = '1 problem found: m: version 1 was put into Production outside of this tool'
+        def build = buildAnswering(doctor: [status: 'drift', exit_code: 7, message: message]).run('''
+            node { echo("then: ${mlflowDoctor(models: 'm').status}") }
+        ''')
+
+        then:
+        build.result == 'UNSTABLE'
+        build.error == null
+        build.log.contains("WARNING: mlflowDoctor: ${message}")
+        build.description == "mlflowDoctor: ${message}"
+        build.log.contains('then: drift')
+    }
+
     def "no candidate passes the gates: unstable, and the build goes on"() {
         when:
         def build = buildAnswering(select: [status: 'no_candidate', exit_code: 3, message: 'none of 4 passes']).run('''

@@ -29,6 +29,10 @@ class Build {
     /** Every step in order: [name:, args:]. */
     final List<Map> calls = []
     final Set<String> archived = new TreeSet<>()
+    /** What HTML Publisher was told to link. */
+    final List<Map> published = []
+    /** The texts that went to a chat or by mail. */
+    final List<String> sent = []
     final Steps steps
     final CpsProgram program
     /** When this becomes true while `sh` runs, somebody has pressed the abort button. */

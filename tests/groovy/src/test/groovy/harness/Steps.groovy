@@ -111,6 +111,25 @@ class Steps {
         build.archived.addAll(found)
     }
 
+    /** The plugin HTML Publisher's. */
+    void publishHTML(Map args) {
+        known('publishHTML', args, ['reportName', 'reportDir', 'reportFiles', 'keepAll', 'alwaysLinkToLastBuild', 'allowMissing'])
+        assert new File(folders.peek(), "${args.reportDir}/${args.reportFiles}").file
+        build.published << args
+    }
+
+    void slackSend(Map args) {
+        send('slackSend', args, ['channel', 'color', 'message', 'tokenCredentialId'], 'message')
+    }
+
+    void office365ConnectorSend(Map args) {
+        send('office365ConnectorSend', args, ['webhookUrl', 'adaptiveCards', 'status', 'message', 'color'], 'message')
+    }
+
+    void mail(Map args) {
+        send('mail', args, ['to', 'subject', 'body'], 'body')
+    }
+
     void echo(String message) {
         build.log << message << '\n'
     }
@@ -318,6 +337,12 @@ class Steps {
             }
         }
         return stop
+    }
+
+    private void send(String step, Map args, List<String> names, String text) {
+        known(step, args, names)
+        assert args.every { name, value -> value != null && !"${value}".contains('null') }
+        build.sent << "${args[text]}".toString()
     }
 
     private static void known(String step, Map args, List<String> names) {

@@ -1,0 +1,79 @@
+"""What living versions refer to: their files, as far as their sources tell. Pure.
+
+A source may be an address, a path in a run (``runs:/``), a logged model (``models:/m-...``) or another
+version, of which this one is a copy (``models:/NAME/NUMBER``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from jenkins_mlflow.registry.locations import Location, mentioned, parse_location
+from jenkins_mlflow.registry.snapshot import Version
+
+ByKey = Mapping[tuple[str, int], Version]
+
+_LOGGED_MODEL = re.compile(r"models:/+(m-[0-9a-f]{32})/*")
+_COPY = re.compile(r"models:/+(.+)/(\d+)/*")
+_RUN = re.compile(r"runs:/+([0-9a-zA-Z_-]+)(?:/+(.*))?")
+
+
+class Unknown(Exception):
+    """Where a version's files lie cannot be told from its source."""
+
+
+def logged_model_of(source: str) -> str:
+    """The id of the logged model that a source is; empty if it is none."""
+    found = _LOGGED_MODEL.fullmatch(source)
+    return found.group(1) if found else ""
+
+
+def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
+    """The run and the path in it that a source of the form ``runs:/`` means."""
+    found = _RUN.fullmatch(source)
+    if not found:
+        return None
+    return found.group(1), tuple(name for name in (found.group(2) or "").split("/") if name)
+
+
+def original(version: Version, known: ByKey) -> Version:
+    """The version whose files these are: itself, or what it is a copy of.
+
+    Raises:
+        Unknown: it is a copy of a version that is not known.
+    """
+    seen = {(version.model, version.number)}
+    while version.source.startswith("models:") and not logged_model_of(version.source):
+        found = _COPY.fullmatch(version.source)
+        key = (found.group(1), int(found.group(2))) if found else ("", 0)
+        if key in seen or key not in known:
+            raise Unknown(f"it is a copy, of {version.source.removeprefix('models:/')}")
+        seen.add(key)
+        version = known[key]
+    return version
+
+
+def claim(version: Version, known: ByKey) -> list[Location]:
+    """The places that a version refers to.
+
+    Args:
+        version: It.
+        known: Living versions, and deleted ones that can still be restored.
+
+    Raises:
+        Unknown: see ``original``.
+    """
+    return claimed_by(original(version, known).source)
+
+
+def claimed_by(source: str) -> list[Location]:
+    """The places that a source means which is no copy."""
+    if model_id := logged_model_of(source):
+        return [Location("", "", (model_id,))]
+    if path := run_path_of(source):
+        return [Location("", "", (path[0], "artifacts", *path[1]))]
+    try:
+        return [parse_location(source)]
+    except ValueError:
+        return mentioned(source)

@@ -1,0 +1,165 @@
+"""Carrying out a reclaim: under the locks, batch by batch, each piece looked at again right before its deletion.
+
+The journal says of each deleted version that its files are going before the first of them goes, and that they are gone
+after the last. A run that was interrupted between goes on with what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from jenkins_mlflow.cleanup.apply import BATCH_NAMES, Held
+from jenkins_mlflow.cleanup.look import Look
+from jenkins_mlflow.cleanup.pieces import Freed, Piece
+from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
+from jenkins_mlflow.parallel import WORKERS, side_by_side, until_stopped
+from jenkins_mlflow.registry.journal import Reclaimed
+from jenkins_mlflow.registry.locations import Touched
+from jenkins_mlflow.registry.storage import Measured, OutOfReach
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Reclaim:
+    """Frees pieces of a registry.
+
+    Attributes:
+        look: How the registry is looked at.
+        plan: Looks, and decides about what it sees.
+        locked: Gives the lock for some models.
+        now: Seconds since the epoch by the store's clock.
+        progress: Called after each piece.
+        pace: Called before each deletion; waits where the server is to be spared.
+        workers: Deletions at once.
+    """
+
+    look: Look
+    plan: Callable[[], tuple[Piece, ...]]
+    locked: Callable[[Sequence[str]], AbstractContextManager[Held]]
+    now: float
+    progress: Callable[[], None] = lambda: None
+    pace: Callable[[], None] = lambda: None
+    workers: int = WORKERS
+
+    def measured(self, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+        """The pieces with the bytes of those that would go; one that is out of reach is left."""
+
+        def measure(piece: Piece) -> Piece:
+            try:
+                size = self._measure(piece)
+            except OutOfReach as error:
+                return replace(piece, action="leave", reason=str(error))
+            return replace(piece, bytes=size.bytes, files=size.files)
+
+        return tuple(
+            side_by_side(lambda p: measure(p) if p.action == "reclaim" else p, pieces, workers=self.workers)
+        )
+
+    def run(self, pieces: Sequence[Piece]) -> Freed:
+        """Free the pieces that the plan says, and nothing else.
+
+        Models that others are at work on are left for the next time. The first unexpected error stops the rest, and so
+        does a signal, after the deletions under way; the result says what was freed until then.
+        """
+        outcomes: dict[tuple[object, ...], Piece] = {}
+        stopped: JenkinsMlflowError | Interrupted | None = None
+        doomed = [piece for piece in pieces if piece.action == "reclaim"]
+        for batch in batches(doomed):
+            try:
+                with self.locked(sorted({name for piece in batch for name in piece.models})) as lock:
+                    lock.check()
+                    stopped = self._batch(batch, lock, outcomes)
+            except Busy as busy:
+                for piece in batch:
+                    outcomes[piece.key] = replace(piece, outcome="kept: in use", error=busy.message)
+            except (JenkinsMlflowError, Interrupted) as error:
+                stopped = error
+            if stopped:
+                break
+        for piece in doomed:
+            outcomes.setdefault(piece.key, replace(piece, outcome="not reached"))
+        return Freed(tuple(outcomes.get(piece.key, piece) for piece in pieces), stopped)
+
+    def _batch(
+        self, batch: Sequence[Piece], lock: Held, outcomes: dict[tuple[object, ...], Piece]
+    ) -> JenkinsMlflowError | Interrupted | None:
+        """Free one batch in parallel; what stopped it, if anything did."""
+        held = replace(self, look=self.look.under(lock))
+        again = {piece.key: piece for piece in self.plan()}
+
+        def free(piece: Piece) -> Piece:
+            try:
+                return held.free(piece, again.get(piece.key))
+            except OutOfReach as error:
+                return replace(piece, outcome="kept: changed meanwhile", error=str(error))
+
+        def ended(piece: Piece) -> None:
+            outcomes[piece.key] = piece
+            self.progress()
+
+        return until_stopped(
+            free,
+            batch,
+            failed=lambda piece, error: replace(piece, outcome="failed", error=error.message),
+            unreached=lambda piece: replace(piece, outcome="not reached"),
+            ended=ended,
+            workers=self.workers,
+        )
+
+    def free(self, piece: Piece, again: Piece | None) -> Piece:
+        """Free one piece if nothing speaks against it now."""
+        if again is None or again.action != "reclaim":
+            why = again.reason if again else "its versions were restored, or others share its files now"
+            return replace(piece, outcome="kept: changed meanwhile", error=why)
+        before = self._measure(piece)
+        if why := self._claimed(piece):
+            return replace(piece, outcome="kept: changed meanwhile", error=why)
+        self.pace()
+        was = max((entry.reclaimed.bytes for entry in piece.entries if entry.reclaimed), default=before.bytes)
+        journal, storage = self.look.journal, self.look.storage
+        journal.mark_reclaimed(piece.entries, Reclaimed(self.now, was, done=False))
+        for location in piece.locations:
+            storage.erase(location)
+        after = self._measure(piece)
+        freed = before.bytes - after.bytes
+        if after.files:
+            why = f"{after.files} of {before.files} files are still there"
+            return replace(piece, outcome="failed", error=why, freed=freed)
+        if piece.run_id:
+            self.look.put_away(piece.run_id)
+        journal.mark_reclaimed(piece.entries, Reclaimed(self.now, was, done=True))
+        return replace(piece, outcome="reclaimed", freed=freed)
+
+    def _measure(self, piece: Piece) -> Measured:
+        sizes = [self.look.storage.measure(location) for location in piece.locations]
+        return Measured(sum(size.files for size in sizes), sum(size.bytes for size in sizes))
+
+    def _claimed(self, piece: Piece) -> str:
+        """Who refers to a piece at this moment, asked by its runs: 1 request each, for what no lock keeps out."""
+        registry = self.look.registry
+        for run_id in piece.runs:
+            versions = registry.versions_of_run(run_id)
+            if versions and (piece.run_id or piece.orphan):
+                return f"{versions[0].label} comes from its run"
+            touched = Touched(self.look.claims(versions, []))
+            if by := next(filter(None, map(touched.by, piece.locations)), ""):
+                return f"{by} refers to it"
+        return ""
+
+
+def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Pieces in batches that fit under one lock. Pure."""
+    batch: list[Piece] = []
+    names: set[str] = set()
+    for piece in pieces:
+        more = names | set(piece.models)
+        if batch and (len(batch) == BATCH or sum(map(len, more)) > BATCH_NAMES):
+            yield batch
+            batch, more = [], set(piece.models)
+        batch.append(piece)
+        names = more
+    if batch:
+        yield batch

@@ -1,0 +1,90 @@
+"""The command that leaves something behind: a file store, or stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jenkins_mlflow.cli.ending import finish, open_session
+from jenkins_mlflow.cli.options import common, dry_run as dry_run_option
+from jenkins_mlflow.errors import UsageError
+
+
+def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """`Stage=alias`, each as the config has stages and aliases."""
+    from pydantic_core import PydanticCustomError
+
+    from jenkins_mlflow.config.values import parse_alias, parse_promotion_stage
+
+    found: dict[str, str] = {}
+    for one in given:
+        stage, _, alias = one.partition("=")
+        try:
+            found[parse_promotion_stage(stage)] = parse_alias(alias)
+        except PydanticCustomError as error:
+            raise click.BadParameter(f"{one}: expected {error}", context, parameter) from error
+    if len(set(found.values())) < len(found):
+        raise click.BadParameter("two stages cannot have one alias", context, parameter)
+    return found
+
+
+@click.command()
+@click.option(
+    "--from", "source", metavar="FOLDER", help="File store to copy, such as ./mlruns; never changed."
+)
+@click.option(
+    "--to",
+    "target",
+    metavar="URI",
+    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of it.",
+)
+@click.option("--skip-unreadable", is_flag=True, help="Leave out what has a meta.yaml that cannot be read.")
+@click.option(
+    "--stages-to-aliases",
+    is_flag=True,
+    help="Instead, give the version in each stage an alias, in the registry of --tracking-uri. Stages stay.",
+)
+@click.option(
+    "--map",
+    "aliases",
+    multiple=True,
+    metavar="STAGE=ALIAS",
+    callback=_aliases,
+    help="With --stages-to-aliases [Production=champion, Staging=challenger].",
+)
+@dry_run_option
+@common
+def migrate(
+    source: str | None,
+    target: str | None,
+    skip_unreadable: bool,
+    stages_to_aliases: bool,
+    aliases: dict[str, str],
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Copy a file store into a database and compare every item; or go from stages to aliases.
+
+    A copy that was stopped goes on where it was when the command is run again. Files of runs and models are not copied:
+    they stay where they are.
+    """
+    copies = bool(source and target)
+    if copies == stages_to_aliases or bool(source) != bool(target) or (copies and aliases):
+        raise UsageError(
+            "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)",
+            state="nothing was read or written",
+            next_step="jenkins-mlflow migrate --help",
+        )
+    if stages_to_aliases:
+        from jenkins_mlflow.commands.stages_to_aliases import stages_to_aliases as name_versions
+        from jenkins_mlflow.migration.stages import DEFAULT_ALIASES
+
+        session = open_session(options)
+        finish(name_versions(session, aliases or DEFAULT_ALIASES, plan_only=dry_run), options, session)
+    from jenkins_mlflow.commands.migrate import check_target, migrate as copy
+
+    check_target(str(target))
+    session = open_session({**options, "tracking_uri": target})
+    copied = copy(session, str(source), plan_only=dry_run, skip_unreadable=skip_unreadable)
+    finish(copied, options, session)

@@ -1,0 +1,92 @@
+"""The commands that look: doctor, history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from jenkins_mlflow.cli.ending import finish, open_session
+from jenkins_mlflow.cli.options import TIMES, Related, common, duration, epoch, marks
+from jenkins_mlflow.errors import UsageError
+
+
+@click.command()
+@click.option("--model", help="Only this registered model.")
+@click.option("--since", type=TIMES, help="Only what was in production at this time (UTC) or later.")
+@click.option("--at", type=TIMES, help="Only what was in production at this time (UTC).")
+@click.option(
+    "--adopt",
+    cls=Related,
+    needs="model",
+    excludes=("since", "at"),
+    hint="give --model and --reason",
+    is_flag=True,
+    help="Record what was put into production outside of this tool as if it had been promoted.",
+)
+@click.option("--reason", metavar="TEXT", help="Why it is adopted.")
+@marks
+@common
+def history(
+    model: str | None,
+    since: datetime | None,
+    at: datetime | None,
+    adopt: bool,
+    reason: str | None,
+    **options: Any,
+) -> None:
+    """Who put which version into production when, why, by which method, and for how long it stayed."""
+    from jenkins_mlflow.commands import history as history_command
+
+    session = open_session(options)
+    if adopt != bool(reason and reason.strip()):
+        raise UsageError(
+            "--adopt needs --reason, and --reason needs --adopt", next_step="say why it is accepted"
+        )
+    if adopt:
+        finish(history_command.adopt(session, str(model), str(reason).strip()), options, session)
+    told = history_command.tell(session, model=model, since=epoch(since), at=epoch(at))
+    finish(told, options, session)
+
+
+@click.command()
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Try it out, too: make a model, change its stage and alias, keep a file; all of it is removed again.",
+)
+@click.option(
+    "--storage", is_flag=True, help="Look whether versions' files are there, and what could take them."
+)
+@click.option(
+    "--load",
+    cls=Related,
+    needs="storage",
+    hint="say --storage, too",
+    is_flag=True,
+    help="Load the versions in production, as promote.smoke_test says.",
+)
+@click.option(
+    "--max-duration",
+    cls=Related,
+    needs="storage",
+    hint="say --storage, too",
+    callback=duration,
+    metavar="DURATION",
+    help="Longest time for --storage, e.g. 10m; the next run goes on where it was over.",
+)
+@marks
+@common
+def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, **options: Any) -> None:
+    """Diagnose server, store, rights, locks, models and what was changed outside, and say what to do.
+
+    A problem is exit code 1; production that was changed outside, and nothing else, is 7. Without --probe nothing is
+    written.
+    """
+    from jenkins_mlflow.commands.doctor import doctor as run_doctor
+    from jenkins_mlflow.commands.doctor_storage import StorageWish
+
+    session = open_session(options)
+    wish = StorageWish(load, max_duration) if storage else None
+    finish(run_doctor(session, probe=probe, storage=wish), options, session)

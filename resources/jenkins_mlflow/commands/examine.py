@@ -1,0 +1,155 @@
+"""What `doctor` finds in the models of a snapshot. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jenkins_mlflow.commands.conflicts import champions
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.history.book import unwritten
+from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
+from jenkins_mlflow.promotion.record import is_unsigned
+from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target
+from jenkins_mlflow.results.doctor import Finding
+from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, TAG_PREFIX
+from jenkins_mlflow.text import argument, plural
+
+
+def examine(snapshot: Snapshot, target: Target) -> list[Finding]:
+    """What is wrong with the models. Pure."""
+    found = [finding for model in snapshot.models for finding in _of(model, target)]
+    if target.exclusive:
+        found += _several_champions(snapshot, target)
+    count = (
+        f"{plural(len(snapshot.models), 'model')}, {plural(sum(1 for _ in snapshot.versions()), 'version')}"
+    )
+    if any(finding.status == "problem" for finding in found):
+        return found
+    return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
+
+
+def _of(model: Model, target: Target) -> list[Finding]:
+    """What is found in one model; what only should be better is not said beside what is wrong."""
+    found = list(_examine(model, target))
+    return [*found, *_aliases(model), *(() if found else _stages(model, target)), *_unwritten(model)]
+
+
+def _examine(model: Model, target: Target) -> Iterator[Finding]:
+    if text := unsigned(model):
+        yield Finding("intent not signed", "problem", text, f"remove the tag {INTENT_TAG} of {model.name}")
+    if is_unfinished(model):
+        try:
+            intent = read_intent(model)
+            text = intent.title if intent else ""
+            fix = f"jenkins-mlflow promote --recover --models {argument(model.name)}"
+        except JenkinsMlflowError as error:
+            text, fix = error.message, error.next_step
+        yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
+        return
+    stage, alias = target.stage, target.alias
+    serving = model.staged(stage)
+    if len(serving) > 1:
+        numbers = " and ".join(str(version.number) for version in reversed(serving))
+        yield Finding(
+            "two in production",
+            "problem",
+            f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
+        )
+    for version in model.production(target):
+        if is_unsigned(version):
+            yield Finding(
+                "record not signed",
+                "note",
+                f"{version.label} is in production, and its promotion record is not signed with this key: "
+                "no rollback follows it",
+                f"nothing, until it is replaced; `jenkins-mlflow rollback --model {argument(model.name)} --to N` "
+                "goes to a version that you name, and signs that one's record",
+            )
+        if version.tags.get(CHECK_TAG) == PENDING:
+            origin = version.tags.get(TAG_PREFIX + "build_url") or version.tags.get(
+                TAG_PREFIX + "promoted_at", ""
+            )
+            yield Finding(
+                "check not ended",
+                "problem",
+                f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
+                "if nothing runs it any more: "
+                f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
+            )
+    holder = model.aliases.get(alias) if alias else None
+    if len(serving) == 1 and holder is not None and holder != serving[0].number:
+        yield Finding(
+            "stage and alias differ",
+            "problem",
+            f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number} "
+            f"(or --version {holder})",
+        )
+
+
+def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
+    serving = champions(snapshot, target)
+    if len(serving) > 1:
+        there = ", ".join(version.label for version in serving)
+        yield Finding(
+            "several champions",
+            "problem",
+            f"the group is exclusive, but {len(serving)} of its models are in production: {there}",
+            f"jenkins-mlflow promote --model {argument(serving[0].model)} --version {serving[0].number} "
+            "(or the one that is to stay)",
+        )
+
+
+def _aliases(model: Model) -> Iterator[Finding]:
+    """Aliases that lead nowhere, and those that MLflow's pages refuse though its API takes them."""
+    for alias, number in sorted(model.aliases.items()):
+        name, quoted = argument(model.name), argument(alias)
+        remove = f"MlflowClient().delete_registered_model_alias({model.name!r}, {alias!r})"
+        if model.version(number) is None:
+            yield Finding(
+                "dangling alias",
+                "problem",
+                f"{model.name}: alias {alias} is on version {number}, which does not exist: loading it fails",
+                f"python -c {argument(f'from mlflow import MlflowClient; {remove}')}",
+            )
+        elif alias != alias.lower():
+            lower = alias.lower()
+            move = f"MlflowClient().set_registered_model_alias({model.name!r}, {lower!r}, '{number}')"
+            yield Finding(
+                "alias with upper case",
+                "note",
+                f"{model.name}: the alias {alias} has upper case: MLflow's pages refuse to set it, its API takes it",
+                f"set {lower} too, change what loads models:/{name}@{quoted}, and remove {quoted} then: "
+                f"python -c {argument(f'from mlflow import MlflowClient; {move}')}",
+            )
+
+
+def _stages(model: Model, target: Target) -> Iterator[Finding]:
+    """Versions that only a stage marks: stages are deprecated, and who leaves them needs an alias."""
+    staged = [v for v in model.versions if v.stage in (PRODUCTION, STAGING) and not v.aliases]
+    if not staged:
+        return
+    marks = ", ".join(f"version {version.number} in {version.stage}" for version in reversed(staged))
+    serving = next((version for version in staged if version.stage == target.stage), None)
+    fix = "set an alias beside each stage"
+    if serving and target.alias:
+        fix = f"jenkins-mlflow promote --model {argument(model.name)} --version {serving.number}"
+    yield Finding(
+        "stage without alias",
+        "note",
+        f"{model.name}: {marks}, without an alias; stages are deprecated since MLflow 2.9",
+        fix,
+    )
+
+
+def _unwritten(model: Model) -> Iterator[Finding]:
+    if left := list(unwritten([model])):
+        yield Finding(
+            "history not written",
+            "note",
+            f"{model.name}: {plural(len(left), 'change')} of production not written into the history yet, such as the "
+            f"{left[0].title}",
+            "nothing: the next command that changes this model does it; if it stays, the account may not make runs in "
+            "the experiment jenkins-mlflow",
+        )

@@ -1,0 +1,259 @@
+"""`history`: who put which version into production when, why, by which method, and for how long it stayed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal
+
+from jenkins_mlflow.commands.carry_out import place
+from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.recorded import Recorded, read_recorded
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.history.event import Event, Place, moment, new_id
+from jenkins_mlflow.history.timeline import Drift, Reign, drifts, production_at, reigns
+from jenkins_mlflow.promotion.record import given, now, tags_over
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.results.base import document
+from jenkins_mlflow.results.history import DriftPart, HistoryResult, StayPart
+from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY
+from jenkins_mlflow.text import argument, number, plural, printable
+
+
+@dataclass(frozen=True)
+class Told:
+    """The history of some models.
+
+    Attributes:
+        items: The times in production, oldest first.
+        recorded: What they were told from.
+        drifted: What was changed outside.
+        at: The time that was asked for, in milliseconds; None for all of it.
+        now: The store's time, in milliseconds.
+        target: What marks production.
+    """
+
+    items: tuple[Reign, ...]
+    recorded: Recorded
+    drifted: tuple[Drift, ...]
+    at: int | None
+    now: int
+    target: Target
+
+    def result(self) -> HistoryResult:
+        return HistoryResult(
+            status="told",
+            message=self._message(),
+            at=_iso(self.at),
+            items=tuple(map(self._item, self.items)),
+            recorded_since=_iso(self.recorded.since),
+            from_tags=len(self.recorded.by_tags),
+            drift=tuple(
+                DriftPart(model=drift.model, message=drift.describe(self.target)) for drift in self.drifted
+            ),
+        )
+
+    def _item(self, reign: Reign) -> StayPart:
+        began, ended = reign.began, reign.ended
+        start = began.time if began else None
+        model, version, created = reign.place
+        return StayPart(
+            model=model,
+            version=version,
+            created=created,
+            since=_iso(start),
+            until=_iso(ended.time if ended else None),
+            seconds=((ended.time if ended else self.now) - start) / 1000 if start is not None else None,
+            work=began.work if began else None,
+            by=began.by if began else "",
+            approved_by=began.approved_by if began else "",
+            method=began.method if began else "",
+            why=why(began) if began else "it was in production before the first change that is known",
+            metric=began.metric if began else "",
+            value=began.value if began else None,
+            before=began.before if began else None,
+            gates=dict(began.gates) if began else {},
+            build=began.build if began else "",
+            reason=began.reason if began else "",
+            ended_by=ended.title if ended else "",
+            source=began.source if began else "",
+        )
+
+    def _message(self) -> str:
+        lines = [f"{plural(len(self.items), 'time')} in production"]
+        if self.at is not None:
+            lines = [f"{plural(len(self.items), 'version')} in production at {moment(self.at)} UTC"]
+        since, tags = self.recorded.since, len(self.recorded.by_tags)
+        lines.append(f"written history since {moment(since)} UTC" if since else "no history is written yet")
+        if tags:
+            lines.append(
+                f"{plural(tags, 'change')} known from the tags of versions alone, where a version tells its last "
+                f"promotion and its last rollback, and a deleted one nothing"
+            )
+        return printable("; ".join([*lines, *(f"NOTE: {words}" for words in self._changed())]))
+
+    def _changed(self) -> list[str]:
+        return [
+            f"{drift.model} was changed outside since, see `jenkins-mlflow doctor`" for drift in self.drifted
+        ]
+
+
+def tell(session: Session, *, model: str | None, since: float | None, at: float | None) -> HistoryResult:
+    """`history`: the times in production of the group, or of one model.
+
+    Args:
+        session: Configuration and connection.
+        model: Only this one.
+        since: Only what lasted until this time or longer, in seconds since the epoch.
+        at: Only what was in production at this time.
+    """
+    registry = session.registry()
+    patterns = session.with_production([model] if model else session.config.models)
+    snapshot = settled(session, registry, [model] if model else patterns, Purpose.LOOK)
+    if model:
+        snapshot = Snapshot((require_model(registry, snapshot, model),))
+    known = read_recorded(session, registry, snapshot, deleted=model is not None)
+    names = {one.name for one in snapshot.models}
+    found = [reign for reign in reigns(known.events) if reign.place[0] in names]
+    moment_asked = None if at is None else int(at * 1000)
+    if moment_asked is not None:
+        found = [reign for reign in found if _lasted(reign, moment_asked)]
+    if since is not None:
+        found = [reign for reign in found if reign.overlaps(int(since * 1000))]
+    drifted = tuple(drifts(known.events, snapshot, session.target))
+    return Told(
+        tuple(found), known, drifted, moment_asked, int(registry.now() * 1000), session.target
+    ).result()
+
+
+def past(session: Session, names: Collection[str]) -> HistoryResult:
+    """The times in production of these models, for the report of a command that has just changed one of them."""
+    registry = session.registry()
+    snapshot = registry.snapshot(sorted(names))
+    known = read_recorded(session, registry, snapshot)
+    found = tuple(reign for reign in reigns(known.events) if reign.place[0] in names)
+    return Told(found, known, (), None, int(registry.now() * 1000), session.target).result()
+
+
+def adopt(session: Session, model: str, reason: str) -> HistoryResult:
+    """`history --adopt`: record what somebody put into production outside of this tool as if it had been promoted.
+
+    Raises:
+        NotFound: there is no such model.
+        Refused: more than one version is in production.
+    """
+    session = session.for_model(model)
+    registry = session.registry()
+    snapshot = settled(session, registry, [model], Purpose.CHANGE)
+    require_model(registry, snapshot, model)
+    target = session.target
+    book = session.book(registry)
+    with session.lock(registry, "adopt", session.scope([model]), [model]) as lock:
+        live = Snapshot((registry.model(model),))
+        known = read_recorded(session, registry, live)
+        serving = live.models[0].production(target)
+        if len(serving) > 1:
+            labels = " and ".join(version.label for version in serving)
+            raise Refused(
+                f"{labels} are in production at once",
+                state="nothing was recorded",
+                next_step=f"keep one: `jenkins-mlflow promote --model {argument(model)} --version {serving[0].number}`",
+            )
+        if not list(drifts(known.events, live, target)) and model in production_at(known.events):
+            return _adopted("nothing", f"{model}: what is in production is what is recorded", serving)
+        lock.check()
+        time, at = lock.now(), now()
+        recorded = production_at(known.events).get(model, ())
+        _tag(session, registry.under(lock), snapshot, serving, recorded, at)
+        places = tuple(version.identity for version in serving)
+        book.keep(
+            Event(
+                new_id(time),
+                "adoption",
+                model,
+                serving[0].number if serving else None,
+                time,
+                at,
+                places,
+                tuple(place for place in recorded if place not in places),
+                "adopted",
+                session.build.user,
+                build=session.build.url,
+                reason=reason,
+            ),
+            registry.under(lock),
+        )
+    result = _adopted("adopted", _accepted(model, serving), serving)
+    book.write(document(result))
+    return result
+
+
+def why(event: Event) -> str:
+    """Why a version was put into production, in words."""
+    parts = []
+    if event.metric and event.value is not None:
+        text = f"{event.metric} {number(event.value, event.before)}"
+        if event.before is not None:
+            text += f", was {number(event.before, event.value)}"
+        parts.append(text)
+    if event.gates:
+        parts.append("gates " + ", ".join(f"{name} {rule}" for name, rule in event.gates.items()))
+    if event.work == "rollback" and event.left:
+        parts.append(f"rolled back from version {event.left[0][1]}")
+    parts += [event.reason] if event.reason else []
+    return printable("; ".join(parts))
+
+
+def _tag(
+    session: Session,
+    registry: Registry,
+    snapshot: Snapshot,
+    serving: Sequence[Version],
+    recorded: Sequence[Place],
+    at: str,
+) -> None:
+    """Give what is adopted a record of its own, so that a rollback knows it."""
+    old = {version.identity: version for version in snapshot.versions()}
+    replaced = next((old[place] for place in recorded if place in old), None)
+    tags = {
+        PROMOTED_AT: at,
+        PROMOTED_BY: session.build.user,
+        METHOD: "adopted",
+        BUILD_URL: session.build.url,
+    }
+    for version in serving:
+        over = tags_over(replaced if replaced and replaced.identity != version.identity else None)
+        complete = {**given(tags), **over}
+        registry.retrying(
+            f"tagging {version.label}",
+            lambda version=version, complete=complete: registry.record(  # type: ignore[misc]
+                version.model, version.number, complete
+            ),
+        )
+
+
+def _accepted(model: str, serving: Sequence[Version]) -> str:
+    labels = ", ".join(version.label for version in serving)
+    return f"{labels} is recorded as in production" if labels else f"{model}: recorded as not in production"
+
+
+def _adopted(
+    status: Literal["adopted", "nothing"], message: str, serving: Sequence[Version]
+) -> HistoryResult:
+    return HistoryResult(status=status, message=printable(message), production=tuple(map(place, serving)))
+
+
+def _lasted(reign: Reign, time: int) -> bool:
+    """Whether it was in production at a time."""
+    began = reign.began.time if reign.began else reign.place[2]
+    return began <= time and (reign.ended is None or reign.ended.time > time)
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")

@@ -1,0 +1,189 @@
+"""`init`: a starter `mlops.yaml` from what is in the registry and the folder."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from jenkins_mlflow.commands.group import nearest
+from jenkins_mlflow.config.starter import Found, Measured, Script, starter
+from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.snapshot import PRODUCTION, Snapshot, Version
+from jenkins_mlflow.text import plural, printable, redact
+
+SKIPPED = {"venv", "env", "site-packages", "node_modules", "build", "dist", "tests", "test", "__pycache__"}
+_DEEPEST = 4
+_MOST_SCRIPTS = 10
+_MOST_MODELS = 20
+_LARGEST = 1_000_000
+_EXPERIMENT = re.compile(r"""set_experiment\(\s*["']([^"'{}]+)["']""")
+_MODEL = re.compile(r"""registered_model_name\s*=\s*["']([^"'{}]+)["']""")
+_REGISTERS = ("registered_model_name", "register_model")
+# Metrics that people rank by, the most telling first; of equally frequent ones the first is taken.
+_RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
+_SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
+
+
+def write_starter(path: Path, text: str) -> None:
+    """Write the file; one that exists is never touched.
+
+    Raises:
+        Refused: it exists.
+        UsageError: it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise Refused(
+            f"{printable(str(path))} exists already",
+            state="it was not changed",
+            next_step="look at a new one with --output -, or name another file with --output",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{printable(str(path))} cannot be written: {error.strerror or error}",
+            next_step="name a file after --output that you may write, or - for standard output",
+        ) from error
+
+
+def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
+    """The text of a starter config.
+
+    Args:
+        uri: Where the registry is; None to leave it out.
+        patterns: The group; empty to find it.
+        folder: Where training scripts are looked for.
+        environ: MLFLOW_EXPERIMENT_NAME names the experiment.
+
+    Raises:
+        UsageError: the registered models have no name in common, or a pattern matches none.
+        ConnectionFailed, RegistryError: the registry cannot be read.
+    """
+    scripts = tuple(find_scripts(folder))
+    snapshot = Registry(connect(uri)).snapshot(["*"], with_runs=True) if uri else Snapshot()
+    experiment = next((script.experiment for script in scripts if script.experiment), "")
+    return starter(
+        describe(
+            snapshot,
+            patterns,
+            uri=redact(uri or ""),
+            scripts=scripts,
+            experiment=experiment
+            or environ.get("MLFLOW_EXPERIMENT_NAME")
+            or folder.resolve().name
+            or "models",
+        )
+    )
+
+
+def find_scripts(folder: Path) -> Iterator[Script]:
+    """The Python files whose names begin or end with `train` and that use MLflow."""
+    found = 0
+    for place, folders, files in os.walk(folder):
+        below = Path(place).relative_to(folder)
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name not in SKIPPED and len(below.parts) < _DEEPEST
+        )
+        for name in sorted(files):
+            path = Path(place) / name
+            stem = name.removesuffix(".py")
+            if stem == name or not (stem.startswith("train") or stem.endswith("train")):
+                continue
+            if not path.is_file() or path.stat().st_size > _LARGEST or found == _MOST_SCRIPTS:
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if "mlflow" in text:
+                found += 1
+                yield _script((below / name).as_posix(), text)
+
+
+def _script(path: str, text: str) -> Script:
+    experiment, model = _EXPERIMENT.search(text), _MODEL.search(text)
+    return Script(
+        path=path,
+        experiment=experiment[1] if experiment else "",
+        model=model[1] if model else "",
+        registers=any(word in text for word in _REGISTERS),
+    )
+
+
+def describe(
+    snapshot: Snapshot, patterns: Sequence[str], *, uri: str, scripts: tuple[Script, ...], experiment: str
+) -> Found:
+    """What a snapshot says of the group. Pure.
+
+    Raises:
+        UsageError: the registered models have no name in common, or a pattern matches none.
+    """
+    named = tuple(dict.fromkeys(script.model for script in scripts if script.model))
+    names = tuple(model.name for model in snapshot.models)
+    group = tuple(patterns) or _group(names, named)
+    for pattern in patterns:
+        if names and not any(matches(name, [pattern]) for name in names):
+            raise UsageError(
+                f'"{printable(pattern)}" matches no registered model; {nearest(pattern, names)}',
+                state="nothing was written",
+                next_step="correct --models; `jenkins-mlflow list` shows every name",
+            )
+    models = [model for model in snapshot.models if matches(model.name, group)]
+    versions = [version for model in models for version in model.versions]
+    serving = [version for version in versions if version.stage == PRODUCTION]
+    aliases = Counter(alias for version in serving for alias in version.aliases)
+    return Found(
+        uri=uri,
+        experiment=experiment,
+        scripts=scripts,
+        models=group,
+        versions=len(versions),
+        metrics=tuple(_metrics(versions)),
+        champions=tuple(dict.fromkeys(version.model for version in serving)),
+        alias=aliases.most_common(1)[0][0] if aliases and "champion" not in aliases else "",
+    )
+
+
+def _group(names: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
+    """The models that the scripts name, else the only one, else the beginning that all names have in common."""
+    if named:
+        return tuple(named)
+    if len(names) < 2:
+        return tuple(names)
+    first, last = min(names), max(names)  # what these two have in common, all names between them have
+    same = "".join(
+        a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    )
+    if (common := re.match(r".*[-_./]", same)) and len(common[0]) > 2:
+        return (f"{common[0]}*",)
+    if len(names) > _MOST_MODELS:
+        raise UsageError(
+            f"the registry has {plural(len(names), 'model')}, and their names have no beginning in common",
+            state="nothing was written",
+            next_step="name the models of this project, for example --models 'churn-*'",
+        )
+    return tuple(names)
+
+
+def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:
+    """The metrics of the versions, the one to rank by first."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for version in versions:
+        for name, value in (version.run.metrics if version.run else {}).items():
+            if comparable(value):
+                values[name].append(value)
+
+    def rank(name: str) -> tuple[int, int, str]:
+        known = _RANKING.index(name) if name in _RANKING else len(_RANKING)
+        return (-len(values[name]), known, name)
+
+    for name in sorted(values, key=rank):
+        minimize = any(word in name.lower() for word in _SMALL_IS_GOOD)
+        best = min(values[name]) if minimize else max(values[name])
+        yield Measured(name, len(values[name]), best, minimize)

@@ -1,0 +1,117 @@
+"""Telling people: by a command of the team's, or by Apprise. It never fails the work that it tells of."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.extras import NOTIFY, require
+from jenkins_mlflow.results.base import Document, Event
+from jenkins_mlflow.text import plural, printable
+
+URLS = "JENKINS_MLFLOW_NOTIFY_URLS"
+LOG = "notify.log"
+TRIES = 3
+_HAPPENED: Mapping[tuple[str, str], Event] = {
+    ("promote", "promoted"): "promoted",
+    ("promote", "partial"): "by_hand",
+    ("promote", "manual"): "by_hand",
+    ("promote", "no_candidate"): "rejected",
+    ("promote", "smoke_test_failed"): "rejected",
+    ("promote", "rolled_back"): "rolled_back",
+    ("promote", "check_failed"): "by_hand",
+    ("select", "no_candidate"): "rejected",
+    ("rollback", "rolled_back"): "rolled_back",
+    ("rollback", "partial"): "by_hand",
+    ("rollback", "manual"): "by_hand",
+    ("doctor", "drift"): "drift",
+    ("cleanup", "stopped"): "cleanup_stopped",
+}
+
+
+TELLING = frozenset(command for command, _ in _HAPPENED)
+"""The commands that may have news."""
+
+
+def take_urls(environ: MutableMapping[str, str]) -> tuple[str, ...]:
+    """Take Apprise's addresses out of the environment: no program that is started later gets them."""
+    return tuple(environ.pop(URLS, "").split())
+
+
+def happened(document: Mapping[str, Any]) -> Event | None:
+    """What a result is for those who are told; None where it is no news. Pure."""
+    return _HAPPENED.get((str(document.get("command")), str(document.get("status"))))
+
+
+def news(session: Session, document: Mapping[str, Any]) -> Event | None:
+    """What people are to be told of a result; None for nothing."""
+    event = happened(document)
+    return event if event in session.config.notify.on else None
+
+
+def notify(session: Session, document: Document, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Tell of a result, if that is wanted. What cannot be told is a warning.
+
+    Args:
+        session: Configuration, report folder, warnings.
+        document: The command's result.
+        sleep: Replaced in tests.
+    """
+    rules, event = session.config.notify, news(session, document)
+    if not event:
+        return
+    text = printable(str(document["message"]))
+    build = f"\n{session.build.url}" if session.build.url else ""
+    ways: list[tuple[str, Callable[[], str]]] = []
+    if rules.command:
+        environ = {**os.environ, "JENKINS_MLFLOW_EVENT": event, "JENKINS_MLFLOW_MESSAGE": text}
+        argv, log = rules.command, session.report / LOG
+        ways.append(("notify.command", lambda: run_bounded(argv, environ, log, rules.timeout).failure))
+    what = event.replace("_", " ")
+    if urls := session.notify_urls:
+        try:
+            require(NOTIFY)
+        except ConnectionFailed as error:
+            session.warn(f"nobody was told by {URLS} that {what}: {error.message}; next: {error.next_step}")
+        else:
+            ways.append((URLS, lambda: _apprise(urls, f"jenkins-mlflow: {what}", text + build)))
+    for name, tell in ways:
+        if why := _tried(tell, sleep):
+            session.warn(f"nobody was told by {name} that {what}: {why}")
+
+
+def _tried(tell: Callable[[], str], sleep: Callable[[float], None]) -> str:
+    """Why it failed in every try; empty if one succeeded."""
+    why = ""
+    for trial in range(TRIES):
+        if trial:
+            sleep(2.0**trial)
+        try:
+            why = tell()
+        except Exception as error:  # noqa: BLE001  a library of the team's choice, and no work may fail for it
+            why = type(error).__name__
+        if not why:
+            return ""
+    return f"{why} ({plural(TRIES, 'try', 'tries')})"
+
+
+def _apprise(urls: tuple[str, ...], title: str, text: str) -> str:
+    """Send it by Apprise; why that failed, without the addresses, which are secrets."""
+    with warnings.catch_warnings():  # of a library that is not ours to mend
+        warnings.simplefilter("ignore")
+        import apprise
+
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it shows addresses
+        messenger = apprise.Apprise()
+        unknown = [at for at, url in enumerate(urls, 1) if not messenger.add(url)]
+        if unknown:
+            return f"address {unknown[0]} of {len(urls)} is none that Apprise knows"
+        sent = messenger.notify(body=text, title=title)
+    return "" if sent else "a service did not take the message"

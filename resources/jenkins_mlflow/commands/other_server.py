@@ -1,0 +1,67 @@
+"""A session on another server of the config: its address, its own login, the names of the models there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Ui
+from jenkins_mlflow.config.servers import OtherServer
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.connection import is_setting
+from jenkins_mlflow.text import printable, redact
+
+
+def other_session(session: Session, name: str) -> Session:
+    """The session on another server of the config: its address, its login, the group's names there.
+
+    Raises:
+        UsageError: the config has no such server, it is the session's own, or its login is not in the environment.
+    """
+    config = session.config
+    server = config.servers.get(name)
+    if server is None:
+        known = ", ".join(map(printable, config.servers)) or "none"
+        raise UsageError(
+            f"the config has no server {printable(name)!r} (there: {known})",
+            next_step="name it under `servers` in mlops.yaml",
+        )
+    if server.uri.rstrip("/") == redact(session.uri).rstrip("/"):
+        raise UsageError(
+            f"{name} is the server that the versions are on",
+            next_step="leave --to-server out, or use promote.copy_to",
+        )
+    promote = config.promote.model_copy(update={"file_store": None, "smoke_test": None})
+    update = {
+        "models": tuple(name_there(server, pattern) for pattern in config.models),
+        "promote": promote,
+        "servers": {},
+        "ui": Ui(),
+    }
+    return replace(
+        session,
+        config=config.model_copy(update=update),
+        uri=server.uri,
+        account=_account(name, server, os.environ),
+    )
+
+
+def _account(name: str, server: OtherServer, environ: Mapping[str, str]) -> dict[str, str]:
+    """MLflow's settings for the other server: its login, and nothing that is meant for another one."""
+    wanted = {"USERNAME": server.username_env, "PASSWORD": server.password_env, "TOKEN": server.token_env}
+    missing = [variable for variable in wanted.values() if variable and not environ.get(variable)]
+    if missing:
+        raise UsageError(
+            f"the login of the server {printable(name)} is not in the environment: {', '.join(missing)}",
+            next_step="set it; in Jenkins, by withCredentials around the step",
+        )
+    shared = {key: environ[key] for key in environ if key.startswith("MLFLOW_") and not is_setting(key)}
+    login = {f"MLFLOW_TRACKING_{part}": environ[variable] for part, variable in wanted.items() if variable}
+    return {**shared, **login}
+
+
+def name_there(server: OtherServer, name: str) -> str:
+    """The name on the other server of a registered model, or of a pattern."""
+    return server.model.replace("{model}", name)

@@ -1,0 +1,50 @@
+"""The report's page: kept up with every command of a build that has a report folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jenkins_mlflow.commands.evaluation import keep_evaluation
+from jenkins_mlflow.commands.history import past
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.page.writing import write_page
+from jenkins_mlflow.registry.connection import HTTP_SCHEMES
+from jenkins_mlflow.report import write_report
+from jenkins_mlflow.results.base import Document, document as as_document
+from jenkins_mlflow.text import redact
+
+_SHOWN = ("train", "select", "promote", "rollback", "cleanup")
+
+
+def keep_page(session: Session, folder: Path, document: Document) -> None:
+    """Write index.html and report.md; what cannot be written is a warning, as the command itself is done.
+
+    A promotion brings the history of its models along, so that the page can show earlier ones. It and a selection bring
+    what the runs of champion and challenger tell of their predictions.
+    """
+    if document["command"] not in _SHOWN:
+        return
+    names = {str(place["model"]) for place in document.get("production") or ()}
+    if document["command"] in ("promote", "rollback") and names:
+        try:
+            told = {**as_document(past(session, names)), "build": document["build"]}
+        except JenkinsMlflowError as error:
+            session.warn(f"the report shows no earlier promotions: {error.message}")
+        else:
+            text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+            if problem := write_report(folder, "history.json", text):
+                session.warn(problem)
+    if document["command"] in ("select", "promote"):
+        keep_evaluation(session, folder, document)
+    for problem in write_page(folder, document, ui_address(session), session.build.url, session.build.change):
+        session.warn(problem)
+
+
+def ui_address(session: Session) -> str:
+    """Where a person finds MLflow's pages; empty if that is not known."""
+    if session.config.ui.url:
+        return str(session.config.ui.url)
+    address = redact(session.uri)
+    return address if address.split(":", 1)[0] in HTTP_SCHEMES else ""

@@ -1,0 +1,166 @@
+"""`doctor --probe`: tries on a scratch model what a promotion needs, and removes all of it again.
+
+It answers what only trying can: whether this account may make models, whether this server can change the stage of a
+version with linked metrics (servers 3.0 to 3.5.0 on files cannot), whether aliases work, whether artifacts can be
+written and read. What was left by a probe that was killed is removed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
+from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.records import Records
+from jenkins_mlflow.results.doctor import Finding
+from jenkins_mlflow.tags import PROBE_PREFIX
+from jenkins_mlflow.text import printable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_TEXT = "written by jenkins-mlflow doctor --probe\n"
+
+
+def probe(registry: Registry) -> Iterator[Finding]:
+    """Try it. All that is made is removed in the end, whatever happens in between."""
+    try:
+        client = _client(registry)
+    except JenkinsMlflowError as error:
+        yield Finding("probe", "note", f"nothing could be tried: {error.message}", error.next_step)
+        return
+    scratch = _Scratch(registry, client)
+    try:
+        yield from scratch.findings()
+    finally:
+        left = scratch.remove()
+    if left:
+        names = ", ".join(left)
+        yield Finding(
+            "scratch model",
+            "problem",
+            f"the probe could not remove what it has made: {names}",
+            f"remove the registered model {left[0]} in MLflow",
+        )
+
+
+def _client(registry: Registry) -> MlflowClient:
+    """MLflow's client, which does what no command needs: logged models and artifacts."""
+    from jenkins_mlflow.registry.mlflow_client import open_client
+    from jenkins_mlflow.registry.store import StoreDoor
+
+    door = registry.connection.door
+    return door.client if isinstance(door, StoreDoor) else open_client(registry.connection.uri)
+
+
+class _Scratch:
+    def __init__(self, registry: Registry, client: MlflowClient) -> None:
+        self._registry = registry
+        self._client = client
+        self._model = f"{PROBE_PREFIX}{uuid.uuid4().hex}"
+        self._run = ""
+        self._logged = ""
+
+    def findings(self) -> Iterator[Finding]:
+        yield _tried(
+            "making a model",
+            lambda: self._client.create_registered_model(self._model),
+            "let this account create registered models: every lock is one",
+        )
+        experiment = ""
+        try:
+            experiment = Records(self._registry).home(create=True)
+            self._run = self._client.create_run(experiment, run_name="probe").info.run_id
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the finding
+            yield _failed(
+                "making a run", error, "let this account make runs in the experiment jenkins-mlflow"
+            )
+        if self._run:
+            yield self._files()
+            yield from self._marks(experiment)
+
+    def _files(self) -> Finding:
+        """An artifact, written and read back."""
+
+        def there_and_back() -> None:
+            self._client.log_text(self._run, _TEXT, "probe.txt")
+            with tempfile.TemporaryDirectory() as folder:
+                path = self._client.download_artifacts(self._run, "probe.txt", folder)
+                if Path(path).read_text(encoding="utf-8") != _TEXT:
+                    raise OSError("another text was read than was written")
+
+        advice = (
+            "see that this machine reaches the artifact store with the right to write, or serve artifacts"
+        )
+        return _tried("artifacts: written and read", there_and_back, advice)
+
+    def _marks(self, experiment: str) -> Iterator[Finding]:
+        """The stage and the alias of a version with linked metrics."""
+        try:
+            self._make_version(experiment)
+        except Exception as error:  # noqa: BLE001
+            yield _failed("registering a version", error, "let this account create versions of its models")
+            return
+        affected = is_affected(self._registry.connection.server_version)
+        fixed = ".".join(str(part) for part in FIXED_IN)
+        advice = "look into the log of the MLflow server"
+        if affected:
+            advice = f"upgrade the server to MLflow {fixed} or later, or move the registry into a database"
+        yield _tried(
+            "changing a stage",
+            lambda: self._registry.set_stage(self._model, 1, "Production", archive_existing=True),
+            advice,
+        )
+        yield _tried("setting an alias", lambda: self._registry.set_alias(self._model, "probe", 1), advice)
+
+    def _make_version(self, experiment: str) -> None:
+        source, more = f"runs:/{self._run}/model", {}
+        uri = str(self._client.get_run(self._run).info.artifact_uri)
+        source = f"{uri}/model"
+        if hasattr(self._client, "create_logged_model"):
+            with contextlib.suppress(Exception):  # MLflow 2 has none: then the metrics are linked to nothing
+                logged = self._client.create_logged_model(experiment, name="probe", source_run_id=self._run)
+                self._logged = logged.model_id
+                self._client.log_metric(self._run, "probe", 1.0, model_id=self._logged)
+                self._client.finalize_logged_model(self._logged, "READY")
+                more = {"model_id": self._logged}
+                http = self._registry.connection.over_http
+                source = f"models:/{self._logged}" if http else logged.artifact_location
+        self._client.create_model_version(self._model, source, self._run, **more)  # type: ignore[arg-type]
+
+    def remove(self) -> list[str]:
+        """Remove all of it, and what earlier probes have left; the names of the models that are still there."""
+        removals: list[Callable[[], object]] = []
+        if self._logged:
+            removals.append(lambda: self._client.delete_logged_model(self._logged))
+        if self._run:
+            removals.append(lambda: self._client.delete_run(self._run))
+        for removal in removals:
+            with contextlib.suppress(Exception):  # what is in MLflow's trash or not disturbs nobody
+                removal()
+        left = []
+        for name in {self._model, *self._registry.probes()}:
+            try:
+                self._registry.lower_flag(name)
+            except Exception:  # noqa: BLE001  named below
+                left.append(name)
+        return sorted(left)
+
+
+def _tried(what: str, call: Callable[[], object], fix: str) -> Finding:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the finding
+        return _failed(what, error, fix)
+    return Finding(f"probe: {what}", "fine", "works")
+
+
+def _failed(what: str, error: Exception, fix: str) -> Finding:
+    return Finding(f"probe: {what}", "problem", printable(f"fails: {classify(error).summary}"), fix)

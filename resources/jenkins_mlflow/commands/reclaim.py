@@ -1,0 +1,233 @@
+"""`reclaim`: frees the files of versions that a cleanup deleted, once they need not be restored any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.cleanup.lease import minute
+from jenkins_mlflow.cleanup.look import Look
+from jenkins_mlflow.cleanup.pace import Pace
+from jenkins_mlflow.cleanup.pieces import Freed, Piece
+from jenkins_mlflow.cleanup.reclaim import Reclaim
+from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.cleanup import Reclaim as Rules
+from jenkins_mlflow.errors import Interrupted, Refused, UsageError
+from jenkins_mlflow.registry import homes
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.storage import Storage
+from jenkins_mlflow.results.base import Place, error_part
+from jenkins_mlflow.results.reclaim import PiecePart, ReclaimResult
+from jenkins_mlflow.text import plural, printable, size
+
+Status = Literal["reclaimed", "planned", "nothing", "stopped"]
+
+
+@dataclass(frozen=True)
+class ReclaimWish:
+    """What a reclaim is asked for.
+
+    Attributes:
+        model: Only what was deleted of this model; None for the whole group.
+        plan_only: Change nothing.
+        yes: Do not ask.
+        orphans: Instead of deleted versions' files, those of runs without a registered version.
+        older_than: Only runs that ended so many seconds ago.
+        pace: How fast.
+    """
+
+    model: str | None = None
+    plan_only: bool = False
+    yes: bool = False
+    orphans: bool = False
+    older_than: float | None = None
+    pace: Pace = field(default_factory=Pace)
+
+    def check(self, mode: str) -> None:
+        """Refuse what makes no sense together.
+
+        Raises:
+            UsageError: with what to do instead.
+        """
+        if mode == "none":
+            raise UsageError(
+                "cleanup.reclaim.mode is none: nothing is freed",
+                state="nothing was read or deleted",
+                next_step="say --mode artifacts (files go, runs stay) or --mode runs, or set the mode in the config",
+            )
+        if self.orphans != (self.older_than is not None):
+            raise UsageError(
+                "--orphans and --older-than need each other",
+                next_step="for example `jenkins-mlflow reclaim --orphans --older-than 90d --mode artifacts --dry-run`",
+            )
+        if self.orphans and self.model:
+            raise UsageError(
+                "--orphans goes with no --model: orphans belong to none",
+                next_step="leave out --model, or --orphans and --older-than",
+            )
+
+
+def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
+    """`reclaim`: plan, show, ask, free.
+
+    Raises:
+        UsageError: the options make no sense together, or the config says that nothing is freed.
+        Refused: a person would have to be asked, and there is none; or this account may not see every model.
+    """
+    rules = session.config.cleanup.reclaim
+    wish.check(rules.mode)
+    registry = session.registry()
+    _require_sight(registry)
+    now = registry.now()
+    work = _work(session, registry, wish, now)
+    pieces = work.measured(work.plan())
+    if wish.orphans:
+        pieces = tuple(piece for piece in pieces if piece.files != 0)
+    doomed = [piece for piece in pieces if piece.action == "reclaim"]
+    planned = _result(Freed(pieces), rules, now, plan_only=True)
+    if wish.plan_only or not doomed:
+        return planned
+    if not wish.yes and not _agreed(session, doomed):
+        return replace(planned, status="nothing", message="nothing was deleted: the answer was no")
+    with session.terminal.progress("freeing files", len(doomed)) as advance:
+        freed = replace(work, progress=advance).run(pieces)
+    if freed.stopped:
+        session.terminal.alert(printable(f"error: {freed.stopped.message}"))
+    return _result(freed, rules, now, plan_only=False)
+
+
+def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -> Reclaim:
+    rules = session.config.cleanup.reclaim
+    whole_runs = rules.mode == "runs"
+    look = Look(registry, Storage(registry), Journal(registry), wish.orphans or whole_runs)
+
+    def plan() -> tuple[Piece, ...]:
+        if wish.orphans:
+            assert wish.older_than is not None, "checked"
+            runs = _orphans(registry, now - wish.older_than)
+            return plan_orphans(look(runs), [run.run_id for run in runs], whole_runs=whole_runs)
+        known = look()
+        names = {entry.version.model for entry in known.entries}
+        ours = {name for name in names if _asked(session, wish, name)}
+        return plan_reclaim(known, whole_runs=whole_runs, grace=rules.grace, now=now, models=ours)
+
+    return Reclaim(
+        look,
+        plan,
+        lambda models: session.lock(registry, "reclaim", models or ["*"], models),
+        now,
+        pace=wish.pace.limiter(),
+        workers=wish.pace.workers,
+    )
+
+
+def _asked(session: Session, wish: ReclaimWish, name: str) -> bool:
+    return name == wish.model if wish.model else matches(name, session.config.models)
+
+
+def _orphans(registry: Registry, before: float) -> list[KeptRun]:
+    """The runs that ended before a time, without those of the journal."""
+    journal = registry.retrying(
+        "reading the journal", lambda: registry.connection.door.experiment(EXPERIMENT)
+    )
+    own = journal.experiment_id if journal else ""
+    found = homes.every_run(registry, f"attributes.end_time < {int(before * 1000)}")
+    return [run for run in found if run.experiment != own and 0 < run.ended < before * 1000]
+
+
+def _require_sight(registry: Registry) -> None:
+    """Files may go only if every version that may refer to them can be seen."""
+    if not registry.sees_all():
+        raise Refused(
+            "this account is no administrator, so that models may be hidden from it whose files would go",
+            state="nothing was deleted",
+            next_step="run `jenkins-mlflow reclaim` with an administrator's login",
+        )
+
+
+def _agreed(session: Session, doomed: Sequence[Piece]) -> bool:
+    total = sum(piece.bytes or 0 for piece in doomed)
+    if not session.terminal.interactive:
+        raise Refused(
+            f"{size(total)} would be deleted for good, and there is no terminal to ask at",
+            state="nothing was deleted",
+            next_step="look at the plan with --dry-run, then say --yes",
+        )
+    return session.terminal.confirm(f"⚠️  Delete {size(total)} of files for good?")
+
+
+def exit_code(result: Freed) -> int:
+    """What a pipeline must know, as after a cleanup."""
+    outcomes = [piece.outcome for piece in result.pieces if piece.action == "reclaim"]
+    if isinstance(result.stopped, Interrupted) or (result.stopped and "reclaimed" not in outcomes):
+        return result.stopped.exit_code
+    if result.stopped or "failed" in outcomes:
+        return errors.PARTLY
+    return errors.BUSY if outcomes and set(outcomes) == {"kept: in use"} else errors.DONE
+
+
+def _result(freed: Freed, rules: Rules, now: float, *, plan_only: bool) -> ReclaimResult:
+    """What `reclaim` reports of a plan, or of one that was carried out."""
+    assert rules.mode != "none", "checked"
+    doomed = [piece for piece in freed.pieces if piece.action == "reclaim"]
+    gone = [piece for piece in doomed if piece.outcome == "reclaimed"]
+    if freed.stopped:
+        status: Status = "stopped"
+    elif plan_only:
+        status = "planned" if doomed else "nothing"
+    else:
+        status = "reclaimed" if gone else "nothing"
+    return ReclaimResult(
+        status=status,
+        code=None if plan_only else exit_code(freed),
+        message="; ".join(_words(freed, doomed, gone, now, plan_only=plan_only)),
+        error=error_part(freed.stopped) if freed.stopped else None,
+        mode=rules.mode,
+        grace=rules.grace,
+        bytes=sum(piece.bytes or 0 for piece in doomed),
+        freed=freed.freed,
+        items=tuple(_part(piece) for piece in freed.pieces),
+    )
+
+
+def _words(
+    freed: Freed, doomed: Sequence[Piece], gone: Sequence[Piece], now: float, *, plan_only: bool
+) -> Iterator[str]:
+    """The message, part by part."""
+    places, would = plural(len(doomed), "place"), sum(piece.bytes or 0 for piece in doomed)
+    if freed.stopped:
+        yield f"stopped after {size(freed.freed)}: {freed.stopped.message}"
+    elif plan_only:
+        yield f"DRY RUN: would free {size(would)} in {places}" if doomed else "nothing to free"
+    else:
+        yield f"freed {size(freed.freed)} in {plural(len(gone), 'place')}"
+    if changed := [piece for piece in doomed if piece.outcome == "kept: changed meanwhile"]:
+        yield f"kept {len(changed)} that changed since the plan was made"
+    if in_use := [piece for piece in doomed if piece.outcome == "kept: in use"]:
+        yield f"left {len(in_use)} for the next run: {in_use[0].error}"
+    if left := [piece for piece in freed.pieces if piece.action == "leave"]:
+        yield f"{plural(len(left), 'place')} left alone"
+    if held := [piece.until for piece in freed.pieces if piece.action == "wait" and piece.until > now]:
+        yield f"{plural(len(held), 'version')} can be restored, the first until {minute(min(held))}"
+
+
+def _part(piece: Piece) -> PiecePart:
+    return PiecePart(
+        versions=tuple(Place(model=e.version.model, version=e.version.number) for e in piece.entries),
+        locations=tuple(location.uri for location in piece.locations),
+        run=piece.run_id or piece.orphan,
+        action=piece.action,
+        reason=piece.reason,
+        until=piece.until or None,
+        bytes=piece.bytes,
+        files=piece.files,
+        outcome=piece.outcome,
+        error=piece.error,
+        freed=piece.freed,
+    )

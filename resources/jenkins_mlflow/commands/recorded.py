@@ -1,0 +1,132 @@
+"""All that is known of what was in production: the written history, what is not written yet, and versions' own tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.history.book import unwritten
+from jenkins_mlflow.history.event import Event, in_order
+from jenkins_mlflow.promotion.record import before
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.tags import (
+    APPROVED_BY,
+    BUILD_URL,
+    METHOD,
+    METRIC,
+    PROMOTED_AT,
+    PROMOTED_BY,
+    ROLLED_BACK_AT,
+    ROLLED_BACK_BY,
+    ROLLED_BACK_FROM,
+)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is known, and how far that reaches.
+
+    Attributes:
+        events: Every change of production, oldest first.
+        written: Whether the written history could be read.
+    """
+
+    events: tuple[Event, ...]
+    written: bool = True
+
+    @property
+    def since(self) -> int | None:
+        """When the written history begins; None if nothing is written."""
+        return next((event.time for event in self.events if event.source != "tags"), None)
+
+    @property
+    def by_tags(self) -> tuple[Event, ...]:
+        """What is known from the tags of versions alone."""
+        return tuple(event for event in self.events if event.source == "tags")
+
+
+def read_recorded(
+    session: Session, registry: Registry, snapshot: Snapshot, *, deleted: bool = False
+) -> Recorded:
+    """Read all that is known of these models: 2 requests, more for a long history.
+
+    Args:
+        session: Told of a history that cannot be read: then the tags are all there is.
+        registry: Where it is.
+        snapshot: The models.
+        deleted: Whether versions count that a cleanup deleted: 1 request more a model.
+    """
+    names = {model.name for model in snapshot.models}
+    events, written = list(unwritten(snapshot.models)), True
+    versions = list(snapshot.versions())
+    try:
+        events += [event for event in session.book(registry).read() if names & {*event.models}]
+        if deleted:
+            versions += [entry.version for name in sorted(names) for entry in Journal(registry).read(name)]
+    except JenkinsMlflowError as error:
+        written = False
+        session.warn(f"the written history could not be read, the tags of versions are used: {error.message}")
+    told = {(event.model, event.version, event.at) for event in events}
+    events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in told]
+    return Recorded(tuple(in_order(events)), written)
+
+
+def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
+    """What versions say of themselves: their last promotion, and their last rollback. Pure."""
+    for version in versions:
+        tags, steps = version.record, before(version)
+        if time := _time(tags.get(PROMOTED_AT, "")):
+            metric, _, value = tags.get(METRIC, "").rpartition("=")
+            yield _event(
+                version,
+                time,
+                "promotion",
+                at=tags[PROMOTED_AT],
+                left=tuple(steps[-1:]),
+                by=tags.get(PROMOTED_BY, ""),
+                approved_by=tags.get(APPROVED_BY, ""),
+                metric=metric,
+                value=_number(value),
+            )
+        if time := _time(tags.get(ROLLED_BACK_AT, "")):
+            name, _, number = tags.get(ROLLED_BACK_FROM, "").rpartition("/")
+            left = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
+            by = tags.get(ROLLED_BACK_BY, "")
+            yield _event(version, time, "rollback", at=tags[ROLLED_BACK_AT], left=left, by=by)
+
+
+def _event(version: Version, time: int, work: str, **facts: object) -> Event:
+    return Event(
+        f"{time:013d}-tags-{version.model}-{version.number}-{work}",
+        work,  # type: ignore[arg-type]
+        version.model,
+        version.number,
+        time,
+        production=(version.identity,),
+        method=version.record.get(METHOD, ""),
+        build=version.record.get(BUILD_URL, ""),
+        source="tags",
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def _time(text: str) -> int:
+    """Milliseconds; 0 for what is no time."""
+    try:
+        found = datetime.fromisoformat(text)
+        aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+        return int(aware.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

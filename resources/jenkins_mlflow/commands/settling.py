@@ -1,0 +1,157 @@
+"""Reading a group: what other commands left half done is told, or finished or undone first."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Sequence
+
+from jenkins_mlflow.commands.conflicts import conflicts, rivals
+from jenkins_mlflow.commands.group import require_models
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import Busy, JenkinsMlflowError
+from jenkins_mlflow.history.book import Book
+from jenkins_mlflow.history.event import Event, new_id
+from jenkins_mlflow.promotion.intent import asks_for_more, is_unfinished, read_intent, unsigned
+from jenkins_mlflow.promotion.recovery import Recovery, Settled
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.runs import RunsOf
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.tags import METHOD
+from jenkins_mlflow.text import argument, printable
+
+
+class Purpose(enum.Enum):
+    """Why a command reads the registry."""
+
+    LOOK = "look"
+    """It changes nothing: it names what is unfinished."""
+    CHANGE = "change"
+    """It changes something: what is unfinished is finished or undone first."""
+    RECOVER = "recover"
+    """As CHANGE, and it does nothing else: its result tells of what was recovered."""
+    PROMOTE = "promote"
+    """As CHANGE, but it goes on with what it saw before it waited: if another promotion was faster, it lost."""
+
+
+def settled(
+    session: Session,
+    registry: Registry,
+    patterns: Sequence[str],
+    purpose: Purpose,
+    *,
+    with_runs: bool | RunsOf = False,
+) -> Snapshot:
+    """Read the group; unless the purpose is to look, what is half done is finished or undone first.
+
+    Args:
+        session: Configuration, warnings; gets what was recovered.
+        registry: Where.
+        patterns: The group.
+        purpose: Why.
+        with_runs: As for ``Registry.snapshot``.
+
+    Raises:
+        UsageError: one of the config's patterns matches no registered model.
+    """
+    with session.unwritten():
+        snapshot = registry.snapshot(patterns, with_runs=with_runs)
+        require_models(
+            registry, snapshot, [pattern for pattern in patterns if pattern in session.config.models]
+        )
+    for text in filter(None, map(unsigned, snapshot.models)):
+        session.warn(text)
+    unfinished = [model for model in snapshot.models if is_unfinished(model)]
+    if purpose is Purpose.LOOK:
+        for model in unfinished:
+            session.warn(_unfinished(session, model))
+    else:
+        session.book(registry).make_up(snapshot.models)
+        changed = [_recover(session, registry, model, purpose) for model in unfinished]
+        if any(changed):
+            snapshot = registry.snapshot(patterns, with_runs=with_runs)
+    told = conflicts(snapshot, session.target)
+    if purpose is not Purpose.PROMOTE:  # that settles it, or refuses to
+        told += rivals(snapshot, session.target)
+    for text in told:
+        session.warn(text)
+    return snapshot
+
+
+def _unfinished(session: Session, model: Model) -> str:
+    """What a command that only looks says about a model's intent."""
+    try:
+        intent = read_intent(model)
+    except JenkinsMlflowError as error:
+        return f"{error.message}; {error.next_step}"
+    assert intent is not None, "an unfinished model has an intent or an error"
+    why = asks_for_more(intent, session.target, session.config.models)
+    if why:
+        return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
+    return (
+        f"{model.name} has a promotion that is not finished; "
+        f"`jenkins-mlflow promote --recover --models {argument(model.name)}` finishes or undoes it"
+    )
+
+
+def _recover(session: Session, registry: Registry, model: Model, purpose: Purpose) -> bool:
+    """Finish or undo one model's promotion; whether the registry has to be read again.
+
+    What cannot be recovered is a warning: the command at hand may have to do with other models.
+    """
+    rules, book = session.config.promote, session.book(registry)
+    try:
+        intent = read_intent(model)
+        models = intent.table.models if intent else (model.name,)
+        with session.lock(registry, "recover", session.scope(models), models) as lock:
+            held = registry.under(lock)
+            done = Recovery(
+                held,
+                session.methods(held),
+                session.writer(),
+                session.target,
+                session.config.models,
+                by=session.build.user,
+                url=session.build.url,
+                checked=rules.check is not None,
+                confirm=lock.confirm,
+                keep=functools.partial(_keep_recovery, session, book, lock, held),
+            ).run(model.name)
+        book.write()
+    except Busy as busy:
+        session.warn(f"{busy.message}; what it has not finished may show")
+        return False
+    except JenkinsMlflowError as error:
+        session.warn(f"{error.message}; {error.state}; next: {error.next_step}")
+        return False
+    if done is None:  # the command that was waited for has finished
+        return purpose is not Purpose.PROMOTE
+    session.recovered.append(done)
+    if purpose is not Purpose.RECOVER:
+        session.terminal.alert(printable(f"recovered: {done.message}"))
+    return True
+
+
+def _keep_recovery(session: Session, book: Book, lock: Lock, held: Registry, recovered: Settled) -> None:
+    """Keep what is in production after an unfinished promotion was finished or undone."""
+    time, table = lock.now(), recovered.intent.table
+    places = tuple(version.identity for version in recovered.serving)
+    own = next((version for version in recovered.serving if version.model == table.model), None)
+    book.keep(
+        Event(
+            new_id(time),
+            "recovery",
+            table.model,
+            own.number if own else None,
+            time,
+            recovered.at,
+            places,
+            tuple(place for place in table.found_in_production(session.target) if place not in places),
+            own.tags.get(METHOD, "") if own else "",
+            session.build.user,
+            build=session.build.url,
+            reason=f"of {recovered.intent.title}",
+        ),
+        held,
+    )

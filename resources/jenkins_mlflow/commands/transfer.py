@@ -1,0 +1,226 @@
+"""`--to-server`: select against what is in production on another server, copy the version there, promote the copy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from jenkins_mlflow.commands.carry_out import place
+from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.other_server import name_there, other_session
+from jenkins_mlflow.commands.promote import (
+    NOTHING,
+    named,
+    promote,
+    refuse_over_another,
+    refuse_plan_over_another,
+)
+from jenkins_mlflow.commands.select import selection_result
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.promotion.plan import Plan, plan_promotion, require_version
+from jenkins_mlflow.promotion.smoke_test import smoke_test
+from jenkins_mlflow.registry.change import NEW
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.runs import RunsOf
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.results.promote import CheckPart, CopyPart, PromoteResult
+from jenkins_mlflow.selection.plan import Selection, select
+from jenkins_mlflow.text import plural, printable, redact, size
+from jenkins_mlflow.transfer.copying import Copied, Copying
+from jenkins_mlflow.transfer.look import look
+from jenkins_mlflow.transfer.origin import Origin, copies
+from jenkins_mlflow.transfer.plan import CopyPlan
+from jenkins_mlflow.transfer.view import seen_with
+
+
+def choose_for(session: Session, name: str) -> Selection:
+    """`select --to-server`: the best candidate, compared with what is in production on the other server."""
+    other, there = _looked(session, name, None)
+    return _choose(session, name, other, _here(session, None, None), there)
+
+
+def promote_to(
+    session: Session,
+    name: str,
+    *,
+    model: str | None,
+    version: int | None,
+    plan_only: bool,
+    approved_by: str = "",
+    over: str | None = None,
+) -> tuple[Session, PromoteResult]:
+    """`promote --to-server`: copy a version to another server, and promote the copy there; the session on it, too.
+
+    Args:
+        session: Of the server that the version is on. Nothing is written there.
+        name: The other server, as the config names it.
+        model, version, plan_only, approved_by, over: As for ``promote``; ``over`` is in the other server's names.
+    """
+    if model is not None:
+        session = session.for_model(model)
+    other, there = _looked(session, name, model)
+    source, here = session.registry(), _here(session, model, version)
+    result = PromoteResult(status="planned", message="")
+    if model is None:
+        choice = _choose(session, name, other, here, there)
+        result = replace(result, selection=selection_result(choice))
+        if choice.selected is None:
+            assert choice.status != "selected"
+            serving = there.production(other.target)
+            refuse_over_another(over, "a promotion", serving)
+            production = tuple(map(place, serving))
+            return other, replace(result, status=choice.status, message=choice.message, production=production)
+        session.terminal.say(choice.message)
+        chosen = choice.selected
+        if over is None:  # what it was compared with is what it may replace, however long the copy takes
+            over = f"{choice.replaces.model}/{choice.replaces.number}" if choice.replaces else NOTHING
+    else:
+        found = require_model(source, here, model)
+        chosen = require_version(found, named(found, version))
+    plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
+    preview = _plan_there(there, plan.into, plan.origin, plan.version, other)
+    refuse_plan_over_another(over, preview)
+    if plan_only:
+        return other, replace(result, **_dry(plan, name, other, preview))
+    if session.config.promote.smoke_test:
+        checked = smoke_test(session.config.promote.smoke_test, chosen, session.uri, session.report)
+        result = replace(result, smoke_test=CheckPart(**vars(checked)))
+        if not checked.passed:
+            message = f"{chosen.label} failed its smoke test: {checked.reason}; nothing was copied"
+            return other, replace(
+                result,
+                status="smoke_test_failed",
+                message=printable(message),
+                model=chosen.model,
+                version=chosen.number,
+                production=tuple(map(place, there.production(other.target))),
+            )
+        session.terminal.say(f"smoke test: {checked.reason}")
+    copied = _copy(session, source, other, plan, name)
+    group = tuple(pattern for pattern in other.config.models if _matches(there, pattern))
+    other = replace(other, config=other.config.model_copy(update={"models": (*group, plan.into)}))
+    promoted = promote(
+        other,
+        model=copied.version.model,
+        version=copied.version.number,
+        plan_only=False,
+        approved_by=approved_by,
+        over=over,
+    )
+    return other, replace(
+        promoted,
+        selection=result.selection,
+        smoke_test=result.smoke_test,
+        copied=_part(plan, name, other, copied.version, copied),
+    )
+
+
+def _copy(session: Session, source: Registry, other: Session, plan: CopyPlan, name: str) -> Copied:
+    """Copy it, under a lock for this copy alone: other work on the model goes on meanwhile."""
+    session.terminal.say(
+        f"copy: {printable(plan.version.label)} to {printable(plan.into)} on {printable(name)}"
+    )
+    registry, scope = other.registry(), (f"copy/{plan.origin.id}",)
+    try:
+        with other.lock(registry, "copy", scope, scope) as lock:
+            lock.confirm()
+            copied = Copying(source, registry.under(lock), plan, session.warn).copy()
+    except JenkinsMlflowError as error:
+        error.state = error.state or (
+            f"nothing in production on {name} was changed; the same command goes on with the copy"
+        )
+        raise
+    words = f"{plural(copied.contents.files, 'file')}, {size(copied.contents.bytes)}, compared by SHA-256"
+    verb = "copied" if copied.made else "is there already"
+    session.terminal.say(printable(f"  {copied.version.label}: {verb}; {words}"))
+    return copied
+
+
+def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Snapshot]:
+    """The session on the other server, and its models of the group, with the runs of what is in production.
+
+    A model that was named is among them, also where it is outside of the group.
+    """
+    other = other_session(session, name)
+    target = other.target
+    runs = RunsOf(lambda version: version.in_production(target))
+    asked = [] if model is None else [name_there(session.config.servers[name], model)]
+    with other.unwritten():
+        there = other.registry().snapshot([*other.patterns, *asked], with_runs=runs)
+    there.require_agreement(target)
+    return other, there
+
+
+def _here(session: Session, model: str | None, version: int | None) -> Snapshot:
+    """The group on the session's own server. Nothing is recovered there: that would write."""
+    alone = model is not None and not session.target.exclusive
+    patterns = [str(model)] if alone else session.config.models
+    runs = session.runs_to_select() if model is None else session.runs_to_promote(model, version)
+    return settled(session, session.registry(), patterns, Purpose.LOOK, with_runs=runs)
+
+
+def _choose(session: Session, name: str, other: Session, here: Snapshot, there: Snapshot) -> Selection:
+    target = other.target
+    view = seen_with(here, there, target, name)
+    choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)
+    if choice.selected is None:
+        return choice
+    server = session.config.servers[name]
+    into, origin = name_there(server, choice.selected.model), Origin.of(choice.selected, session.uri)
+    preview = _plan_there(there, into, origin, choice.selected, other)
+    replaces = preview.replaces
+    where = (
+        f"On {name} it replaces {printable(replaces.label)}."
+        if replaces
+        else f"On {name} it replaces nothing."
+    )
+    return replace(choice, replaces=replaces, message=f"{choice.message} {where}")
+
+
+def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, Any]:
+    """What a dry run says: the copy, unless it is there, and what its promotion would change."""
+    made = None if preview.candidate.number == NEW else preview.candidate
+    changes = preview.steps() if made else [change.describe() for change in preview.table.pending]
+    steps = (*([] if made else [plan.words(name)]), *changes)
+    return {
+        "message": "; ".join(steps),
+        "model": plan.into,
+        "version": made.number if made else None,
+        "plan": steps,
+        "copied": _part(plan, name, other, made),
+    }
+
+
+def _plan_there(there: Snapshot, into: str, origin: Origin, version: Version, other: Session) -> Plan:
+    """What a promotion of the copy would change, also where the copy is not made yet."""
+    model = there.model(into) or Model(into)
+    made = next(iter(copies(model, origin)), None)
+    if made is None:
+        copy = Version(into, NEW, run=version.run)
+        model = replace(model, versions=(*model.versions, copy))
+        there = Snapshot((*(each for each in there.models if each.name != into), model))
+    return plan_promotion(there, into, made.number if made else NEW, other.target)
+
+
+def _matches(there: Snapshot, pattern: str) -> bool:
+    return any(matches(model.name, [pattern]) for model in there.models)
+
+
+def _part(
+    plan: CopyPlan, name: str, other: Session, copy: Version | None, copied: Copied | None = None
+) -> CopyPart:
+    return CopyPart(
+        server=name,
+        tracking_uri=redact(other.uri),
+        from_model=plan.version.model,
+        from_version=plan.version.number,
+        model=plan.into,
+        version=copy.number if copy else None,
+        files=len(plan.targets),
+        bytes=plan.bytes,
+        sent=copied.sent if copied else 0,
+        sha256=copied.contents.sha256 if copied else None,
+    )

@@ -1,0 +1,121 @@
+"""The section `cleanup` of the config: which versions are kept, and what becomes of the others."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.values import Age, Aliases, Duration, Line, Lines, Patterns, Stages
+
+
+class Protect(Section):
+    """Versions that a cleanup never deletes."""
+
+    stages: Stages = Field(
+        default="all", description="Stages whose versions are kept; all: Production and Staging."
+    )
+    aliases: Aliases = Field(
+        default="all", description="Aliases or patterns whose versions are kept; all: any alias."
+    )
+    tags: dict[Line, str] = Field(
+        default={}, description="Version tags, with their value, that keep a version."
+    )
+
+
+class KeepBest(Section):
+    """The best versions of a model by a metric."""
+
+    metric: Line | None = Field(default=None, description="Metric that ranks them; null: that of `select`.")
+    count: int = Field(default=1, ge=1, description="How many of the best are kept.")
+
+
+class KeepRules(Section):
+    """Rules that keep versions; what no rule keeps goes. None of them counts what is in production."""
+
+    keep_last: int = Field(default=3, ge=0, description="How many of a model's newest versions are kept.")
+    keep_best: KeepBest | None = Field(default=None, description="The best versions by a metric are kept.")
+    keep_within: Age = Field(
+        default=0.0,
+        description="Age below which every version is kept, e.g. 7d; such versions use up no count.",
+        json_schema_extra={"default": "0s"},
+    )
+    keep_daily: int = Field(default=0, ge=0, description="For how many days the last version is kept.")
+    keep_weekly: int = Field(default=0, ge=0, description="For how many weeks the last version is kept.")
+    keep_monthly: int = Field(default=0, ge=0, description="For how many months the last version is kept.")
+
+
+class Reclaim(Section):
+    """What becomes of the files of versions that a cleanup deleted. One word is the mode."""
+
+    shorthand: ClassVar = "mode"
+    mode: Literal["none", "artifacts", "runs"] = Field(
+        default="none",
+        description="What is freed: nothing; the versions' files; or all of their runs.",
+    )
+    grace: Duration = Field(
+        default=604_800.0,
+        description="How long a deleted version can be restored before its files may go.",
+        json_schema_extra={"default": "7d"},
+    )
+
+
+class Cleanup(KeepRules):
+    """Which versions a cleanup keeps; it deletes the others."""
+
+    min_age: Age = Field(
+        default=0.0,
+        description="Former name of `keep_within`; the longer of both counts.",
+        json_schema_extra={"default": "0s"},
+    )
+    overrides: dict[Line, KeepRules] = Field(
+        default={},
+        description="Other values of the keep rules for models by name or pattern; the first that fits counts.",
+    )
+    include: Patterns = Field(
+        default=("*",), description="Names or patterns of the models that are cleaned up at all."
+    )
+    exclude: Lines = Field(default=(), description="Names or patterns of models that are left out.")
+    protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
+    rollback_depth: int = Field(
+        default=1,
+        ge=1,
+        description="How many promotions back a rollback may go: those versions are never deleted.",
+    )
+    max_deletions: int = Field(
+        default=500, ge=1, description="Most versions that one run deletes, oldest first."
+    )
+    max_share: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Percentage of a model's versions; a cleanup that would delete more is refused.",
+    )
+    plan_expires: Age = Field(
+        default=86_400.0,
+        description="Age from which a plan file is not carried out any more.",
+        json_schema_extra={"default": "24h"},
+    )
+    reclaim: Reclaim = Field(
+        default_factory=Reclaim, description="What becomes of the files of deleted versions."
+    )
+
+    @property
+    def general(self) -> KeepRules:
+        """The keep rules for models without an override."""
+        values = {name: getattr(self, name) for name in KeepRules.model_fields}
+        return KeepRules.model_construct(**values | {"keep_within": max(self.keep_within, self.min_age)})
+
+    def override_for(self, model: str) -> str | None:
+        """The pattern of the override that a model has; None if it has none."""
+        return next((pattern for pattern in self.overrides if fnmatchcase(model, pattern)), None)
+
+    def rules_for(self, model: str) -> KeepRules:
+        """The rules for one model: its override's, and the general ones where that says nothing."""
+        pattern = self.override_for(model)
+        override = KeepRules() if pattern is None else self.overrides[pattern]
+        return self.general.model_copy(
+            update={name: getattr(override, name) for name in override.model_fields_set}
+        )

@@ -1,0 +1,170 @@
+"""The section `promote` of the config: how a version goes into production."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from jenkins_mlflow.config.mistakes import broken_rule
+from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.values import (
+    COPY,
+    DEFAULT_METHODS,
+    Alias,
+    Command,
+    Duration,
+    Line,
+    Methods,
+    ModelName,
+    PromotionStage,
+    SomeMethods,
+)
+
+
+class Retry(Section):
+    """How often and how long one promotion method is tried while errors are transient."""
+
+    attempts: int = Field(default=3, ge=1, description="How many times a method is tried.")
+    max_wait: Duration = Field(
+        default=10.0, description="Longest pause between two attempts.", json_schema_extra={"default": "10s"}
+    )
+    deadline: Duration = Field(
+        default=60.0,
+        description="Time after which no further attempt starts.",
+        json_schema_extra={"default": "60s"},
+    )
+
+
+class LockRules(Section):
+    """How commands that change the same models keep out of each other's way."""
+
+    wait: Duration = Field(
+        default=120.0,
+        description="Longest wait for another command that is at work on the same models.",
+        json_schema_extra={"default": "2m"},
+    )
+    lease: Duration = Field(
+        default=60.0,
+        ge=1,
+        le=3600,  # nobody waits longer for another's, see registry/holder.py
+        description="Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
+        json_schema_extra={"default": "60s"},
+    )
+
+
+class SmokeTest(Section):
+    """One prediction of the candidate in a separate process, before anything is written."""
+
+    input: Line | None = Field(
+        default=None, description="CSV or JSON file to predict on; else the model's own input example."
+    )
+    min: float | None = Field(default=None, description="Least value that a prediction may have.")
+    max: float | None = Field(default=None, description="Greatest value that a prediction may have.")
+    timeout: Duration = Field(
+        default=120.0,
+        gt=0,
+        description="Longest time for the download of the model, and again for loading and predicting.",
+        json_schema_extra={"default": "2m"},
+    )
+    python: Line = Field(
+        default="python3",
+        description="The Python that has MLflow, and what the model needs if it makes no other.",
+    )
+    env_manager: Literal["uv", "virtualenv", "conda"] | None = Field(
+        default=None,
+        description="Tool with which MLflow rebuilds the model's own environment for the prediction; "
+        "absent or null: `python` predicts as it is.",
+    )
+    pass_env: tuple[Line, ...] = Field(
+        default=(),
+        strict=False,
+        description="Environment variables that the prediction gets besides PATH, HOME, TMPDIR, PYTHONPATH, "
+        "LD_LIBRARY_PATH, the locale and the place of certificates. It gets no others, so no secret is among them.",
+    )
+    refuse_code: bool = Field(
+        default=False,
+        description="Whether a model fails if loading it runs code that it brings along, such as a pickle; "
+        "what is left are the flavors onnx, xgboost, lightgbm (Booster) and catboost.",
+    )
+
+    @model_validator(mode="after")
+    def _no_code_at_all(self) -> SmokeTest:
+        if self.refuse_code and self.env_manager:
+            raise broken_rule(
+                "expected either refuse_code or env_manager: installing a model's packages runs code",
+                "env_manager",
+                "refuse_code",
+            )
+        return self
+
+
+class Check(Section):
+    """A command that looks at production after a promotion; if it fails, the promotion is rolled back."""
+
+    command: Command = Field(
+        description="The command, run without a shell: a text or a list of arguments. Its environment says what is in "
+        "production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
+    )
+    timeout: Duration = Field(
+        default=60.0, gt=0, description="Longest time it may take.", json_schema_extra={"default": "60s"}
+    )
+
+
+class Promote(Section):
+    """How a version goes into production."""
+
+    stage: PromotionStage | None = Field(
+        default="Production", description="Stage the version gets; null for none."
+    )
+    alias: Alias | None = Field(default="champion", description="Alias the version gets; null for none.")
+    exclusive: bool = Field(
+        default=False,
+        description="Whether the group has one champion: other models leave production after it.",
+    )
+    methods: Methods = Field(
+        default=DEFAULT_METHODS, description="Promotion methods in the order they are tried."
+    )
+    force_methods: SomeMethods = Field(
+        default=(), description="Methods that are tried even where the server is known to fail with them."
+    )
+    copy_to: ModelName | None = Field(
+        default=None,
+        description="Production model that the method copy copies into; keep it out of `models`.",
+    )
+    file_store: Line | None = Field(
+        default=None, description="Folder or URI where the server's file store can be reached from here."
+    )
+    retry: Retry = Field(
+        default_factory=Retry, description="Repetition of each method while errors are transient."
+    )
+
+    smoke_test: SmokeTest | None = Field(
+        default=None, description="One prediction before the promotion; absent or null: none."
+    )
+    check: Check | None = Field(
+        default=None, description="A command after the promotion; absent or null: none."
+    )
+    lock: LockRules = Field(
+        default_factory=LockRules, description="One command at a time on the same models."
+    )
+
+    @model_validator(mode="after")
+    def _some_mark(self) -> Promote:
+        if self.stage is None and self.alias is None:
+            raise broken_rule("expected a stage or an alias (or both), but both are null", "alias", "stage")
+        if self.copies and len(self.methods) > 1:
+            raise broken_rule(
+                "expected no other method beside copy, which puts production into another model", "methods"
+            )
+        if self.copies and (self.copy_to is None or self.alias is None):
+            lacks = (
+                "copy_to (the production model)" if self.copy_to is None else "an alias, which marks the copy"
+            )
+            raise broken_rule(f"expected {lacks} for the method copy", "methods")
+        return self
+
+    @property
+    def copies(self) -> bool:
+        """Whether promotions copy into a production model."""
+        return COPY in self.methods

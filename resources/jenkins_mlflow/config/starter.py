@@ -1,0 +1,176 @@
+"""The starter `mlops.yaml` that `init` writes: what was found as values, everything else as comments. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import yaml
+
+from jenkins_mlflow.text import number, plural, printable
+
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(?: [\w./=-]+)*")
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+@dataclass(frozen=True)
+class Script:
+    """A training script: its path in the folder, and what it says of experiment and model."""
+
+    path: str
+    experiment: str = ""
+    model: str = ""
+    registers: bool = False
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric of the group: how many of its versions have it, and its best value."""
+
+    name: str
+    versions: int
+    best: float
+    minimize: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `init` has found.
+
+    Attributes:
+        uri: Where the registry is, fit for a comment; empty if nobody said.
+        experiment: The experiment that runs go to.
+        scripts: The folder's training scripts.
+        models: Names or patterns of the group; empty where nothing is registered.
+        versions: How many versions the group has.
+        metrics: The group's metrics, the one that is to rank the candidates first.
+        champions: The models of the group that are in production.
+        alias: The alias of the versions in production, if it is not the default.
+    """
+
+    uri: str
+    experiment: str
+    scripts: tuple[Script, ...] = ()
+    models: tuple[str, ...] = ()
+    versions: int = 0
+    metrics: tuple[Measured, ...] = ()
+    champions: tuple[str, ...] = ()
+    alias: str = ""
+
+
+def starter(found: Found) -> str:
+    """The file's text; `load` accepts it."""
+    return "\n".join(
+        [
+            "# What jenkins-mlflow does with this project. `jenkins-mlflow schema` describes every key.",
+            *_group(found),
+            "",
+            *_train(found),
+            "",
+            *_select(found),
+            "",
+            *_promote(found),
+            "",
+            "# What a cleanup keeps; whatever is in production, has another stage or an alias always stays.",
+            "cleanup:",
+            "  keep_last: 3                     # newest versions of each model that are not in production",
+            "  # keep_within: 30d               # every version that is younger",
+            "  # keep_best: 1                   # the best by the metric",
+            "",
+        ]
+    )
+
+
+def _group(found: Found) -> Iterator[str]:
+    if not found.models:
+        yield "# The group whose versions compete: a name, a pattern or a list; without it, every model."
+        yield "# models: churn-*"
+        return
+    yield f"# The group whose versions compete; {plural(found.versions, 'version')} at {found.uri}."
+    yield f"models: {_list(found.models)}"
+
+
+def _train(found: Found) -> Iterator[str]:
+    if not found.scripts:
+        yield "# How the candidates are trained; no script named like train.py was found here."
+        yield "# train:"
+        yield f"#   experiment: {_text(found.experiment)}"
+        yield "#   candidates:"
+        yield "#     logistic_regression: python train.py --algorithm logistic_regression"
+        return
+    yield "# How the candidates are trained: each command is a candidate, and runs without a shell."
+    yield "train:"
+    yield f"  experiment: {_text(found.experiment)}"
+    yield "  candidates:"
+    for name, script in _named(found.scripts):
+        yield f"    {_text(name)}: {_text(f'python {shlex.quote(script.path)}')}"
+    yield "  # timeout: 30m                   # for each candidate"
+    if not all(script.registers for script in found.scripts):
+        yield "  # register: churn-{candidate}    # for scripts that register no model themselves"
+
+
+def _select(found: Found) -> Iterator[str]:
+    yield "select:"
+    if not found.metrics:
+        yield "  metric: roc_auc                  # what ranks the candidates; your scripts must log it"
+        yield "  # direction: minimize            # for an error or a loss"
+        yield '  # gates: {roc_auc: ">= 0.80"}    # what each candidate must reach'
+        return
+    first = found.metrics[0]
+    has = f"{first.versions} of {plural(found.versions, 'version')} have it, best {number(first.best)}"
+    yield f"  metric: {_text(first.name)}  # {has}"
+    if first.minimize:
+        yield "  direction: minimize"
+    sign = "<=" if first.minimize else ">="
+    gate = json.dumps({first.name: f"{sign} {number(first.best)}"}, ensure_ascii=False)
+    yield "  # What each candidate must reach. Without gates the best one is promoted, however bad it is."
+    yield f"  # gates: {printable(gate)}"
+    more = ", ".join(printable(metric.name) for metric in found.metrics[1:8])
+    if more:
+        yield f"  # other metrics of the group: {more}"
+    yield "  # min_improvement: 0.002         # how much better than the champion"
+
+
+def _promote(found: Found) -> Iterator[str]:
+    yield "promote:"
+    yield "  stage: Production"
+    yield f"  alias: {_text(found.alias or 'champion')}"
+    one = len(found.champions) == 1
+    if found.champions:
+        names = ", ".join(printable(name) for name in found.champions[:5])
+        yield f"  # In production now: {names}."
+    yield (
+        f"  exclusive: {'true' if one and len(found.models) == 1 and '*' in found.models[0] else 'false'}"
+        "                 # true: the group has one champion, and the others leave production"
+    )
+
+
+def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
+    """Each script with a candidate's name that no other one has."""
+    taken: set[str] = set()
+    for script in scripts:
+        parts = [re.sub(r"\W+", "_", part) for part in script.path.removesuffix(".py").split("/")]
+        name = next(
+            (
+                joined
+                for start in range(len(parts) - 1, -1, -1)
+                if (joined := "_".join(parts[start:])) and joined not in taken
+            ),
+            f"candidate_{len(taken)}",
+        )
+        taken.add(name)
+        yield name, script
+
+
+def _list(names: Sequence[str]) -> str:
+    return _text(names[0]) if len(names) == 1 else f"[{', '.join(map(_text, names))}]"
+
+
+def _text(text: str) -> str:
+    """A text as YAML: in quotes, unless it is sure to be read as it stands."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
+    return text if plain else str(yaml.safe_dump(text, default_style='"', width=math.inf)).rstrip("\n")

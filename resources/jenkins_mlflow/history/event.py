@@ -1,0 +1,149 @@
+"""An event: one change of what is in production, as it is kept. A frozen value; data, and authority for nothing."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.text import printable
+
+Place = tuple[str, int, int]
+"""Model, number and creation time of a version: tells it from another one that got its number later."""
+
+Work = Literal["promotion", "rollback", "check", "recovery", "adoption"]
+Source = Literal["run", "unwritten", "tags"]
+
+_Text = Annotated[str, Field(max_length=2000)]
+_TITLES = {
+    "promotion": "promotion of {what}",
+    "rollback": "rollback to {what}",
+    "check": "rollback to {what}, after a check that failed",
+    "recovery": "recovery of {what}",
+    "adoption": "adoption of {what}",
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of what is in production.
+
+    Attributes:
+        id: Tells it from every other one.
+        work: What changed it. ``check``: a promotion was taken back; ``recovery``: a later command finished or undid
+            what was half done; ``adoption``: somebody accepted what was changed outside of this tool.
+        model: The model that it is about.
+        version: The version that it put into production; None if it left nothing there.
+        time: When, in milliseconds of the store's clock.
+        at: When the work began, by its agent's clock: the tags of the version say the same.
+        production: What is in production in the models concerned since then.
+        left: What lost production.
+        method, by, approved_by, build: How, by whom, in which build.
+        metric, value, before: What it was chosen by, its value, and that of the version it replaced.
+        gates: The gates that it passed, with its values.
+        reason: In words, where a person gave one.
+        source: Where it was read. Not kept.
+    """
+
+    id: str
+    work: Work
+    model: _Text
+    version: int | None
+    time: int
+    at: _Text = ""
+    production: tuple[Place, ...] = ()
+    left: tuple[Place, ...] = ()
+    method: _Text = ""
+    by: _Text = ""
+    approved_by: _Text = ""
+    build: _Text = ""
+    metric: _Text = ""
+    value: float | None = None
+    before: float | None = None
+    gates: Mapping[str, str] = field(default_factory=dict)
+    reason: _Text = ""
+    source: Source = field(default="run", compare=False)
+
+    @property
+    def title(self) -> str:
+        """`promotion of churn version 2`."""
+        what = (
+            f"{self.model} version {self.version}"
+            if self.version
+            else f"{self.model} with nothing in production"
+        )
+        return printable(_TITLES[self.work].format(what=what))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model whose production it tells."""
+        return tuple(dict.fromkeys((self.model, *(place[0] for place in (*self.production, *self.left)))))
+
+    @property
+    def words(self) -> str:
+        """Who did it, by which method, why: one sentence for people."""
+        parts = [
+            f"by {self.by}" if self.by else "",
+            f"approved by {self.approved_by}" if self.approved_by else "",
+            f"method {self.method}" if self.method else "",
+            self.reason,
+        ]
+        return printable(", ".join(part for part in parts if part))
+
+    def to_json(self) -> str:
+        """The event as ASCII JSON, without what is empty."""
+        cut = {
+            name: value[:2000]
+            for name in ("method", "by", "approved_by", "build", "metric", "reason")
+            if len(value := getattr(self, name)) > 2000
+        }
+        odd = {name: None for name in ("value", "before") if not _finite(getattr(self, name))}
+        plain = replace(self, **cut, **odd)  # type: ignore[arg-type]
+        return (
+            _adapter().dump_json(plain, exclude_defaults=True, exclude={"source"}, ensure_ascii=True).decode()
+        )
+
+
+def new_id(time: int) -> str:
+    """An id; those of later events sort after it."""
+    return f"{time:013d}-{uuid.uuid4().hex[:8]}"
+
+
+def read_event(text: str, source: Source = "run") -> Event | None:
+    """The event that ``to_json`` wrote; None for anything else: anybody may write tags."""
+    try:
+        return replace(_adapter().validate_json(text), source=source)
+    except (ValidationError, ValueError):
+        return None
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    """Each event once, the oldest first; one that was read in two places is what the run says."""
+    found: dict[str, Event] = {}
+    for event in events:
+        if event.id not in found or event.source == "run":
+            found[event.id] = event
+    return sorted(found.values(), key=lambda event: (event.time, event.id))
+
+
+def moment(milliseconds: int) -> str:
+    """A time in milliseconds as people read it, in UTC."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "an unknown time"
+
+
+def _finite(value: float | None) -> bool:
+    return value is None or comparable(value)
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Event]:
+    return TypeAdapter(Event)

@@ -1,0 +1,130 @@
+"""What follows from the events: what was in production when, for how long, and what was changed outside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from jenkins_mlflow.history.event import Event, Place, in_order, moment
+from jenkins_mlflow.registry.snapshot import Snapshot, Target
+from jenkins_mlflow.text import argument, printable
+
+Production = dict[str, tuple[Place, ...]]
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A version's time in production.
+
+    Attributes:
+        place: The version.
+        began: The event that brought it; None if it was there before the first that is known.
+        ended: The event that ended it; None if it lasts, as far as the record knows.
+    """
+
+    place: Place
+    began: Event | None
+    ended: Event | None
+
+    def overlaps(self, since: int) -> bool:
+        """Whether it lasted until this time or longer."""
+        return self.ended is None or self.ended.time >= since
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A model whose production is not what was recorded last.
+
+    Attributes:
+        model: Its name.
+        recorded: What the record says.
+        live: What is there.
+        after: When the record was written: what was changed outside was changed later.
+    """
+
+    model: str
+    recorded: tuple[Place, ...]
+    live: tuple[Place, ...]
+    after: int
+
+    def describe(self, target: Target) -> str:
+        """What happened, in a sentence."""
+        added = [place for place in self.live if place not in self.recorded]
+        lost = [place for place in self.recorded if place not in self.live]
+        mark = " or ".join(
+            text for text in (target.stage or "", f"@{target.alias}" if target.alias else "") if text
+        )
+        since = moment(max([self.after, *(place[2] for place in added)]))
+        recorded = f"recorded is {_numbers(self.recorded) or 'nothing'}"
+        if added and not lost and self.recorded:
+            text = f"{_numbers(added)} was put into {mark} beside it"
+        elif added:
+            text = f"{_numbers(added)} was put into {mark}"
+        else:
+            text = f"{_numbers(lost)} was taken out of {mark}, or deleted"
+        return printable(f"{self.model}: {text} outside of this tool, some time after {since}; {recorded}")
+
+    def fixes(self) -> tuple[str, ...]:
+        """The commands that settle it: back to what is recorded, or accept what is there."""
+        name = argument(self.model)
+        back = (f"jenkins-mlflow rollback --model {name} --recorded",) if len(self.recorded) == 1 else ()
+        return (*back, f"jenkins-mlflow history --model {name} --adopt --reason '...'")
+
+
+def production_at(events: Sequence[Event], time: int | None = None) -> Production:
+    """What the events up to a time (None: all) say is in production, by model; one that no event names is absent."""
+    found: Production = {}
+    for event in in_order(events):
+        if time is not None and event.time > time:
+            break
+        found |= _after(event)
+    return found
+
+
+def reigns(events: Sequence[Event]) -> list[Reign]:
+    """Each version's times in production, in the order in which they began."""
+    done: list[Reign] = []
+    open_ones: dict[Place, Reign] = {}
+    known: set[str] = set()
+    for event in in_order(events):
+        for model, now in _after(event).items():
+            before = [place for place in open_ones if place[0] == model]
+            first = model not in known
+            if first:  # what it took production from was there before
+                known.add(model)
+                unknown = [place for place in event.left if place[0] == model and place not in now]
+                done += [Reign(place, None, event) for place in unknown]
+            for place in before:
+                if place not in now:
+                    done.append(replace(open_ones.pop(place), ended=event))
+            for place in now:
+                undone = first and event.work == "recovery" and not event.at
+                open_ones.setdefault(place, Reign(place, None if undone else event, None))
+    every = [*done, *open_ones.values()]
+    return sorted(every, key=lambda reign: (reign.began.time if reign.began else 0, reign.place))
+
+
+def drifts(events: Sequence[Event], live: Snapshot, target: Target) -> Iterator[Drift]:
+    """The models whose production is not what was recorded last; one that was never recorded has none.
+
+    Args:
+        events: All that are known.
+        live: The models now.
+        target: What marks production.
+    """
+    recorded = production_at(events)
+    last: Mapping[str, int] = {model: event.time for event in in_order(events) for model in event.models}
+    for model in live.models:
+        if model.name in recorded:
+            now = tuple(version.identity for version in model.production(target))
+            if {*now} != {*recorded[model.name]}:
+                yield Drift(model.name, recorded[model.name], now, last[model.name])
+
+
+def _after(event: Event) -> Production:
+    """What is in production after an event, in each model that it is about."""
+    return {model: tuple(place for place in event.production if place[0] == model) for model in event.models}
+
+
+def _numbers(places: Sequence[Place]) -> str:
+    return " and ".join(f"version {number}" for _, number, _ in sorted(places))

@@ -1,0 +1,1 @@
+"""From a file store to a database, every item compared; and from stages to aliases."""

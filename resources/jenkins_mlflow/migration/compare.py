@@ -1,0 +1,146 @@
+"""Whether a database answers as the file store does, item by item: both are asked through MLflow's own stores.
+
+That is what a server on either of them would ask. Rows are not looked at: how they were made is what is checked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jenkins_mlflow.migration import answers
+from jenkins_mlflow.migration.rows import python_values_are_nothing
+from jenkins_mlflow.registry.mlflow_client import default_store
+from jenkins_mlflow.text import one_line
+
+_GONE = object()
+
+
+@dataclass
+class Comparison:
+    """What came of it: how many items of each kind are the same, and the others in words."""
+
+    same: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+
+    def items(self, kind: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+        """Compare the items of a kind by name."""
+        for name in dict.fromkeys([*wanted, *found]):
+            one, other = wanted.get(name, _GONE), found.get(name, _GONE)
+            if one is _GONE or other is _GONE:
+                where = "the database has one more than the folder" if one is _GONE else "missing"
+                self.differences.append(one_line(f"{kind} {name}: {where}"))
+            elif one != other:
+                self.differences.append(one_line(f"{kind} {name}: {_unlike(one, other)}", 400))
+            else:
+                self.same[kind] += 1
+
+
+def compare(
+    folder: Path, uri: str, numbers: Mapping[str, int], progress: Callable[[], None] = lambda: None
+) -> Comparison:
+    """Ask both stores for everything.
+
+    Args:
+        folder: The file store, see ``folder.view``.
+        uri: The database.
+        numbers: The number of each experiment in the database.
+        progress: Called for each experiment, and once for the registry.
+    """
+    from mlflow.store.model_registry import file_store as file_registry, sqlalchemy_store as database_registry
+    from mlflow.store.tracking.file_store import FileStore
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    done = Comparison()
+    root = logging.getLogger()
+    before = root.level
+    with warnings.catch_warnings(), python_values_are_nothing(), default_store(str(folder)):
+        warnings.simplefilter("ignore")
+        root.setLevel(logging.ERROR)  # MLflow warns of folders that are no experiment
+        try:
+            ours, theirs = FileStore(str(folder)), SqlAlchemyStore(uri, str(folder))
+            _tracking(done, ours, theirs, numbers, progress)
+            _registry(done, file_registry.FileStore(str(folder)), database_registry.SqlAlchemyStore(uri))
+            progress()
+        finally:
+            root.setLevel(before)
+    return done
+
+
+def _tracking(
+    done: Comparison, ours: Any, theirs: Any, numbers: Mapping[str, int], progress: Callable[[], None]
+) -> None:
+    names = {number: str(there) for number, there in numbers.items()}
+    wanted = {names[e.experiment_id]: answers.about_experiment(e) for e in answers.experiments(ours)}
+    found = {e.experiment_id: answers.about_experiment(e) for e in answers.experiments(theirs)}
+    done.items("experiments", wanted, found)
+    for number, there in names.items():
+        if there not in wanted or there not in found:
+            continue
+        runs, copies = (
+            {run.info.run_id: run for run in answers.runs(store, e)}
+            for store, e in ((ours, number), (theirs, there))
+        )
+        one = {run_id: answers.about_run(run) for run_id, run in runs.items()}
+        other = {run_id: answers.about_run(run) for run_id, run in copies.items()}
+        done.items("runs", one, other)
+        _parts(done, [run for run_id, run in one.items() if run == other.get(run_id)])
+        for run_id in runs.keys() & copies.keys():
+            for key in runs[run_id].data.metrics:
+                _history(
+                    done,
+                    f"{run_id} {key}",
+                    ours.get_metric_history(run_id, key),
+                    theirs.get_metric_history(run_id, key),
+                )
+        done.items("logged models", answers.logged_models(ours, number), answers.logged_models(theirs, there))
+        done.items("traces", answers.traces(ours, number), answers.traces(theirs, there))
+        progress()
+
+
+def _parts(done: Comparison, runs: Iterable[Mapping[str, Any]]) -> None:
+    """Count what belongs to runs that are the same."""
+    datasets = set()
+    for run in runs:
+        done.same["params"] += len(run["params"])
+        done.same["tags"] += len(run["tags"])
+        datasets |= {(each["name"], each["digest"]) for each in run["datasets"]}
+    done.same["datasets"] += len(datasets)
+
+
+def _history(done: Comparison, name: str, wanted: Iterable[Any], found: Iterable[Any]) -> None:
+    """Compare all points of a metric; a database has each point once."""
+    one, other = (
+        {(m.step, m.timestamp, answers.as_stored(m.value)) for m in points} for points in (wanted, found)
+    )
+    done.same["metric points"] += len(one & other)
+    if one != other:
+        done.differences.append(
+            one_line(f"metric {name}: {len(one - other)} points missing, {len(other - one)} too many")
+        )
+
+
+def _registry(done: Comparison, ours: Any, theirs: Any) -> None:
+    wanted, found = answers.models(ours), answers.models(theirs)
+    done.items(
+        "registered models",
+        {n: answers.about_model(m) for n, m in wanted.items()},
+        {n: answers.about_model(m) for n, m in found.items()},
+    )
+    done.items("aliases", dict(answers.aliases(wanted)), dict(answers.aliases(found)))
+    done.items("versions", answers.versions(ours), answers.versions(theirs))
+
+
+def _unlike(one: Any, other: Any) -> str:
+    """Where two items differ, with both values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = [key for key in dict.fromkeys([*one, *other]) if one.get(key, _GONE) != other.get(key, _GONE)]
+        return ", ".join(f"{key}: {_unlike(one.get(key), other.get(key))}" for key in keys)
+    return f"{one!r} became {other!r}"

@@ -1,0 +1,57 @@
+"""Aliases from stages: which version gets which. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+
+DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
+
+
+@dataclass(frozen=True)
+class Naming:
+    """An alias for the version that is in a stage. ``there``: it has it already."""
+
+    model: str
+    version: int
+    stage: str
+    alias: str
+    there: bool
+
+    @property
+    def loaded_by(self) -> str:
+        return f"models:/{self.model}/{self.stage}"
+
+    @property
+    def load_by(self) -> str:
+        return f"models:/{self.model}@{self.alias}"
+
+
+def plan_aliases(snapshot: Snapshot, aliases: Mapping[str, str]) -> tuple[list[Naming], list[str]]:
+    """The aliases to set, and why some cannot be.
+
+    Args:
+        snapshot: The group.
+        aliases: The alias of each stage.
+    """
+    wanted: list[Naming] = []
+    problems: list[str] = []
+    for model in snapshot.models:
+        for stage, alias in aliases.items():
+            staged = model.staged(stage)
+            problems += _problems(model, stage, alias)
+            wanted += [
+                Naming(model.name, one.number, stage, alias, alias in one.aliases) for one in staged[:1]
+            ]
+    return ([] if problems else wanted), problems
+
+
+def _problems(model: Model, stage: str, alias: str) -> Iterator[str]:
+    staged, holder = model.staged(stage), model.aliases.get(alias)
+    numbers = [version.number for version in staged]
+    if len(numbers) > 1:
+        yield f"{model.name} has {len(numbers)} versions in {stage}: {', '.join(map(str, numbers))}"
+    elif numbers and holder not in (None, *numbers):
+        yield f"{model.name} version {numbers[0]} is in {stage}, but the alias {alias} is on version {holder}"

@@ -1,0 +1,151 @@
+"""The report's pictures, by pygal: SVG files without a script, readable on light and on dark pages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from jenkins_mlflow.page.evaluation import Drawn, Evaluation
+from jenkins_mlflow.page.view import View
+from jenkins_mlflow.text import number
+
+if TYPE_CHECKING:
+    from pygal.graph.graph import Graph
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_BLUE, _GREEN, _GREY, _RED = "#3b82f6", "#15a34a", "#7c8594", "#dc2626"
+_VERDICTS = {"selected": _GREEN, "champion": _BLUE, "rejected": _RED}
+_OUTCOMES = {"done": _GREEN, "failed": _RED, "undone": _RED, "not undone": _RED, "not verified": _RED}
+_ROLES = {"challenger": _GREEN, "champion": _BLUE}
+_MOST = 20
+_PLAIN: Mapping[str, Any] = {}
+
+
+def charts(shown: View) -> dict[str, str]:
+    """The pictures by file name; those for which there is nothing to show are left out."""
+    found = {}
+    measured = [each for each in shown.candidates if each.value is not None][:_MOST][::-1]
+    if measured:
+        bars = _chart("HorizontalBar", len(measured))
+        bars.x_labels = [f"{each.model} v{each.version}" for each in measured]
+        values = [{"value": each.value, "color": _VERDICTS.get(each.verdict, _GREY)} for each in measured]
+        bars.add("", values)
+        found["candidates.svg"] = _svg(bars)
+    if len(shown.past) > 1:
+        line = _chart("Line", 6, x_label_rotation=20, dots_size=4)
+        line.x_labels = [f"{each.label} {each.when[:10]}" for each in shown.past[-_MOST:]]
+        line.add(
+            shown.metric or "metric", [{"value": each.value, "color": _BLUE} for each in shown.past[-_MOST:]]
+        )
+        found["history.svg"] = _svg(line)
+    if any(each.roc for each in shown.evaluations):
+        lines = [(each, each.roc, "AUC") for each in shown.evaluations]
+        found["roc.svg"] = _curves(lines, "false positive rate", "true positive rate", chance=True)
+    if any(each.precision_recall for each in shown.evaluations):
+        lines = [(each, each.precision_recall, "average precision") for each in shown.evaluations]
+        found["precision-recall.svg"] = _curves(lines, "recall", "precision")
+    if shown.attempts:
+        found["attempts.svg"] = _attempts(shown)
+    return found
+
+
+def _curves(
+    lines: Sequence[tuple[Evaluation, Drawn | None, str]], across: str, up: str, *, chance: bool = False
+) -> str:
+    """The curves of the versions in one chart; the champion's is dashed: they are told apart without colours, too."""
+    colors = tuple(_ROLES[each.role] for each, curve, _ in lines if curve)
+    chart = _chart(
+        "XY",
+        8,
+        look={"colors": (*colors, _GREY), "stroke_width": "2.5"},
+        show_legend=True,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=1,
+        show_dots=False,
+        xrange=(0, 1),
+        range=(0, 1),
+        x_title=across,
+        y_title=up,
+    )
+    for each, curve, area in lines:
+        if curve:
+            dashes = {"dasharray": "9,3"} if each.role == "champion" else {}
+            chart.add(
+                f"{each.name} ({each.role}): {area} {curve.shown}",
+                list(curve.points),
+                stroke_style=dashes,
+            )
+    if chance:
+        chart.add("chance", [(0, 0), (1, 1)], stroke_style={"dasharray": "2,4"})
+    return _svg(chart)
+
+
+def _attempts(shown: View) -> str:
+    """Each try as a bar that begins where the one before has ended."""
+    chart = _chart("HorizontalStackedBar", len(shown.attempts))
+    begun, ends = [], []
+    clock = 0.0
+    for _, _, outcome, seconds, _ in shown.attempts[:_MOST]:
+        begun.append({"value": clock, "color": "transparent"})
+        ends.append({"value": max(seconds, 0.005), "color": _OUTCOMES.get(outcome, _GREY)})
+        clock += seconds
+    chart.x_labels = [
+        f"{method} ({trial})" if trial else method for method, trial, *_ in shown.attempts[:_MOST]
+    ][::-1]
+    chart.add("begun", begun[::-1])
+    chart.add("seconds", ends[::-1])
+    return _svg(chart)
+
+
+def _chart(kind: str, rows: int, *, look: Mapping[str, Any] = _PLAIN, **more: Any) -> Graph:
+    import pygal
+    from pygal.style import Style
+
+    # It serves maps, which nobody draws here, by an interface that Python has given up: every later import would warn.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    style = Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="#6b7280",
+        foreground_strong="#6b7280",
+        foreground_subtle="#9ca3af",
+        font_family="sans-serif",
+        label_font_size=13,
+        major_label_font_size=13,
+        value_font_size=13,
+        opacity="1",
+        opacity_hover="1",
+        transition="0s",
+        guide_stroke_color="#9ca3af",
+        major_guide_stroke_color="#9ca3af",
+        legend_font_size=13,
+        title_font_size=13,
+        **{"colors": (_BLUE,), **look},
+    )
+    dark = "inline:@media (prefers-color-scheme: dark){text{fill:#d1d5db !important}}"
+    given = {
+        "style": style,
+        "width": 760,
+        "height": 60 + 46 * max(rows, 2),
+        "js": [],
+        "css": ["file://style.css", "file://graph.css", dark],
+        "show_legend": False,
+        "print_values": kind == "HorizontalBar",
+        "truncate_label": -1,
+        "truncate_legend": -1,
+        "margin": 12,
+        "value_formatter": lambda value: number(value) if isinstance(value, int | float) else "",
+    }
+    return getattr(pygal, kind)(**{**given, **more})
+
+
+def _svg(chart: Graph) -> str:
+    """The picture without scripts: none runs in an image, and a policy would complain of them."""
+    tree = chart.render_tree()
+    for parent in list(tree.iter()):
+        for child in list(parent):
+            if str(child.tag).removeprefix(_SVG) in ("script", "desc"):
+                parent.remove(child)
+    return ET.tostring(tree, encoding="unicode")

@@ -1,0 +1,27 @@
+"""Reading what may be anything: a document of the report folder, which others can write to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jenkins_mlflow.text import printable
+
+Document = Mapping[str, Any]
+
+
+def text(value: object) -> str:
+    """A value for people; empty for none."""
+    return printable(str(value)) if value is not None else ""
+
+
+def part(document: Document, key: str) -> Document:
+    """The document below a key; empty if there is none."""
+    found = document.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def parts(document: Document, key: str) -> list[Document]:
+    """The documents of the list below a key."""
+    found = document.get(key)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list | tuple) else []

@@ -1,0 +1,192 @@
+"""What the report shows: plain values, made from the results of a build's commands. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from jenkins_mlflow import VERSION
+from jenkins_mlflow.page.documents import Document, parts, text
+from jenkins_mlflow.page.evaluation import Evaluation, evaluations
+from jenkins_mlflow.page.retention import Cleaned, cleaned
+from jenkins_mlflow.text import number, printable
+
+_DECISIONS = ("rollback", "promote", "select", "cleanup", "train")
+_GOOD = (
+    "promoted",
+    "rolled_back",
+    "already",
+    "selected",
+    "champion_kept",
+    "deleted",
+    "trained",
+    "nothing",
+    "planned",
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row of the table of candidates."""
+
+    model: str
+    version: str
+    value: float | None
+    shown: str
+    verdict: str
+    reason: str
+    gates: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """An earlier promotion, for the chart over time."""
+
+    label: str
+    version: str
+    when: str
+    value: float
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the page shows; every text is printable, none is escaped yet.
+
+    Attributes:
+        decision: What was decided, in one sentence.
+        good: Whether nothing has to be done about it.
+        facts: Labels and values; a value with an address is a link.
+        metric: What candidates are compared by.
+        candidates: The candidates and the champion.
+        evaluations: How challenger and champion predict, where their runs tell.
+        past: Earlier promotions that are known with the metric's value.
+        attempts: Method, try, outcome, seconds and detail of each try.
+        cleanup: What a cleanup did; None if there was none.
+        warnings: What else should be known.
+    """
+
+    decision: str
+    good: bool
+    facts: tuple[tuple[str, str, str], ...]
+    metric: str
+    candidates: tuple[Candidate, ...]
+    evaluations: tuple[Evaluation, ...]
+    past: tuple[Past, ...]
+    attempts: tuple[tuple[str, str, str, float, str], ...]
+    cleanup: Cleaned | None
+    warnings: tuple[str, ...]
+
+
+def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change: str = "") -> View:
+    """Choose and order what is shown.
+
+    Args:
+        documents: The results by command; ``history`` tells of the past.
+        ui: The address of MLflow's pages; empty if it is not known.
+        build_url: The build's page in Jenkins; empty outside of a build.
+        change: The change request that is built, which promotes nothing; empty for a branch.
+    """
+    deciding = next((documents[name] for name in _DECISIONS if name in documents), {})
+    changing = documents.get("rollback") or documents.get("promote") or {}
+    selection = documents.get("select") or changing.get("selection") or {}
+    past = parts(documents.get("history") or {}, "items")
+    metric = text(selection.get("metric")) or next((text(each.get("metric")) for each in reversed(past)), "")
+    return View(
+        (proposal(selection) if change else "") or text(deciding.get("message")) or "nothing was done",
+        str(deciding.get("status")) in _GOOD,
+        tuple(_facts(deciding, ui, build_url)),
+        metric,
+        tuple(_candidate(each, ui) for each in parts(selection, "candidates")),
+        evaluations(documents.get("evaluation") or {}),
+        tuple(_past(past, metric)),
+        tuple(
+            (
+                text(each.get("method")),
+                text(each.get("attempt") or ""),
+                text(each.get("outcome")),
+                float(each.get("seconds") or 0),
+                text(each.get("error")),
+            )
+            for each in parts(changing, "attempts")
+        ),
+        cleaned(documents.get("cleanup") or {}),
+        tuple(
+            dict.fromkeys(
+                text(warning) for each in documents.values() for warning in each.get("warnings") or ()
+            )
+        ),
+    )
+
+
+def proposal(selection: Document) -> str:
+    """What a change request would do to production, in a sentence; empty if it would do nothing."""
+    chosen, replaced = selection.get("selected"), selection.get("replaces") or selection.get("champion")
+    if not isinstance(chosen, Mapping):
+        return ""
+    name = f"{text(chosen.get('model'))} version {text(chosen.get('version'))}"
+    if not isinstance(replaced, Mapping):
+        return f"this change would put {name} into production, the first version there"
+    over = f"{text(replaced.get('model'))} version {text(replaced.get('version'))}"
+    new, old = chosen.get("value"), replaced.get("value")
+    values = ""
+    if isinstance(new, float) and isinstance(old, float):
+        values = f": {text(selection.get('metric'))} {number(old, new)} -> {number(new, old)}"
+    return f"this change would replace {over} by {name}{values}"
+
+
+def link(address: str) -> str:
+    """An address that a page may link: http and https; anything else is none."""
+    try:
+        return address if urlsplit(address).scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+def _facts(document: Document, ui: str, build_url: str) -> list[tuple[str, str, str]]:
+    build, server = printable(build_url), text(document.get("tracking_uri"))
+    facts = [
+        ("MLflow", server, link(ui or server)),
+        ("build", text(document.get("build")) or build, link(build)),
+        ("time", text(document.get("time")).replace("T", " ").removesuffix("+00:00") + " UTC", ""),
+        ("method", text(document.get("method")), ""),
+        ("jenkins-mlflow", VERSION, ""),
+    ]
+    return [fact for fact in facts if fact[1].strip()]
+
+
+def _candidate(each: Document, ui: str) -> Candidate:
+    value = each.get("value")
+    known = float(value) if isinstance(value, int | float) else None
+    model, version = str(each.get("model")), str(each.get("version"))
+    base = link(ui)
+    gates = ", ".join(
+        f"{text(gate.get('metric'))} {text(gate.get('rule'))}: {'passed' if gate.get('passed') else 'FAILED'}"
+        for gate in parts(each, "gates")
+    )
+    return Candidate(
+        printable(model),
+        printable(version),
+        known,
+        number(known) if known is not None else "unknown",
+        text(each.get("verdict")),
+        text(each.get("reason")),
+        gates,
+        f"{base.rstrip('/')}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}"
+        if base
+        else "",
+    )
+
+
+def _past(items: Sequence[Document], metric: str) -> list[Past]:
+    return [
+        Past(
+            f"{text(each.get('model'))} v{text(each.get('version'))}",
+            text(each.get("version")),
+            text(each.get("since"))[:16].replace("T", " "),
+            float(each["value"]),
+        )
+        for each in items
+        if isinstance(each.get("value"), int | float) and each.get("metric") == metric
+    ]

@@ -1,0 +1,145 @@
+"""Writes the report into its folder. Jinja2 and pygal are imported when a report is written, and only then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jenkins_mlflow.page.documents import Document
+from jenkins_mlflow.page.evaluation import TITLES, Evaluation
+from jenkins_mlflow.page.view import View, view
+from jenkins_mlflow.report import write_report
+from jenkins_mlflow.text import markdown, printable
+
+PAGE, TWIN = "index.html", "report.md"
+_COMMANDS = ("train", "select", "promote", "rollback", "cleanup", "history", "evaluation")
+_LARGEST = 20_000_000
+_LISTED = 50
+
+
+def write_page(folder: Path, document: Document, ui: str, build_url: str = "", change: str = "") -> list[str]:
+    """Write the page of a build, from this result and those that its earlier commands left in the folder.
+
+    Args:
+        folder: The report folder.
+        document: The command's result.
+        ui: The address of MLflow's pages; empty if it is not known.
+        build_url: The build's page in Jenkins; empty outside of a build.
+        change: The change request that is built; empty for a branch.
+
+    Returns:
+        Warnings: what could not be written.
+    """
+    earlier = _earlier(folder, str(document.get("build")))
+    shown = view({**earlier, str(document["command"]): document}, ui, build_url, change)
+    files = {TWIN: twin(shown)}
+    try:
+        from jenkins_mlflow.page.charts import charts
+
+        pictures = charts(shown)
+        style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+        files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
+    except ModuleNotFoundError as missing:
+        return [f"the report has no {PAGE}: {missing.name} is not installed; {TWIN} tells the same"]
+    finally:
+        problems = [problem for name, text in files.items() if (problem := write_report(folder, name, text))]
+    return problems
+
+
+def page(shown: View, pictures: Mapping[str, str]) -> str:
+    """The HTML: no style and no script of its own, everything from a registry escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    source = Path(__file__).with_name("index.html.jinja").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string(source).render(
+        view=shown, charts=pictures, titles=TITLES, rows=[evaluated(each) for each in shown.evaluations]
+    )
+
+
+def evaluated(each: Evaluation) -> dict[str, str]:
+    """The row of a version in the table that curves and pictures have as their text, by column."""
+    sources = [each.file] if each.file else [picture.source for picture in each.pictures]
+    return {
+        "version": each.name,
+        "role": each.role,
+        "predictions": str(each.rows or ""),
+        "positive class": each.positive,
+        "ROC AUC": each.roc.shown if each.roc else "",
+        "average precision": each.precision_recall.shown if each.precision_recall else "",
+        "from": printable("; ".join([*sources, *each.notes])),
+    }
+
+
+def twin(shown: View) -> str:
+    """The same as Markdown, for chats and pull requests."""
+    lines = [f"**{_md(shown.decision)}**", ""]
+    lines += [
+        f"- {label}: {f'<{address}>' if address and address == value else _md(value)}"
+        for label, value, address in shown.facts
+    ]
+    lines += [f"- ⚠️ {_md(warning)}" for warning in shown.warnings]
+    if shown.candidates:
+        lines += [
+            "",
+            *_table(
+                ("version", shown.metric, "verdict", "why"),
+                [
+                    (f"{each.model} v{each.version}", each.shown, each.verdict, each.reason)
+                    for each in shown.candidates
+                ],
+            ),
+        ]
+    if shown.evaluations:
+        table = [evaluated(each) for each in shown.evaluations]
+        lines += ["", *_table(tuple(table[0]), [tuple(row.values()) for row in table])]
+    if shown.attempts:
+        rows = [
+            (method, outcome, f"{seconds:.2f} s", detail)
+            for method, _, outcome, seconds, detail in shown.attempts
+        ]
+        lines += ["", *_table(("method", "outcome", "took", "detail"), rows)]
+    if shown.cleanup:
+        lines += ["", _md(shown.cleanup.message), ""]
+        lines += [f"- {label}: {_md(amount)}" for label, amount in shown.cleanup.storage]
+        columns = ("model", "stays", "goes", "files of what goes")
+        models = [(each.model, each.stays, each.goes, each.bytes) for each in shown.cleanup.models]
+        lines += ["", *_table(columns, models)] if models else []
+    return "\n".join(lines) + "\n"
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    shown, more = rows[:_LISTED], len(rows) - _LISTED
+    lines = [_row(columns), _row(("---",) * len(columns), plain=True), *map(_row, shown)]
+    return [*lines, f"\nand {more} more"] if more > 0 else lines
+
+
+def _row(cells: tuple[str, ...], *, plain: bool = False) -> str:
+    return "| " + " | ".join(cell if plain else _md(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _md(text: str) -> str:
+    """Text that Markdown shows as it is: anything but plain words becomes a code span."""
+    return text if all(char.isalnum() or char in " .,:;/@()+-%" for char in text) else markdown(text)
+
+
+def _earlier(folder: Path, build: str) -> dict[str, Any]:
+    """The results of earlier commands of this build; what cannot be read counts as none."""
+    found = {}
+    for command in _COMMANDS:
+        path = folder / f"{command}.json"
+        try:
+            if path.is_symlink() or path.stat().st_size > _LARGEST:
+                continue
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if (
+            isinstance(document, dict)
+            and document.get("command") == command
+            and str(document.get("build")) == build
+        ):
+            found[command] = document
+    return found

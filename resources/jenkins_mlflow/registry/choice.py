@@ -1,0 +1,72 @@
+"""Which door to a registry an address gets."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.text import redact
+
+DoorName = Literal["http", "store"]
+
+FORCED = "JENKINS_MLFLOW_DOOR"
+HTTP_SCHEMES = ("http", "https")
+_HEADER_PLUGINS = "mlflow.request_header_provider"
+_DATABRICKS = (".databricks.com", ".azuredatabricks.net")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which door an address gets; ``why`` completes the sentence "MLflow's client is used because ..."."""
+
+    door: DoorName
+    why: str = ""
+
+
+def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
+    """Which door an address gets.
+
+    Args:
+        uri: The tracking URI.
+        environ: The environment variables; JENKINS_MLFLOW_DOOR forces a door.
+
+    Raises:
+        UsageError: JENKINS_MLFLOW_DOOR names no door, or one that cannot be used for this address.
+    """
+    forced = environ.get(FORCED, "")
+    if forced not in ("", "http", "store"):
+        raise UsageError(
+            f"{FORCED} is {forced!r}, which is no door to a registry",
+            state="nothing was read or written",
+            next_step=f"set {FORCED} to http or to store, or unset it",
+        )
+    parts = urlsplit(uri)
+    over_http = parts.scheme in HTTP_SCHEMES
+    if forced == "http" and not over_http:
+        raise UsageError(
+            f"{FORCED} is http, but {redact(uri)} is no address of a server",
+            state="nothing was read or written",
+            next_step=f"unset {FORCED}: databases and folders are opened by MLflow's client",
+        )
+    if forced:
+        return Choice("http") if forced == "http" else Choice("store", f"{FORCED} is store")
+    if not over_http:
+        return Choice("store", "a database or a folder is opened directly")
+    unusual = _unusual(parts.hostname or "", environ)
+    return Choice("store", unusual) if unusual else Choice("http")
+
+
+def _unusual(host: str, environ: Mapping[str, str]) -> str:
+    """What only MLflow's client can do to reach this server; empty if nothing."""
+    if environ.get("MLFLOW_TRACKING_AWS_SIGV4", "").lower() in ("true", "1"):
+        return "MLFLOW_TRACKING_AWS_SIGV4 is set"
+    if environ.get("MLFLOW_TRACKING_AUTH"):
+        return "MLFLOW_TRACKING_AUTH names a plugin"
+    if host.endswith(_DATABRICKS):
+        return f"{host} is Databricks"
+    plugins = importlib.metadata.entry_points(group=_HEADER_PLUGINS)
+    return f"the plugin {next(iter(plugins)).name} adds headers to requests" if plugins else ""

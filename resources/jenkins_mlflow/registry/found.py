@@ -1,0 +1,107 @@
+"""What a door finds in a registry: models, experiments, runs, files, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, TypeVar
+
+from jenkins_mlflow.registry.snapshot import Run
+
+T = TypeVar("T")
+
+
+class Page(list[T]):
+    """Part of what a search finds; ``token`` asks for the next part, and is empty on the last."""
+
+    token: str = ""
+
+    @classmethod
+    def of(cls, items: Collection[T], token: str | None) -> Page[T]:
+        page = cls(items)
+        page.token = token or ""
+        return page
+
+
+class FoundModel(NamedTuple):
+    """A registered model without its versions; times are in milliseconds of the registry's clock."""
+
+    name: str
+    aliases: Mapping[str, int]
+    tags: Mapping[str, str]
+    updated: int
+    created: int
+
+
+class FoundExperiment(NamedTuple):
+    """An experiment, which may be in MLflow's trash."""
+
+    experiment_id: str
+    deleted: bool
+
+
+class FoundLoggedModel(NamedTuple):
+    """What is asked about a logged model of MLflow 3; ``run_id`` is the run that logged it, ``uri`` its folder."""
+
+    model_id: str
+    name: str
+    run_id: str
+    status: str
+    has_metrics: bool
+    tags: Mapping[str, str]
+    experiment: str = ""
+    uri: str = ""
+
+
+class KeptRun(NamedTuple):
+    """A run as what keeps files; ``ended`` is in milliseconds, and 0 while it goes on."""
+
+    run_id: str
+    experiment: str
+    uri: str
+    status: str
+    ended: int
+    deleted: bool
+    tags: Mapping[str, str]
+
+
+class FoundFile(NamedTuple):
+    """A file or folder by its name; the size is in bytes."""
+
+    name: str
+    is_dir: bool
+    size: int
+
+
+class FoundRun(NamedTuple):
+    """A run with all that training asks of it; ``ended`` is in milliseconds, 0 while it runs."""
+
+    run: Run
+    experiment_id: str
+    name: str
+    status: str
+    ended: int
+    artifact_uri: str
+
+
+class Point(NamedTuple):
+    """One logged value of a metric; ``when`` is in milliseconds."""
+
+    key: str
+    value: float
+    when: int
+    step: int
+
+
+class WholeRun(NamedTuple):
+    """A run as it is copied, without the history of its metrics; ``ended`` is 0 while it goes on."""
+
+    run_id: str
+    experiment: str
+    name: str
+    status: str
+    started: int
+    ended: int
+    uri: str
+    params: Mapping[str, str]
+    metrics: Collection[str]
+    tags: Mapping[str, str]

@@ -1,0 +1,154 @@
+"""Opening MLflow's client, with what it says to nobody's use silenced and what it hides shown."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.extras import STORES, require
+from jenkins_mlflow.registry.found import FoundFile
+from jenkins_mlflow.text import one_line, redact
+
+if TYPE_CHECKING:
+    import requests
+    from mlflow import MlflowClient
+
+
+def open_client(uri: str) -> MlflowClient:
+    """Open MLflow's client on an address, with what it says to nobody's use silenced.
+
+    Raises:
+        ConnectionFailed: MLflow is not installed, or the store cannot be opened.
+    """
+    require(STORES)
+    try:
+        from mlflow import MlflowClient
+    except ImportError as error:
+        raise _cannot_open(uri, error) from error
+
+    _show_error_answers()
+    # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        return MlflowClient(uri, uri)
+    except (
+        Exception
+    ) as error:  # a database that is down, refuses the login or has another schema, a missing driver
+        raise _cannot_open(uri, error) from error
+
+
+@contextlib.contextmanager
+def default_store(uri: str) -> Iterator[None]:
+    """Make a store MLflow's default for a while; the environment that other processes inherit is as before afterwards.
+
+    A registry that is opened directly asks the process's default store, not its own, for logged models: a file registry
+    for every version that it reads, any registry to resolve `models:/m-ID`. Left alone (MLflow 3.17.2) that is a new
+    mlflow.db in the working directory, which takes seconds to make, or the server, at one request for each version.
+    """
+    import mlflow
+
+    before, process_wide = os.environ.get("MLFLOW_TRACKING_URI"), mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)  # sets the variable, too
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(process_wide)
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def _cannot_open(uri: str, error: Exception) -> ConnectionFailed:
+    return ConnectionFailed(
+        f"cannot open the MLflow store {redact(uri)}: {one_line(str(error))}",
+        next_step="check the address, the login and that the store's schema fits this MLflow version",
+    )
+
+
+def has_artifacts(uri: str, tracking_uri: str) -> bool:
+    """Whether there are files at an artifact address, in any storage that MLflow knows."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    return bool(get_artifact_repository(uri, tracking_uri=tracking_uri).list_artifacts())
+
+
+def list_files(uri: str, tracking_uri: str) -> list[FoundFile]:
+    """What is in a folder of any storage that MLflow knows."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    above, _, name = uri.rstrip("/").rpartition("/")
+    found = get_artifact_repository(above, tracking_uri=tracking_uri).list_artifacts(name)
+    return [
+        FoundFile(file.path.rpartition("/")[2], bool(file.is_dir), int(file.file_size or 0)) for file in found
+    ]
+
+
+def fetch_file(uri: str, tracking_uri: str, into: Path) -> None:
+    """Download one file of any storage that MLflow knows."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    above, _, name = uri.rstrip("/").rpartition("/")
+    with tempfile.TemporaryDirectory(dir=into.parent) as folder:
+        got = get_artifact_repository(above, tracking_uri=tracking_uri).download_artifacts(name, folder)
+        Path(got).replace(into)
+
+
+def store_file(uri: str, tracking_uri: str, source: Path) -> None:
+    """Upload one file into any storage that MLflow knows."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    above, _, name = uri.rpartition("/")
+    with tempfile.TemporaryDirectory(dir=source.parent) as folder:
+        named = Path(folder, name)  # the client takes the name from the file
+        named.hardlink_to(source)
+        get_artifact_repository(above, tracking_uri=tracking_uri).log_artifact(str(named))
+
+
+def delete_files(uri: str, tracking_uri: str) -> None:
+    """Delete a folder of any storage that MLflow knows."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    above, _, name = uri.rstrip("/").rpartition("/")
+    get_artifact_repository(above, tracking_uri=tracking_uri).delete_artifacts(name)
+
+
+def _show_error_answers() -> None:
+    """Let the answers behind HTTP 429 and 5xx through, with their body and Retry-After header.
+
+    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, which are none here, are
+    used up. There is no setting for it, so its one function that sends is wrapped; where a later MLflow has no such
+    function, only the header and the body are missing.
+    """
+    import requests
+    from mlflow.utils import rest_utils
+
+    sender = "_get_http_response_with_retries"
+    original = getattr(rest_utils, sender, None)
+    if original is None or hasattr(original, "shows_error_answers"):
+        return
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def send(*args: Any, **kwargs: Any) -> requests.Response:
+        call = signature.bind(*args, **kwargs)
+        raising = call.arguments.get("raise_on_status", True)
+        call.arguments["raise_on_status"] = False
+        answer: requests.Response = original(*call.args, **call.kwargs)
+        if raising and answer.status_code in call.arguments.get("retry_codes", ()):
+            raise requests.exceptions.HTTPError(f"HTTP {answer.status_code}", response=answer)
+        return answer
+
+    vars(send)["shows_error_answers"] = True
+    setattr(rest_utils, sender, send)

@@ -1,0 +1,40 @@
+"""Which registered models a pattern means, and the filters that ask the registry for them.
+
+``name LIKE 'p%'`` works on every store; there is no OR.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Collection, Sequence
+
+
+def literal_prefix(pattern: str) -> str:
+    """The part of an fnmatch pattern before its first wildcard or character that a filter string cannot carry."""
+    return re.split(r"[*?\[\\%'\"]", pattern, maxsplit=1)[0]
+
+
+def name_filters(patterns: Sequence[str]) -> list[str]:
+    """The fewest MLflow filters that together cover the patterns.
+
+    They may return too much (LIKE's ``_`` matches any character): the caller matches the names again.
+
+    >>> name_filters(["heart-disease-*", "heart-disease-svm"])
+    ["name LIKE 'heart-disease-%'"]
+    """
+    prefixes = {literal_prefix(pattern) for pattern in patterns}
+    shortest = sorted(p for p in prefixes if not any(p != q and p.startswith(q) for q in prefixes))
+    return [_name_filter(prefix, patterns) for prefix in shortest]
+
+
+def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
+    if not prefix:
+        return ""
+    only_itself = all(pattern == prefix for pattern in patterns if literal_prefix(pattern).startswith(prefix))
+    return f"name = '{prefix}'" if only_itself else f"name LIKE '{prefix}%'"
+
+
+def matches(name: str, patterns: Collection[str]) -> bool:
+    """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
+    return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)

@@ -1,0 +1,286 @@
+"""Reading the registry in pages.
+
+Facts (MLflow 2.22 to 3.17): a search for versions returns tags but never aliases or metrics, so aliases come from
+the models and metrics from the runs. Page limits are 1,000 models, 200,000 versions and 50,000 runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
+from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry.found import FoundModel
+from jenkins_mlflow.registry.names import matches, name_filters
+from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
+from jenkins_mlflow.registry.signing import Keys
+from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
+from jenkins_mlflow.registry.translation import not_found, translate
+from jenkins_mlflow.tags import HIDDEN_PREFIXES
+from jenkins_mlflow.text import redact
+
+T = TypeVar("T")
+
+MODELS_PER_PAGE = 1000
+VERSIONS_PER_PAGE = 10_000
+EXPERIMENTS_PER_PAGE = 1000
+NO_KEYS = Keys()
+_PROMPT_TAG = "mlflow.prompt.is_prompt"
+
+
+class FilesUnknown(Exception):
+    """Whether a version's files still are there cannot be told from this machine; the text says why."""
+
+
+class Reader:
+    """What can be read of the registry behind one connection. With keys, it says whether it is signed.
+
+    Reads are retried here.
+
+    Raises (every method):
+        ConnectionFailed: the server or store cannot be reached.
+        NotFound: the model or version does not exist.
+        RegistryError: MLflow refused the request.
+
+    Args:
+        connection: What it talks with.
+        retry: The policy of reads.
+        keys: What intents, flags and records are signed with.
+    """
+
+    def __init__(
+        self, connection: Connection, retry: RetryPolicy | None = None, keys: Keys = NO_KEYS
+    ) -> None:
+        self.connection = connection
+        self._keys = keys
+        self._door = connection.door
+        self._retry = retry or RetryPolicy()
+
+    def now(self) -> float:
+        """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
+        return self._read("the registry's time", self._door.now)
+
+    @property
+    def answer_time(self) -> float:
+        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        return float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) if self.connection.over_http else 0.0
+
+    def snapshot(self, patterns: Sequence[str], *, with_runs: bool | RunsOf = False) -> Snapshot:
+        """Read the group: 1 request per page of models, of versions, of experiments and of 4,500 runs.
+
+        Args:
+            patterns: Names or fnmatch patterns of registered models.
+            with_runs: Whether metrics and run tags are needed, or of which versions.
+        """
+        models: dict[str, FoundModel] = {}
+        versions: dict[str, dict[int, Version]] = defaultdict(dict)
+        for condition in name_filters(patterns):
+            for model in self._models(condition):
+                if matches(model.name, patterns) and not model.name.startswith(HIDDEN_PREFIXES):
+                    models[model.name] = model
+            for found in self._versions(condition):
+                if found.model in models:
+                    versions[found.model][found.number] = found
+        group = tuple(self._model(models[name], versions[name].values()) for name in sorted(models))
+        return Snapshot(self._with_runs(group, wanted=with_runs) if with_runs else group)
+
+    def names(self) -> list[str]:
+        """Every registered model's name, sorted: 1 request per 1,000 models."""
+        return sorted(model.name for model in self._models("") if not model.name.startswith(HIDDEN_PREFIXES))
+
+    def model(self, name: str) -> Model:
+        """Read one model again: 2 requests, however many versions it has."""
+        model = self._read(f"model {name}", lambda: self._door.model(name))
+        if _PROMPT_TAG in model.tags:
+            raise not_found(f"reading model {name}", self.connection.uri)
+        named = _quoted(name)
+        condition = f"name = {named}" if named else ""
+        return self._model(model, [version for version in self._versions(condition) if version.model == name])
+
+    def find_model(self, name: str) -> Model | None:
+        """Read one model again, as ``model``; None if it is not there."""
+        try:
+            return self.model(name)
+        except NotFound:
+            return None
+
+    def version(self, name: str, number: int) -> Version:
+        """Read one version with its aliases: 1 request."""
+        return self._vouched(self._read(f"{name} version {number}", lambda: self._door.version(name, number)))
+
+    def versions_between(self, name: str, first: int, last: int) -> list[Version]:
+        """Those of a model's versions whose numbers lie in a range, with their aliases: 2 requests.
+
+        A version that is not among them may be there all the same: a server leaves out what it does not show.
+        """
+        named = _quoted(name)
+        if not named:
+            return []
+        ends = f"version_number >= {first} AND version_number <= {last}"
+        found = list(self._versions(f"name = {named} AND {ends}"))
+        model = self._read(f"model {name}", lambda: self._door.model(name))
+        return list(self._model(model, [version for version in found if version.model == name]).versions)
+
+    def versions_with_tag(self, key: str) -> list[Version]:
+        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        return list(self._versions(f"tags.`{key}` LIKE '%'"))
+
+    def every_version(self) -> list[Version]:
+        """Every living version of every registered model, without aliases: 1 request per 10,000."""
+        return list(self._versions(""))
+
+    def versions_of_run(self, run_id: str) -> list[Version]:
+        """Every living version of any model that names this run, without aliases: 1 request."""
+        return list(self._versions(f"run_id = '{run_id}'"))
+
+    def sees_all(self) -> bool:
+        """Whether no model can be hidden from this account: 1 or 2 requests."""
+        return self._read("who this account is", self._door.sees_all)
+
+    def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
+        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
+
+    def storage_uri(self, name: str, number: int) -> str:
+        """Where the version's files lie, as the registry knows it."""
+        return self._read(f"{name} version {number}", lambda: self._door.storage_uri(name, number))
+
+    def has_files(self, name: str, number: int) -> bool:
+        """Whether the version's files still are there.
+
+        Raises:
+            FilesUnknown: That cannot be told from here: they are in a folder of the server's machine, or in a storage
+                that this runner has no access to.
+        """
+        uri = self.storage_uri(name, number)
+        if host := foreign_host(uri, self.connection.uri):
+            raise FilesUnknown(f"its source names another host, {host}, and the login is not sent there")
+        path = local_path(uri)
+        if path is not None:
+            if not path.exists() and self.connection.over_http:
+                raise FilesUnknown(f"there is no {path} on this machine")
+            return any(path.iterdir()) if path.is_dir() else path.exists()
+        try:
+            return call_with_retries(lambda: self._door.has_artifacts(uri), self._retry)
+        except Exception as error:  # no access, no driver (boto3), no answer: all the same here
+            raise FilesUnknown(classify(error).summary) from error
+
+    def counts_intent(self, name: str, tags: Mapping[str, str]) -> bool:
+        """Whether the intent among a model's tags is signed; true where there is no key."""
+        return self._keys.count_intent(name, tags)
+
+    def retrying(self, what: str, call: Callable[[], T]) -> T:
+        """Run a call that is safe to repeat under the retry policy, and translate its last error."""
+        try:
+            return call_with_retries(call, self._retry)
+        except Exception as error:
+            raise self.translate(what, error) from error
+
+    def translate(self, what: str, error: Exception) -> JenkinsMlflowError:
+        """The error a person can read for what MLflow's client raised while doing ``what``."""
+        return translate(what, error, self.connection.uri)
+
+    def pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+        """Everything that a search finds, page after page.
+
+        Args:
+            what: What is read, for messages.
+            search: A search of the door or of MLflow's client.
+            arguments: Its other arguments; give a stable order.
+
+        Raises:
+            RegistryError: the server names a page as the next that it has named before.
+        """
+        token, seen = "", {""}
+        while True:
+            page = self._read(what, functools.partial(search, page_token=token, **arguments))
+            yield from page
+            token = page.token
+            if not token:
+                return
+            if token in seen:
+                raise RegistryError(
+                    f"reading {what}: the server repeats a page: its search has no end",
+                    next_step=f"look into the log of the MLflow server {redact(self.connection.uri)}",
+                )
+            seen.add(token)
+
+    def _read(self, what: str, call: Callable[[], T]) -> T:
+        return self.retrying(f"reading {what}", call)
+
+    def _models(self, condition: str) -> Iterator[FoundModel]:
+        return self.pages("the registry", self._door.models, condition=condition, limit=MODELS_PER_PAGE)
+
+    def _versions(self, condition: str) -> Iterator[Version]:
+        found = self.pages("the registry", self._door.versions, condition=condition, limit=VERSIONS_PER_PAGE)
+        return map(self._vouched, found) if self._keys else found
+
+    def _vouched(self, version: Version) -> Version:
+        return replace(version, vouched=self._keys.vouched(version)) if self._keys else version
+
+    def _model(self, found: FoundModel, versions: Iterable[Version]) -> Model:
+        return _model(found, versions, signed=self._keys.count_intent(found.name, found.tags))
+
+    def _with_runs(self, group: tuple[Model, ...], *, wanted: bool | RunsOf) -> tuple[Model, ...]:
+        """The same models, with the runs that are wanted."""
+        of = wanted if isinstance(wanted, RunsOf) else EVERY_RUN
+        runs = self._runs(
+            {v.run_id for model in group for v in model.versions if v.run_id and of.versions(v)}, of
+        )
+        return tuple(
+            replace(model, versions=tuple(replace(v, run=runs.get(v.run_id or "")) for v in model.versions))
+            for model in group
+        )
+
+    def _runs(self, wanted: Collection[str], of: RunsOf = EVERY_RUN) -> dict[str, Run]:
+        """The runs with these ids, deleted ones included, as many to a request as the server takes.
+
+        Args:
+            wanted: The ids.
+            of: Which others, by tag (no quote can be in its value), and what is kept of each.
+        """
+        ids, tag = sorted(run_id for run_id in wanted if run_id.isalnum()), of.tag
+        if not ids and not tag:
+            return {}
+        experiments = list(self.pages("the experiments", self._door.experiments, limit=EXPERIMENTS_PER_PAGE))
+        found: dict[str, Run] = {}
+        if tag:
+            tagged = self.pages(
+                "the runs of the build",
+                self._door.training_runs,
+                experiments=experiments,
+                condition=f"tags.`{tag[0]}` = '{tag[1]}'",
+                limit=RUNS_PER_REQUEST,
+            )
+            found |= {one.run.run_id: of.keep(one.run) for one in tagged}
+            ids = [run_id for run_id in ids if run_id not in found]
+        read = functools.partial(self._door.runs, experiments)
+        for run in by_ids(ids, lambda some: self._read("the runs of the versions", lambda: read(some))):
+            found[run.run_id] = of.keep(run)
+        return found
+
+
+def _quoted(name: str) -> str:
+    """A name in a filter; empty where none can carry it."""
+    quote = '"' if "'" in name else "'"
+    return "" if quote in name else f"{quote}{name}{quote}"
+
+
+def _model(model: FoundModel, versions: Iterable[Version], *, signed: bool) -> Model:
+    of_version: dict[int, list[str]] = defaultdict(list)
+    for alias, number in sorted(model.aliases.items()):
+        of_version[number].append(alias)
+    built = (
+        replace(version, aliases=tuple(of_version[version.number]))
+        if version.number in of_version
+        else version
+        for version in versions
+    )
+    ordered = tuple(sorted(built, key=lambda version: -version.number))
+    return Model(model.name, ordered, model.aliases, model.tags, signed)

@@ -1,0 +1,81 @@
+"""What this tool remembers in MLflow itself: runs of one experiment, each with its facts as JSON in tags.
+
+The journal of deletions and the history of promotions are both kept so, because every server takes tags and some take
+artifacts from nobody. JSON that is longer than a tag is cut into pieces. MLflow's own pages show these runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.doors import Door
+from jenkins_mlflow.registry.faults import unless_there
+from jenkins_mlflow.registry.found import FoundExperiment
+from jenkins_mlflow.registry.snapshot import Run
+
+EXPERIMENT = "jenkins-mlflow"
+PIECE = 4000  # of the 5,000 characters of a tag; the JSON is ASCII
+
+
+def pieces(prefix: str, facts: Any) -> dict[str, str]:
+    """The facts as tags whose names begin with a prefix."""
+    text = json.dumps(facts, ensure_ascii=True, separators=(",", ":"))
+    parts = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+    return {f"{prefix}{number:05}": part for number, part in enumerate(parts)}
+
+
+def joined(prefix: str, tags: Mapping[str, str]) -> str:
+    """The JSON that ``pieces`` made tags of; empty if there are none."""
+    return "".join(tags[key] for key in sorted(tags) if key.startswith(prefix))
+
+
+def equals(tag: str, value: str) -> str:
+    """MLflow's filter for runs whose tag has a value; empty, which finds all, where the value cannot be quoted."""
+    quote = '"' if "'" in value else "'"
+    return "" if quote in value else f"tags.`{tag}` = {quote}{value}{quote}"
+
+
+@dataclass
+class Records:
+    """Writes and finds the runs of the experiment.
+
+    Raises (every method): what the door raises, see ``faults.classify``, but ``find``: what the registry raises.
+    """
+
+    registry: Registry
+    _experiment: str = ""
+
+    @property
+    def _door(self) -> Door:
+        return self.registry.connection.door
+
+    def create(self, started: int, tags: Mapping[str, str], name: str) -> str:
+        """Create a run that started at a time in milliseconds; its id. Not safe to repeat."""
+        return self._door.create_run(self.home(create=True), started, tags, name[:250])
+
+    def find(self, what: str, condition: str, limit: int) -> Iterator[Run]:
+        """The runs that fit an MLflow filter, oldest first; none where there is no experiment."""
+        experiment = self.registry.retrying(f"reading {what}", self.home)
+        if experiment:
+            yield from self.registry.pages(
+                what, self._door.find_runs, experiment=experiment, condition=condition, limit=limit
+            )
+
+    def home(self, *, create: bool = False) -> str:
+        """The experiment's id; empty when there is none. One that was deleted is brought back to be written."""
+        if not self._experiment:
+            found = self._door.experiment(EXPERIMENT)
+            if found is None and create:
+                found = self._make()
+            if found is not None and found.deleted and create:
+                self._door.restore_experiment(found.experiment_id)
+            self._experiment = found.experiment_id if found is not None else ""
+        return self._experiment
+
+    def _make(self) -> FoundExperiment | None:
+        unless_there(lambda: self._door.create_experiment(EXPERIMENT))
+        return self._door.experiment(EXPERIMENT)

@@ -1,0 +1,42 @@
+"""What a request that failed means to a person: an error with a message and a next step."""
+
+from __future__ import annotations
+
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.text import redact
+
+
+def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
+    """The error a person can read for what MLflow's client raised while doing ``what``."""
+    if isinstance(error, JenkinsMlflowError):
+        return error
+    fault, where = classify(error), redact(uri)
+    if fault.connection or fault.transient:
+        return ConnectionFailed(
+            f"{what}: no usable answer from {where}: {fault.summary}",
+            next_step="check that the MLflow server runs and is reachable from here, then run the command again",
+        )
+    if fault.not_found:
+        return not_found(what, uri)
+    if fault.status in (401, 403):
+        return RegistryError(
+            f"{what}: {where} refuses access: {fault.summary}",
+            next_step="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        )
+    if fault.status in (301, 302, 303, 307, 308):
+        return RegistryError(
+            f"{what}: {where} answers {fault.summary}",
+            state="the request was not repeated there, so that no login goes astray",
+            next_step="give the address that the server itself has, or log in where it asks for it",
+        )
+    return RegistryError(
+        f"{what}: {fault.summary}", next_step=f"look into the log of the MLflow server {where}"
+    )
+
+
+def not_found(what: str, uri: str) -> NotFound:
+    """The error for what the registry at this address does not have."""
+    return NotFound(
+        f"{what}: not in the registry {redact(uri)}", next_step="`jenkins-mlflow list` shows what is there"
+    )

@@ -1,0 +1,49 @@
+"""The result of `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, RegistryResult, Table
+
+Status = Literal["fine", "drift", "problems"]
+_WORDS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
+
+
+@dataclass(frozen=True)
+class Finding(Part):
+    """One thing that was looked at."""
+
+    what: str
+    status: Literal["fine", "problem", "note"]
+    message: str
+    fix: str = ""
+    """What to do, often a command to copy; empty if all is well."""
+    drift: bool = False
+    """Whether it says that production was changed outside of this tool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorResult(RegistryResult):
+    """What `doctor` found."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "fine": Meaning((errors.DONE,), "there is no problem"),
+        "drift": Meaning((errors.DRIFT,), "production was changed outside, and nothing else is wrong"),
+        "problems": Meaning((errors.FAILED,), "there is at least one; `findings` says what to do"),
+    }
+    in_table: ClassVar[bool] = True
+
+    command: Literal["doctor"] = "doctor"
+    status: Status
+    findings: tuple[Finding, ...]
+    """Everything that was looked at."""
+
+    def table(self) -> Table:
+        return Table(
+            ("", "what", "found", "what to do"),
+            [(_WORDS[f.status], f.what, f.message, f.fix) for f in self.findings],
+        )

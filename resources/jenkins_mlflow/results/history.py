@@ -1,0 +1,123 @@
+"""The result of `history`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
+from jenkins_mlflow.text import span
+
+
+@dataclass(frozen=True, kw_only=True)
+class StayPart(Part):
+    """A version's time in production."""
+
+    model: str
+    version: int
+    created: int
+    """When the version was made, in milliseconds since 1970."""
+    since: str | None
+    """When it went into production; null if it was there before the first change that is known."""
+    until: str | None
+    """When it left; null if it is still there, as far as the record knows."""
+    seconds: float | None
+    """How long it stayed, or has stayed so far; null if it is not known since when."""
+    work: Literal["promotion", "rollback", "check", "recovery", "adoption"] | None
+    """What brought it there; `check` is a rollback after a check that failed."""
+    by: str
+    approved_by: str
+    method: str
+    why: str
+    """Why, in words."""
+    metric: str
+    """What it was chosen by; may be empty."""
+    value: float | None
+    """The metric's value."""
+    before: float | None
+    """The value of the version that it replaced."""
+    gates: Mapping[str, str]
+    """The gates that it passed."""
+    build: str
+    reason: str
+    """Why, in a person's own words."""
+    ended_by: str
+    """What ended its stay; may be empty."""
+    source: Literal["run", "unwritten", "tags", ""]
+    """Where that was read: a run in MLflow, a tag of the model that is not a run yet, or the version's own tags."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPart(Part):
+    """A model whose production is not what was recorded last."""
+
+    model: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryResult(RegistryResult):
+    """What `history` told, or accepted."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "told": Meaning((errors.DONE,), "`items` tells what was in production"),
+        "adopted": Meaning((errors.DONE,), "what is in production is recorded now"),
+        "nothing": Meaning((errors.DONE,), "nothing had to be adopted"),
+    }
+    in_table: ClassVar[bool] = True
+
+    command: Literal["history"] = "history"
+    status: Literal["told", "adopted", "nothing"]
+    at: str | None = None
+    """The moment that was asked for, or null."""
+    items: tuple[StayPart, ...] = ()
+    """Each version's times in production, in the order in which they began."""
+    recorded_since: str | None = None
+    """When the written history begins, or null."""
+    from_tags: int = 0
+    """How many changes are known from the tags of versions alone."""
+    drift: tuple[DriftPart, ...] = ()
+    """What was changed outside since the record."""
+    production: tuple[Place, ...] = ()
+    """After `--adopt`: what is in production."""
+
+    def table(self) -> Table:
+        columns = (
+            "model",
+            "version",
+            "from",
+            "until",
+            "for",
+            "by way of",
+            "by",
+            "approved by",
+            "method",
+            "why",
+            "build",
+        )
+        return Table(
+            columns,
+            [
+                (
+                    i.model,
+                    i.version,
+                    _second(i.since, "unknown"),
+                    _second(i.until, "still there"),
+                    span(i.seconds),
+                    i.work,
+                    i.by,
+                    i.approved_by,
+                    i.method,
+                    i.why,
+                    i.build,
+                )
+                for i in self.items
+            ],
+        )
+
+
+def _second(time: str | None, otherwise: str) -> str:
+    """A time to the second, in UTC."""
+    return time[:19].replace("T", " ") if time else otherwise

@@ -1,0 +1,107 @@
+"""The result of `migrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, RegistryResult, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigratedPart(Part):
+    """One kind of item, such as runs."""
+
+    kind: str
+    found: int
+    """How many are in the file store, those in the trash included."""
+    verified: int
+    """How many answer the same in both stores; a deleted logged model or version is copied but answers in neither."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenumberedPart(Part):
+    """An experiment whose id does not fit into the database."""
+
+    experiment: str
+    """Its id in the file store."""
+    number: int
+    """Its id in the database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AliasPart(Part):
+    """An alias for the version in a stage."""
+
+    model: str
+    version: int
+    stage: str
+    alias: str
+    outcome: Literal["planned", "set", "there"]
+    """`there`: the version had it before."""
+    loaded_by: str
+    """What loads the version now."""
+    load_by: str
+    """What is to load it from now on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateResult(RegistryResult):
+    """What `migrate` came to."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "planned": Meaning((errors.DONE,), "a dry run: nothing was written"),
+        "migrated": Meaning((errors.DONE,), "everything is in the database, and answers as before"),
+        "already": Meaning((errors.DONE,), "it was so before, and nothing was written"),
+        "differs": Meaning((errors.FAILED,), "something answers differently; `differences` says what"),
+        "aliased": Meaning((errors.DONE,), "the aliases are set"),
+    }
+    in_table: ClassVar[bool] = True
+
+    command: Literal["migrate"] = "migrate"
+    status: Literal["planned", "migrated", "already", "differs", "aliased"]
+    source: str | None = None
+    """The folder of the file store; null for --stages-to-aliases."""
+    items: tuple[MigratedPart, ...] = ()
+    """What was copied, by kind."""
+    rows: int = 0
+    """How many rows of the database it is."""
+    seconds: float = 0.0
+    """How long reading, copying and comparing took."""
+    renumbered: tuple[RenumberedPart, ...] = ()
+    """Experiments that got another id; only SQLite takes every id of a file store."""
+    differences: tuple[str, ...] = ()
+    """What answers differently, a line each; the first twenty."""
+    server_command: str = ""
+    """How the server is started on the database, without any login."""
+    aliases: tuple[AliasPart, ...] = ()
+    """With --stages-to-aliases: what was set."""
+
+    def table(self) -> Table:
+        if self.aliases:
+            return Table(
+                ("model", "version", "stage", "alias", "outcome", "loaded by", "load by"),
+                [
+                    (a.model, a.version, a.stage, a.alias, a.outcome, a.loaded_by, a.load_by)
+                    for a in self.aliases
+                ],
+            )
+        return Table(
+            ("kind", "in the folder", "verified"),
+            [
+                (item.kind, item.found, "" if self.status == "planned" else item.verified)
+                for item in self.items
+            ],
+        )
+
+    @property
+    def next_step(self) -> str:
+        if self.aliases:
+            return "load models by alias; then set promote.stage: null and promote.methods: [alias] in mlops.yaml"
+        return (
+            f"start the server with the options it has now, and: {self.server_command}"
+            if self.server_command
+            else ""
+        )

@@ -1,0 +1,223 @@
+"""The results of `promote` and `rollback`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
+from jenkins_mlflow.results.select import NOT_SELECTED, SelectResult
+from jenkins_mlflow.text import argument, printable
+
+_CARRIED_OUT: Mapping[str, Meaning] = {
+    "already": Meaning((errors.DONE,), "the version is in production already; nothing was written"),
+    "planned": Meaning((errors.DONE,), "dry run; `plan` has the steps in words"),
+    "partial": Meaning((errors.BY_HAND,), "the alias is set, a person must set the stage"),
+    "manual": Meaning(
+        (errors.BY_HAND,), "every method failed, everything is undone, a person must promote by hand"
+    ),
+    "overtaken": Meaning(
+        (errors.FAILED,),
+        "somebody else changed production at the same time; what this command did is undone",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptPart(Part):
+    """One try of one method."""
+
+    method: str
+    attempt: int
+    outcome: Literal["done", "failed", "skipped", "undone", "not undone", "not verified"]
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticePart(Part):
+    """How a person promotes by hand."""
+
+    text: str
+    files: tuple[str, ...]
+    """The notice as text and as Markdown, in the report folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckPart(Part):
+    """Whether a smoke test or a check passed, and why not."""
+
+    passed: bool
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyPart(Part):
+    """A version that `--to-server` copies to another server."""
+
+    server: str
+    """The name that the config gives it."""
+    tracking_uri: str
+    from_model: str
+    """What is copied, as its own server names it."""
+    from_version: int
+    model: str
+    """The registered model of the copy."""
+    version: int | None
+    """The version of the copy; null as long as it is not made."""
+    files: int
+    """How many files version and run have."""
+    bytes: int
+    """How large they are together."""
+    sent: int
+    """How many bytes this command has sent; 0 if the copy was there already."""
+    sha256: str | None
+    """The digest of the version's files, the same on both servers; null in a dry run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionResult(RegistryResult):
+    """What `promote` and `rollback` have in common."""
+
+    model: str | None = None
+    """What was to go into production; null if nothing was selected."""
+    version: int | None = None
+    """Its version."""
+    plan: tuple[str, ...] = ()
+    """The steps in words; filled by a dry run."""
+    method: str | None = None
+    """The [method](methods.md) that worked, or null."""
+    previous: Place | None = None
+    """The version that left production for it, or null; of several, the one that a rollback returns to."""
+    replaced: tuple[Place, ...] = ()
+    """Every version that left production for it: also where a stage and an alias were on different ones."""
+    production: tuple[Place, ...] = ()
+    """What is in production now."""
+    attempts: tuple[AttemptPart, ...] = ()
+    """Each try of each method."""
+    lock_seconds: float = 0.0
+    """For how many seconds other commands were kept from these models; 0 if nothing had to be done."""
+    missing: tuple[str, ...] = ()
+    """In words, what a person still has to do."""
+    notice: NoticePart | None = None
+    """How a person promotes by hand, or null."""
+
+    def table(self) -> Table:
+        return Table(
+            ("method", "try", "outcome", "seconds", "detail"),
+            [(a.method, a.attempt or "", a.outcome, a.seconds, a.error) for a in self.attempts],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromoteResult(PromotionResult):
+    """What `promote` came to."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "promoted": Meaning((errors.DONE,), "done, and verified in the registry"),
+        **_CARRIED_OUT,
+        **NOT_SELECTED,
+        "smoke_test_failed": Meaning(
+            (errors.NO_CANDIDATE,),
+            "the model could not be loaded or predicted wrongly; nothing was written",
+        ),
+        "rolled_back": Meaning(
+            (errors.FAILED,), "the check after the promotion failed; what was in production before is again"
+        ),
+        "check_failed": Meaning(
+            (errors.FAILED, errors.BY_HAND), "the check failed, and the promotion could not be undone"
+        ),
+        "recovered": Meaning((errors.DONE,), "`--recover` finished or undid every unfinished promotion"),
+        "nothing": Meaning((errors.DONE,), "`--recover` found no unfinished promotion"),
+        "failed": Meaning((errors.FAILED,), "`--recover` could not recover every promotion"),
+    }
+    command: Literal["promote"] = "promote"
+    status: Literal[
+        "promoted",
+        "already",
+        "planned",
+        "partial",
+        "manual",
+        "overtaken",
+        "champion_kept",
+        "no_candidate",
+        "champion_unmeasured",
+        "smoke_test_failed",
+        "rolled_back",
+        "check_failed",
+        "recovered",
+        "nothing",
+        "failed",
+    ]
+    selection: SelectResult | None = None
+    """The document of `select`, or null if the version was named."""
+    smoke_test: CheckPart | None = None
+    """What the smoke test before the promotion said; null if there was none."""
+    check: CheckPart | None = None
+    """What the check after the promotion said; null if there was none."""
+    copied: CopyPart | None = None
+    """The copy on another server, which is what was promoted; null without `--to-server`."""
+
+    @property
+    def promoted(self) -> Place | None:
+        return _place(self, "promoted", "already")
+
+    @property
+    def _where(self) -> str:
+        """The option that names the server of a copy; it has its own login."""
+        return f" --tracking-uri {argument(self.copied.tracking_uri)}" if self.copied else ""
+
+    @property
+    def next_step(self) -> str:
+        if self.status == "planned":
+            return "run it without --dry-run"
+        if self.status == "promoted" and self.model:
+            if self.previous:
+                # By its number: without, only what a recorded promotion put into production is returned to.
+                model, number = self.previous.model, self.previous.version
+                back = f"`jenkins-mlflow rollback --model {argument(model)} --to {number}{self._where}`"
+                return f"{back} returns to {printable(model)} version {number}"
+            return f"`jenkins-mlflow list {argument(self.model)}{self._where}` shows it"
+        if self.notice:
+            return "follow the notice above"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeasedPart(Part):
+    """A version that somebody runs, whatever is in production."""
+
+    model: str
+    version: int
+    holder: str
+    until: float | None
+    """In seconds since 1970; null for ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackResult(PromotionResult):
+    """What `rollback` came to."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "rolled_back": Meaning((errors.DONE,), "done, and verified in the registry"),
+        **_CARRIED_OUT,
+    }
+    command: Literal["rollback"] = "rollback"
+    status: Literal["rolled_back", "already", "planned", "partial", "manual", "overtaken"]
+    from_: Place | None
+    """The version that was left, or null."""
+    leases: tuple[LeasedPart, ...] = ()
+    """Who still runs another version of the model."""
+
+    @property
+    def promoted(self) -> Place | None:
+        return _place(self, "rolled_back", "already")
+
+
+def _place(result: PromotionResult, *statuses: str) -> Place | None:
+    if result.status not in statuses or result.model is None or result.version is None:
+        return None
+    return Place(model=result.model, version=result.version)

@@ -1,0 +1,116 @@
+"""The result of `reclaim`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
+from jenkins_mlflow.text import printable, size
+
+_WORDS = {
+    "reclaim": "🗑️  free",
+    "wait": "held",
+    "keep": "keep",
+    "leave": "LEFT",
+    "reclaimed": "🗑️  freed",
+    "kept: changed meanwhile": "kept",
+    "kept: in use": "kept",
+    "failed": "FAILED",
+    "not reached": "not reached",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PiecePart(Part):
+    """Files that go or stay together, why, and what came of it."""
+
+    versions: tuple[Place, ...]
+    """The deleted versions that they belong to; none for orphans."""
+    locations: tuple[str, ...]
+    """Where they lie; none where that cannot be told."""
+    run: str
+    """The run that goes with them, or whose files they are; may be empty."""
+    action: Literal["reclaim", "wait", "keep", "leave"]
+    """`wait` while they can be restored, `keep` what is referred to, `leave` what cannot be told for sure."""
+    reason: str
+    until: float | None
+    """To when the versions can be restored, in seconds since 1970; null where that is not the reason."""
+    bytes: int | None
+    """How much there is; null where it was not counted."""
+    files: int | None
+    outcome: Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]
+    error: str
+    freed: int
+    """The bytes that went."""
+
+    @property
+    def whose(self) -> str:
+        return ", ".join(f"{each.model} v{each.version}" for each in self.versions) or f"run {self.run}"
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines in the text for people."""
+        takes = [] if self.bytes is None else [size(self.bytes)]
+        details = "  ".join([self.whose, *takes, self.error or self.reason])
+        lines = [f"{_WORDS[self.outcome or self.action]:<12} {printable(details)}"]
+        if self.action == "reclaim":
+            lines += [printable(f"                {place}") for place in self.locations]
+        return lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReclaimResult(RegistryResult):
+    """What `reclaim` came to; [Freeing disk space](retention.md#freeing-disk-space) explains it."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "reclaimed": Meaning((errors.DONE, errors.PARTLY), "files were deleted"),
+        "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
+        "nothing": Meaning(
+            (errors.DONE, errors.BUSY, errors.PARTLY),
+            "nothing was deleted: there is nothing to free, the answer was no, or others work on every model",
+        ),
+        "stopped": Meaning(
+            (errors.PARTLY, errors.FAILED, 130, 143),
+            "an error or a signal ended it early; `error` says which",
+        ),
+    }
+    command: Literal["reclaim"] = "reclaim"
+    status: Literal["reclaimed", "planned", "nothing", "stopped"]
+    mode: Literal["artifacts", "runs"]
+    """Whether the runs go, too."""
+    grace: float
+    """How long a deleted version can be restored, in seconds."""
+    bytes: int
+    """What the plan would free."""
+    freed: int
+    """What went."""
+    items: tuple[PiecePart, ...]
+    """Everything that was decided about."""
+
+    @property
+    def next_step(self) -> str:
+        return "carry it out without --dry-run" if self.status == "planned" else ""
+
+    def table(self) -> Table:
+        return Table(
+            ("files of", "where", "action", "reason", "bytes", "freed", "outcome"),
+            [
+                (
+                    item.whose,
+                    " ".join(item.locations),
+                    item.action,
+                    item.reason,
+                    item.bytes,
+                    item.freed,
+                    ": ".join(part for part in (item.outcome, item.error) if part),
+                )
+                for item in self.items
+            ],
+        )
+
+    def lines(self) -> list[str]:
+        """What goes or stays, where it is, and why."""
+        return [line for item in self.items for line in item.lines]

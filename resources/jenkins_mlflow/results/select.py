@@ -1,0 +1,88 @@
+"""The result of `select`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
+
+NOT_SELECTED: Mapping[str, Meaning] = {
+    "champion_kept": Meaning((errors.DONE,), "no candidate is better than the champion"),
+    "no_candidate": Meaning((errors.NO_CANDIDATE,), "no candidate passes the gates, or there is none"),
+    "champion_unmeasured": Meaning(
+        (errors.NO_CANDIDATE,), "the champion lacks the metric, so nothing can be compared with it"
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Part):
+    """A version with the metric that ranks it; null if it cannot be compared."""
+
+    model: str
+    version: int
+    value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatePart(Part):
+    """One gate applied to one candidate."""
+
+    metric: str
+    rule: str
+    value: float | None
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidatePart(Part):
+    """One version that was looked at, and what became of it."""
+
+    model: str
+    version: int
+    run_id: str | None
+    value: float | None
+    verdict: Literal["selected", "passed", "champion", "not better", "rejected", "excluded"]
+    reason: str
+    gates: tuple[GatePart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectResult(RegistryResult):
+    """What `select` chose."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "selected": Meaning((errors.DONE,), "`selected` is the version to promote"),
+        **NOT_SELECTED,
+    }
+    in_table: ClassVar[bool] = True
+
+    command: Literal["select"] = "select"
+    status: Literal["selected", "champion_kept", "no_candidate", "champion_unmeasured"]
+    metric: str
+    """The metric that ranks the candidates."""
+    direction: str
+    """`maximize` or `minimize`."""
+    selected: Measured | None
+    """The version to promote, or null."""
+    champion: Measured | None
+    """The version in production that it was compared with, or null."""
+    replaces: Measured | None
+    """The version that would leave production for the selected one, or null."""
+    beside: tuple[Place, ...]
+    """What would stay in production in other models of the group."""
+    candidates: tuple[CandidatePart, ...]
+    """Every version that was looked at, best first."""
+
+    @property
+    def next_step(self) -> str:
+        return "jenkins-mlflow promote" if self.status == "selected" else ""
+
+    def table(self) -> Table:
+        return Table(
+            ("model", "version", self.metric, "verdict", "reason"),
+            [(c.model, c.version, c.value, c.verdict, c.reason) for c in self.candidates],
+        )

@@ -1,0 +1,110 @@
+"""The result of `train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jenkins_mlflow import errors
+from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
+from jenkins_mlflow.text import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedPart(Part):
+    """How one candidate's command ended."""
+
+    name: str
+    status: Literal["ok", "failed", "timeout", "cancelled", "missing", "planned"]
+    exit_code: int | None = None
+    """Null if it never ran; negative after a signal."""
+    seconds: float | None = None
+    log: str | None = None
+    error: str = ""
+    command: tuple[str, ...] = ()
+    """What would be run; filled by a dry run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPart(Part):
+    """An MLflow run of this build; a metric that cannot be compared is null."""
+
+    run_id: str
+    name: str
+    candidate: str
+    metrics: Mapping[str, float | None]
+    seconds: float | None
+    versions: tuple[Place, ...]
+
+    @property
+    def cells(self) -> tuple[str, str]:
+        """What it registered and what it measured."""
+        metrics = (f"{k} {number(v)}" for k, v in sorted(self.metrics.items()) if v is not None)
+        return ", ".join(f"{made.model} v{made.version}" for made in self.versions), ", ".join(metrics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePart(Part):
+    """One mark, the stage of a version or the holder of an alias, with what was found and what was wanted."""
+
+    model: str
+    mark: int | str
+    found: int | str | None
+    wanted: int | str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutBackPart(Part):
+    """What became of a model that the training put into production itself."""
+
+    model: str
+    versions: tuple[int, ...]
+    done: bool
+    message: str
+    changes: tuple[ChangePart, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult(RegistryResult):
+    """What `train` came to."""
+
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "trained": Meaning(
+            (errors.DONE,), "what `train.on_failure` asks for was trained; read `candidates` for each one"
+        ),
+        "planned": Meaning((errors.DONE,), "dry run; nothing was run"),
+        "failed": Meaning(
+            (errors.FAILED,), "a candidate failed, nothing was logged, or production was not put back"
+        ),
+        "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the training"),
+    }
+    in_table: ClassVar[bool] = True
+
+    command: Literal["train"] = "train"
+    status: Literal["trained", "planned", "failed", "interrupted"]
+    on_failure: Literal["stop", "continue"]
+    """The config's `train.on_failure`."""
+    candidates: tuple[TrainedPart, ...]
+    """How each candidate ended."""
+    runs: tuple[RunPart, ...] = ()
+    """What was logged and registered."""
+    put_back: tuple[PutBackPart, ...] = ()
+    """What the training had put into production itself."""
+
+    @property
+    def next_step(self) -> str:
+        if self.status == "planned":
+            return "run it without --dry-run"
+        if self.status == "failed":
+            return "read the logs that are named, mend the script, and train again"
+        registered = any(run.versions for run in self.runs)
+        return "jenkins-mlflow select, then jenkins-mlflow promote" if registered else ""
+
+    def table(self) -> Table:
+        rows: list[tuple[object, ...]] = []
+        for candidate in self.candidates:
+            runs = [run for run in self.runs if run.candidate == candidate.name]
+            ended = (candidate.name, candidate.status, candidate.seconds)
+            rows += [(*ended, *run.cells) for run in runs] or [(*ended, "none", "")]
+        return Table(("candidate", "status", "seconds", "registered", "metrics"), rows)

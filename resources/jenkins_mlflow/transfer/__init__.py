@@ -1,0 +1,1 @@
+"""Copying a version to another tracking server."""

@@ -1,0 +1,95 @@
+"""Reading what is to be copied, and comparing what was copied with it. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jenkins_mlflow.errors import NotFound, Refused
+from jenkins_mlflow.parallel import side_by_side
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.files import Files
+from jenkins_mlflow.registry.found import Point, WholeRun
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.transfer.origin import Contents, Origin
+from jenkins_mlflow.transfer.plan import CopyPlan, plan_copy
+
+WORKERS = 4
+
+
+def look(registry: Registry, version: Version, into: str) -> CopyPlan:
+    """What is to be copied of a version.
+
+    Raises:
+        Refused: its files cannot be read from here, or there are none.
+        ConnectionFailed, RegistryError: the server does not tell.
+    """
+    run = whole_run(registry, version.run_id) if version.run_id else None
+    uri, files = registry.storage_uri(version.model, version.number), Files(registry)
+    try:
+        model = (uri, files.tree(uri))
+        artifacts = files.tree(run.uri) if run else {}
+    except OutOfReach as error:
+        raise unreadable(version, error) from error
+    return plan_copy(Origin.of(version, registry.connection.uri), version, into, run, model, artifacts)
+
+
+def unreadable(version: Version, why: OutOfReach) -> Refused:
+    """The error for files that cannot be read from here."""
+    return Refused(
+        f"the files of {version.label} cannot be read from here: {why}",
+        state="nothing was copied",
+        next_step="run it where they can be read",
+    )
+
+
+def whole_run(registry: Registry, run_id: str) -> WholeRun | None:
+    """A run, also from the trash; None if it is gone."""
+    door = registry.connection.door
+    try:
+        return registry.retrying(f"reading run {run_id}", lambda: door.whole_run(run_id))
+    except NotFound:
+        return None
+
+
+def history(registry: Registry, run_id: str, key: str) -> list[Point]:
+    """Every value that a run has logged of a metric."""
+    door = registry.connection.door
+    return list(registry.pages(f"metric {key} of run {run_id}", door.points, run_id=run_id, key=key))
+
+
+def contents(registry: Registry, uri: str) -> Contents:
+    """What the files at a place are, as they are read now.
+
+    Raises:
+        OutOfReach: they cannot be read from here.
+    """
+    files = Files(registry)
+    sizes = files.tree(uri)
+    digests = side_by_side(lambda path: (path, files.digest(uri, path)), list(sizes), workers=WORKERS)
+    return Contents.of(dict(digests), sizes)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Whether a copy's files are those of its origin: what both are."""
+
+    wanted: Contents
+    found: Contents
+
+    @property
+    def same(self) -> bool:
+        return self.wanted == self.found
+
+
+def compare(source: Registry, plan: CopyPlan, other: Registry, copy: Version) -> Seen:
+    """Read a version's files on both servers.
+
+    Raises:
+        Refused: they cannot be read from here.
+    """
+    try:
+        wanted = contents(source, plan.model.uri)
+        return Seen(wanted, contents(other, other.storage_uri(copy.model, copy.number)))
+    except OutOfReach as error:
+        raise unreadable(copy, error) from error

@@ -1,0 +1,171 @@
+"""What has to be copied of a version, and where it goes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.found import Point, WholeRun
+from jenkins_mlflow.registry.locations import parse_location
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, CHANGE_TAG, OUTCOME_TAG, TAG_PREFIX
+from jenkins_mlflow.text import plural, size
+from jenkins_mlflow.transfer.origin import Origin
+
+T = TypeVar("T")
+
+_FOLDER = "model"
+_KEPT_TAGS = frozenset({BUILD_TAG, CANDIDATE_TAG, CHANGE_TAG, OUTCOME_TAG})
+_OF_OTHER_RUNS = frozenset({"mlflow.parentRunId", "mlflow.rootRunId"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A folder of the source, with the size of each of its files by path; ``into`` is its folder in the copy's run."""
+
+    uri: str
+    into: str
+    files: Mapping[str, int]
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """The same files by their path in the copy's run."""
+        return {self.target(path): length for path, length in self.files.items()}
+
+    def target(self, path: str) -> str:
+        """The path of a file in the copy's run."""
+        return f"{self.into}/{path}" if self.into else path
+
+
+@dataclass(frozen=True)
+class CopyPlan:
+    """What is copied.
+
+    Attributes:
+        origin: The version, as the copy's tags name it.
+        version: The same as its own registry shows it.
+        into: The registered model of the copy.
+        run: The version's run; None if it has none, or it is gone.
+        model: The version's own files.
+        beside: The other artifacts of its run.
+    """
+
+    origin: Origin
+    version: Version
+    into: str
+    run: WholeRun | None
+    model: Part
+    beside: Part
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Every file that the copy's run is to have, with its size."""
+        return {**self.beside.targets, **self.model.targets}
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.targets.values())
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of the copy's run: one of the same name."""
+        return self.run.experiment if self.run else self.into
+
+    @property
+    def run_tags(self) -> dict[str, str]:
+        """The tags of the copy's run: the origin's, without what is true of its own server alone."""
+        tags = self.run.tags if self.run else {}
+        kept = {key: tags[key] for key in tags if key not in _OF_OTHER_RUNS and _may_go(key)}
+        return {**kept, **self.origin.tags()}
+
+    @property
+    def version_tags(self) -> dict[str, str]:
+        """The tags of the copy: the origin's, without its promotion record."""
+        tags = self.version.tags
+        return {**{key: tags[key] for key in tags if _may_go(key)}, **self.origin.tags()}
+
+    def words(self, server: str) -> str:
+        """The copy in one sentence, for a dry run."""
+        files = f"{plural(len(self.targets), 'file')}, {size(self.bytes)}"
+        return f"{self.version.label}: is copied to {self.into} on {server} ({files})"
+
+
+def plan_copy(
+    origin: Origin,
+    version: Version,
+    into: str,
+    run: WholeRun | None,
+    model: tuple[str, Mapping[str, int]],
+    artifacts: Mapping[str, int],
+) -> CopyPlan:
+    """Lay out the copy's run: the run's artifacts as they are, and the version's files among them or beside them.
+
+    Args:
+        origin, version: What is copied.
+        into: The registered model of the copy.
+        run: The version's run.
+        model: Where the version's files are, and the size of each.
+        artifacts: The run's artifacts, among which the version's files may be.
+
+    Raises:
+        Refused: the version has no files.
+    """
+    uri, files = model
+    if not files:
+        raise Refused(
+            f"{version.label} has no files at {uri}",
+            state="nothing was copied",
+            next_step="jenkins-mlflow doctor --storage",
+        )
+    folder = _within(uri, run.uri) if run else None
+    if folder is None:
+        taken = {path.partition("/")[0] for path in artifacts}
+        names = (_FOLDER, *(f"{_FOLDER}-{number}" for number in range(2, len(taken) + 3)))
+        folder = next(name for name in names if name not in taken)
+    own = Part(uri, folder, files)
+    rest = {path: length for path, length in artifacts.items() if path not in own.targets}
+    return CopyPlan(origin, version, into, run, own, Part(run.uri if run else "", "", rest))
+
+
+def missing(wanted: Collection[Point], there: Collection[Point]) -> list[Point]:
+    """The values of a metric that are not there yet, each once: some stores keep a repeated one twice."""
+    seen = {_key(point) for point in there}
+    found: list[Point] = []
+    for point in wanted:
+        if _key(point) not in seen:
+            seen.add(_key(point))
+            found.append(point)
+    return found
+
+
+def may_go_on(plan: CopyPlan, there: Mapping[str, int]) -> bool:
+    """Whether a run that an interrupted copy has left can be gone on with: it has no other file than those wanted."""
+    return all(path in plan.targets for path in there)
+
+
+def batches(items: Sequence[T], most: int) -> list[Sequence[T]]:
+    """The items in parts of at most so many."""
+    return [items[start : start + most] for start in range(0, len(items), most)]
+
+
+def _key(point: Point) -> tuple[str, str, int, int]:
+    value = point.value
+    # NaN is not equal to itself, and stores keep an infinity in two forms
+    shown = repr(value) if comparable(value) else "+" if value > 0 else "-" if value < 0 else "NaN"
+    return (point.key, shown, point.when, point.step)
+
+
+def _may_go(tag: str) -> bool:
+    return not tag.startswith(TAG_PREFIX) or tag in _KEPT_TAGS
+
+
+def _within(uri: str, above: str) -> str | None:
+    """The path from one place down to another; None if it does not lie there."""
+    try:
+        place, root = parse_location(uri), parse_location(above)
+    except ValueError:
+        return None
+    return "/".join(place.parts[len(root.parts) :]) if place.within(root) else None

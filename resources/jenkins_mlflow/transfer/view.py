@@ -1,0 +1,66 @@
+"""A group as it would look if another server's production were here, so that a selection can compare both. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
+from jenkins_mlflow.transfer.origin import Origin, read_origin
+
+
+def seen_with(here: Snapshot, there: Snapshot, target: Target, server: str) -> Snapshot:
+    """The group with the marks of the other server's production in place of its own.
+
+    What is in production here is a candidate like any other. A version whose copy is in production there is the
+    champion. What is in production there and comes from elsewhere is shown beside the group.
+
+    Args:
+        here: The group.
+        there: The other server's models.
+        target: What marks production there.
+        server: The other server's name, for models that are shown beside the group.
+    """
+    serving: dict[str, Version] = {}
+    for version in there.production(target):
+        if origin := read_origin(version):
+            serving[origin.id] = version
+    ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
+    models = tuple(_marked(model, serving, ids, target) for model in here.models)
+    known = set(ids.values())
+    foreign: dict[str, list[Version]] = defaultdict(list)
+    for version in there.production(target):
+        origin = read_origin(version)
+        if origin is None or origin.id not in known:
+            foreign[version.model].append(version)
+    return Snapshot(models + tuple(_shown(name, versions, server) for name, versions in foreign.items()))
+
+
+def _marked(
+    model: Model, serving: dict[str, Version], ids: dict[tuple[str, int, int], str], target: Target
+) -> Model:
+    versions = tuple(
+        _with_marks(version, serving.get(ids[version.identity]), target) for version in model.versions
+    )
+    return replace(model, versions=versions, aliases=_aliases(versions))
+
+
+def _with_marks(version: Version, copy: Version | None, target: Target) -> Version:
+    aliases = {alias for alias in version.aliases if alias != target.alias}
+    stage = NO_STAGE if version.stage == target.stage else version.stage
+    if copy is not None:
+        aliases |= {alias for alias in copy.aliases if alias == target.alias}
+        stage = copy.stage if copy.stage == target.stage else stage
+    return replace(version, stage=stage, aliases=tuple(sorted(aliases)))
+
+
+def _shown(name: str, versions: list[Version], server: str) -> Model:
+    label = f"{name} on {server}"
+    shown = tuple(
+        replace(version, model=label) for version in sorted(versions, key=lambda each: -each.number)
+    )
+    return Model(label, shown, _aliases(shown))
+
+
+def _aliases(versions: tuple[Version, ...]) -> dict[str, int]:
+    return {alias: version.number for version in versions for alias in version.aliases}

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Mutation tests of the pure plans: changes each line on purpose, and counts how many changes no test notices.
+
+usage: mutants.py [PLAN...]      a plan is a file of the package, such as selection/plan.py; default: all
+
+mutmut wants the package in `src/`, so it works on a copy in build/mutants; what is known there is kept between runs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "build" / "mutants"
+PACKAGE = ROOT / "resources" / "jenkins_mlflow"
+# Each plan with the tests that must notice a change in it.
+PLANS = {
+    "selection/plan.py": ["test_selection.py"],
+    "selection/candidates.py": ["test_selection.py", "test_gates_report.py"],
+    "selection/challenge.py": ["test_selection.py"],
+    "cleanup/policy.py": ["test_cleanup_plan.py"],
+    "cleanup/protection.py": ["test_cleanup_plan.py", "test_protection.py"],
+    "cleanup/plan.py": ["test_cleanup_plan.py", "test_cleanup_output.py"],
+    "promotion/plan.py": ["test_promotion_plan.py", "test_changes.py"],
+    "promotion/changes.py": ["test_changes.py", "test_promotion_plan.py"],
+    "promotion/rollback.py": ["test_promotion_plan.py"],
+    "training/marks.py": ["test_marks.py"],
+}
+SETTINGS = """[tool.mutmut]
+source_paths = ["src"]
+only_mutate = {plans}
+pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = {tests}
+
+[tool.pytest.ini_options]
+pythonpath = ["tests"]
+addopts = ["--import-mode=importlib"]
+filterwarnings = ["ignore"]
+"""
+# Random tests need few examples to notice a broken line, and the same ones for each mutant.
+FEW = """from hypothesis import settings
+
+settings.register_profile("mutants", max_examples=30, derandomize=True, deadline=None, database=None)
+settings.load_profile("mutants")
+"""
+
+
+def prepare(plans: list[str]) -> None:
+    """Lay the copy out as mutmut wants it."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for source, target in (
+        (PACKAGE, WORK / "src" / PACKAGE.name),
+        (ROOT / "tests" / "support", WORK / "tests" / "support"),
+    ):
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target, ignore=ignored)
+    shutil.copy(ROOT / "tests" / "builders.py", WORK / "tests")
+    (WORK / "tests" / "unit").mkdir(exist_ok=True)
+    tests = sorted({test for plan in plans for test in PLANS[plan]})
+    for test in tests:
+        shutil.copy(ROOT / "tests" / "unit" / test, WORK / "tests" / "unit")
+    conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
+    (WORK / "tests" / "conftest.py").write_text(f"{conftest}\n\n{FEW}", encoding="utf-8")
+    settings = SETTINGS.format(
+        plans=json.dumps([f"src/jenkins_mlflow/{plan}" for plan in plans]),
+        tests=json.dumps([f"tests/unit/{test}" for test in tests]),
+    )
+    (WORK / "pyproject.toml").write_text(settings, encoding="utf-8")
+
+
+def main() -> None:
+    """Run, then print the figures and the survivors."""
+    plans = sys.argv[1:] or list(PLANS)
+    if unknown := [plan for plan in plans if plan not in PLANS]:
+        sys.exit(f"no such plan: {', '.join(unknown)}; known: {', '.join(PLANS)}")
+    prepare(plans)
+    mutmut = [sys.executable, "-m", "mutmut"]
+    subprocess.run([*mutmut, "run", "--max-children", "2"], cwd=WORK, check=True)
+    subprocess.run([*mutmut, "export-cicd-stats"], cwd=WORK, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*mutmut, "results"], cwd=WORK, check=True)
+    counts = json.loads((WORK / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
+    killed = counts["killed"] + counts["timeout"]
+    print(f"{killed} of {counts['total']} changes were noticed")
+    print(f"to look at one: cd {WORK.relative_to(ROOT)} && ../../.venv/bin/mutmut show NAME")
+
+
+if __name__ == "__main__":
+    main()

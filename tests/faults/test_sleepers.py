@@ -1,0 +1,69 @@
+"""A command that sleeps through its lease never writes again (see sleepers.py).
+
+`make test-faults` puts every command to sleep at every request; `make test` a promotion at its writes. Tables go to
+build/sleepers.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import MakeAccounts
+from dimensions import grid
+from enumeration import Cell
+from situations import ALL, Make, plain
+from sleepers import Sleepers
+from support.environments import ROOT
+from support.servers import Store
+
+FULL = bool(os.environ.get("ALL_FAULTS"))
+TABLE = ROOT / "build" / "sleepers.md"
+STORES: tuple[Store, ...] = ("sqlite", "postgresql", "file")
+
+
+@pytest.fixture(scope="module")
+def report() -> Iterator[Callable[[str], None]]:
+    tables: list[str] = []
+    yield tables.append
+    TABLE.parent.mkdir(exist_ok=True)
+    TABLE.write_text("\n".join(tables), encoding="utf-8")
+
+
+def check(title: str, cells: list[Cell], report: Callable[[str], None]) -> None:
+    report(grid(title, cells))
+    print(grid(title, cells))
+    print(
+        *(f"{cell.kind} at {cell.point}: {cell.wrong}" for cell in cells if cell.wrong), sep="\n", flush=True
+    )
+    wrong = [f"{cell.kind} at {cell.point} {cell.request}: {cell.wrong}" for cell in cells if cell.wrong]
+    assert not wrong, f"{len(wrong)} of {len(cells)} violations\n" + "\n\n".join(wrong[:8])
+
+
+def sleepers(make: Make, store: Store, make_accounts: MakeAccounts, folder: Path) -> Sleepers:
+    accounts = make_accounts(store)
+    server = replace(accounts.server, url=accounts.url())
+    return Sleepers(make(server, folder, f"sleep {make.__name__} {store}"), accounts)
+
+
+def test_asleep_at_the_stage_or_the_alias(
+    make_accounts: MakeAccounts, report: Callable[[str], None], tmp_path: Path
+) -> None:
+    """The sample of `make test`."""
+    cells = sleepers(plain, "sqlite", make_accounts, tmp_path).run(
+        lambda request: "transition" in request or request.endswith("/alias")
+    )
+    check("asleep at a promotion's stage and alias, SQLite (sample)", cells, report)
+
+
+@pytest.mark.skipif(not FULL, reason="make test-faults")
+@pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("store", STORES)
+def test_asleep_at_every_request(
+    make: Make, store: Store, make_accounts: MakeAccounts, report: Callable[[str], None], tmp_path: Path
+) -> None:
+    cells = sleepers(make, store, make_accounts, tmp_path).run()
+    check(f"asleep for longer than the lease: {make.__name__}, {store}", cells, report)

@@ -1,0 +1,294 @@
+"""Every finding of the doctor, made real; none on a healthy set-up; and the probe, which leaves nothing."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import snapshot, version
+from conftest import MakeAccounts, MakeServer
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.doctor import clock, file_store, login
+from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import HOLDER_TAG, PROBE_PREFIX, UNWRITTEN_TAG
+from runner import Ended, Zygote
+from support.proxy import Answer, CountingProxy, Fault, Request, Send, respond
+from support.seeding import Spec, client, give_files, seed
+from support.servers import Server
+
+TARGET = Target("Production", "champion")
+SERVING = Spec(stage="Production", aliases=("champion",))
+names = (f"finding-{number}" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    with Zygote(tmp_path_factory.mktemp("zygote")) as running:
+        yield running
+
+
+def doctor(zygote: Zygote, url: str, name: str, *options: str, **env: str) -> Ended:
+    quiet = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", **env}
+    return zygote.run("doctor", f"--models={name}", f"--tracking-uri={url}", *options, **quiet)
+
+
+def found(ended: Ended, what: str) -> dict[str, Any]:
+    findings = [finding for finding in ended.doc["findings"] if finding["what"] == what]
+    assert findings, ended.doc["findings"]
+    first: dict[str, Any] = findings[0]
+    return first
+
+
+def unwell(ended: Ended) -> list[str]:
+    return [finding["what"] for finding in ended.doc["findings"] if finding["status"] != "fine"]
+
+
+def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote) -> None:
+    """Nor after promotions and a probe, which leaves no model."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    for number in (1, 2):
+        argv = ("promote", f"--model={name}", f"--version={number}", f"--tracking-uri={server.url}")
+        assert zygote.run(*argv).code == 0
+    done = doctor(zygote, server.url, name, "--probe")
+    assert (done.code, done.doc["status"], unwell(done)) == (0, "fine", [])
+    tried = [finding["what"] for finding in done.doc["findings"] if finding["what"].startswith("probe")]
+    assert tried == [
+        "probe: making a model",
+        "probe: artifacts: written and read",
+        "probe: changing a stage",
+        "probe: setting an alias",
+    ]
+    assert not Registry(connect(server.url)).probes()
+
+
+def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name = make_server("3.3.2", "file"), next(names)
+    seed(server.url, {name: [SERVING]})
+    done = doctor(zygote, server.url, name, "--probe")
+    assert done.code == 1
+    assert found(done, "server")["status"] == "problem"
+    stage = found(done, "probe: changing a stage")
+    assert (stage["status"], "upgrade the server" in stage["fix"]) == ("problem", True)
+    assert found(done, "probe: setting an alias")["status"] == "fine"
+    assert not Registry(connect(server.url)).probes()
+
+
+def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [SERVING]})
+    client(server.url).create_registered_model(f"{PROBE_PREFIX}killed")
+    registry = Registry(connect(server.url))
+    assert f"{PROBE_PREFIX}killed" not in registry.names()
+    done = doctor(zygote, server.url, name)
+    assert found(done, "scratch model")["fix"] == "jenkins-mlflow doctor --probe"
+    doctor(zygote, server.url, name, "--probe")
+    assert not registry.probes()
+
+
+def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> None:
+    """Somebody puts version 1 back in MLflow's pages: doctor ends with 7, rollback --recorded brings version 2 back."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    give_files(server.url, name)
+    end = (f"--model={name}", f"--tracking-uri={server.url}")
+    for number in (1, 2):
+        assert zygote.run("promote", f"--version={number}", *end).code == 0
+    mlflow = client(server.store_uri)
+
+    def by_hand() -> None:
+        mlflow.transition_model_version_stage(name, "1", "Production", archive_existing_versions=True)
+        mlflow.set_registered_model_alias(name, "champion", "1")
+
+    by_hand()
+    done = doctor(zygote, server.url, name)
+    assert (done.code, done.doc["status"]) == (7, "drift")
+    finding = found(done, "changed outside")
+    head = f"{name}: version 1 was put into Production or @champion outside of this tool, some time after 20"
+    assert finding["message"].startswith(head)
+    assert finding["message"].endswith("; recorded is version 2")
+    assert finding["fix"] == (
+        f"jenkins-mlflow rollback --model {name} --recorded or "
+        f"jenkins-mlflow history --model {name} --adopt --reason '...'"
+    )
+    back = zygote.run("rollback", "--recorded", *end)
+    assert (back.code, back.doc["status"], back.doc["version"]) == (0, "rolled_back", 2)
+    assert doctor(zygote, server.url, name).code == 0
+    by_hand()
+    adopted = zygote.run("history", "--adopt", "--reason=it is better", *end)
+    assert adopted.doc["message"] == f"{name} version 1 is recorded as in production"
+    assert unwell(doctor(zygote, server.url, name)) == []
+    again = zygote.run("history", "--adopt", "--reason=it is better", *end)
+    assert again.doc["status"] == "nothing"
+    assert zygote.run("rollback", *end).doc["version"] == 2
+
+
+def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec()]})
+    give_files(server.url, name)
+    end = (f"--model={name}", f"--tracking-uri={server.url}")
+    assert zygote.run("promote", "--version=1", *end).code == 0
+    mlflow = client(server.store_uri)
+    mlflow.transition_model_version_stage(name, "1", "Archived")
+    mlflow.delete_registered_model_alias(name, "champion")
+    done = doctor(zygote, server.url, name)
+    assert done.code == 7
+    assert "version 1 was taken out of Production or @champion, or deleted outside" in done.doc["message"]
+    assert zygote.run("rollback", "--recorded", *end).code == 0
+    assert doctor(zygote, server.url, name).code == 0
+
+
+def test_history_alone_is_no_authority(make_server: MakeServer, zygote: Zygote) -> None:
+    """A version without a record of its own is not returned to, whatever the history says."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    give_files(server.url, name)
+    end = (f"--model={name}", f"--tracking-uri={server.url}")
+    for number in (1, 2):
+        assert zygote.run("promote", f"--version={number}", *end).code == 0
+    mlflow = client(server.store_uri)
+    mlflow.delete_model_version_tag(name, "2", "jenkins_mlflow.promoted_at")
+    mlflow.transition_model_version_stage(name, "1", "Production", archive_existing_versions=True)
+    done = zygote.run("rollback", "--recorded", *end)
+    assert done.code == 1
+    assert done.doc["message"] == (
+        f"{name} version 2 is recorded as in production, but it has no record of its own"
+    )
+
+
+def test_an_account_without_rights_is_told(make_accounts: MakeAccounts, zygote: Zygote) -> None:
+    accounts, name = make_accounts(), next(names)
+    seed(accounts.url(), {name: [SERVING]})
+    reader = accounts.create(f"reader-of-{name}")
+    done = doctor(zygote, reader, name)
+    finding = found(done, "rights")
+    assert (done.code, finding["message"]) == (1, f"this account may not change {name}")
+    editor = accounts.create(f"editor-of-{name}", {name: "EDIT"})
+    assert "rights" not in unwell(doctor(zygote, editor, name))
+
+
+def dated(seconds: float) -> Fault:
+    def fault(request: Request, send: Send) -> Answer:
+        answer = send()
+        kept = tuple((key, value) for key, value in answer.headers if key.lower() != "date")
+        return Answer(
+            answer.status, answer.body, (*kept, ("Date", formatdate(time.time() + seconds, usegmt=True)))
+        )
+
+    return fault
+
+
+def test_clocks_that_differ(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], zygote: Zygote
+) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [SERVING]})
+    proxy = make_proxy(server)
+    proxy.inject(dated(-3600))
+    finding = found(doctor(zygote, proxy.url, name), "clock")
+    assert finding["status"] == "note"
+    assert "s ahead of the store's: records tell wrong times" in finding["message"]
+
+
+def test_a_lock_whose_holder_is_gone(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [SERVING]})
+    registry = Registry(connect(server.url))
+    holder = Holder.this_process("promote", (name,), (name,), BuildContext(user="ann"), 0.1)
+    flag = f"jenkins-mlflow.lock.{name}"
+    registry.raise_flag(flag, {HOLDER_TAG: holder.to_tag()}, "")
+    time.sleep(4)  # the server tells its time in whole seconds
+    finding = found(doctor(zygote, server.url, name), "stale lock")
+    registry.lower_flag(flag)
+    assert finding["message"].startswith(f"{name} was being worked on (promote of {name} (ann on ")
+
+
+def test_an_alias_that_leads_nowhere(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [SERVING]})
+    with sqlite3.connect(server.store_uri.removeprefix("sqlite:///")) as database:
+        row = "SELECT * FROM registered_model_aliases WHERE name = ?"
+        columns = [column[0] for column in database.execute(row, (name,)).description]
+        values = dict(zip(columns, database.execute(row, (name,)).fetchone(), strict=True))
+        values |= {"alias": "old", "version": 9}
+        marks = ",".join("?" * len(columns))
+        database.execute(f"INSERT INTO registered_model_aliases VALUES ({marks})", [*values.values()])
+    done = doctor(zygote, server.url, name)
+    finding = found(done, "dangling alias")
+    assert done.code == 1
+    assert finding["message"] == f"{name}: alias old is on version 9, which does not exist: loading it fails"
+    assert f"delete_registered_model_alias('\"'\"'{name}'\"'\"'" in finding["fix"]
+
+
+def test_an_alias_with_upper_case_and_a_stage_without_alias(make_server: MakeServer, zygote: Zygote) -> None:
+    server, name, other = make_server(), next(names), next(names)
+    seed(server.store_uri, {name: [Spec(stage="Production", aliases=("champion", "Blue"))]})
+    seed(server.store_uri, {other: [Spec(stage="Production"), Spec(stage="Staging")]})
+    done = doctor(zygote, server.url, name)
+    assert (done.code, found(done, "alias with upper case")["status"]) == (0, "note")
+    done = doctor(zygote, server.url, other)
+    finding = found(done, "stage without alias")
+    assert finding["message"] == (
+        f"{other}: version 1 in Production, version 2 in Staging, without an alias; "
+        "stages are deprecated since MLflow 2.9"
+    )
+    assert finding["fix"] == f"jenkins-mlflow promote --model {other} --version 1"
+
+
+def test_history_that_is_not_written(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], zygote: Zygote
+) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec()]})
+    proxy = make_proxy(server)
+    proxy.inject(respond(403, '{"error_code": "PERMISSION_DENIED"}'), path="runs/create")
+    assert zygote.run("promote", f"--model={name}", "--version=1", f"--tracking-uri={proxy.url}").code == 0
+    assert any(key.startswith(UNWRITTEN_TAG) for key in Registry(connect(server.url)).model(name).tags)
+    done = doctor(zygote, server.url, name)
+    assert (done.code, found(done, "history not written")["status"]) == (0, "note")
+
+
+def test_a_file_store_that_is_not_served(make_server: MakeServer, zygote: Zygote, tmp_path: Path) -> None:
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [SERVING]})
+    done = doctor(zygote, server.url, name, MLOPS__PROMOTE__FILE_STORE=str(tmp_path))
+    finding = found(done, "file store not served")
+    assert done.code == 1
+    assert f"--backend-store-uri {tmp_path}" in finding["fix"]
+
+
+def test_a_login_that_others_can_read() -> None:
+    secret = {"MLFLOW_TRACKING_PASSWORD": "x"}
+    assert [f.what for f in login("http://mlflow.example:5000", secret)] == ["login without TLS"]
+    assert [f.what for f in login("http://u:p@mlflow.example:5000", {})] == ["login without TLS"]
+    for uri, environ in (
+        ("https://mlflow.example", secret),
+        ("http://localhost:5000", secret),
+        ("http://mlflow.example:5000", {}),
+    ):
+        assert not list(login(uri, environ))
+    insecure = {"MLFLOW_TRACKING_INSECURE_TLS": "true"}
+    assert [f.what for f in login("https://mlflow.example", insecure)] == ["certificate not checked"]
+
+
+def test_the_clock_of_a_store_that_is_opened_directly_matters_more(tmp_path: Path) -> None:
+    folder = connect(str(tmp_path))
+    assert [f.status for f in clock(folder, 1000.0, 1100.0)] == ["problem"]
+    assert not list(clock(folder, 1000.0, 1030.0))
+    assert not list(file_store(str(tmp_path), folder, files=True))
+
+
+def test_the_models_are_fine_only_without_a_problem() -> None:
+    group = snapshot(version("m", 1, stage="Production"))
+    assert [f.what for f in examine(group, TARGET)] == ["models", "stage without alias"]

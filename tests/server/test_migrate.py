@@ -1,0 +1,269 @@
+"""A file store becomes a database that answers the same, whoever wrote it and wherever the copy is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RunCli
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from support.environments import OWN_VERSION, mlflow_python
+from support.postgres import Postgres
+from support.seeding import client
+from support.servers import Store, clean_environ, start_server
+
+ALL = bool(os.environ.get("ALL_FAULTS"))
+WRITER = Path(__file__).parents[1] / "support" / "file_store.py"
+VERSIONS = ("2.22.4", "3.3.2", OWN_VERSION) if ALL else ("3.3.2", OWN_VERSION)
+KILLED = """
+import os, sys
+from jenkins_mlflow.migration import target
+from jenkins_mlflow.cli.main import main
+left = [int(sys.argv.pop(1))]
+execute = target._Batch.flush
+def flush(batch):
+    execute(batch)
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), 9)
+target._Batch.flush = flush
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def make_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``make_store(version)``: a file store that this MLflow has filled; nobody may change it."""
+    made: dict[str, Path] = {}
+
+    def make(version: str) -> Path:
+        if version not in made:
+            folder = tmp_path_factory.mktemp("store") / "mlruns"
+            subprocess.run(
+                [str(mlflow_python(version)), str(WRITER), str(folder), "3000"],
+                env=clean_environ(),
+                cwd=folder.parent,
+                check=True,
+                capture_output=True,
+            )
+            made[version] = folder
+        return made[version]
+
+    return make
+
+
+def everything(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    }
+
+
+def targets(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> str:
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'mlflow.db'}"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.create_database()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_file_store_becomes_a_database(
+    version: str,
+    kind: str,
+    make_store: Callable[[str], Path],
+    run_cli: RunCli,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Planned, copied, found to be there already, refused when it has changed; the source is as it was."""
+    if not ALL and (version, kind) not in (("3.3.2", "sqlite"), (OWN_VERSION, "postgresql")):
+        pytest.skip("make test-faults has every version on every database")
+    folder, uri = make_store(version), targets(tmp_path, kind, request)
+    before = everything(folder)
+    argv = ("migrate", f"--from={folder}", f"--to={uri}", "--output=json", "--skip-unreadable")
+    planned = run_cli(*argv, "--dry-run")
+    assert (planned.code, planned.doc["status"]) == (0, "planned"), planned.stderr
+    assert not (tmp_path / "new").exists()
+    done = run_cli(*argv)
+    assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), done.stderr
+    items = {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]}
+    assert items["runs"] == (4, 4)
+    assert items["experiments"] == (3, 3)
+    assert items["metric points"][0] == items["metric points"][1] > 3000
+    assert items["aliases"] == (4, 4)
+    assert everything(folder) == before
+    mlflow = client(uri)
+    versions = {
+        int(version.version): version.current_stage
+        for version in mlflow.search_model_versions("name='churn'")
+    }
+    unchanged = dict.fromkeys(range(1, 5), "None")  # MLflow 3.3.2 could neither change stages nor delete
+    wanted = unchanged if version == "3.3.2" else {1: "Archived", 2: "Production", 3: "Staging"}
+    assert versions == wanted
+    number = mlflow.create_experiment("made afterwards")
+    again = run_cli(*argv)
+    assert again.code == 1
+    assert "holds other data" in again.doc["error"]["message"]
+    assert re.search(
+        r"migrated into it before \(\d+ of \d+ items are the same\)", again.doc["error"]["next_step"]
+    )
+    promoted = run_cli("promote", "--model=churn", "--version=3", f"--tracking-uri={uri}", "--output=json")
+    assert promoted.code == 0, promoted.stderr
+    if kind == "postgresql":
+        assert int(number) < 100
+        assert len(done.doc["renumbered"]) == 2
+
+
+def test_what_cannot_be_read_is_refused_and_named(
+    make_store: Callable[[str], Path], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """MLflow 3.3.2 leaves an empty version behind when it fails to rename a model."""
+    done = run_cli(
+        "migrate", f"--from={make_store('3.3.2')}", f"--to=sqlite:///{tmp_path}/m.db", "--output=json"
+    )
+    assert (done.code, done.doc["error"]["type"]) == (1, "Refused")
+    assert done.doc["error"]["message"].splitlines() == [
+        "the meta.yaml of these cannot be read:",
+        "models/new name/version-1",
+    ]
+    assert not list(tmp_path.glob("m.db*"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"] if ALL else ["sqlite"])
+def test_killed_at_any_batch_it_converges(
+    kind: str,
+    make_store: Callable[[str], Path],
+    run_cli: RunCli,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Kill -9 before each unit is committed, one after the other; the last run finds the rest and verifies all."""
+    folder, uri = make_store(OWN_VERSION), targets(tmp_path, kind, request)
+    argv = ["migrate", f"--from={folder}", f"--to={uri}", "--output=json"]
+    counts: list[int] = []
+    for at in range(20 if ALL else 4):
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(0 if ALL else at), *argv],
+            env=clean_environ(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != -signal.SIGKILL:
+            assert done.returncode == 0, done.stderr
+            break
+        counts.append(at)
+        if ALL and at > 2:
+            break
+    assert counts
+    finished = run_cli(*argv)
+    assert finished.doc["status"] in {"migrated", "already"}, finished.stderr
+    again = run_cli(*argv)
+    assert (again.code, again.doc["status"]) == (0, "already"), again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)"),
+        (
+            ["--from=x"],
+            "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)",
+        ),
+        (
+            ["--from=nowhere", "--to=sqlite:///x.db"],
+            "there is no MLflow file store in {}/nowhere: no experiment in it",
+        ),
+        (
+            ["--from=nowhere", "--to=http://u:secret@h"],
+            "--to http://***@h is no database that can be migrated to",
+        ),
+        (["--stages-to-aliases", "--map=Foo=x"], "Invalid value for '--map'"),
+    ],
+)
+def test_bad_usage_is_refused(arguments: list[str], message: str, run_cli: RunCli, tmp_path: Path) -> None:
+    """Before anything is read or made."""
+    done = run_cli("migrate", *arguments, "--output=json")
+    assert done.code == 2
+    assert message.format(tmp_path) in done.doc["error"]["message"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_is_shown_nowhere(make_store: Callable[[str], Path], run_cli: RunCli) -> None:
+    """The database does not answer; the error names it without the login."""
+    uri = "postgresql+psycopg://ada:hunter2@127.0.0.1:1/mlflow"
+    done = run_cli("migrate", f"--from={make_store(OWN_VERSION)}", f"--to={uri}", "--output=json")
+    assert (done.code, done.doc["error"]["type"]) == (1, "ConnectionFailed")
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "postgresql+psycopg://***@127.0.0.1:1/mlflow" in done.doc["error"]["message"]
+
+
+def answers(uri: str) -> dict[str, Any]:
+    """What a server says of everything in it, by names that a migration keeps."""
+    mlflow = client(uri)
+    said: dict[str, Any] = {}
+    experiments = mlflow.search_experiments(ViewType.ALL)
+    for experiment in experiments:
+        said[f"experiment {experiment.name}"] = (experiment.lifecycle_stage, experiment.tags)
+        for run in mlflow.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL):
+            points = {key: points_of(mlflow, run.info.run_id, key) for key in run.data.metrics}
+            inputs = run.inputs.dataset_inputs if run.inputs else []
+            datasets = [(each.dataset.name, each.dataset.digest) for each in inputs]
+            data = (
+                run.info.status,
+                run.info.lifecycle_stage,
+                run.info.run_name,
+                run.data.params,
+                run.data.tags,
+            )
+            said[f"run {run.info.run_id}"] = (experiment.name, *data, points, datasets)
+    for model in mlflow.search_registered_models():
+        said[f"model {model.name}"] = (dict(model.aliases), model.tags, model.description)
+    for found in mlflow.search_model_versions():
+        one = mlflow.get_model_version(found.name, found.version)
+        parts = (one.current_stage, one.tags, one.description, one.run_id, one.source, one.creation_timestamp)
+        said[f"version {one.name} {one.version}"] = parts
+    return said
+
+
+def points_of(mlflow: MlflowClient, run: str, key: str) -> list[tuple[int, int, str]]:
+    """A database takes a repeated point once, and has the largest number for an infinite one."""
+    largest = {"inf": repr(sys.float_info.max), "-inf": repr(-sys.float_info.max)}
+    values = {
+        (point.step, point.timestamp, largest.get(repr(point.value), repr(point.value)))
+        for point in mlflow.get_metric_history(run, key)
+    }
+    return sorted(values)
+
+
+def test_a_server_on_the_new_database_gives_the_same_answers(
+    make_store: Callable[[str], Path], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Asked over HTTP, one server on the folder and one on the database."""
+    old, new, source = tmp_path / "old", tmp_path / "new", make_store(OWN_VERSION)
+    shutil.copytree(source, old / "mlruns")  # a server may write into it
+    assert run_cli("migrate", f"--from={source}", f"--to=sqlite:///{new}/mlflow.db").code == 0
+    said = []
+    stores: list[tuple[Path, Store]] = [(old, "file"), (new, "sqlite")]
+    for folder, store in stores:
+        server = start_server(folder, store=store)
+        try:
+            said.append(answers(server.url))
+        finally:
+            server.stop()
+    before, after = said
+    assert sum(name.startswith("run ") for name in before) == 4
+    assert sum(name.startswith("version ") for name in before) > 3
+    assert after.keys() == before.keys()
+    for name, answer in before.items():
+        assert after[name] == answer, name

@@ -1,0 +1,224 @@
+"""`--to-server` with the real command between two real servers: what is copied, what is not sent, and the way back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import MakeServer, RunCli
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from support.copied import FILES, downloaded, files_of, rich, run_data
+from support.proxy import CountingProxy
+from support.seeding import client
+from support.servers import Server, Store
+from support.stored import Kind, predictions
+
+names = (f"moved-{number}" for number in itertools.count(1))
+Proxies = Callable[[Server], CountingProxy]
+MAKES = ("runs/create", "model-versions/create", "runs/log-batch")
+READS = ("search", "get-history", "get-by-name", "get")
+
+
+class Pair:
+    """Two servers behind proxies, a config that names the second, and the command with a login for each."""
+
+    def __init__(
+        self, here: CountingProxy, there: CountingProxy, run_cli: RunCli, folder: Path, models: str
+    ) -> None:
+        self.here, self.there, self._run_cli, self._folder = here, there, run_cli, folder
+        self.login = {
+            "MLFLOW_TRACKING_USERNAME": "ann",
+            "MLFLOW_TRACKING_PASSWORD": "secret-of-here",
+            "PROD_USER": "prod",
+            "PROD_PASSWORD": "secret-of-there",
+        }
+        (folder / "mlops.yaml").write_text(
+            f"models: {models}\n"
+            f"tracking_uri: {here.url}\n"
+            "select: {gates: {roc_auc: '>= 0.5'}}\n"
+            "promote: {lock: {wait: 0s}}\n"
+            "servers:\n"
+            f"  prod: {{uri: '{there.url}', model: 'prod-{{model}}', "
+            "username_env: PROD_USER, password_env: PROD_PASSWORD}\n"
+        )
+
+    def run(self, *command: str, code: int = 0, **env: str) -> dict[str, object]:
+        done = self._run_cli(*command, "--output=json", env={**self.login, **env}, cwd=self._folder)
+        assert done.code == code, done.stderr
+        assert "secret-of" not in done.stdout + done.stderr
+        self.said = done.stderr
+        return done.doc
+
+    def production(self, name: str) -> list[int]:
+        found = Registry(connect(self.there.url)).find_model(name)
+        return (
+            [version.number for version in found.versions if version.stage == "Production"] if found else []
+        )
+
+
+@pytest.fixture
+def pair_of(run_cli: RunCli, tmp_path: Path, make_proxy: Proxies) -> Callable[[Server, Server, str], Pair]:
+    return lambda a, b, models: Pair(make_proxy(a), make_proxy(b), run_cli, tmp_path, models)
+
+
+PairOf = Callable[[Server, Server, str], Pair]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "target"),
+    [
+        ("logged", ("3.17.2", "sqlite"), ("2.22.4", "sqlite")),
+        ("run", ("2.22.4", "sqlite"), ("3.17.2", "sqlite")),
+        ("logged", ("3.17.2", "sqlite"), ("3.3.2", "file")),
+    ],
+    ids=["3.17.2 to 2.22.4", "2.22.4 to 3.17.2", "3.17.2 to an affected file store"],
+)
+def test_a_version_goes_to_another_server_whole(
+    kind: Kind, source: tuple[str, Store], target: tuple[str, Store], make_server: MakeServer, pair_of: PairOf
+) -> None:
+    """Files, run and tags are the same there; it predicts; again: nothing is sent; a rollback there returns."""
+    here, there, name = make_server(*source), make_server(*target), next(names)
+    # MLflow 3.3.2 answers 500 to whoever reads a file whose name is not ASCII.
+    files = {path: content for path, content in FILES.items() if path.isascii() or there.version != "3.3.2"}
+    first = rich(here.url, name, kind, files=files)
+    pair, into = pair_of(here, there, name), f"prod-{name}"
+    dry = pair.run("promote", "--to-server=prod", "--model", name, "--dry-run")
+    assert dry["copied"]["version"] is None  # type: ignore[index]
+    assert dry["plan"][0].startswith(f"{name} version 1: is copied to {into} on prod (")  # type: ignore[index]
+    assert dry["plan"][1:] == [  # type: ignore[index]
+        f"the copy in {into}: stage None -> Production",
+        f"{into}: alias champion on no version -> on the copy",
+    ]
+    assert Registry(connect(there.url)).find_model(into) is None
+
+    pair.here.reset()
+    done = pair.run("promote", "--to-server=prod", "--model", name, "--version=1")
+    assert (done["status"], done["model"], done["version"]) == ("promoted", into, 1), pair.said
+    assert files_of(there.url, into, 1) == files_of(here.url, name, 1)
+    copy = Registry(connect(there.url)).version(into, 1)
+    assert copy.run_id
+    wanted = run_data(here.url, first.run_id)
+    del wanted["tags"]["mlflow.parentRunId"]
+    found = run_data(there.url, copy.run_id)
+    assert {key: found["tags"].get(key) for key in wanted["tags"]} == wanted["tags"]
+    assert {**found, "tags": 0} == {**wanted, "tags": 0}
+    artifacts = downloaded(there.url, f"runs:/{copy.run_id}/")
+    assert {path for path in artifacts if not path.startswith("model")} == set(files)
+    assert copy.description == "what it is"
+    assert copy.tags["team"] == "blue"
+    origin = json.loads(copy.tags["jenkins_mlflow.copied_from"])
+    assert {key: origin[key] for key in ("model", "version", "run")} == {
+        "model": name,
+        "version": 1,
+        "run": first.run_id,
+    }
+    assert copy.tags["jenkins_mlflow.promoted_at"] > "2026-01-01T00:00:00+00:00"
+    assert predictions(there.url, [f"models:/{into}/1"]) == {f"models:/{into}/1": [42]}
+
+    assert all(r.method == "GET" or r.endpoint.endswith(READS) for r in pair.here.requests), (
+        pair.here.requests
+    )
+    assert {r.login for r in pair.here.requests} == {"ann:secret-of-here"}
+    assert {r.login for r in pair.there.requests} == {"prod:secret-of-there"}
+
+    pair.there.reset()
+    assert pair.run("promote", "--to-server=prod", "--model", name, "--version=1")["status"] == "already"
+    assert not [
+        r
+        for r in pair.there.requests
+        if r.method == "PUT" or ("create" in r.endpoint and "lock" not in str(r.json))
+    ]
+
+    rich(here.url, name, kind, score=0.9, files=files)
+    second = pair.run("promote", "--to-server=prod")
+    assert (second["status"], second["version"]) == ("promoted", 2), pair.said
+    back = pair.run("rollback", "--model", into, "--tracking-uri", there.url)
+    assert back["production"] == [{"model": into, "version": 1}]
+
+    doctor = ("doctor", "--storage", "--models", into, "--tracking-uri", there.url)
+    healthy = pair.run(*doctor, code=int(there.version == "3.3.2"))  # which has problems of its own
+    assert not [f for f in healthy["findings"] if f["what"] == "files changed"]  # type: ignore[attr-defined]
+    file = next(there.folder.rglob(copy.run_id)) / "artifacts" / "model" / "padding.bin"
+    file.write_bytes(b"y" * 1000)
+    (found,) = [f for f in pair.run(*doctor, code=1)["findings"] if f["what"] == "files changed"]  # type: ignore[attr-defined]
+    assert found["message"].startswith(
+        f"{into} version 1: its files are not those that were copied from {name} version 1 of {pair.here.url}: "
+    )
+
+
+def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pair_of: PairOf) -> None:
+    """The champion is what is in production there: a copy, or another version; what is in production here is a
+    candidate; what was approved over one version replaces no other."""
+    here, there, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    into = f"prod-{name}"
+    for score in (0.7, 0.8):
+        rich(here.url, name, score=score)
+    client(here.url).set_registered_model_alias(name, "champion", "2")
+    rich(there.url, into, score=0.75)
+    client(there.url).set_registered_model_alias(into, "champion", "1")
+    pair = pair_of(here, there, name)
+    outside = ("promote", "--to-server=prod", "--dry-run", f"--model={name}", "--over=nothing")
+    pair.run(*outside, code=1, MLOPS__MODELS="another-group-*")
+    assert f"it would replace {into}/1 now" in pair.said
+    chosen = pair.run("select", "--to-server=prod")
+    assert chosen["status"] == "selected"
+    assert chosen["message"] == (
+        f"Selected {name} v2 (0.8), 0.05 higher than the champion {into} on prod v1 (0.75). "
+        f"On prod it replaces {into} version 1."
+    )
+    assert chosen["replaces"] == {"model": into, "version": 1, "value": 0.75}
+    named = ("promote", "--to-server=prod", "--model", name, "--version=2")
+    pair.run(*named, f"--over={into}/7", code=1)
+    assert f"was to replace {into}/7, but it would replace {into}/1 now" in pair.said
+    assert not [r for r in pair.there.requests if r.method == "PUT" or r.endpoint in MAKES]
+    done = pair.run(*named, f"--over={into}/1")
+    assert (done["status"], done["previous"]) == ("promoted", {"model": into, "version": 1})
+    kept = pair.run("promote", "--to-server=prod")
+    assert (kept["status"], kept["production"]) == ("champion_kept", [{"model": into, "version": 2}])
+    assert kept["message"].startswith(f"Kept {name} v2 (0.8). Best challenger: v1")  # type: ignore[attr-defined]
+    assert pair.run("select")["status"] == "champion_kept"
+    assert not [r for r in pair.here.requests if r.method != "GET" and not r.endpoint.endswith(READS)]
+
+
+def test_no_other_login_reaches_the_other_server(
+    make_server: MakeServer, pair_of: PairOf, tmp_path: Path
+) -> None:
+    """No file of the user has one for it: a .netrc, MLflow's credentials; a check gets the login of the server that
+    it is to look at, and no other."""
+    here, there, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    rich(here.url, name)
+    pair = pair_of(here, there, name)
+    home = tmp_path / "home"
+    (home / ".mlflow").mkdir(parents=True)
+    (home / ".netrc").write_text("default login netrc password secret-of-netrc\n")
+    (home / ".netrc").chmod(0o600)
+    (home / ".mlflow/credentials").write_text(
+        "[mlflow]\nmlflow_tracking_username = saved\nmlflow_tracking_password = secret-of-home\n"
+    )
+    seen = tmp_path / "seen"
+    show = f"env | grep -e ^MLFLOW_TRACKING -e '^[A-Z_]*=secret-of' | sort > {seen}"
+    check = json.dumps(["bash", "-c", show])
+    pair.run("promote", "--to-server=prod", HOME=str(home), MLOPS__PROMOTE__CHECK__COMMAND=check)
+    assert {r.login for r in pair.here.requests} == {"ann:secret-of-here"}
+    assert {r.login for r in pair.there.requests} == {"prod:secret-of-there"}
+    assert seen.read_text().splitlines() == [
+        "MLFLOW_TRACKING_PASSWORD=secret-of-there",
+        f"MLFLOW_TRACKING_URI={pair.there.url}",
+        "MLFLOW_TRACKING_USERNAME=prod",
+        "PROD_PASSWORD=secret-of-there",
+    ]
+    config = tmp_path / "mlops.yaml"
+    config.write_text(
+        config.read_text().replace(", username_env: PROD_USER, password_env: PROD_PASSWORD", "")
+    )
+    pair.there.reset()
+    pair.run("promote", "--to-server=prod", "--dry-run", HOME=str(home))
+    assert {r.login for r in pair.there.requests} == {""}
+    pair.login |= {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
+    pair.here.reset()
+    pair.run("promote", "--to-server=prod", "--dry-run", HOME=str(home))
+    assert {r.login for r in pair.here.requests} == {"netrc:secret-of-netrc"}

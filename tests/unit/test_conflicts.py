@@ -1,0 +1,54 @@
+"""Production in two places at once is told, with the command that settles it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builders import snapshot, version
+from jenkins_mlflow.commands.conflicts import conflicts, rivals
+from jenkins_mlflow.registry.snapshot import Target, Version
+
+BOTH, EXCLUSIVE = Target("Production", "champion"), Target("Production", "champion", exclusive=True)
+STAGED: dict[str, Any] = {"stage": "Production"}
+ALIASED: dict[str, Any] = {"aliases": ("champion",)}
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ((version("m", 1, **STAGED), version("m", 2)), []),
+        (
+            (version("m", 1, **STAGED), version("m", 2, **STAGED)),
+            [
+                (
+                    "m has 2 versions in Production: 1 and 2; keep one: "
+                    "`jenkins-mlflow promote --model m --version 2`"
+                )
+            ],
+        ),
+        (
+            (version("m", 1, **STAGED), version("m", 2, **ALIASED)),
+            [
+                (
+                    "m: version 1 is in Production, but alias champion is on version 2; settle it: "
+                    "`jenkins-mlflow promote --model m --version 1` or `--version 2`"
+                )
+            ],
+        ),
+    ],
+)
+def test_two_versions_of_one_model(versions: tuple[Version, ...], told: list[str]) -> None:
+    assert conflicts(snapshot(*versions), BOTH) == told
+
+
+def test_two_models_of_an_exclusive_group() -> None:
+    """By either mark; in a group that is not exclusive each model has a champion of its own."""
+    there = snapshot(version("a", 1, **STAGED), version("b", 2, **ALIASED), version("c", 3))
+    assert rivals(there, BOTH) == []
+    assert rivals(there, EXCLUSIVE) == [
+        (
+            "the group has one champion (promote.exclusive), but 2 of its models are in production: a version 1, "
+            "b version 2; keep one: `jenkins-mlflow promote --model a --version 1`"
+        )
+    ]

@@ -1,0 +1,122 @@
+"""Plans of a migration: ids that fit, texts that do not, aliases from stages; a folder that is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from jenkins_mlflow.migration.folder import experiments, find_folder, fingerprint, view
+from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
+from jenkins_mlflow.migration.rows import python_values_are_nothing
+from jenkins_mlflow.migration.stages import DEFAULT_ALIASES, plan_aliases
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+
+
+@pytest.mark.parametrize(
+    ("ids", "numbers"),
+    [
+        (["0"], {"0": 0}),
+        (["0", "3", "876230764990866375"], {"0": 0, "3": 3, "876230764990866375": 4}),
+        (["9" * 18, "8" * 18], {"8" * 18: 1, "9" * 18: 2}),
+        (["2147483647", "named"], {"2147483647": 2147483647, "named": 2147483648}),
+    ],
+)
+def test_an_id_stays_where_it_fits(ids: list[str], numbers: dict[str, int]) -> None:
+    """The others get the next free ones, the same in every run."""
+    assert experiment_numbers(ids, LARGEST_ELSEWHERE) == numbers
+    assert experiment_numbers(reversed(ids), LARGEST_ELSEWHERE) == numbers
+
+
+def test_a_text_that_does_not_fit_is_named() -> None:
+    """With the run that it belongs to."""
+    limits = Limits({"tags": {"value": 3}}, takes_nul=False)
+    assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "abc"})) == []
+    assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "abcd"})) == [
+        "run r1, tags k: value has 4 characters, the database takes 3"
+    ]
+    assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "\0"})) == [
+        "run r1, tags k: value has a NUL character, which the database does not take"
+    ]
+
+
+def make_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mlruns"
+    for place in ("0", "0/run", "0/run/artifacts", "models/m", "models/m/version-1", "models/m/version-2"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        (folder / place / "meta.yaml").write_text(place)
+    return folder
+
+
+def test_a_change_in_the_folder_is_noticed_but_not_one_of_files(tmp_path: Path) -> None:
+    """Files of a run may come and go."""
+    folder = make_folder(tmp_path)
+    assert find_folder(str(tmp_path)) == find_folder(folder.as_uri()) == folder
+    before = fingerprint(folder)
+    (folder / "0/run/artifacts/model.bin").write_text("x")
+    assert fingerprint(folder) == before
+    (folder / "models/m/version-2/meta.yaml").write_text("other")
+    assert fingerprint(folder) != before
+
+
+def test_a_view_shows_all_but_what_is_hidden(tmp_path: Path) -> None:
+    """MLflow makes its folders in the view, not in the store."""
+    folder = make_folder(tmp_path)
+    with view(folder, [folder / "models/m/version-1"]) as shown:
+        assert (shown / ".trash").is_dir()
+        assert [name for name, _ in experiments(shown)] == ["0"]
+        assert sorted(path.name for path in (shown / "models/m").iterdir()) == ["meta.yaml", "version-2"]
+    assert not (folder / ".trash").exists()
+    assert (folder / "models/m/version-1").is_dir()
+
+
+def test_values_of_python_classes_are_nothing(tmp_path: Path) -> None:
+    """For a while; nothing is called."""
+    text = f"name: m\nmetrics: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n"
+    with python_values_are_nothing():
+        assert yaml.safe_load(text) == {"name": "m", "metrics": None}
+        assert yaml.load(text, yaml.CSafeLoader) == {"name": "m", "metrics": None}
+    with pytest.raises(yaml.constructor.ConstructorError):
+        yaml.safe_load(text)
+    assert not (tmp_path / "made").exists()
+
+
+def model(aliases: dict[str, int], **stages: str) -> Model:
+    """``v1="Production"``: version 1 is in Production."""
+    versions = tuple(
+        Version(
+            "m",
+            int(name[1:]),
+            stage=stage,
+            aliases=tuple(alias for alias, number in aliases.items() if number == int(name[1:])),
+        )
+        for name, stage in stages.items()
+    )
+    return Model("m", versions, aliases)
+
+
+def test_the_version_in_a_stage_gets_the_alias() -> None:
+    """One that has it already is told of as there."""
+    found, problems = plan_aliases(
+        Snapshot((model({"champion": 2}, v3="Staging", v2="Production", v1="Archived"),)), DEFAULT_ALIASES
+    )
+    assert problems == []
+    assert [(one.version, one.alias, one.there, one.loaded_by, one.load_by) for one in found] == [
+        (2, "champion", True, "models:/m/Production", "models:/m@champion"),
+        (3, "challenger", False, "models:/m/Staging", "models:/m@challenger"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (
+            model({"champion": 1}, v2="Production", v1="None"),
+            "m version 2 is in Production, but the alias champion is on version 1",
+        ),
+        (model({}, v2="Production", v1="Production"), "m has 2 versions in Production: 2, 1"),
+    ],
+)
+def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
+    """Nothing is planned beside a problem."""
+    assert plan_aliases(Snapshot((made,)), DEFAULT_ALIASES) == ([], [problem])

@@ -1,0 +1,143 @@
+"""Who is told what: by a command, by Apprise; retried, and never in the way of the work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.notify import URLS, happened, news, notify, take_urls
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Config
+from jenkins_mlflow.terminal import Terminal
+
+PROMOTED = {"command": "promote", "status": "promoted", "message": "promoted churn version 2"}
+
+
+def session(folder: Path, *urls: str, **notify: Any) -> Session:
+    config = Config.model_validate({"notify": notify})
+    build = BuildContext(url="http://ci/7/")
+    return Session(config, "http://x", Terminal(quiet=True), folder, build, notify_urls=urls)
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
+    """A web service that takes JSON: its Apprise address, what it got, and the statuses that it gives first."""
+    got: list[dict[str, Any]] = []
+    statuses: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(statuses.pop(0) if statuses else 200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"json://user:secret@127.0.0.1:{server.server_port}", got, statuses
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "event"),
+    [
+        ("promote", "promoted", "promoted"),
+        ("promote", "manual", "by_hand"),
+        ("select", "no_candidate", "rejected"),
+        ("rollback", "rolled_back", "rolled_back"),
+        ("promote", "rolled_back", "rolled_back"),
+        ("doctor", "drift", "drift"),
+        ("cleanup", "stopped", "cleanup_stopped"),
+        ("promote", "already", None),
+        ("promote", "planned", None),
+        ("cleanup", "deleted", None),
+        ("list", "listed", None),
+    ],
+)
+def test_what_is_news(command: str, status: str, event: str | None) -> None:
+    assert happened({"command": command, "status": status}) == event
+
+
+def test_addresses_leave_the_environment() -> None:
+    """Whatever is started later, a training above all, does not get them."""
+    environ = {URLS: " json://a  json://b\n", "PATH": "/bin"}
+    assert (take_urls(environ), environ) == (("json://a", "json://b"), {"PATH": "/bin"})
+    assert take_urls(environ) == ()
+
+
+def test_a_command_is_told(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib; told = [k + '=' + v for k, v in os.environ.items() if k.startswith('JENKINS_MLFLOW_')]; "
+        f"pathlib.Path({str(tmp_path / 'told')!r}).write_text(chr(10).join(told))"
+    )
+    one = session(tmp_path, command=[sys.executable, "-c", code])
+    notify(one, PROMOTED)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert "JENKINS_MLFLOW_EVENT=promoted" in told
+    assert "JENKINS_MLFLOW_MESSAGE=promoted churn version 2" in told
+    assert one.warnings == []
+
+
+def test_only_what_is_asked_for(tmp_path: Path) -> None:
+    one = session(tmp_path, on=["drift"], command=[sys.executable, "-c", "raise SystemExit(3)"])
+    assert news(one, PROMOTED) is None
+    notify(one, PROMOTED)
+    assert one.warnings == []
+
+
+def test_what_fails_is_tried_again_and_then_a_warning(tmp_path: Path) -> None:
+    pauses: list[float] = []
+    one = session(tmp_path, command=[sys.executable, "-c", "print('no route'); raise SystemExit(3)"])
+    notify(one, PROMOTED, pauses.append)
+    assert pauses == [2.0, 4.0]
+    assert one.warnings == [
+        "nobody was told by notify.command that promoted: it ended with exit code 3: no route (3 tries)"
+    ]
+
+
+def test_apprise_reaches_a_service(
+    tmp_path: Path, service: tuple[str, list[dict[str, Any]], list[int]]
+) -> None:
+    """The second try succeeds; the message has the build's address."""
+    address, got, statuses = service
+    statuses.append(500)
+    one = session(tmp_path, address)
+    notify(one, PROMOTED, lambda seconds: None)
+    assert one.warnings == []
+    assert [each["title"] for each in got] == ["jenkins-mlflow: promoted"] * 2
+    assert got[0]["message"] == "promoted churn version 2\nhttp://ci/7/"
+
+
+def test_no_address_is_shown(
+    tmp_path: Path,
+    service: tuple[str, list[dict[str, Any]], list[int]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    address, _, statuses = service
+    statuses.extend([500] * 3)
+    for urls, why in (
+        (address, "a service did not take the message"),
+        ("nonsense://user:secret@x", "address 1 of 1 is none that Apprise knows"),
+    ):
+        one = session(tmp_path, urls)
+        notify(one, PROMOTED, lambda seconds: None)
+        assert one.warnings == [f"nobody was told by {URLS} that promoted: {why} (3 tries)"]
+    told = capfd.readouterr()
+    assert "secret" not in told.out + told.err
+
+
+def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    one = session(tmp_path, "json://x")
+    notify(one, PROMOTED, lambda seconds: None)
+    (warning,) = one.warnings
+    assert warning.startswith(f"nobody was told by {URLS} that promoted: Apprise is not installed here")
+    assert warning.endswith("next: pip install 'jenkins-mlflow[notify]'")

@@ -1,0 +1,92 @@
+"""What the report shows of the results, whatever is in them; and what is left where its libraries are missing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import snapshot, version
+from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.page.view import link, proposal, view
+from jenkins_mlflow.page.writing import write_page
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.selection.plan import select
+
+SELECTED = {"model": "churn", "version": 8, "value": 0.918}
+REPLACED = {"model": "churn", "version": 5, "value": 0.912}
+
+
+@pytest.mark.parametrize(
+    ("selection", "sentence"),
+    [
+        (
+            {"metric": "roc_auc", "selected": SELECTED, "replaces": REPLACED},
+            "this change would replace churn version 5 by churn version 8: roc_auc 0.912 -> 0.918",
+        ),
+        (
+            {"metric": "roc_auc", "selected": SELECTED, "replaces": {**REPLACED, "value": None}},
+            "this change would replace churn version 5 by churn version 8",
+        ),
+        (
+            {"metric": "roc_auc", "selected": SELECTED, "replaces": None, "champion": None},
+            "this change would put churn version 8 into production, the first version there",
+        ),
+        ({"metric": "roc_auc", "selected": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_a_change_request_would_do(selection: dict[str, Any], sentence: str) -> None:
+    assert proposal(selection) == sentence
+    document = {"command": "select", "status": "selected", "message": "as ever", **selection}
+    assert view({"select": document}, "", "", "PR-12").decision == (sentence or "as ever")
+    assert view({"select": document}, "").decision == "as ever"
+
+
+def test_no_other_build_selects_what_a_change_request_has_trained() -> None:
+    tags = {"jenkins_mlflow.change": "PR-12", "jenkins_mlflow.build": "b-1"}
+    group = snapshot(
+        version("m", 1, metrics={"roc_auc": 0.8}), version("m", 2, metrics={"roc_auc": 0.9}, run_tags=tags)
+    )
+    rules, target = Select(), Target("Production", "champion")
+    other = select(group, rules, target, build="b-2")
+    assert other.selected
+    assert other.selected.number == 1
+    reasons = {verdict.version.number: verdict.reason for verdict in other.verdicts}
+    assert reasons[2] == "trained by the change request PR-12, which is no branch: promote it by name"
+    own = select(group, rules, target, build="b-1")
+    assert own.selected
+    assert own.selected.number == 2
+    assert select(group, rules, target).selected == other.selected
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "//x", "http://[", "", "x"])
+def test_only_web_addresses_are_linked(address: str) -> None:
+    assert link(address) == ""
+    assert link("https://mlflow.example/x") == "https://mlflow.example/x"
+
+
+def test_earlier_results_of_this_build_count_and_no_others(tmp_path: Path) -> None:
+    """A broken file, another build's, a link and a list count as none."""
+    candidates = [{"model": "m", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    earlier = {"command": "select", "build": "b-1", "metric": "auc", "candidates": candidates}
+    (tmp_path / "select.json").write_text(json.dumps(earlier))
+    (tmp_path / "train.json").write_text("[]")
+    (tmp_path / "cleanup.json").write_text("{")
+    (tmp_path / "history.json").symlink_to("/dev/zero")
+    document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
+    assert write_page(tmp_path, document, "") == []
+    assert "auc" in (tmp_path / "index.html").read_text()
+    assert write_page(tmp_path, {**document, "build": "b-2"}, "") == []
+    assert "auc" not in (tmp_path / "index.html").read_text()
+
+
+def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
+    assert write_page(tmp_path, document, "") == [
+        "the report has no index.html: jinja2 is not installed; report.md tells the same"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]

@@ -1,0 +1,127 @@
+"""The starter config: what was found is written, whatever it is named, and the result is a config."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from builders import snapshot, version
+from hypothesis import example, given, strategies as st
+from jenkins_mlflow.commands.init import describe, find_scripts
+from jenkins_mlflow.config.schema import Config, load
+from jenkins_mlflow.config.starter import Found, Measured, Script, starter
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.snapshot import Snapshot
+
+SCRIPTS = (Script("train.py", registers=True), Script("src/models/train.py"))
+
+
+def read(text: str, folder: Path) -> Config:
+    path = folder / "mlops.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, {}, {})
+
+
+def found(group: Snapshot, *patterns: str, scripts: tuple[Script, ...] = ()) -> Found:
+    return describe(group, patterns, uri="http://mlflow", scripts=scripts, experiment="heart")
+
+
+def test_an_empty_folder_and_registry_give_a_config(tmp_path: Path) -> None:
+    """Everything that has to be decided is a comment."""
+    config = read(starter(found(Snapshot())), tmp_path)
+    assert (config.models, config.train, config.select.metric) == (("*",), None, "roc_auc")
+
+
+def test_what_was_found_is_in_it(tmp_path: Path) -> None:
+    """The group by the beginning of its names, the metric that most versions have, the scripts as candidates."""
+    group = snapshot(
+        version("heart-svm", 1, metrics={"rmse": 3.0, "noise": 1.0}),
+        version("heart-svm", 2, metrics={"rmse": 2.0}, stage="Production", aliases=("live",)),
+        version("heart-knn", 1, metrics={"rmse": 4.0}),
+    )
+    text = starter(found(group, scripts=SCRIPTS))
+    config = read(text, tmp_path)
+    assert config.models == ("heart-*",)
+    assert (config.select.metric, config.select.direction) == ("rmse", "minimize")
+    assert (config.promote.alias, config.promote.exclusive) == ("live", True)
+    assert config.train is not None
+    assert config.train.commands == {
+        "train": ("python", "train.py"),
+        "models_train": ("python", "src/models/train.py"),
+    }
+    assert "# 3 of 3 versions have it, best 2" in text
+    assert '# gates: {"rmse": "<= 2"}' in text
+    assert "# other metrics of the group: noise" in text
+    assert "# register:" in text, "one script registers no model"
+
+
+def test_models_without_a_common_beginning_are_listed(tmp_path: Path) -> None:
+    """Never `*`: that would take in what other teams register later."""
+    group = snapshot(version("churn", 1), version("fraud", 1))
+    assert read(starter(found(group)), tmp_path).models == ("churn", "fraud")
+
+
+def test_many_models_without_a_common_beginning_are_refused() -> None:
+    """They are not all of this project."""
+    group = snapshot(*(version(f"{chr(97 + n)}-model", 1) for n in range(21)))
+    with pytest.raises(UsageError, match="have no beginning in common"):
+        found(group)
+    assert found(group, "a-*").models == ("a-*",)
+    with pytest.raises(UsageError, match='"z-x" matches no registered model; there is no name like it'):
+        found(group, "z-x")
+
+
+def test_the_scripts_name_the_models() -> None:
+    """What a script registers is this project's, whatever else the registry holds."""
+    group = snapshot(version("churn", 1), version("fraud", 1))
+    assert found(group, scripts=(Script("train.py", model="fraud"),)).models == ("fraud",)
+
+
+def test_scripts_are_found_by_name_and_content(tmp_path: Path) -> None:
+    """Not those of tests, virtual environments and other tools."""
+    script = 'import mlflow\nmlflow.set_experiment("heart")\nlog_model(registered_model_name="heart-svm")\n'
+    for path in (
+        "train.py",
+        "src/models/svm_train.py",
+        "venv/train.py",
+        "tests/train_test.py",
+        "src/predict.py",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(script, encoding="utf-8")
+    (tmp_path / "train_trains.py").write_text("print('choo choo')", encoding="utf-8")
+    assert list(find_scripts(tmp_path)) == [
+        Script("train.py", "heart", "heart-svm", registers=True),
+        Script("src/models/svm_train.py", "heart", "heart-svm", registers=True),
+    ]
+
+
+names = st.text(min_size=1, max_size=12).filter(str.strip)
+
+
+@given(model=names, metric=names, experiment=names, path=names)
+@example(model="0", metric="0", experiment="0", path="/")
+@example(model="m", metric="m", experiment="m", path="null.py")
+def test_whatever_a_name_is_the_file_is_yaml(model: str, metric: str, experiment: str, path: str) -> None:
+    """Quotes, line breaks and comments in foreign names end no line and begin no key."""
+    text = starter(
+        Found(
+            uri="http://mlflow",
+            experiment=experiment,
+            scripts=(Script(path),),
+            models=(model, "other"),
+            versions=1,
+            metrics=(Measured(metric, 1, 0.5, minimize=False), Measured(model, 1, 0.5, minimize=True)),
+            champions=(model,),
+            alias="live",
+        )
+    )
+    loaded = yaml.safe_load(text)
+    assert set(loaded) == {"models", "train", "select", "promote", "cleanup"}
+    assert loaded["models"] == [model, "other"]
+    assert loaded["select"]["metric"] == metric
+    assert loaded["train"]["experiment"] == experiment
+    assert all(isinstance(name, str) and name for name in loaded["train"]["candidates"])
+    assert list(loaded["train"]["candidates"].values()) == [f"python {shlex.quote(path)}"]

@@ -1,0 +1,185 @@
+"""What follows from events: times in production, production at a moment, drift; and what is no event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import snapshot, version
+from hypothesis import given, strategies as st
+from jenkins_mlflow.commands.recorded import from_tags
+from jenkins_mlflow.commands.rollback import recorded_version
+from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.history.book import unwritten
+from jenkins_mlflow.history.event import Event, Place, in_order, read_event
+from jenkins_mlflow.history.timeline import Drift, drifts, production_at, reigns
+from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.tags import PROMOTED_AT, UNWRITTEN_TAG
+
+TARGET = Target("Production", "champion")
+
+
+def place(number: int, model: str = "m") -> Place:
+    return (model, number, number * 1000)
+
+
+def event(time: int, *production: Place, left: tuple[Place, ...] = (), **facts: object) -> Event:
+    work = facts.pop("work", "promotion")
+    return Event(
+        f"{time:013d}",
+        work,  # type: ignore[arg-type]
+        str(facts.pop("model", "m")),
+        production[0][1] if production else None,
+        time,
+        production=production,
+        left=left,
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def told(events: list[Event]) -> list[tuple[int, int | None, int | None]]:
+    return [
+        (
+            reign.place[1],
+            reign.began.time if reign.began else None,
+            reign.ended.time if reign.ended else None,
+        )
+        for reign in reigns(events)
+    ]
+
+
+def test_times_in_production() -> None:
+    """What the first known promotion replaced was there before; a recovery that changes nothing begins nothing."""
+    events = [
+        event(10, place(2), left=(place(1),)),
+        event(20, place(2), work="recovery", at="x"),
+        event(30, place(3), left=(place(2),)),
+        event(40, place(2), left=(place(3),), work="rollback"),
+        event(50, left=(place(2),), work="check"),
+    ]
+    assert told(events) == [(1, None, 10), (2, 10, 30), (3, 30, 40), (2, 40, 50)]
+    assert told(events[::-1]) == told(events)
+    assert production_at(events, 35) == {"m": (place(3),)}
+    assert production_at(events) == {"m": ()}
+    assert production_at(events, 5) == {}
+
+
+def test_what_an_undone_promotion_left_there_was_there_before() -> None:
+    undone = event(10, place(1), work="recovery")
+    assert told([undone]) == [(1, None, None)]
+    assert told([event(5, place(1)), undone]) == [(1, 5, None)]
+
+
+def test_an_exclusive_group_takes_the_other_models_out() -> None:
+    other = place(4, "n")
+    events = [event(10, other, model="n"), event(20, place(1), left=(other,))]
+    assert production_at(events) == {"n": (), "m": (place(1),)}
+
+
+def test_an_event_counts_once_and_the_written_one_counts() -> None:
+    written = event(10, place(1))
+    assert in_order([replace(written, source="unwritten"), written])[0].source == "run"
+    assert len(in_order([written, replace(written, source="unwritten")])) == 1
+
+
+LIVE = {
+    "as recorded": ([version("m", 2, stage="Production")], None),
+    "replaced": (
+        [version("m", 1, stage="Production"), version("m", 2)],
+        (
+            "m: version 1 was put into Production or @champion outside of this tool, some time after "
+            "1970-01-01 00:00:01; recorded is version 2"
+        ),
+    ),
+    "beside": (
+        [version("m", 3, stage="Production"), version("m", 2, stage="Production")],
+        (
+            "m: version 3 was put into Production or @champion beside it outside of this tool, some time after "
+            "1970-01-01 00:00:03; recorded is version 2"
+        ),
+    ),
+    "emptied": (
+        [version("m", 2)],
+        (
+            "m: version 2 was taken out of Production or @champion, or deleted outside of this tool, some time after "
+            "1970-01-01 00:00:00; recorded is version 2"
+        ),
+    ),
+    "made again": (
+        [version("m", 2, created=9000, stage="Production")],
+        (
+            "m: version 2 was put into Production or @champion outside of this tool, some time after "
+            "1970-01-01 00:00:09; recorded is version 2"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LIVE)
+def test_drift(case: str) -> None:
+    versions, words = LIVE[case]
+    found = list(drifts([event(500, place(2))], snapshot(*versions), TARGET))
+    assert [drift.describe(TARGET) for drift in found] == ([words] if words else [])
+
+
+def test_a_model_that_was_never_recorded_has_no_drift() -> None:
+    assert not list(drifts([event(1, place(1))], snapshot(version("n", 1, stage="Production")), TARGET))
+
+
+def test_what_has_no_single_record_offers_no_way_back() -> None:
+    assert Drift("m", (), (place(1),), 0).fixes() == (
+        "jenkins-mlflow history --model m --adopt --reason '...'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "message"),
+    [
+        ([version("m", 1)], "m version 2 was recorded as in production, and was deleted"),
+        ([version("m", 2, created=7)], "m version 2 was recorded as in production, and was deleted"),
+        ([version("m", 2)], "m version 2 is recorded as in production, but it has no record of its own"),
+    ],
+)
+def test_the_history_alone_puts_nothing_into_production(versions: list, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(Refused, match=f"^{message}$"):
+        recorded_version(snapshot(*versions), "m", [event(1, place(2))])
+    recorded = snapshot(version("m", 2, tags={PROMOTED_AT: "2026-01-01"}))
+    assert recorded_version(recorded, "m", [event(1, place(2))]) == 2
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"id": 1}', "[" * 5000, '{"id":"a","work":"x"}'])
+def test_what_is_no_event_is_none(text: str) -> None:
+    assert read_event(text) is None
+    model = Model("m", tags={UNWRITTEN_TAG + "a": text})
+    assert not list(unwritten([model]))
+
+
+def test_an_event_of_another_model_or_under_another_key_does_not_count() -> None:
+    """Anybody who may edit one model can write tags there, but only of that model."""
+    text = event(1, place(1)).to_json()
+    key = f"{UNWRITTEN_TAG}{1:013d}"
+    assert [e.time for e in unwritten([Model("m", tags={key: text})])] == [1]
+    assert not list(
+        unwritten([Model("n", tags={key: text}), Model("m", tags={UNWRITTEN_TAG + "other": text})])
+    )
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "9999999-01-01", "2026-13-01T00:00:00+00:00"])
+def test_a_tag_that_is_no_time_tells_nothing(text: str) -> None:
+    assert not list(from_tags([version("m", 1, tags={PROMOTED_AT: text})]))
+
+
+numbers = st.integers(1, 4)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.lists(numbers, max_size=2, unique=True)), max_size=8))
+def test_the_times_and_the_moments_agree(rows: list[tuple[int, list[int]]]) -> None:
+    """At every moment the reigns that last are what production_at says, whatever the events are."""
+    events = [event(time * 10 + at, *map(place, serving)) for at, (time, serving) in enumerate(rows)]
+    for moment in range(0, 520, 5):
+        lasting = {
+            reign.place
+            for reign in reigns(events)
+            if reign.began and reign.began.time <= moment and (not reign.ended or reign.ended.time > moment)
+        }
+        assert lasting == {*production_at(events, moment).get("m", ())}
