@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import pytest
@@ -19,6 +17,7 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from support.registries import NOW, REGISTRIES, RULES, TARGET
+from support.steps import steps_of
 
 
 def plan(group: Snapshot, **rules: object) -> CleanupPlan:
@@ -329,25 +328,6 @@ def test_a_second_cleanup_finds_nothing(group: Snapshot, rules: dict[str, object
     going = doomed(group, rules, select)
     left = snapshot(*(v for v in group.versions() if (v.model, v.number) not in going))
     assert doomed(left, rules, select) == set()
-
-
-def steps_of(work: Callable[[], object]) -> int:
-    """How many steps the interpreter takes for it: no clock, so a busy machine changes nothing."""
-    steps = 0
-
-    def count(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal steps
-        frame.f_trace_opcodes = True
-        steps += event == "opcode"
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return steps
 
 
 def test_the_work_grows_with_the_versions_and_no_faster() -> None:

@@ -119,10 +119,9 @@ class Steps:
         if not self._retire_at_once():
             return False
         for change in self._table.pending:
-            seen = states(self._table, self._live)
-            if change.model == self._table.model or is_settled(change, seen[change]):
+            if change.model == self._table.model or self._is_settled(change):
                 continue
-            self._require_promoted(seen)
+            self._require_promoted(states(self._table, self._live))
             if not (self._retire(change) if change.is_stage else self._move_alias(change)):
                 return False
         return True
@@ -249,13 +248,16 @@ class Steps:
 
     def _transitions(self, changes: Sequence[Change]) -> list[Transition]:
         """The stage changes that are still to be made, with the versions as they were at the last look."""
-        seen = states(self._table, self._live)
         found = [
             (self._live.require(change.model).version(int(change.mark)), str(change.wanted))
             for change in changes
-            if not is_settled(change, seen[change])
+            if not self._is_settled(change)
         ]
         return [Transition(version, stage) for version, stage in found if version is not None]
+
+    def _is_settled(self, change: Change) -> bool:
+        """By the last look."""
+        return is_settled(change, state(change, self._table, self._live))
 
     def _move_alias(self, change: Change) -> bool:
         return self._try(ALIAS, functools.partial(self._point, change), [change])

@@ -98,7 +98,8 @@ class Undo:
             LockLost: this process must not write any more.
         """
         live = self._read()
-        back = [c for c in changes_back(table, live, self._target) if only is None or c in only]
+        chosen = set(table.changes if only is None else only)
+        back = [change for change in changes_back(table, live, self._target) if change in chosen]
         first = [change for change in back if restores(change, self._target)]
         failed = [text for change in first if allowed(change) and (text := self._take_back(change, live))]
         failed += [
@@ -106,7 +107,7 @@ class Undo:
             for change in first
             if not allowed(change)
         ]
-        rest = [change for change in back if change not in first]
+        rest = [change for change in back if not restores(change, self._target)]
         if rest and (why := self._would_empty(table, live)):
             return Undone(tuple(failed), "" if failed else why)
         failed += [text for change in rest if (text := self._take_back(change, live))]

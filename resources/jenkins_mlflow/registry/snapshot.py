@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -143,8 +144,12 @@ class Snapshot:
 
     models: tuple[Model, ...] = ()
 
+    @functools.cached_property
+    def _by_name(self) -> Mapping[str, Model]:
+        return {model.name: model for model in self.models}
+
     def model(self, name: str) -> Model | None:
-        return next((model for model in self.models if model.name == name), None)
+        return self._by_name.get(name)
 
     def require(self, name: str) -> Model:
         """The model of this name.
