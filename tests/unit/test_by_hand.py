@@ -11,6 +11,7 @@ from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.notice_steps import Facts, ui_steps
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import plan_promotion
+from jenkins_mlflow.promotion.rights import forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target
@@ -114,7 +115,8 @@ def group_without_alias() -> World:
 def promote(registry: MemoryRegistry) -> Outcome:
     plan = plan_promotion(registry.snapshot(["m", "n"]), "m", 2, EXCLUSIVE)
     methods, writer = [Stage(registry)], Writer(RetryPolicy(attempts=1))
-    return Promotion(registry, plan, methods, writer, group=("m", "n")).apply({})
+    refusal = forbidden(registry, plan.table)
+    return Promotion(registry, plan, methods, writer, group=("m", "n"), forbidden=refusal).apply({})
 
 
 def test_who_could_not_retire_the_others_changes_nothing() -> None:

@@ -17,6 +17,7 @@ from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, already
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.promotion.record import given
+from jenkins_mlflow.promotion.rights import Forbidden, forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Version
@@ -122,7 +123,12 @@ class Kept:
 
 
 def promotion(
-    session: Session, registry: Registry, plan: Plan, lock: Lock, keeper: Keeper = NO_KEEPER
+    session: Session,
+    registry: Registry,
+    plan: Plan,
+    lock: Lock,
+    keeper: Keeper = NO_KEEPER,
+    refused: Forbidden | None = None,
 ) -> Promotion:
     """The promotion of a plan under a lock, by the config's methods."""
     held = registry.under(lock)
@@ -135,6 +141,7 @@ def promotion(
         alias_fallback=session.alias_fallback,
         confirm=lock.confirm,
         keeper=keeper,
+        forbidden=refused,
     )
 
 
@@ -146,13 +153,14 @@ def _apply(
     work = "rollback" if begun.work == "rollback" else "promote"
     session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
     book = session.book(registry)
+    refused = forbidden(registry, plan.table)  # before the lock: others wait for that
 
     def waiting() -> None:
         refuse_if_overtaken(registry, plan, session.config.models)
 
     with session.lock_for(registry, work, plan.table, waiting) as lock:
         keeper = Kept(session, plan, begun, tags, book, lock, registry.under(lock))
-        outcome = promotion(session, registry, plan, lock, keeper).apply(tags, begun)
+        outcome = promotion(session, registry, plan, lock, keeper, refused).apply(tags, begun)
     outcome = replace(outcome, lock_seconds=round(lock.held, 3))
     book.write(_told(outcome, plan))
     return outcome

@@ -16,13 +16,14 @@ from jenkins_mlflow.promotion.copying import with_the_copy
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
 from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, Status, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
+from jenkins_mlflow.promotion.rights import Forbidden
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
 from jenkins_mlflow.registry.change import NEW, Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
-from jenkins_mlflow.registry.writer import Writer
+from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import METHOD
 
 
@@ -48,6 +49,7 @@ class Promotion:
         alias_fallback: Whether the alias alone may be set when no method can set the stage.
         confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
         keeper: Keeps what became of it.
+        forbidden: What this account may not do; nothing is tried then.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Promotion:
         alias_fallback: bool = True,
         confirm: Callable[[], None] = lambda: None,
         keeper: Keeper = NO_KEEPER,
+        forbidden: Forbidden | None = None,
     ) -> None:
         self._registry = registry
         self._plan = plan
@@ -71,6 +74,7 @@ class Promotion:
         self._alias_fallback = alias_fallback
         self._confirm = confirm
         self._keeper = keeper
+        self._forbidden = forbidden
         self._steps = self._steps_of(plan.table, Snapshot())
         self._intent_tags: tuple[str, ...] = ()
 
@@ -149,8 +153,9 @@ class Promotion:
 
     def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
         steps = self._steps
-        if forbidden := steps.forbidden():
-            return self._by_hand(forbidden)
+        if self._forbidden:
+            self._writer.record(Attempt(ALIAS, 0, "skipped", error=self._forbidden.why))
+            return self._by_hand()
         try:
             by_alias = steps.needs_no_stage()
             aliased = by_alias and steps.set_own_alias()
@@ -202,17 +207,13 @@ class Promotion:
         self._keeper.done(outcome)
         return self._not_undone(outcome) if self._steps.undone.failed else self._close(outcome)
 
-    def _by_hand(self, forbidden: str = "") -> Outcome:
-        """Nothing was promoted: everything goes back, and a person is asked.
-
-        Args:
-            forbidden: Why nothing was tried, if so.
-        """
+    def _by_hand(self) -> Outcome:
+        """Nothing was promoted: everything goes back, and a person is asked."""
         blocked = self._steps.pending(self._read())
         failed = bool(self._steps.undo().failed)
         undone = "not all of it could be undone" if failed else "all was undone"
-        if forbidden:
-            why = f"{forbidden}; nothing in production was changed"
+        if self._forbidden:
+            why = f"{self._forbidden.what}; nothing in production was changed"
         elif any(change.is_stage and change.model == self._table.model for change in blocked):
             why = "every method failed; a person must promote it by hand"
         elif blocked:

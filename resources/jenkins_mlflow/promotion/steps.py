@@ -12,13 +12,12 @@ from jenkins_mlflow.methods.alias import NAME as ALIAS, point
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.promotion.changes import State, Table, is_settled, state, states, strangers
+from jenkins_mlflow.promotion.rights import FEW
 from jenkins_mlflow.promotion.undo import Undo, Undone
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
-
-_FEW = 8  # models that leave production one after the other: threads would gain nothing
 
 
 class Overtaken(Exception):
@@ -62,22 +61,6 @@ class Steps:
         self._first = self._live = first
         self.undone = Undone()
         """What undoing came to, the last time."""
-
-    def forbidden(self) -> str:
-        """What this account may not do at the end, found out before the first change; empty if nothing.
-
-        MLflow's basic-auth lets an account with EDIT set an alias and not take one away. So it could neither retire
-        another model of an exclusive group, nor undo what it had done until then.
-        """
-        taken = [change for change in self._table.pending if not change.is_stage and change.wanted is None]
-        workers = WORKERS if len(taken) > _FEW else 1
-        refused = self._registry.why_no_alias_can_be_deleted
-        reasons = side_by_side(lambda change: refused(change.model), taken, workers=workers)
-        for change, why in zip(taken, reasons, strict=True):
-            if why:
-                self._writer.record(Attempt(ALIAS, 0, "skipped", error=why))
-                return f"this account may not take alias {change.mark} away from {change.model}"
-        return ""
 
     def needs_no_stage(self) -> bool:
         """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
@@ -136,7 +119,7 @@ class Steps:
         if not others:
             return True
         self._require_promoted(seen)
-        workers = WORKERS if len(others) > _FEW else 1
+        workers = WORKERS if len(others) > FEW else 1
         made = side_by_side(self._retire_model, list(others.values()), workers=workers)
         seen, back = self._look(), False
         for change, label, accepted in itertools.chain.from_iterable(made):
