@@ -14,7 +14,7 @@ import pytest
 from builders import version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cleanup.apply import apply_cleanup, batches
+from jenkins_mlflow.cleanup.apply import BATCH, apply_cleanup, batches
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
 from jenkins_mlflow.commands.cleanup import Wish, clean_up
 from jenkins_mlflow.commands.session import Session
@@ -243,10 +243,11 @@ def test_models_that_someone_works_on_are_left_for_the_next_run(make_server: Mak
 
 
 def test_a_batch_holds_whole_models() -> None:
-    """About eighty deletions to a lock, one model never in two, and all names fit into the lock's tag."""
-    items = [Item(version(f"m{n}", v), "delete", "") for n in range(10) for v in range(1, 16)]
+    """About so many deletions to a lock, one model never in two, and all names fit into the lock's tag."""
+    items = [Item(version(f"m{n}", v), "delete", "") for n in range(10) for v in range(1, 36)]
     found = list(batches(items))
-    assert [len(batch) for batch in found] == [75, 75]
+    assert BATCH == 200
+    assert [len(batch) for batch in found] == [175, 175]
     assert [item for batch in found for item in batch] == items
     long = [Item(version("x" * 250 + str(n), 1), "delete", "") for n in range(12)]
     assert [len(batch) for batch in batches(long)] == [5, 5, 2]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MakeServer
+from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -62,6 +62,19 @@ def test_each_other_model_costs_four_requests(
     assert counts[f"DELETE {ALIAS}"] == 2 * MANY  # one that it does not have is what asks for the right
     # planned; before the first write; after the stage, the alias, the others; the last look
     assert counts["GET registered-models/search"] == counts["GET model-versions/search"] == 6
+
+
+def test_the_rights_are_asked_for_before_the_lock(
+    group: str, make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], run_cli: RunCli
+) -> None:
+    """One request for each other model: nobody has to wait for those."""
+    proxy = make_proxy(make_server())
+    command = ["promote", "--model", first(group), "--version", "1", "--models", group]
+    done = run_cli(*command, "--tracking-uri", proxy.url, env={"MLOPS__PROMOTE__EXCLUSIVE": "true"})
+    assert done.code == 0, done.stderr
+    sent = [request.endpoint for request in proxy.requests if request.method != "GET"]
+    sent = [endpoint for endpoint in sent if not endpoint.endswith("search")]
+    assert sent[: MANY + 1] == [ALIAS] * MANY + ["registered-models/create"]
 
 
 def test_many_models_leave_side_by_side(

@@ -12,6 +12,7 @@ from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import now, tags_over
 from jenkins_mlflow.promotion.recovery import Recovered, Recovery
+from jenkins_mlflow.promotion.rights import forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy
@@ -46,7 +47,8 @@ def promote(
     rules = Promote(**{"methods": METHODS, **{key: options.pop(key) for key in keys if key in options}})  # type: ignore[arg-type]
     methods = load_methods(registry, rules)
     writer = Writer(QUICK, sleep=lambda seconds: None, show=options.pop("show", lambda attempt: None))  # type: ignore[arg-type]
-    promotion = Promotion(registry, plan, methods, writer, group=group, **options)  # type: ignore[arg-type]
+    refusal = forbidden(registry, plan.table)
+    promotion = Promotion(registry, plan, methods, writer, group=group, forbidden=refusal, **options)  # type: ignore[arg-type]
     begun = Begun(at=now(), by="tester")
     return promotion.apply({PROMOTED_BY: "tester", PROMOTED_AT: begun.at, **tags_over(plan.replaces)}, begun)
 
