@@ -160,6 +160,19 @@ def number(value: float, beside: float | None = None) -> str:
     return repr(value)
 
 
+def difference(new: float, old: float, beside: float | None = None) -> str:
+    """How far two metric values are apart, with no more digits than people are shown of the values: `0.0019`.
+
+    Args:
+        new, old: They.
+        beside: As for ``number``.
+    """
+    apart = abs(new - old)
+    text = f"{apart:.4f}".rstrip("0").rstrip(".")
+    tells = float(text) != 0 and (beside is None or text != number(beside))
+    return text if tells else number(apart, beside)
+
+
 def _rounded(value: float, digits: int) -> str:
     if not 1 <= abs(value) < 10**9:
         return f"{value:.{digits}g}"

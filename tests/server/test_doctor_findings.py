@@ -39,7 +39,10 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 def doctor(zygote: Zygote, url: str, name: str, *options: str, **env: str) -> Ended:
     quiet = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", **env}
-    return zygote.run("doctor", f"--models={name}", f"--tracking-uri={url}", *options, **quiet)
+    done = zygote.run("doctor", f"--models={name}", f"--tracking-uri={url}", *options, **quiet)
+    problems = [finding["message"] for finding in done.doc["findings"] if finding["status"] == "problem"]
+    assert all(problem in done.doc["message"] for problem in problems), "the message names every problem"
+    return done
 
 
 def found(ended: Ended, what: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from jenkins_mlflow.results.base import document
 from jenkins_mlflow.terminal import Terminal
 from support.proxy import CountingProxy, meanwhile, respond
 from support.s3 import BUCKET, S3, start_s3
-from support.seeding import client
+from support.seeding import Spec, client, seed
 from support.servers import Server, clean_environ, start_server
 from support.stored import disk_usage, predictions, register
 from test_cleanup import clean, left
@@ -81,6 +81,18 @@ def test_what_was_deleted_is_freed_and_the_rest_still_predicts(
     assert predictions(server.url, uris) == {uri: [42] for uri in uris}
     again = run_cli("reclaim", "--mode=artifacts", "--grace=0s", "--yes", *on)
     assert (again.doc["status"], again.doc["freed"]) == ("nothing", 0)
+
+
+def test_a_mistyped_model_gets_the_nearest_name(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Nothing was deleted of it, and it is not registered: that is no success."""
+    server = make_server()
+    seed(server.url, {"reclaim-typo": [Spec()]})
+    done = run_cli("reclaim", "--model=reclaim-tyop", "--mode=artifacts", f"--tracking-uri={server.url}")
+    assert done.code != 0
+    assert "there is no registered model 'reclaim-tyop'" in done.stderr
+    assert 'the nearest name is "reclaim-typo"' in done.stderr
+    there = run_cli("reclaim", "--model=reclaim-typo", "--mode=artifacts", f"--tracking-uri={server.url}")
+    assert there.code == 0, there.stderr
 
 
 def test_beside_mlflow_gc(make_server: MakeServer, tmp_path: Path) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 
 import pytest
-from jenkins_mlflow.text import argument, markdown, number, one_line, plural, printable, redact, span
+from jenkins_mlflow.text import (
+    argument,
+    difference,
+    markdown,
+    number,
+    one_line,
+    plural,
+    printable,
+    redact,
+    span,
+)
 
 SECRETS = ("s3cret", "cret", "TOKEN", "hunter2")
 
@@ -144,3 +154,19 @@ def test_a_time_is_never_rounded_up(seconds: float | None, said: str) -> None:
     """What is younger than 7 days is at most 6 days old; one unit and a bit is told in the smaller unit."""
     assert span(seconds) == said
     assert span(seconds, " ago") == (f"{said} ago" if said else "")
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "beside", "said"),
+    [
+        (0.9123, 0.914247, None, "0.0019"),
+        (0.95, 0.9, None, "0.05"),
+        (0.90002, 0.9, None, "2e-05"),
+        (12.0, 2.5, None, "9.5"),
+        (0.90196, 0.9, 0.002, "0.00196"),
+    ],
+)
+def test_a_difference_has_the_digits_of_the_values(
+    new: float, old: float, beside: float | None, said: str
+) -> None:
+    assert difference(new, old, beside) == said

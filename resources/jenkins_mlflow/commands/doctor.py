@@ -53,8 +53,8 @@ def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None)
     drifted = [finding for finding in problems if finding.drift]
     status: Status = "fine" if not problems else "drift" if problems == drifted else "problems"
     message = f"{plural(len(problems), 'problem')} found" if problems else "no problem found"
-    if drifted:
-        message += f": {'; '.join(finding.message for finding in drifted)}"
+    if problems:
+        message += f": {'; '.join(finding.message for finding in problems)}"
     return DoctorResult(status=status, message=message, findings=tuple(findings))
 
 

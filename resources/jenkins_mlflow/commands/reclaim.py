@@ -13,6 +13,7 @@ from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.pieces import Freed, Piece
 from jenkins_mlflow.cleanup.reclaim import Reclaim
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
+from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
@@ -79,6 +80,7 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     Raises:
         UsageError: the options make no sense together, or the config says that nothing is freed.
         Refused: a person would have to be asked, and there is none; or this account may not see every model.
+        NotFound: the named model does not exist, and nothing was deleted of it.
     """
     rules = session.config.cleanup.reclaim
     wish.check(rules.mode)
@@ -87,6 +89,8 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     now = registry.now()
     work = _work(session, registry, wish, now)
     pieces = work.measured(work.plan())
+    if wish.model and not pieces and wish.model not in registry.names():
+        raise no_such_model(registry, wish.model)
     if wish.orphans:
         pieces = tuple(piece for piece in pieces if piece.files != 0)
     doomed = [piece for piece in pieces if piece.action == "reclaim"]

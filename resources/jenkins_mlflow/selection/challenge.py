@@ -10,7 +10,7 @@ from typing import Literal
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
-from jenkins_mlflow.text import number
+from jenkins_mlflow.text import difference, number
 
 Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
 
@@ -55,16 +55,16 @@ def challenge(best: Version, production: Sequence[Version], rules: Select, targe
             f"{why_missing(champion, rules.metric)}"
         )
         return Challenge("selected", reason, f"Selected {shown}: {reason}.")
-    difference = _difference(value, old)
+    apart = _apart(value, old, rules.min_improvement)
     if _is_better(value, old, rules):
-        reason = f"{difference} than the champion {short_name(champion, beside=best)} ({number(old)})"
+        reason = f"{apart} than the champion {short_name(champion, beside=best)} ({number(old)})"
         return Challenge("selected", reason, f"Selected {shown}, {reason}.")
     if value == old:
         short = "the same; a tie keeps the champion"
     elif (value > old) == (rules.direction == "maximize"):
-        short = f"{difference}; select.min_improvement asks for {number(rules.min_improvement)}"
+        short = f"{apart}; select.min_improvement asks for {number(rules.min_improvement)}"
     else:
-        short = difference
+        short = apart
     message = (
         f"Kept {short_name(champion)} ({number(old)}). "
         f"Best challenger: {short_name(best, beside=champion)} with {number(value)}, {short}."
@@ -88,8 +88,8 @@ def _is_better(new: float, old: float, rules: Select) -> bool:
     return gain > 0 and (gain >= needed or math.isclose(gain, needed, rel_tol=1e-9, abs_tol=1e-12))
 
 
-def _difference(new: float, old: float) -> str:
-    return f"{number(abs(new - old))} {'higher' if new > old else 'lower'}"
+def _apart(new: float, old: float, needed: float) -> str:
+    return f"{difference(new, old, needed or None)} {'higher' if new > old else 'lower'}"
 
 
 def _unmeasured(best: Version, value: float, unmeasured: Version, rules: Select) -> Challenge:
