@@ -160,7 +160,7 @@ class Reader:
         """
         uri = self.storage_uri(name, number)
         if host := foreign_host(uri, self.connection.uri):
-            raise FilesUnknown(f"its source names another host, {host}, and the login is not sent there")
+            raise FilesUnknown(f"its files are on another host, {host}, and the login is not sent there")
         path = local_path(uri)
         if path is not None:
             if not path.exists() and self.connection.over_http:
