@@ -19,6 +19,7 @@ from jenkins_mlflow.registry import lock as locks
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Model
@@ -367,3 +368,29 @@ def test_who_holds_the_lock_with_the_key_is_waited_for(scene: Scene) -> None:
             code, shown = each.run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
             assert (code, "is being worked on by" in shown) == (5, True), shown
     assert marks(scene) == before
+
+
+@pytest.fixture
+def cleaned(scene: Scene) -> Iterator[str]:
+    """A model of its own, with two versions."""
+    name = "signed-cleaned"
+    seed(scene.accounts.url(), {name: [Spec(), Spec()]})
+    give_files(scene.accounts, name)
+    yield name
+    scene.registry("admin").lower_flag(name)  # deletes the model
+
+
+def test_a_cleanup_with_the_key_deletes_and_restores(cleaned: str, scene: Scene) -> None:
+    """What it writes down of a version can be read again; which of its tags are signed is told from the tags."""
+    admin = scene.registry("admin")
+    admin.record(cleaned, 1, {PROMOTED_AT: "2026"})
+    admin.tag_version(cleaned, 1, {METHOD: "stage"})
+    admin.set_alias(cleaned, "champion", 2)
+    group = f"--models={cleaned}"
+    code, shown = scene.run("admin", {}, "cleanup", group, "--yes", "--keep-last=1", "--min-age=0s")
+    assert (code, [version.number for version in admin.model(cleaned).versions]) == (0, [2]), shown
+    (entry,) = Journal(admin).read(cleaned)
+    assert entry.version.record == {PROMOTED_AT: "2026"}
+    code, shown = scene.run("admin", {}, "restore", f"--model={cleaned}", "--version=1")
+    assert code == 0, shown
+    assert admin.version(cleaned, 3).record == {}
