@@ -244,6 +244,22 @@ def test_an_old_intent_written_again_brings_back_no_more_than_it_replaced(scene:
     assert marks(scene) == before
 
 
+def test_an_old_intent_written_again_signs_no_record(scene: Scene) -> None:
+    """A promotion of OWN's version 2 was undone. Mallory kept its intent, and puts the version into production."""
+    text = the_intent(
+        scene, 2, [OWN, 2, "None", "Production"], [OWN, "champion", 1, 2], [OWN, 1, "Production", "Archived"]
+    )
+    mallory = scene.registry(MALLORY)
+    mallory.set_stage(OWN, 2, "Production")
+    mallory.set_stage(OWN, 1, "Archived")
+    mallory.set_alias(OWN, "champion", 2)
+    for key, value in Keys((KEY,)).intent(OWN, {INTENT_TAG: text}).items():
+        mallory.tag_model(OWN, key, value)
+    code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", "--recover")
+    assert scene.registry("admin").version(OWN, 2).record == {}, (code, shown)
+    assert "is in production; its record is not signed: promote the version again for that" in shown
+
+
 RECORDS: Mapping[str, dict[str, str]] = {
     "made up": {PROMOTED_AT: "2026", METHOD: "stage", BEFORE: json.dumps([[TEAM, 2, 0]])},
     "one tag changed": {BEFORE: json.dumps([[TEAM, 1, 0], [TEAM, 2, 0]])},
