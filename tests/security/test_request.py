@@ -62,6 +62,34 @@ def test_a_command_can_print_what_it_likes_and_is_not_the_runner(tmp_path: Path)
     assert seen["MLFLOW_TRACKING_TOKEN"] == "the-teams-own"  # a training logs to the server
 
 
+def test_what_a_library_prints_is_not_the_answer(tmp_path: Path) -> None:
+    """Whatever writes to the process's own standard output, past Python too: it is in the build's log."""
+    noisy = (
+        "import os; from jenkins_mlflow.agent import request; real = request.run\n"
+        "def run(*given):\n"
+        "    os.write(1, os.environb[b'SAID'])\n"
+        "    return real(*given)\n"
+        "request.run = run; request.main()"
+    )
+    environ = clean_environ(
+        JENKINS_MLFLOW_REQUEST='{"command": "list", "options": {}}',
+        JENKINS_MLFLOW_NONCE=NONCE,
+        SAID=f"{NONCE} {{}}\n",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", noisy],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line.partition(" ")[2])["command"] == "list"
+    assert f"{NONCE} {{}}" in done.stderr
+
+
 VALUES: Any = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)
 
 

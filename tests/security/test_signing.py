@@ -19,6 +19,7 @@ from jenkins_mlflow.registry import lock as locks
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Model
@@ -243,6 +244,22 @@ def test_an_old_intent_written_again_brings_back_no_more_than_it_replaced(scene:
     assert marks(scene) == before
 
 
+def test_an_old_intent_written_again_signs_no_record(scene: Scene) -> None:
+    """A promotion of OWN's version 2 was undone. Mallory kept its intent, and puts the version into production."""
+    text = the_intent(
+        scene, 2, [OWN, 2, "None", "Production"], [OWN, "champion", 1, 2], [OWN, 1, "Production", "Archived"]
+    )
+    mallory = scene.registry(MALLORY)
+    mallory.set_stage(OWN, 2, "Production")
+    mallory.set_stage(OWN, 1, "Archived")
+    mallory.set_alias(OWN, "champion", 2)
+    for key, value in Keys((KEY,)).intent(OWN, {INTENT_TAG: text}).items():
+        mallory.tag_model(OWN, key, value)
+    code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", "--recover")
+    assert scene.registry("admin").version(OWN, 2).record == {}, (code, shown)
+    assert "is in production; its record is not signed: promote the version again for that" in shown
+
+
 RECORDS: Mapping[str, dict[str, str]] = {
     "made up": {PROMOTED_AT: "2026", METHOD: "stage", BEFORE: json.dumps([[TEAM, 2, 0]])},
     "one tag changed": {BEFORE: json.dumps([[TEAM, 1, 0], [TEAM, 2, 0]])},
@@ -367,3 +384,29 @@ def test_who_holds_the_lock_with_the_key_is_waited_for(scene: Scene) -> None:
             code, shown = each.run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
             assert (code, "is being worked on by" in shown) == (5, True), shown
     assert marks(scene) == before
+
+
+@pytest.fixture
+def cleaned(scene: Scene) -> Iterator[str]:
+    """A model of its own, with two versions."""
+    name = "signed-cleaned"
+    seed(scene.accounts.url(), {name: [Spec(), Spec()]})
+    give_files(scene.accounts, name)
+    yield name
+    scene.registry("admin").lower_flag(name)  # deletes the model
+
+
+def test_a_cleanup_with_the_key_deletes_and_restores(cleaned: str, scene: Scene) -> None:
+    """What it writes down of a version can be read again; which of its tags are signed is told from the tags."""
+    admin = scene.registry("admin")
+    admin.record(cleaned, 1, {PROMOTED_AT: "2026"})
+    admin.tag_version(cleaned, 1, {METHOD: "stage"})
+    admin.set_alias(cleaned, "champion", 2)
+    group = f"--models={cleaned}"
+    code, shown = scene.run("admin", {}, "cleanup", group, "--yes", "--keep-last=1", "--min-age=0s")
+    assert (code, [version.number for version in admin.model(cleaned).versions]) == (0, [2]), shown
+    (entry,) = Journal(admin).read(cleaned)
+    assert entry.version.record == {PROMOTED_AT: "2026"}
+    code, shown = scene.run("admin", {}, "restore", f"--model={cleaned}", "--version=1")
+    assert code == 0, shown
+    assert admin.version(cleaned, 3).record == {}

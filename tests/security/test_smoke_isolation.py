@@ -22,12 +22,13 @@ from jenkins_mlflow.config import schema
 from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import ConfigError
 from jenkins_mlflow.hidden import hide_process
-from jenkins_mlflow.promotion.model_code import code_in
+from jenkins_mlflow.promotion.model_code import code_in, code_on_loading
 from jenkins_mlflow.promotion.smoke_runner import foreign_host
 from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answer, smoke_test
 from jenkins_mlflow.registry import connection
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Version
 from mlflow.pyfunc.model import PythonModel
 from support.servers import Server
@@ -149,6 +150,37 @@ def test_what_runs_code_on_loading(described: object, code: str) -> None:
     assert bool(found) == bool(code)
 
 
+DATA_ONLY = "flavors: {python_function: {loader_module: mlflow.onnx}}\n"
+DOUBLED = "a0: &a0 [x]\n" + "".join(
+    f"a{number}: &a{number} [*a{number - 1}, *a{number - 1}]\n" for number in range(1, 25)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (DATA_ONLY, ""),
+        (
+            f"{DATA_ONLY}#{'x' * 1_000_000}\nflavors: {{python_function: {{loader_module: mlflow.pyfunc.model}}}}\n",
+            "its MLmodel is longer than 1,000,000 characters",
+        ),
+        (
+            DOUBLED
+            + "flavors: {python_function: {loader_module: mlflow.xgboost}, xgboost: {model_class: *a24}}\n",
+            "its MLmodel names no flavor that can be read",
+        ),
+        ("a: !!int x\n", "its MLmodel names no flavor that can be read"),
+        ("a: !!timestamp x\n", "its MLmodel names no flavor that can be read"),
+        ("[" * 100_000, "its MLmodel names no flavor that can be read"),
+    ],
+    ids=["data", "longer than what is read", "doubled 24 times", "no number", "no time", "deep"],
+)
+def test_a_description_is_read_whole_and_without_end_of_memory(text: str, why: str, tmp_path: Path) -> None:
+    """MLflow reads all of it: what follows the part that was looked at would count."""
+    (tmp_path / "MLmodel").write_text(text, encoding="utf-8")
+    assert code_on_loading(tmp_path) == why
+
+
 def test_code_is_not_refused_and_installed_at_once(tmp_path: Path) -> None:
     """An environment is made of packages that the model names: installing them runs code."""
     (tmp_path / "mlops.yaml").write_text(
@@ -172,6 +204,8 @@ def test_code_is_not_refused_and_installed_at_once(tmp_path: Path) -> None:
         ("http://mlflow.example:6000/1", "mlflow.example:6000"),
         ("https://mlflow.example:5000@evil.example/1", "evil.example"),
         ("http://[", "http://["),
+        ("https://mlflow.example:5000/1", "https://mlflow.example:5000"),
+        ("http://evil.example\\@mlflow.example:5000/1", "http://evil.example\\@mlflow.example:5000/1"),
     ],
 )
 def test_the_login_goes_to_the_tracking_server_alone(where: str, host: str) -> None:
@@ -198,11 +232,19 @@ class Listener(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-@pytest.mark.parametrize("scheme", ["mlflow-artifacts", "http"])
+def names_host(client: mlflow.MlflowClient, kind: str, host: str) -> str:
+    """A source that leads to a host: by its own address, or by that of a run whose experiment lies there."""
+    if kind != "runs":
+        return f"{kind}://{host}/1/a/artifacts/model"
+    experiment = client.create_experiment(f"at {host}", artifact_location=f"mlflow-artifacts://{host}/1")
+    return f"runs:/{client.create_run(experiment).info.run_id}/model"
+
+
+@pytest.mark.parametrize("kind", ["mlflow-artifacts", "http", "runs"])
 def test_no_login_is_sent_where_a_source_points(
-    scheme: str, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever may register a version may name any host as its source."""
+    """Whoever may register a version may name any host as its source: neither smoke test nor rollback goes there."""
     server, name = make_server(), f"spy-{next(numbers)}"
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "promoter")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
@@ -211,15 +253,20 @@ def test_no_login_is_sent_where_a_source_points(
         host = f"127.0.0.1:{other.server_port}"
         client = mlflow.MlflowClient(server.store_uri, server.store_uri)  # 3.17 refuses it, 2.22 does not
         client.create_registered_model(name)
-        client.create_model_version(name, source=f"{scheme}://{host}/1/a/artifacts/model")
-        version = Registry(connect(server.url)).version(name, 1)
-        checked = smoke_test(SmokeTest(python=sys.executable), version, server.url, tmp_path)
+        client.create_model_version(name, source=names_host(client, kind, host))
+        registry = Registry(connect(server.url))
+        checked = smoke_test(
+            SmokeTest(python=sys.executable), registry.version(name, 1), server.url, tmp_path
+        )
+        with pytest.raises(FilesUnknown) as unknown:
+            registry.has_files(name, 1)
         other.shutdown()
     assert Listener.heard == []
     assert (checked.passed, checked.reason) == (
         False,
         f"its files are on another host than the tracking server, {host}: not fetched",
     )
+    assert str(unknown.value) == f"its files are on another host, {host}, and the login is not sent there"
 
 
 class Trap:

@@ -30,13 +30,14 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, RetryPolicy, classify
+from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal, Reclaimed
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
-from jenkins_mlflow.registry.storage import Measured, Storage
+from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
 from jenkins_mlflow.registry.store import StoreDoor
 from support.proxy import Answer, CountingProxy, Fault as Breakage, drop_after, drop_before, respond
 from support.seeding import Spec, client, seed
@@ -922,6 +923,23 @@ def test_the_login_goes_to_no_host_that_a_source_names(
             registry.has_files("m", 1)
         assert (
             str(caught.value)
-            == f"its source names another host, {other.place}, and the login is not sent there"
+            == f"its files are on another host, {other.place}, and the login is not sent there"
         )
     assert other.seen == []
+
+
+@pytest.mark.parametrize("uri", ["runs:/0123/model", "models:/m-1", "models:/m/1", "mlflow-artifacts://{}/1"])
+def test_mlflows_client_takes_no_login_to_another_server(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the environment's login, which is of the first server; runs and models are looked up with that, too."""
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ada")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "pa$s")
+    with recorder() as server:
+        registry = Registry(connect(f"http://{server.place}", account={}), ONCE)
+        where = uri.format(server.place)
+        monkeypatch.setattr(registry, "storage_uri", lambda name, number: where)
+        with pytest.raises(FilesUnknown, match="MLflow's client would send it the login of another server"):
+            registry.has_files("m", 1)
+        if where.startswith(("runs:", "models:")):
+            with pytest.raises(OutOfReach, match="with the login of another server"):
+                Files(registry).listing(where)
+    assert server.seen == []

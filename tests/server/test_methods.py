@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import MakeServer, RunCli
@@ -12,7 +14,7 @@ from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.methods.choice import load_methods
-from jenkins_mlflow.methods.file_store import is_this_host
+from jenkins_mlflow.methods.file_store import FileStore, is_this_host
 from jenkins_mlflow.methods.known_faults import ServerFaults, keeps_files, logged_model_id
 from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.outcome import Outcome
@@ -20,7 +22,7 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import RetryPolicy, classify
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from support.promoting import promote
 from support.proxy import CountingProxy, drop_after, respond
@@ -337,3 +339,34 @@ def test_an_exclusive_group_with_copies_leaves_no_other_champion(healthy: Server
 def test_only_a_server_on_this_host_may_say_where_its_folder_is(uri: str, here: bool) -> None:
     """Another one could point at any local store."""
     assert is_this_host(uri) is here
+
+
+@pytest.mark.parametrize(
+    ("uri", "found"),
+    [("http://192.0.2.1:5000", False), ("http://127.0.0.1:9", True)],
+    ids=["elsewhere", "here"],
+)
+def test_a_server_elsewhere_opens_no_folder_of_this_host(uri: str, found: bool, tmp_path: Path) -> None:
+    """It says where the version's files are, and could name any local store that has such a version."""
+    (tmp_path / "models" / "m" / "version-1").mkdir(parents=True)
+    (tmp_path / "models" / "m" / "version-1" / "meta.yaml").touch()
+    registry: Any = SimpleNamespace(
+        connection=SimpleNamespace(uri=uri, over_http=True),
+        storage_uri=lambda name, number: f"file://{tmp_path}/1/a/artifacts",
+    )
+    folder = FileStore(registry, None)._find(Version("m", 1))
+    assert folder == (tmp_path if found else None)
+
+
+def test_a_change_that_the_server_does_not_show_is_taken_back(tmp_path: Path) -> None:
+    """The folder looked like the server's, and is another registry after all."""
+    written: list[tuple[str, int, str]] = []
+    version = Version("m", 1, "Staging")
+    server: Any = SimpleNamespace(version=lambda name, number: version)
+    direct: Any = SimpleNamespace(set_stage=lambda *change: written.append(change))
+    method = FileStore(server, str(tmp_path))
+    method._direct, method._folder = direct, tmp_path
+    with pytest.raises(RegistryError, match="a change in it does not show there") as caught:
+        method.carry_out([Transition(version, "Production"), Transition(Version("m", 2), "Archived")])
+    assert written == [("m", 1, "Production"), ("m", 1, "Staging")]
+    assert caught.value.state == "m version 1 has its stage Staging back in that folder"

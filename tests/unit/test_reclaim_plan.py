@@ -162,6 +162,13 @@ def test_what_can_be_restored_holds_its_files() -> None:
     assert plan(known([], deleted("m", 3, at(RUNS[0]), tags={KEEP_TAG: ""})))[0][0] == "wait"
 
 
+@pytest.mark.parametrize("began", [1e12, 1e300])
+def test_a_deletion_at_no_time_of_a_calendar_holds_its_files(began: float) -> None:
+    """Whoever writes a run of the journal says when it began."""
+    entry = replace(deleted("m", 1, at(RUNS[0])), deleted=began)
+    assert plan(known([], entry)) == [("wait", "can be restored until an unknown time")]
+
+
 def test_other_models_deletions_hold_their_files() -> None:
     """Whoever cleans one group does not decide about another's."""
     ours, theirs = deleted("m", 1, at(RUNS[0])), deleted("other", 1, "models:/m/1")

@@ -147,6 +147,20 @@ def test_the_history_alone_puts_nothing_into_production(versions: list, message:
     assert recorded_version(recorded, "m", [event(1, place(2))]) == 2
 
 
+def test_another_models_event_names_no_version_to_return_to() -> None:
+    """Who may edit that model can write the event as a tag there; it may only say what left production."""
+    recorded = snapshot(
+        version("m", 1, tags={PROMOTED_AT: "2026"}), version("m", 2, tags={PROMOTED_AT: "2026"})
+    )
+    own, others = event(1, place(2)), event(2, place(1), model="theirs")
+    with pytest.raises(Refused) as caught:
+        recorded_version(recorded, "m", [own, others])
+    assert (
+        caught.value.message == "what is recorded last of m is an event of theirs, which does not count for m"
+    )
+    assert recorded_version(recorded, "m", [others, replace(own, time=3)]) == 2
+
+
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"id": 1}', "[" * 5000, '{"id":"a","work":"x"}'])
 def test_what_is_no_event_is_none(text: str) -> None:
     assert read_event(text) is None

@@ -12,7 +12,7 @@ from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused
-from jenkins_mlflow.history.event import Event
+from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
@@ -82,15 +82,19 @@ def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) ->
     """The version that is in production by what was recorded last. Pure.
 
     Raises:
-        Refused: that is none or more than one; it is not there any more; or it has no record of its own, which alone
-            says that this tool put it into production: the history can be written by more people than the model.
+        Refused: that is none or more than one; it is not there any more; it has no record of its own, which alone
+            says that this tool put it into production: the history can be written by more people than the model; or
+            the event is another model's, on which whoever may edit that one could write it.
     """
     places = production_at(events).get(model, ())
+    last = next((event.model for event in reversed(in_order(events)) if model in event.models), model)
     found = snapshot.require(model).version(places[0][1]) if len(places) == 1 else None
-    if found is not None and found.identity == places[0] and is_recorded(found):
+    if last == model and found is not None and found.identity == places[0] and is_recorded(found):
         return found.number
     if not places:
         why = f"no version of {model} is recorded as in production"
+    elif last != model:
+        why = f"what is recorded last of {model} is an event of {last}, which does not count for {model}"
     elif len(places) > 1:
         why = f"{len(places)} versions of {model} are recorded as in production"
     elif found is None or found.identity != places[0]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from jenkins_mlflow.config.yaml_values import Loader
 from jenkins_mlflow.text import one_line
 
 _LONGEST_DESCRIPTION = 1_000_000
@@ -28,7 +29,10 @@ def code_on_loading(files: Path) -> str:
     """
     try:
         with (files / "MLmodel").open(encoding="utf-8") as file:
-            described = yaml.safe_load(file.read(_LONGEST_DESCRIPTION))
+            text = file.read(_LONGEST_DESCRIPTION + 1)
+        if len(text) > _LONGEST_DESCRIPTION:  # MLflow reads all of it, and what comes last counts
+            return f"its MLmodel is longer than {_LONGEST_DESCRIPTION:,} characters"
+        described = yaml.load(text, Loader)  # noqa: S506  a safe loader, with a bound on what aliases repeat
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         described = None
     return code_in(described)
@@ -48,8 +52,10 @@ def code_in(described: object) -> str:
         return f"it brings code along ({', '.join(own)})"
     allowed = _DATA_FLAVORS[loader]
     named = _mapping(flavors.get(loader.removeprefix("mlflow."))).get("model_class", allowed)
-    if not isinstance(named, str) or not named.startswith(allowed):
-        return f"loading its model_class {one_line(str(named))} runs code"
+    if not isinstance(named, str):
+        return "its model_class is no text"
+    if not named.startswith(allowed):
+        return f"loading its model_class {one_line(named)} runs code"
     return ""
 
 

@@ -226,7 +226,10 @@ class Recovery:
         return version is not None and is_recorded(version) and alone
 
     def _record(self, intent: Intent, version: Version | None, live: Snapshot) -> str:
-        """Give what is finished a record if it has none; what is not checked is marked so. A note for the message."""
+        """Give what is finished a record if it has none; what is not checked is marked so. A note for the message.
+
+        The record is not signed: an intent of long ago may have been written again by whoever may edit the model.
+        """
         if version is None or _has_ended(intent, version):
             return self._unchecked(version)
         found = _replaced(intent.table, live, self._target)
@@ -239,10 +242,14 @@ class Recovery:
         }
         try:
             complete = {**given(tags), **tags_over(found)}
-            self._writer.run(lambda: self._registry.record(version.model, version.number, complete))
+            self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
         except Exception as error:
             raise self._registry.translate(f"tagging {version.label}", error) from error
-        return "; its check has not run: promote the version again for that" if self._checked else ""
+        missing = [
+            *(["its record is not signed"] if self._registry.signs else []),
+            *(["its check has not run"] if self._checked else []),
+        ]
+        return f"; {' and '.join(missing)}: promote the version again for that" if missing else ""
 
     def _unchecked(self, version: Version | None) -> str:
         pending = version is not None and version.tags.get(CHECK_TAG) == PENDING

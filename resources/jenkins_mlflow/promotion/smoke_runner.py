@@ -9,6 +9,7 @@ Imports nothing of jenkins_mlflow, because that Python does not have it.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sys
@@ -89,29 +90,63 @@ def read(path: str) -> Any:
 
 
 def foreign_host(where: str, tracking_uri: str) -> str:
-    """The host that MLflow would send the login to, if that is not the tracking server; empty if it is, or none."""
+    """The host that MLflow would send the login to, if that is not the tracking server; empty if it is, or none.
+
+    With its scheme where that alone differs: a login for https is not for http.
+    """
     try:
         storage, server = urlsplit(where), urlsplit(tracking_uri)
     except ValueError:
         return where
-    host = storage.netloc.rpartition("@")[2]
-    named = storage.scheme in ("http", "https", "mlflow-artifacts") and host
-    return host if named and host != server.netloc.rpartition("@")[2] else ""
+    if "\\" in where:  # to some a part of the login, to others the host's end
+        return where
+    host, over_http = storage.netloc.rpartition("@")[2], storage.scheme in ("http", "https")
+    if host and (over_http or storage.scheme == "mlflow-artifacts"):
+        if host != server.netloc.rpartition("@")[2]:
+            return host
+        if over_http and storage.scheme != server.scheme:
+            return f"{storage.scheme}://{host}"
+    return ""
+
+
+class ForeignHost(Exception):
+    """An address leads to another host than the tracking server."""
+
+
+def keep_login_at_home(repositories: Dict[str, Any], tracking_uri: str) -> None:
+    """Have MLflow refuse what leads to another host with the login.
+
+    A version's source may be the address of a run or a logged model, whose own address MLflow looks up.
+
+    Args:
+        repositories: What MLflow opens the addresses of each scheme with.
+        tracking_uri: The server that the login is for.
+    """
+
+    def at_home(opened: Any, where: str, *args: Any, **kwargs: Any) -> Any:
+        host = foreign_host(where, tracking_uri)
+        if host:
+            raise ForeignHost(host)
+        return opened(where, *args, **kwargs)
+
+    for scheme in ("http", "https", "mlflow-artifacts"):
+        repositories[scheme] = functools.partial(at_home, repositories[scheme])
 
 
 def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
     """Download the files, with whatever login the environment has; runs none of the model's code."""
     try:
-        from mlflow import MlflowClient, get_tracking_uri
+        from mlflow import get_tracking_uri
         from mlflow.artifacts import download_artifacts
+        from mlflow.store.artifact.artifact_repository_registry import get_registered_artifact_repositories
     except ImportError as error:
         return {"error": f"{sys.executable} has no MLflow: {error}"}
+    keep_login_at_home(get_registered_artifact_repositories(), get_tracking_uri())
     Path(folder).mkdir()
     try:
-        host = foreign_host(MlflowClient().get_model_version_download_uri(name, number), get_tracking_uri())
-        if host:
-            return {"error": f"its files are on another host than the tracking server, {host}: not fetched"}
         return {"model": download_artifacts(f"models:/{name}/{number}", dst_path=folder)}
+    except ForeignHost as host:
+        return {"error": f"its files are on another host than the tracking server, {host}: not fetched"}
     except Exception as error:  # noqa: BLE001  whatever a registry or a storage raises
         return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
 

@@ -15,6 +15,8 @@ DoorName = Literal["http", "store"]
 
 FORCED = "JENKINS_MLFLOW_DOOR"
 HTTP_SCHEMES = ("http", "https")
+# For these addresses MLflow's client asks a server, with the environment's login.
+SERVED_SCHEMES = (*HTTP_SCHEMES, "mlflow-artifacts", "runs", "models")
 _HEADER_PLUGINS = "mlflow.request_header_provider"
 _DATABRICKS = (".databricks.com", ".azuredatabricks.net")
 

@@ -85,6 +85,11 @@ class Registry(Reader):
             return fault.summary if fault.status == 403 else ""
         return ""
 
+    @property
+    def signs(self) -> bool:
+        """Whether there is a signing key."""
+        return bool(self._keys)
+
     def record(self, name: str, number: int, tags: Mapping[str, str]) -> None:
         """Write tags of a version's promotion record, signed if there is a key."""
         if self._keys:

@@ -80,15 +80,22 @@ def host_of(uri: str) -> str:
 def foreign_host(where: str, tracking_uri: str) -> str:
     """The host that MLflow would send the login to for these files, if that is not the server; empty if it is, or none.
 
+    With its scheme where that alone differs: a login for https is not for http.
     promotion/smoke_runner.py, which a team's own Python runs, has the same function.
     """
     try:
         storage, server = urlsplit(where), urlsplit(tracking_uri)
     except ValueError:
         return where
-    host = storage.netloc.rpartition("@")[2]
-    named = storage.scheme in (*HTTP_SCHEMES, "mlflow-artifacts") and host
-    return host if named and host != server.netloc.rpartition("@")[2] else ""
+    if "\\" in where:  # to some a part of the login, to others the host's end
+        return where
+    host, over_http = host_of(where), storage.scheme in HTTP_SCHEMES
+    if host and (over_http or storage.scheme == "mlflow-artifacts"):
+        if host != host_of(tracking_uri):
+            return host
+        if over_http and storage.scheme != server.scheme:
+            return f"{storage.scheme}://{host}"
+    return ""
 
 
 def check_uri(uri: str, *, may_create: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from jenkins_mlflow.registry.choice import HTTP_SCHEMES
+from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import foreign_host, host_of, local_path
 from jenkins_mlflow.registry.found import FoundFile
@@ -145,7 +145,7 @@ class Files:
     def _client(self, what: str, call: Callable[[], T], uri: str) -> T:
         if host := foreign_host(uri, self._connection.uri):
             raise OutOfReach(f"they are on another host, {host}, and the login is not sent there")
-        if self._connection.alone and urlsplit(uri).scheme in (PROXIED, *HTTP_SCHEMES):
+        if self._connection.alone and urlsplit(uri).scheme in SERVED_SCHEMES:
             raise OutOfReach(f"{uri} is read by MLflow's client alone, with the login of another server")
         return by_client(self._registry, what, call)
 

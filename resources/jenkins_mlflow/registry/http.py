@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 
 from jenkins_mlflow.registry import wire
-from jenkins_mlflow.registry.choice import HTTP_SCHEMES
+from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.clock import server_time
 from jenkins_mlflow.registry.doors import Send
 from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
@@ -90,7 +90,7 @@ class HttpDoor:
     def has_artifacts(self, uri: str) -> bool:
         parts = urlsplit(uri)
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
-            if self._other and parts.scheme in ("mlflow-artifacts", *HTTP_SCHEMES):
+            if self._other and parts.scheme in SERVED_SCHEMES:
                 raise UnusableAnswer("MLflow's client would send it the login of another server")
             from jenkins_mlflow.registry.mlflow_client import has_artifacts
 

@@ -8,11 +8,14 @@ When a version's files are about to be reclaimed, and again when they are gone, 
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
@@ -28,9 +31,10 @@ from jenkins_mlflow.tags import (
     RECORD_TAG,
     RESTORE,
 )
-from jenkins_mlflow.text import parsed_json
 
 RUNS_PER_PAGE = 50
+_LATEST = 253_402_300_799.0  # the year 9999
+_Count = Annotated[int, Field(ge=0, le=2**63)]
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,25 @@ class Reclaimed:
         done: Whether all of it is gone for sure.
     """
 
-    at: float
-    bytes: int
+    at: Annotated[float, Field(ge=0, le=_LATEST)]
+    bytes: _Count
     done: bool
+
+
+class _Written(BaseModel):
+    """A version in the journal, which others may have written: nothing is taken from it of what is signed."""
+
+    model: str
+    number: Annotated[int, Field(ge=0, le=2**31)]
+    stage: str
+    aliases: tuple[str, ...]
+    status: str
+    created: _Count
+    run_id: str | None
+    source: str
+    tags: dict[str, str]
+    description: str = ""
+    bytes: _Count | None = None  # older entries have none
 
 
 @dataclass(frozen=True)
@@ -162,7 +182,8 @@ class Journal:
             name = run.tags.get(JOURNAL_MODEL)
             if name is None or model not in (None, name):
                 continue
-            for version, size in _versions(run.run_id, run.tags):
+            for written, size in _versions(run.run_id, name, run.tags):
+                version = self.registry.vouched(written)
                 if f"{JOURNAL_KEPT}{version.number}-{version.created}" in run.tags:
                     continue
                 before = found.get(version.identity)
@@ -192,9 +213,8 @@ class Journal:
 
 def _facts(version: Version) -> dict[str, Any]:
     """A version as JSON; of its run only the metrics, for people: the run itself stays in MLflow."""
-    facts = asdict(version)
-    facts["run"] = None
-    return facts | {"metrics": dict(version.run.metrics) if version.run else {}}
+    facts = {name: value for name, value in asdict(version).items() if name != "vouched"}
+    return facts | {"run": None, "metrics": dict(version.run.metrics) if version.run else {}}
 
 
 def _key(version: Version) -> str:
@@ -206,25 +226,31 @@ def _reclaimed(value: str | None) -> Reclaimed | None:
     if value is None:
         return None
     try:
-        found = parsed_json(value)
-        return Reclaimed(float(found["at"]), int(found["bytes"]), found["done"] is True)
-    except (ValueError, TypeError, KeyError):
+        return _reclaim_reader().validate_json(value, strict=True)
+    except ValueError:
         return Reclaimed(0.0, 0, done=False)
 
 
-def _versions(run_id: str, tags: Mapping[str, str]) -> list[tuple[Version, int | None]]:
-    """The versions of one run of the journal, each with the bytes of its files."""
+def _versions(run_id: str, model: str, tags: Mapping[str, str]) -> list[tuple[Version, int | None]]:
+    """The versions of one run of the journal, which are of one model, each with the bytes of its files."""
     try:
-        entries = parsed_json(joined(JOURNAL_PART, tags))
-        found = []
-        for entry in entries:
-            entry.pop("metrics")
-            size = entry.pop("bytes", None)  # older entries have none
-            found.append((Version(**{**entry, "aliases": tuple(entry["aliases"])}), size))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        entries = _entry_reader().validate_json(joined(JOURNAL_PART, tags))
+    except ValueError:
+        entries = []
+    if not entries or any(entry.model != model for entry in entries):
         raise RegistryError(
             f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
             state="nothing was changed",
             next_step="look at its tags in MLflow",
-        ) from error
-    return found
+        )
+    return [(Version(**entry.model_dump(exclude={"bytes"})), entry.bytes) for entry in entries]
+
+
+@functools.cache
+def _entry_reader() -> TypeAdapter[list[_Written]]:
+    return TypeAdapter(list[_Written])
+
+
+@functools.cache
+def _reclaim_reader() -> TypeAdapter[Reclaimed]:
+    return TypeAdapter(Reclaimed)

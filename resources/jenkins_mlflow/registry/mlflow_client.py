@@ -9,18 +9,23 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import STORES, require
+from jenkins_mlflow.registry.choice import HTTP_SCHEMES
+from jenkins_mlflow.registry.connection import foreign_host
+from jenkins_mlflow.registry.faults import UnusableAnswer
 from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:
     import requests
     from mlflow import MlflowClient
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 
 def open_client(uri: str) -> MlflowClient:
@@ -79,17 +84,13 @@ def _cannot_open(uri: str, error: Exception) -> ConnectionFailed:
 
 def has_artifacts(uri: str, tracking_uri: str) -> bool:
     """Whether there are files at an artifact address, in any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    return bool(get_artifact_repository(uri, tracking_uri=tracking_uri).list_artifacts())
+    return bool(_repository(uri, tracking_uri).list_artifacts())
 
 
 def list_files(uri: str, tracking_uri: str) -> list[FoundFile]:
     """What is in a folder of any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     above, _, name = uri.rstrip("/").rpartition("/")
-    found = get_artifact_repository(above, tracking_uri=tracking_uri).list_artifacts(name)
+    found = _repository(above, tracking_uri).list_artifacts(name)
     return [
         FoundFile(file.path.rpartition("/")[2], bool(file.is_dir), int(file.file_size or 0)) for file in found
     ]
@@ -97,31 +98,54 @@ def list_files(uri: str, tracking_uri: str) -> list[FoundFile]:
 
 def fetch_file(uri: str, tracking_uri: str, into: Path) -> None:
     """Download one file of any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     above, _, name = uri.rstrip("/").rpartition("/")
     with tempfile.TemporaryDirectory(dir=into.parent) as folder:
-        got = get_artifact_repository(above, tracking_uri=tracking_uri).download_artifacts(name, folder)
+        got = _repository(above, tracking_uri).download_artifacts(name, folder)
         Path(got).replace(into)
 
 
 def store_file(uri: str, tracking_uri: str, source: Path) -> None:
     """Upload one file into any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     above, _, name = uri.rpartition("/")
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         named = Path(folder, name)  # the client takes the name from the file
         named.hardlink_to(source)
-        get_artifact_repository(above, tracking_uri=tracking_uri).log_artifact(str(named))
+        _repository(above, tracking_uri).log_artifact(str(named))
 
 
 def delete_files(uri: str, tracking_uri: str) -> None:
     """Delete a folder of any storage that MLflow knows."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     above, _, name = uri.rstrip("/").rpartition("/")
-    get_artifact_repository(above, tracking_uri=tracking_uri).delete_artifacts(name)
+    _repository(above, tracking_uri).delete_artifacts(name)
+
+
+def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
+    """What MLflow opens an address with. Its login goes to the tracking server alone, wherever the address leads:
+    that of a run or a logged model is looked up, and anybody may have said where its experiment's files are.
+    """
+    from mlflow.store.artifact import artifact_repository_registry as repositories
+
+    known: dict[str, Any] = repositories.get_registered_artifact_repositories()
+    for scheme in (*HTTP_SCHEMES, "mlflow-artifacts"):
+        if not isinstance(known[scheme], _AtHome):
+            known[scheme] = _AtHome(known[scheme])
+    return repositories.get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+@dataclass(frozen=True)
+class _AtHome:
+    """Opens an address, unless MLflow would send the login to another host than the server's."""
+
+    opens: Callable[..., ArtifactRepository]
+
+    def __call__(
+        self, uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+    ) -> ArtifactRepository:
+        import mlflow
+
+        if host := foreign_host(uri, tracking_uri or mlflow.get_tracking_uri()):
+            raise UnusableAnswer(f"its files are on another host, {host}, and the login is not sent there")
+        return self.opens(uri, tracking_uri=tracking_uri, registry_uri=registry_uri)
 
 
 def _show_error_answers() -> None:

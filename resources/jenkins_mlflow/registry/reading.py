@@ -112,7 +112,7 @@ class Reader:
 
     def version(self, name: str, number: int) -> Version:
         """Read one version with its aliases: 1 request."""
-        return self._vouched(self._read(f"{name} version {number}", lambda: self._door.version(name, number)))
+        return self.vouched(self._read(f"{name} version {number}", lambda: self._door.version(name, number)))
 
     def versions_between(self, name: str, first: int, last: int) -> list[Version]:
         """Those of a model's versions whose numbers lie in a range, with their aliases: 2 requests.
@@ -160,7 +160,7 @@ class Reader:
         """
         uri = self.storage_uri(name, number)
         if host := foreign_host(uri, self.connection.uri):
-            raise FilesUnknown(f"its source names another host, {host}, and the login is not sent there")
+            raise FilesUnknown(f"its files are on another host, {host}, and the login is not sent there")
         path = local_path(uri)
         if path is not None:
             if not path.exists() and self.connection.over_http:
@@ -219,9 +219,10 @@ class Reader:
 
     def _versions(self, condition: str) -> Iterator[Version]:
         found = self.pages("the registry", self._door.versions, condition=condition, limit=VERSIONS_PER_PAGE)
-        return map(self._vouched, found) if self._keys else found
+        return map(self.vouched, found) if self._keys else found
 
-    def _vouched(self, version: Version) -> Version:
+    def vouched(self, version: Version) -> Version:
+        """The version, with what of its record is signed."""
         return replace(version, vouched=self._keys.vouched(version)) if self._keys else version
 
     def _model(self, found: FoundModel, versions: Iterable[Version]) -> Model:

@@ -1,0 +1,118 @@
+"""The journal of deletions is read as what it is: tags that others may have written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.registry import journal
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.journal import Entry, Journal
+from jenkins_mlflow.registry.records import Records
+from jenkins_mlflow.registry.signing import Keys
+from jenkins_mlflow.registry.snapshot import Run
+from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED
+
+ENTRY: dict[str, Any] = {
+    "model": "m",
+    "number": 3,
+    "stage": "None",
+    "aliases": ["old"],
+    "status": "READY",
+    "created": 7,
+    "run_id": None,
+    "source": "s",
+    "tags": {"jenkins_mlflow.promoted_at": "2026"},
+    "run": None,
+    "metrics": {},
+}
+
+
+def read(tags: dict[str, str], keys: Keys = Keys()) -> list[Entry]:  # noqa: B008  it never changes
+    """What a run of the journal with these tags says of the model m."""
+
+    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[Run]:
+        yield Run("r", {}, {JOURNAL_MODEL: "m", **tags}, 1000)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Records, "find", find)
+        return Journal(Registry(connect("http://127.0.0.1:9"), keys=keys)).read("m")
+
+
+def written(**changed: object) -> dict[str, str]:
+    return {f"{JOURNAL_PART}00000": json.dumps([{**ENTRY, **changed}])}
+
+
+def test_what_was_written_is_read() -> None:
+    (entry,) = read(written(bytes=5))
+    assert (entry.version.model, entry.version.number, entry.version.aliases) == ("m", 3, ("old",))
+    assert (entry.bytes, entry.deleted, entry.version.record) == (5, 1.0, ENTRY["tags"])
+
+
+def test_with_a_key_it_vouches_for_nothing_itself() -> None:
+    """Whatever a run of the journal says, only the signature among the version's tags counts."""
+    (entry,) = read(written(vouched=["jenkins_mlflow.promoted_at"]), Keys(("k" * 32,)))
+    assert entry.version.record == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": "other"},
+        {"number": "x"},
+        {"number": -1},
+        {"number": 2**40},
+        {"created": []},
+        {"created": 1e400},
+        {"created": 10**400},
+        {"aliases": [[1]]},
+        {"tags": {"a": 1}},
+        {"tags": 7},
+        {"stage": [1]},
+        {"source": None},
+        {"description": {}},
+        {"bytes": "many"},
+    ],
+)
+def test_an_entry_of_another_form_is_named(changed: dict[str, object]) -> None:
+    """And one of another model than the run names: a restore of m writes into m."""
+    with pytest.raises(
+        RegistryError, match="the run r in the experiment jenkins-mlflow is no journal"
+    ) as caught:
+        read(written(**changed))
+    assert caught.value.state == "nothing was changed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "7", "[]", "{", '{"at": 1e999, "bytes": 1, "done": true}', '{"at": 1, "bytes": 1e999}', "[" * 4900],
+)
+def test_what_cannot_be_read_of_a_reclaim_counts_as_begun(text: str) -> None:
+    (entry,) = read({**written(), f"{JOURNAL_RECLAIMED}3-7": text})
+    assert entry.reclaimed is not None
+    assert (entry.reclaimed.at, entry.reclaimed.done) == (0.0, False)
+
+
+VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*ENTRY, "bytes", "vouched", "description"]), VALUES, max_size=4), VALUES
+)
+def test_any_entry_is_read_or_named(changed: dict[str, object], reclaimed: object) -> None:
+    try:
+        entries = read({**written(**changed), f"{JOURNAL_RECLAIMED}3-7": json.dumps(reclaimed)})
+    except RegistryError:
+        return
+    for entry in entries:
+        assert entry.version.model == "m"
+        assert {entry.version.identity: json.dumps(journal._facts(entry.version))}
