@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
 from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
 from jenkins_mlflow.registry.found import FoundModel
@@ -31,6 +32,7 @@ MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
 EXPERIMENTS_PER_PAGE = 1000
 NO_KEYS = Keys()
+_FEW = 8  # conditions that are read one after the other: threads would gain nothing
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 
@@ -80,13 +82,17 @@ class Reader:
         """
         models: dict[str, FoundModel] = {}
         versions: dict[str, dict[int, Version]] = defaultdict(dict)
-        for condition in name_filters(patterns):
+
+        def read(condition: str) -> None:
             for model in self._models(condition):
                 if matches(model.name, patterns) and not model.name.startswith(HIDDEN_PREFIXES):
                     models[model.name] = model
             for found in self._versions(condition):
                 if found.model in models:
                     versions[found.model][found.number] = found
+
+        conditions = name_filters(patterns)
+        side_by_side(read, conditions, workers=WORKERS if len(conditions) > _FEW else 1)
         group = tuple(self._model(models[name], versions[name].values()) for name in sorted(models))
         return Snapshot(self._with_runs(group, wanted=with_runs) if with_runs else group)
 
