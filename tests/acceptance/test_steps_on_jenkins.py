@@ -262,9 +262,9 @@ def test_a_build_that_fails_shows_no_page_of_the_build_before(
 ) -> None:
     """Two builds in one workspace: the first promotes, the second fails before it has a page of its own."""
     seed(mlflow.direct, {"paged": [CHAMPION, Spec()]})
-    asked = "mlflowPromote(model: 'paged', version: env.BUILD_NUMBER == '1' ? 2 : 9)"
-    agent = f"{call('mlflowAgent')} {{ {asked} }}"
-    name = job(trusted, steps(mlflow.url, agent).replace("  deleteDir()\n", ""))
+    version = f"env.BUILD_NUMBER == '1' ? 2 : 9, trackingUri: '{mlflow.url}'"
+    asked = f"mlflowPromote(model: 'paged', version: {version})"
+    name = job(trusted, steps("", f"{call('mlflowAgent')} {{ {asked} }}", agent=False))
     first = jenkins.run(name).expect("SUCCESS")
     second = jenkins.run(name).expect("FAILURE")
     for build in (first, second):
