@@ -123,6 +123,7 @@ class Processes:
                     self._read(selector)
                     self._enforce()
                     self._collect(selector)
+                self._react_to_signals()  # one may have come while the last command ended
             except (KeyboardInterrupt, Interrupted) as stop:
                 # Only when somebody else's handler raises, e.g. with signals left alone in a thread.
                 number = stop.exit_code - 128 if isinstance(stop, Interrupted) else int(signal.SIGINT)

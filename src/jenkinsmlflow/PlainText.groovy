@@ -24,7 +24,7 @@ class PlainText implements Serializable {
     @NonCPS
     static String joined(String description, Object text) {
         String said = description ?: ''
-        String added = line(text)
+        String added = line(text).replaceAll('(?<![.])[.]$', '') // more may follow it
         int at = said.lastIndexOf('report: ')
         boolean ends = at >= 0 && said.substring(at).matches('report: \\S+/index[.]html')
         String end = ends ? said.substring(at) : ''

@@ -14,6 +14,7 @@ import requests
 
 POLL = 1.0
 REQUEST_SECONDS = 60
+DELETE_SECONDS = 300  # a folder with all builds of a session, on a busy machine
 RELOAD_SECONDS = 180
 QUEUE_SECONDS = 300
 BUILD_SECONDS = 900
@@ -167,7 +168,8 @@ class JenkinsServer:
 
     def delete(self, name: str) -> None:
         """Remove an item and all that is in it."""
-        self.post(f"{item_path(name)}doDelete")
+        address = f"{item_path(name)}doDelete"
+        self._request("POST", address, headers=self._crumb_header(), seconds=DELETE_SECONDS)
 
     def start(self, job: str, parameters: Mapping[str, str] | None = None) -> Build:
         """Start a build and wait until it has left the queue; the parameters are strings, as a form's are."""
@@ -229,7 +231,9 @@ class JenkinsServer:
             raise _refused(answer)
         return answer
 
-    def _send(self, method: str, address: str, **options: Any) -> requests.Response:
+    def _send(
+        self, method: str, address: str, *, seconds: float = REQUEST_SECONDS, **options: Any
+    ) -> requests.Response:
         deadline = time.monotonic() + RELOAD_SECONDS
         while True:
             answer = None
@@ -237,7 +241,7 @@ class JenkinsServer:
                 answer = self._http.request(
                     method,
                     self._absolute(address),
-                    timeout=REQUEST_SECONDS,
+                    timeout=seconds,
                     allow_redirects=method == "GET",
                     **options,
                 )

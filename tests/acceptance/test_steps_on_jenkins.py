@@ -257,6 +257,22 @@ def test_a_build_archives_no_report_of_the_build_before(
     assert "mlflow-report/notice.txt" not in second.artifacts, second.describe()
 
 
+def test_a_build_that_fails_shows_no_page_of_the_build_before(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """Two builds in one workspace: the first promotes, the second fails before it has a page of its own."""
+    seed(mlflow.direct, {"paged": [CHAMPION, Spec()]})
+    version = f"env.BUILD_NUMBER == '1' ? 2 : 9, trackingUri: '{mlflow.url}'"
+    asked = f"mlflowPromote(model: 'paged', version: {version})"
+    name = job(trusted, steps("", f"{call('mlflowAgent')} {{ {asked} }}", agent=False))
+    first = jenkins.run(name).expect("SUCCESS")
+    second = jenkins.run(name).expect("FAILURE")
+    for build in (first, second):
+        shown = str(jenkins.json(build.path, "description")["description"])
+        assert ("report: mlflow-report/index.html" in shown) == (build is first), shown
+    assert "mlflow-report/index.html" not in second.artifacts, second.describe()
+
+
 def test_the_builds_page_is_one_line_of_plain_text(
     jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
 ) -> None:

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import functools
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from axe_selenium_python import Axe
 from conftest import MakeServer
+from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.page.evaluation import is_picture
 from jenkins_mlflow.page.writing import write_page
 from runner import Zygote
@@ -113,6 +115,13 @@ def test_the_report_of_a_promotion(report: Path) -> None:
     twin = (report / "report.md").read_text(encoding="utf-8")
     assert twin.startswith("**promoted churn version 5 by stage-archive, replacing churn version 4; verified")
     assert "| churn v5 | 0.9161 | selected |" in twin
+
+
+def test_the_next_build_in_the_same_folder_finds_nothing_of_it(report: Path, tmp_path: Path) -> None:
+    """Whatever a build has written there, pictures and all, is not archived with another one."""
+    folder = Path(shutil.copytree(report, tmp_path / "kept"))
+    claim(folder, "jenkins-demo-2")
+    assert [path.name for path in folder.iterdir()] == [".build"]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=["today", "older"])

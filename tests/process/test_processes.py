@@ -37,12 +37,21 @@ class Bench:
         timeout: float | None = None,
         stop: bool = True,
         grace: float = 5,
+        on_end: Callable[[Ended], None] = lambda ended: None,
     ) -> Processes:
         made = [
             Command(name, argv, self.folder / f"{name}.log", {**os.environ, "MARK": str(self.folder)})
             for name, argv in commands.items()
         ]
-        return Processes(made, jobs=jobs, timeout=timeout, stop_on_failure=stop, say=self.say, grace=grace)
+        return Processes(
+            made,
+            jobs=jobs,
+            timeout=timeout,
+            stop_on_failure=stop,
+            say=self.say,
+            grace=grace,
+            on_end=on_end,
+        )
 
     def run(
         self,
@@ -292,6 +301,16 @@ def test_a_signal_ends_everything_and_keeps_the_result(
     assert processes.interrupted.exit_code == 128 + number
     assert signal.getsignal(number) is before
     assert gone(pid)
+
+
+def test_a_signal_that_comes_with_the_last_end_is_not_lost(bench: Bench) -> None:
+    """Jenkins ends the scripts and their runner at once: then nothing runs any more when the runner looks."""
+    processes = bench.processes(
+        {"only": sh("kill $$")}, on_end=lambda ended: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    assert [each.error for each in processes.run()] == ["killed by SIGTERM"]
+    assert processes.interrupted is not None
+    assert processes.interrupted.exit_code == 143
 
 
 def test_a_second_signal_kills_at_once(bench: Bench) -> None:

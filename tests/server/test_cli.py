@@ -308,7 +308,8 @@ def test_cleanup_asks_at_a_terminal(answer: str, left: int, uri: str, fresh: Cal
     os.close(master)
     os.close(terminal)
     assert process.returncode == 0
-    assert f"⚠️  Delete old versions of {name} (keeping last 1)? [y/N]: " in said
+    question = f"⚠️  Delete old versions of {name} (keeping last 1)? [y/N]: "
+    assert f"\n1 version of 1 model would be deleted\n{question}" in said
     assert len(client(uri).search_model_versions(f"name = '{name}'")) == left
 
 
@@ -343,7 +344,8 @@ def test_the_script_asks_before_it_cleans_up_everything(answer: str, left: int, 
     seed(store, {"all": [Spec()] * 5})
     done = script("--cleanup", uri=store, stdin=answer)
     assert done.returncode == 0
-    assert "⚠️  Delete old versions of ALL models (keeping last 3)? [y/N]: " in done.stderr
+    question = "⚠️  Delete old versions of ALL models (keeping last 3)? [y/N]: "
+    assert f"\n2 versions of 1 model would be deleted\n{question}" in done.stderr
     versions = client(store).search_model_versions("name = 'all'")
     assert len(versions) == left
 

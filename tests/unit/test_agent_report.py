@@ -30,10 +30,24 @@ def test_another_builds_report_is_removed_and_files_of_the_team_stay(tmp_path: P
         "gates.xml",
         "check.log",
         "logs/svm/a.log",
+        "index.html",
+        "report.md",
+        "report.css",
+        "candidates.svg",
+        "history.json",
+        "evaluation.json",
+        "champion-roc.png",
     )
-    leave(tmp_path, "team.json", "logs/kept.txt", "sub/notice.txt")
+    leave(tmp_path, "team.json", "logs/kept.txt", "sub/notice.txt", "sub/index.html", "team.svg")
     claim(tmp_path, "jenkins-demo-2")
-    assert written(tmp_path) == [".build", "logs/kept.txt", "sub/notice.txt", "team.json"]
+    assert written(tmp_path) == [
+        ".build",
+        "logs/kept.txt",
+        "sub/index.html",
+        "sub/notice.txt",
+        "team.json",
+        "team.svg",
+    ]
     assert (tmp_path / ".build").read_text(encoding="utf-8") == "jenkins-demo-2\n"
 
 

@@ -9,11 +9,18 @@ from pathlib import Path
 from jenkins_mlflow.report import probe, refuse_links
 
 MARK = ".build"
-_COMMANDS = ("cleanup", "doctor", "lease", "list", "promote", "restore", "rollback", "select", "train")
+_COMMANDS = (
+    *("cleanup", "doctor", "history", "lease", "list"),
+    *("promote", "restore", "rollback", "select", "train"),
+)
+_PICTURES = ("attempts", "candidates", "history", "precision-recall", "roc")
 # Only what commands write: the folder may be shared with files of the team.
 _WRITTEN = (
     *(f"{name}.{form}" for name in _COMMANDS for form in ("json", "csv")),
     *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
+    *("index.html", "report.md", "report.css", "evaluation.json"),
+    *(f"{name}.svg" for name in _PICTURES),
+    *("challenger-*.png", "champion-*.png"),
 )
 
 

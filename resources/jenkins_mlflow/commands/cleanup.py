@@ -287,6 +287,9 @@ def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
         )
     for item in plan.deletions:
         session.terminal.alert(f"  🗑️  {printable(item.version.label)}: {item.reason}")
+    models = {item.version.model for item in plan.deletions}
+    going = f"{plural(len(plan.deletions), 'version')} of {plural(len(models), 'model')}"
+    session.terminal.alert(f"{going} would be deleted")
     patterns = session.config.models
     whose = (
         printable(wish.model)

@@ -19,7 +19,7 @@ class ReportSpec extends LibrarySpec {
     def "the page of a build names the report last, and once: #code"() {
         given:
         def build = buildKeeping(train: TRAINED, select: SELECTED, promote: [status: 'promoted', message: 'promoted m v7'],
-            cleanup: [status: 'deleted', message: 'deleted 3 versions'])
+            cleanup: [status: 'deleted', message: 'deleted 3 versions.'])
 
         when:
         build.run(code)
