@@ -290,6 +290,28 @@ def test_what_is_no_candidate_is_excluded(fields: dict[str, str], reason: str) -
     assert result.verdicts[-1].reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("build", "record", "chosen"),
+    [
+        ("job-2", {}, 1),  # by the build's other script, a moment ago
+        ("job-1", {}, 2),  # by a person, perhaps
+        ("job-2", {"jenkins_mlflow.promoted_at": "2026-11-01T00:00:00+00:00"}, 2),  # by this tool
+    ],
+)
+def test_what_another_script_of_the_build_archived_is_a_candidate(
+    build: str, record: dict[str, str], chosen: int
+) -> None:
+    """Scripts that promote by themselves, side by side: the last one to end archives the better model of another."""
+    tags = {"jenkins_mlflow.build": build}
+    group = snapshot(
+        version("a", 1, metrics={"roc_auc": 0.8}, stage="Archived", run_tags=tags, tags=record),
+        version("a", 2, metrics={"roc_auc": 0.7}, run_tags={"jenkins_mlflow.build": "job-2"}),
+    )
+    result = choose(group, build="job-2")
+    assert result.selected is not None
+    assert result.selected.number == chosen
+
+
 @pytest.mark.parametrize(("check", "chosen"), [("failed", 2), ("passed", 1), ("pending", 1)])
 def test_what_failed_its_check_is_not_promoted_night_after_night(check: str, chosen: int) -> None:
     group = snapshot(

@@ -8,7 +8,7 @@ from typing import Literal
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG
+from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG, PROMOTED_AT
 from jenkins_mlflow.text import number
 
 
@@ -37,7 +37,7 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
     """Why a version that is not in production is no candidate; empty when it is one."""
     if version.status != READY:
         return f"its status is {version.status}, not READY"
-    if elsewhere := _serves_elsewhere(version, rules, target):
+    if elsewhere := _serves_elsewhere(version, rules, target, build):
         return elsewhere
     if version.tags.get(CHECK_TAG) == FAILED:
         return "it failed the check after its promotion; promote it by name to try again"
@@ -47,7 +47,7 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
 def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
     """Whether its training does not count: another build's, a change request's, a lost one."""
     tags = version.run.tags if version.run else {}
-    own = tags.get(BUILD_TAG) == build and build is not None
+    own = _is_own(version, build)
     if rules.scope == "build" and not own:
         return f"not trained by build {build}"
     if not own and (change := tags.get(CHANGE_TAG)):
@@ -57,7 +57,12 @@ def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
     return ""
 
 
-def _serves_elsewhere(version: Version, rules: Select, target: Target) -> str:
+def _is_own(version: Version, build: str | None) -> bool:
+    """Whether this build trained it."""
+    return build is not None and version.run is not None and version.run.tags.get(BUILD_TAG) == build
+
+
+def _serves_elsewhere(version: Version, rules: Select, target: Target, build: str | None) -> str:
     """Whether somebody gave the version a place already, which a promotion would take from them."""
     if version.model == target.copy_to:
         return "a version of the production model: promote it by name to bring it back"
@@ -65,6 +70,8 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target) -> str:
     named = (PRODUCTION, STAGING) if stages == "all" else stages
     if version.stage != NO_STAGE and version.stage not in named:
         if version.stage == ARCHIVED:
+            if _is_own(version, build) and PROMOTED_AT not in version.record:
+                return ""  # by a script that promotes by itself what it trained beside this one
             return "archived: it left production before; promote it by name to bring it back"
         return (
             f"in {version.stage}, another stage than {target.stage or 'none'}: promote it by name, "
