@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
-from jenkins_mlflow.registry.connection import foreign_host
+from jenkins_mlflow.registry.connection import AZURE_SCHEMES, foreign_host
 from jenkins_mlflow.registry.faults import UnusableAnswer
 from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.text import one_line, redact
@@ -126,8 +126,8 @@ def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
     from mlflow.store.artifact import artifact_repository_registry as repositories
 
     known: dict[str, Any] = repositories.get_registered_artifact_repositories()
-    for scheme in (*HTTP_SCHEMES, "mlflow-artifacts"):
-        if not isinstance(known[scheme], _AtHome):
+    for scheme in (*HTTP_SCHEMES, "mlflow-artifacts", *AZURE_SCHEMES):
+        if scheme in known and not isinstance(known[scheme], _AtHome):
             known[scheme] = _AtHome(known[scheme])
     return repositories.get_artifact_repository(uri, tracking_uri=tracking_uri)
 
