@@ -28,6 +28,7 @@ from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answ
 from jenkins_mlflow.registry import connection
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.mlflow_client import open_client
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Version
 from mlflow.pyfunc.model import PythonModel
@@ -243,6 +244,8 @@ class Listener(BaseHTTPRequestHandler):
         self.heard.append(f"{self.path} {self.headers.get('Authorization')}")
         self.send_error(404)
 
+    do_PUT = do_GET  # noqa: N815  named by the base class
+
     def log_message(self, *args: object) -> None:
         """Keep quiet."""
 
@@ -286,6 +289,24 @@ def test_no_login_is_sent_where_a_source_points(
         f"its files are on another host than the tracking server, {host}: not fetched",
     )
     assert str(unknown.value) == f"its files are on another host, {host}, and the login is not sent there"
+
+
+def test_no_login_is_sent_where_the_experiment_of_the_history_lies(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes it first says where its files are; `doctor --probe` and the results of commands go there."""
+    server = make_server()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "promoter")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    with HTTPServer(("127.0.0.1", 0), Listener) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{other.server_port}"
+        client = mlflow.MlflowClient(server.store_uri, server.store_uri)
+        source = names_host(client, "runs at mlflow-artifacts", host)
+        with pytest.raises(Exception, match="the login is not sent there"):
+            open_client(server.url).log_text(source.split("/")[1], "x", "probe.txt")
+        other.shutdown()
+    assert Listener.heard == []
 
 
 class Trap:

@@ -41,6 +41,7 @@ def open_client(uri: str) -> MlflowClient:
         raise _cannot_open(uri, error) from error
 
     _show_error_answers()
+    _keep_login_at_home()
     # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
     for noisy in ("mlflow", "alembic"):
@@ -120,8 +121,16 @@ def delete_files(uri: str, tracking_uri: str) -> None:
 
 
 def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """What MLflow opens an address with. Its login goes to the tracking server alone, wherever the address leads:
-    that of a run or a logged model is looked up, and anybody may have said where its experiment's files are.
+    """What MLflow opens an address with."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    _keep_login_at_home()
+    return get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+def _keep_login_at_home() -> None:
+    """Have MLflow's client send its login to the tracking server alone, wherever an address leads: that of a run or
+    a logged model is looked up, and anybody may have said where its experiment's files are.
     """
     from mlflow.store.artifact import artifact_repository_registry as repositories
 
@@ -129,7 +138,6 @@ def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
     for scheme in (*HTTP_SCHEMES, "mlflow-artifacts", *AZURE_SCHEMES):
         if scheme in known and not isinstance(known[scheme], _AtHome):
             known[scheme] = _AtHome(known[scheme])
-    return repositories.get_artifact_repository(uri, tracking_uri=tracking_uri)
 
 
 @dataclass(frozen=True)
