@@ -28,6 +28,7 @@ from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answ
 from jenkins_mlflow.registry import connection
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.mlflow_client import open_client
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Version
 from mlflow.pyfunc.model import PythonModel
@@ -206,6 +207,21 @@ def test_code_is_not_refused_and_installed_at_once(tmp_path: Path) -> None:
         ("http://[", "http://["),
         ("https://mlflow.example:5000/1", "https://mlflow.example:5000"),
         ("http://evil.example\\@mlflow.example:5000/1", "http://evil.example\\@mlflow.example:5000/1"),
+        ("abfss://fs@team.dfs.core.windows.net/1/a", ""),
+        ("abfss://fs@team.privatelink.dfs.core.windows.net/1/a", ""),
+        ("ABFSS://fs@Team.dfs.core.usgovcloudapi.net/1/a", ""),
+        ("abfss://fs@team.dfs.core.chinacloudapi.cn/1/a", ""),
+        ("abfss://workspace@onelake.dfs.fabric.microsoft.com/1/a", ""),
+        ("wasbs://fs@team.z07.blob.storage.azure.net/1/a", ""),
+        ("wasbs://fs@team.blob.core.windows.net/1/a", ""),
+        ("abfss://fs@team.evil.example/1/a", "team.evil.example"),
+        ("abfss://fs@team.evil.example:443/1/a", "team.evil.example:443"),
+        ("abfss://fs@team.dfs.core.windows.net.evil.example/1", "team.dfs.core.windows.net.evil.example"),
+        ("abfss://fs@team.evildfs.core.windows.net/1", "team.evildfs.core.windows.net"),
+        ("abfss://team.dfs.core.windows.net@evil.example/1", "evil.example"),
+        ("abfss://fs@evil.example%23.dfs.core.windows.net/1", "evil.example%23.dfs.core.windows.net"),
+        ("wasbs://fs@team.blob.evil.example/1", "team.blob.evil.example"),
+        ("abfss:///1/a", "abfss:///1/a"),
     ],
 )
 def test_the_login_goes_to_the_tracking_server_alone(where: str, host: str) -> None:
@@ -228,19 +244,25 @@ class Listener(BaseHTTPRequestHandler):
         self.heard.append(f"{self.path} {self.headers.get('Authorization')}")
         self.send_error(404)
 
+    do_PUT = do_GET  # noqa: N815  named by the base class
+
     def log_message(self, *args: object) -> None:
         """Keep quiet."""
 
 
 def names_host(client: mlflow.MlflowClient, kind: str, host: str) -> str:
     """A source that leads to a host: by its own address, or by that of a run whose experiment lies there."""
-    if kind != "runs":
-        return f"{kind}://{host}/1/a/artifacts/model"
-    experiment = client.create_experiment(f"at {host}", artifact_location=f"mlflow-artifacts://{host}/1")
+    scheme = kind.partition("runs at ")[2] or kind
+    place = f"{scheme}://{'fs@' if scheme == 'abfss' else ''}{host}/1"
+    if kind == scheme:
+        return f"{place}/a/artifacts/model"
+    experiment = client.create_experiment(f"at {host}", artifact_location=place)
     return f"runs:/{client.create_run(experiment).info.run_id}/model"
 
 
-@pytest.mark.parametrize("kind", ["mlflow-artifacts", "http", "runs"])
+@pytest.mark.parametrize(
+    "kind", ["mlflow-artifacts", "http", "abfss", "runs at mlflow-artifacts", "runs at abfss"]
+)
 def test_no_login_is_sent_where_a_source_points(
     kind: str, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +289,24 @@ def test_no_login_is_sent_where_a_source_points(
         f"its files are on another host than the tracking server, {host}: not fetched",
     )
     assert str(unknown.value) == f"its files are on another host, {host}, and the login is not sent there"
+
+
+def test_no_login_is_sent_where_the_experiment_of_the_history_lies(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes it first says where its files are; `doctor --probe` and the results of commands go there."""
+    server = make_server()
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "promoter")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
+    with HTTPServer(("127.0.0.1", 0), Listener) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{other.server_port}"
+        client = mlflow.MlflowClient(server.store_uri, server.store_uri)
+        source = names_host(client, "runs at mlflow-artifacts", host)
+        with pytest.raises(Exception, match="the login is not sent there"):
+            open_client(server.url).log_text(source.split("/")[1], "x", "probe.txt")
+        other.shutdown()
+    assert Listener.heard == []
 
 
 class Trap:

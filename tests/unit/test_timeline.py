@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -161,6 +162,22 @@ def test_another_models_event_names_no_version_to_return_to() -> None:
     assert recorded_version(recorded, "m", [others, replace(own, time=3)]) == 2
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"time": -1},
+        {"time": 10**15},
+        {"time": 10**400},
+        {"version": 10**20},
+        {"production": [["m", 10**400, 1]]},
+    ],
+)
+def test_an_event_with_impossible_numbers_is_none(changed: dict[str, object]) -> None:
+    """Whoever may write into the experiment may write any number; later than year 9999 is no time."""
+    text = json.dumps(json.loads(event(1, place(1)).to_json()) | changed)
+    assert read_event(text) is None
+
+
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"id": 1}', "[" * 5000, '{"id":"a","work":"x"}'])
 def test_what_is_no_event_is_none(text: str) -> None:
     assert read_event(text) is None
@@ -178,7 +195,17 @@ def test_an_event_of_another_model_or_under_another_key_does_not_count() -> None
     )
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "9999999-01-01", "2026-13-01T00:00:00+00:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "9999999-01-01",
+        "2026-13-01T00:00:00+00:00",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+    ],
+)
 def test_a_tag_that_is_no_time_tells_nothing(text: str) -> None:
     assert not list(from_tags([version("m", 1, tags={PROMOTED_AT: text})]))
 

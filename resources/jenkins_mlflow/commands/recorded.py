@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
-from jenkins_mlflow.history.event import Event, in_order
+from jenkins_mlflow.history.event import LATEST, Event, in_order
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.journal import Journal
@@ -120,9 +120,10 @@ def _time(text: str) -> int:
     try:
         found = datetime.fromisoformat(text)
         aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-        return int(aware.timestamp() * 1000)
+        time = int(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
         return 0
+    return time if 0 <= time <= LATEST else 0
 
 
 def _number(text: str) -> float | None:

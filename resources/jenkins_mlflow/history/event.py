@@ -14,7 +14,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.text import printable
 
-Place = tuple[str, int, int]
+_Number = Annotated[int, Field(ge=0, le=2**31)]
+_Value = Annotated[float, Field(allow_inf_nan=False)]
+LATEST = 253_402_300_799_000
+"""The year 9999 in milliseconds: later is no time."""
+
+Place = tuple[str, _Number, Annotated[int, Field(ge=0, le=2**63)]]
 """Model, number and creation time of a version: tells it from another one that got its number later."""
 
 Work = Literal["promotion", "rollback", "check", "recovery", "adoption"]
@@ -54,8 +59,8 @@ class Event:
     id: str
     work: Work
     model: _Text
-    version: int | None
-    time: int
+    version: _Number | None
+    time: Annotated[int, Field(ge=0, le=LATEST)]
     at: _Text = ""
     production: tuple[Place, ...] = ()
     left: tuple[Place, ...] = ()
@@ -64,8 +69,8 @@ class Event:
     approved_by: _Text = ""
     build: _Text = ""
     metric: _Text = ""
-    value: float | None = None
-    before: float | None = None
+    value: _Value | None = None
+    before: _Value | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
     reason: _Text = ""
     source: Source = field(default="run", compare=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import sys
 import tempfile
 from decimal import Decimal
@@ -89,10 +90,20 @@ def read(path: str) -> Any:
     return pd.DataFrame(data)
 
 
+AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
+AZURE_HOST = re.compile(
+    r"[a-z0-9.-]+\.(blob|dfs)\.(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net|cloudapi\.de)"
+    r"|storage\.azure\.net|fabric\.microsoft\.com)",
+    re.IGNORECASE | re.ASCII,
+)
+"""Where Azure keeps files. MLflow's client sends the agent's token to whatever domain an address names."""
+
+
 def foreign_host(where: str, tracking_uri: str) -> str:
     """The host that MLflow would send the login to, if that is not the tracking server; empty if it is, or none.
 
-    With its scheme where that alone differs: a login for https is not for http.
+    With its scheme where that alone differs: a login for https is not for http. A token for Azure's storage goes to
+    Azure alone.
     """
     try:
         storage, server = urlsplit(where), urlsplit(tracking_uri)
@@ -101,6 +112,8 @@ def foreign_host(where: str, tracking_uri: str) -> str:
     if "\\" in where:  # to some a part of the login, to others the host's end
         return where
     host, over_http = storage.netloc.rpartition("@")[2], storage.scheme in ("http", "https")
+    if storage.scheme in AZURE_SCHEMES and not AZURE_HOST.fullmatch(host):
+        return host or where
     if host and (over_http or storage.scheme == "mlflow-artifacts"):
         if host != server.netloc.rpartition("@")[2]:
             return host
@@ -129,8 +142,9 @@ def keep_login_at_home(repositories: Dict[str, Any], tracking_uri: str) -> None:
             raise ForeignHost(host)
         return opened(where, *args, **kwargs)
 
-    for scheme in ("http", "https", "mlflow-artifacts"):
-        repositories[scheme] = functools.partial(at_home, repositories[scheme])
+    for scheme in ("http", "https", "mlflow-artifacts", *AZURE_SCHEMES):
+        if scheme in repositories:
+            repositories[scheme] = functools.partial(at_home, repositories[scheme])
 
 
 def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:

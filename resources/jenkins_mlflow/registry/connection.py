@@ -20,6 +20,13 @@ _REQUEST_TIMEOUT_SECONDS = "30"
 # Stage transitions and updates of versions with linked metrics fail on these servers' file store:
 # measured on 3.0.1, 3.1.4, 3.3.2, 3.4.0; they work on 2.22.4 and from 3.5.1 on.
 AFFECTED_SINCE, FIXED_IN = (3, 0, 0), (3, 5, 1)
+AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
+AZURE_HOST = re.compile(
+    r"[a-z0-9.-]+\.(blob|dfs)\.(core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net|cloudapi\.de)"
+    r"|storage\.azure\.net|fabric\.microsoft\.com)",
+    re.IGNORECASE | re.ASCII,
+)
+"""Where Azure keeps files. MLflow's client sends the agent's token to whatever domain an address names."""
 _NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
 
 
@@ -80,7 +87,8 @@ def host_of(uri: str) -> str:
 def foreign_host(where: str, tracking_uri: str) -> str:
     """The host that MLflow would send the login to for these files, if that is not the server; empty if it is, or none.
 
-    With its scheme where that alone differs: a login for https is not for http.
+    With its scheme where that alone differs: a login for https is not for http. A token for Azure's storage goes to
+    Azure alone.
     promotion/smoke_runner.py, which a team's own Python runs, has the same function.
     """
     try:
@@ -90,6 +98,8 @@ def foreign_host(where: str, tracking_uri: str) -> str:
     if "\\" in where:  # to some a part of the login, to others the host's end
         return where
     host, over_http = host_of(where), storage.scheme in HTTP_SCHEMES
+    if storage.scheme in AZURE_SCHEMES and not AZURE_HOST.fullmatch(host):
+        return host or where
     if host and (over_http or storage.scheme == "mlflow-artifacts"):
         if host != host_of(tracking_uri):
             return host

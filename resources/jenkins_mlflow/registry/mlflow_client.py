@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
-from jenkins_mlflow.registry.connection import foreign_host
+from jenkins_mlflow.registry.connection import AZURE_SCHEMES, foreign_host
 from jenkins_mlflow.registry.faults import UnusableAnswer
 from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.text import one_line, redact
@@ -41,6 +41,7 @@ def open_client(uri: str) -> MlflowClient:
         raise _cannot_open(uri, error) from error
 
     _show_error_answers()
+    _keep_login_at_home()
     # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
     for noisy in ("mlflow", "alembic"):
@@ -120,16 +121,23 @@ def delete_files(uri: str, tracking_uri: str) -> None:
 
 
 def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """What MLflow opens an address with. Its login goes to the tracking server alone, wherever the address leads:
-    that of a run or a logged model is looked up, and anybody may have said where its experiment's files are.
+    """What MLflow opens an address with."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    _keep_login_at_home()
+    return get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+def _keep_login_at_home() -> None:
+    """Have MLflow's client send its login to the tracking server alone, wherever an address leads: that of a run or
+    a logged model is looked up, and anybody may have said where its experiment's files are.
     """
     from mlflow.store.artifact import artifact_repository_registry as repositories
 
     known: dict[str, Any] = repositories.get_registered_artifact_repositories()
-    for scheme in (*HTTP_SCHEMES, "mlflow-artifacts"):
-        if not isinstance(known[scheme], _AtHome):
+    for scheme in (*HTTP_SCHEMES, "mlflow-artifacts", *AZURE_SCHEMES):
+        if scheme in known and not isinstance(known[scheme], _AtHome):
             known[scheme] = _AtHome(known[scheme])
-    return repositories.get_artifact_repository(uri, tracking_uri=tracking_uri)
 
 
 @dataclass(frozen=True)
