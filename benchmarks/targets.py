@@ -118,7 +118,7 @@ def run(argv: Sequence[str], folder: Path, code: int = 0, **environ: str) -> Cos
     started = time.perf_counter()
     starter.stdin.write(json.dumps([list(argv), str(folder), clean_environ(**environ), str(out)]) + "\n")
     ended, cpu, mb = json.loads(starter.stdout.readline())
-    assert ended == code, f"{argv}: {out.read_text()[-2000:]}"
+    assert ended == code, f"{argv} ended with {ended}: {out.read_text()[-2000:]}"
     return Cost(time.perf_counter() - started, cpu, mb)
 
 
