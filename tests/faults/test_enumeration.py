@@ -341,14 +341,14 @@ def test_every_write_of_a_promotion(servers: Servers, report: Callable[[str], No
     check(writes, "the writes of a promotion on SQLite", report)
 
 
-@pytest.mark.parametrize("make", [reclaim, restoring], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", [cleanup, reclaim, restoring], ids=lambda make: make.__name__)
 def test_every_write_of_retention(
     make: Callable[[Server, str], Scenario],
     servers: Servers,
     report: Callable[[str], None],
     tmp_path: Path,
 ) -> None:
-    """The sample of a reclaim and a restore: killed after each write."""
+    """The sample of a cleanup, a reclaim and a restore: killed after each write."""
     kinds = [kind for kind in KINDS if kind.name == "killed after"]
     scenario = make(servers("3.17.2", "sqlite"), f"sample {make.__name__}")
     writes = Enumeration(
