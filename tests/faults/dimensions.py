@@ -205,3 +205,12 @@ def grid(title: str, cells: Sequence[Cell]) -> str:
     head = ["|  | request | " + " | ".join(kinds) + " |", "| ---: | --- |" + " --- |" * len(kinds)]
     bad = sum(cell.letter == "X" for cell in cells)
     return "\n".join([f"### {title}", "", f"{len(cells)} cells, {bad} violations.", "", *head, *rows, ""])
+
+
+def check(title: str, cells: Sequence[Cell], report: Callable[[str], None]) -> None:
+    """Show the cells as a table, and fail if one of them is wrong."""
+    report(grid(title, cells))
+    print(grid(title, cells))
+    wrong = [f"{cell.kind} at {cell.point} {cell.request}: {cell.wrong}" for cell in cells if cell.wrong]
+    print(*wrong, sep="\n", flush=True)
+    assert not wrong, f"{len(wrong)} of {len(cells)} violations\n" + "\n\n".join(wrong[:8])

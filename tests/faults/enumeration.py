@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -345,3 +346,12 @@ def table(title: str, cells: Sequence[Cell]) -> str:
     head = ["|  | request | " + " | ".join(kinds) + " |", "| ---: | --- |" + " --- |" * len(kinds)]
     bad = sum(cell.letter == "X" for cell in cells)
     return "\n".join([f"### {title}", "", f"{len(cells)} cells, {bad} violations.", "", *head, *rows, ""])
+
+
+@contextlib.contextmanager
+def collected(file: Path, *head: str) -> Iterator[Callable[[str], None]]:
+    """Takes tables, and writes them into a file in the end, below ``head``."""
+    tables: list[str] = []
+    yield tables.append
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join([*head, *tables]), encoding="utf-8")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeServer
-from dimensions import grid, is_write, refused_writes
-from enumeration import Cell
+from dimensions import check, is_write, refused_writes
+from enumeration import collected
 from hands import HANDS, foreign_hands
 from situations import ALL, Make, exclusive, plain
 from support.environments import ROOT
@@ -27,17 +27,8 @@ STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql"
 
 @pytest.fixture(scope="module")
 def report() -> Iterator[Callable[[str], None]]:
-    tables: list[str] = []
-    yield tables.append
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text("\n".join(tables), encoding="utf-8")
-
-
-def check(title: str, cells: list[Cell], report: Callable[[str], None]) -> None:
-    report(grid(title, cells))
-    print(grid(title, cells))
-    wrong = [f"{cell.kind} at {cell.point} {cell.request}: {cell.wrong}" for cell in cells if cell.wrong]
-    assert not wrong, f"{len(wrong)} of {len(cells)} violations\n" + "\n\n".join(wrong[:8])
+    with collected(TABLE) as add:
+        yield add
 
 
 def test_the_worst_foreign_hands(

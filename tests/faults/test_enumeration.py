@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from enumeration import KINDS, LEGEND, NEXT, Enumeration, Scenario, table
+from enumeration import KINDS, LEGEND, NEXT, Enumeration, Scenario, collected, table
 from jenkins_mlflow.cleanup.restore import plan_restore, restore
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -57,10 +57,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture(scope="module")
 def report() -> Iterator[Callable[[str], None]]:
     """Collects the tables."""
-    tables: list[str] = []
-    yield tables.append
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text("\n".join([LEGEND, "", *tables]), encoding="utf-8")
+    with collected(TABLE, LEGEND, "") as add:
+        yield add
 
 
 def stages(model: Model) -> dict[int, str]:

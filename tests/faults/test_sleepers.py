@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeAccounts
-from dimensions import grid
-from enumeration import Cell
+from dimensions import check
+from enumeration import collected
 from situations import ALL, Make, plain
 from sleepers import Sleepers
 from support.environments import ROOT
@@ -27,20 +27,8 @@ STORES: tuple[Store, ...] = ("sqlite", "postgresql", "file")
 
 @pytest.fixture(scope="module")
 def report() -> Iterator[Callable[[str], None]]:
-    tables: list[str] = []
-    yield tables.append
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text("\n".join(tables), encoding="utf-8")
-
-
-def check(title: str, cells: list[Cell], report: Callable[[str], None]) -> None:
-    report(grid(title, cells))
-    print(grid(title, cells))
-    print(
-        *(f"{cell.kind} at {cell.point}: {cell.wrong}" for cell in cells if cell.wrong), sep="\n", flush=True
-    )
-    wrong = [f"{cell.kind} at {cell.point} {cell.request}: {cell.wrong}" for cell in cells if cell.wrong]
-    assert not wrong, f"{len(wrong)} of {len(cells)} violations\n" + "\n\n".join(wrong[:8])
+    with collected(TABLE) as add:
+        yield add
 
 
 def sleepers(make: Make, store: Store, make_accounts: MakeAccounts, folder: Path) -> Sleepers:
