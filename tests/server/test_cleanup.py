@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from builders import version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import BATCH, apply_cleanup, batches
+from jenkins_mlflow.cleanup.looks import LASTS
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
 from jenkins_mlflow.commands.cleanup import Wish, clean_up
 from jenkins_mlflow.commands.session import Session
@@ -341,7 +343,10 @@ def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> 
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Under our lock, somebody at MLflow's UI puts version 3 back, which returns to 1."""
+    """Under our lock, somebody at MLflow's UI puts version 3 back, which returns to 1.
+
+    The deletion before lasts as long as a look may serve, so the next one needs a look of its own.
+    """
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec(), Spec(tags={PREVIOUS_VERSION: "1"}), Spec()]})
     proxy = make_proxy(server)
@@ -351,8 +356,9 @@ def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
 
     def put_back() -> None:
         user.transition_model_version_stage(name, "3", "Production")
+        time.sleep(LASTS)
 
-    proxy.inject(meanwhile(put_back), path=DELETE, nth=1)
+    proxy.inject(meanwhile(put_back), path=DELETE, nth=1, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert left(server, name) == [3, 1]
     assert result.items[3].error == f"rollback target of {name} version 3"
