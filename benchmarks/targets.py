@@ -39,6 +39,7 @@ MODELS, VERSIONS, WORKERS = 300, 20, 2
 OURS = [sys.executable, "-m", "jenkins_mlflow"]
 BARE = [sys.executable, "-c"]
 DELETED, DELETERS = 400, 8
+Serve = Callable[[Path, int, int], AbstractContextManager[str]]
 PARTS = ("start", "request", "read", "promote", "exclusive", "delete", "large")
 BARE_DELETE = """
 import sys, requests
@@ -187,10 +188,10 @@ def promoting(url: str, folder: Path, rounds: int) -> Row:
     return compared("`promote` (bare: import MlflowClient)", ours, theirs, "0.5 wall", f", {count} requests")
 
 
-def exclusive(url: str, folder: Path) -> Row:
+def exclusive(url: str, folder: Path, serve: Serve) -> Row:
     """All models have a champion; one version takes the place of all of them. Bare: what the others take, unchecked."""
     arguments = [f"--version={VERSIONS - 1}", "--output=json", "--quiet"]
-    with CountingProxy(url) as proxy, serving(folder / "bare", MODELS, VERSIONS) as other:
+    with CountingProxy(url) as proxy, serve(folder / "bare", MODELS, VERSIONS) as other:
 
         def promote(model: str, server: str) -> float:
             argv = [*OURS, "promote", f"--model={model}", "--tracking-uri", server, *arguments]
@@ -201,7 +202,7 @@ def exclusive(url: str, folder: Path) -> Row:
         bare = float((folder / "out").read_text())
         promote("model-0001", proxy.url)
         count = len(proxy.requests)
-    with serving(folder / "direct", MODELS, VERSIONS) as fresh:
+    with serve(folder / "direct", MODELS, VERSIONS) as fresh:
         held = promote("model-0001", fresh)
     return Row(
         f"`promote`, exclusive group of {MODELS} in production (bare: the four requests a model, 8 threads)",
@@ -286,7 +287,7 @@ def cold_agent(folder: Path, rounds: int) -> Row:
     )
 
 
-def deleting(folder: Path, workers: Sequence[int]) -> Iterator[Row]:
+def deleting(folder: Path, workers: Sequence[int], serve: Serve) -> Iterator[Row]:
     """A cleanup of many versions beside as many threads that delete as many and look at nothing, process and all."""
     third = DELETED // 40
 
@@ -295,7 +296,7 @@ def deleting(folder: Path, workers: Sequence[int]) -> Iterator[Row]:
         return run([*argv, *(f"--models={name}" for name in chosen)], folder)
 
     names = (f"model-{number:04}" for number in itertools.count())
-    with serving(folder / "deletions", 3 * third * len(workers), 42) as server:
+    with serve(folder / "deletions", 3 * third * len(workers), 42) as server:
         for count in workers:
             first, second, third_part = (list(itertools.islice(names, third)) for _ in range(3))
             pairs = [(name, number) for name in first for number in range(1, 41)]
@@ -331,7 +332,10 @@ def main() -> None:
         help="deletions at once; may be repeated; 8 if it is not given",
     )
     parser.add_argument(
-        "--store", choices=("sqlite", "postgresql"), default="sqlite", help="of what is read and promoted"
+        "--store",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="what every server keeps things in",
     )
     options = parser.parse_args()
     workers = options.workers or [DELETERS]
@@ -365,7 +369,7 @@ def measured(
     large: int,
     parts: Sequence[str],
     workers: Sequence[int],
-    serve: Callable[[Path, int, int], AbstractContextManager[str]],
+    serve: Serve,
 ) -> Iterator[Row]:
     """Every row of these parts, as soon as it is known."""
     if "start" in parts:
@@ -380,9 +384,9 @@ def measured(
             if "promote" in parts:
                 yield promoting(url, folder, rounds)
             if "exclusive" in parts:
-                yield exclusive(url, folder)
+                yield exclusive(url, folder, serve)
     if "delete" in parts:
-        yield from deleting(folder, workers)
+        yield from deleting(folder, workers, serve)
     if large and "large" in parts:
         with serve(folder / "large", large // 100, 100) as url:
             yield from reading(url, folder, 1, large=large)

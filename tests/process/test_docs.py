@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import MakeServer
 from jenkins_mlflow.config import schema as config
 from support.jenkins import TOKEN, USER, FakeJenkins
 from support.seeding import Spec, give_files, seed
-from support.servers import clean_environ
+from support.servers import Server, clean_environ
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/heart-disease/README.md"]
@@ -33,8 +34,31 @@ def test_the_pages_have_commands() -> None:
     assert len(SCRIPTS) >= 3
 
 
+@pytest.fixture(scope="module")
+def server(make_server: MakeServer) -> Server:
+    """A server that only this module uses."""
+    return make_server(fresh=True)
+
+
+@pytest.fixture
+def registry(server: Server) -> str:
+    """The address of a registry with the models a and b, and nothing else: neither history nor journal."""
+    scores = {"a": [0.7, 0.8], "b": [0.9]}
+    mlflow = seed(server.store_uri, {})
+    for model in mlflow.search_registered_models():
+        mlflow.delete_registered_model(model.name)
+    for run in mlflow.search_runs([one.experiment_id for one in mlflow.search_experiments()]):
+        mlflow.delete_run(run.info.run_id)
+    models = {name: [Spec({"roc_auc": value}) for value in values] for name, values in scores.items()}
+    seed(server.store_uri, models)
+    give_files(server.store_uri, *scores)
+    return server.url
+
+
 @pytest.mark.parametrize(("page", "text"), SCRIPTS, ids=NAMES)
-def test_every_command_block_runs(page: Path, text: str, tmp_path: Path, jenkins: FakeJenkins) -> None:
+def test_every_command_block_runs(
+    page: Path, text: str, tmp_path: Path, jenkins: FakeJenkins, registry: str
+) -> None:
     """Blocks run as written, beside a copy of the example, on a registry with two models and a small Jenkins.
 
     Make targets other than demo are only asked for their plan: `make test` would run this very test.
@@ -52,15 +76,7 @@ def test_every_command_block_runs(page: Path, text: str, tmp_path: Path, jenkins
         text = f"jenkins-mlflow jobs apply --yes\n{text}"
     else:
         folder.mkdir()
-    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    scores = {"a": [0.7, 0.8], "b": [0.9]}
-    seed(
-        store,
-        {name: [Spec(metrics={"roc_auc": value}) for value in values] for name, values in scores.items()},
-    )
-    if page.name == "history.md":
-        give_files(store, *scores)
-    environ = clean_environ(MLFLOW_TRACKING_URI=store, **jenkins.environ)
+    environ = clean_environ(MLFLOW_TRACKING_URI=registry, **jenkins.environ)
     environ |= {"HOME": str(tmp_path)} if page.name == "jobs.md" else {}
     environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"
     done = subprocess.run(

@@ -6,7 +6,11 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from support.databases import lay_database
+from support.environments import OWN_VERSION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,6 +46,9 @@ def seed(uri: str, models: Mapping[str, list[Spec]], experiment: str = "seed") -
     """
     from mlflow.exceptions import MlflowException
 
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and path.parent.is_dir() and not path.exists():
+        lay_database(path, OWN_VERSION)
     mlflow = client(uri)
     found = mlflow.get_experiment_by_name(experiment)
     experiment_id = found.experiment_id if found else mlflow.create_experiment(experiment)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from support.databases import lay_database
 from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
 from support.processes import Background, free_port
@@ -81,7 +82,7 @@ def start_server(
         environ: More of its environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store_uri = database or _store_uri(folder, store, postgres)
+    store_uri = database or _store_uri(folder, store, postgres, version)
     files = folder / "mlruns" if store == "file" else folder / "artifacts"
     where = (
         ["--artifacts-destination", str(files)]
@@ -115,11 +116,14 @@ def start_server(
     return Server(url, version, store, store_uri, folder, process)
 
 
-def _store_uri(folder: Path, store: Store, postgres: Postgres | None) -> str:
+def _store_uri(folder: Path, store: Store, postgres: Postgres | None, version: str) -> str:
     if store == "file":
         return str(folder / "mlruns")
     if store == "sqlite":
-        return f"sqlite:///{folder / 'mlflow.db'}"
+        path = folder / "mlflow.db"
+        if not path.exists():  # a test may have copied another server's folder
+            lay_database(path, version)
+        return f"sqlite:///{path}"
     assert postgres is not None, "a PostgreSQL store needs a PostgreSQL"
     return postgres.create_database()
 
