@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import configparser
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from requests.utils import get_auth_from_url
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
 
 from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
+from jenkins_mlflow.registry.quick_connections import QuickAdapter
 from jenkins_mlflow.text import size
 
 T = TypeVar("T")
@@ -67,7 +63,7 @@ class Sender:
         if home is None or _has_login(uri, environ):
             self._session.auth = _keep
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _QuickAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(scheme, QuickAdapter(pool_maxsize=CONNECTIONS))
 
     def send(self, endpoint: Endpoint[T], payload: Mapping[str, Any], *, in_path: str = "") -> T:
         """Make one request and decode its answer.
@@ -238,49 +234,3 @@ def _seconds(environ: Mapping[str, str], name: str) -> float:
     raise UsageError(
         f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
     )
-
-
-def _acknowledge_at_once(sock: socket.socket | None) -> None:
-    """Have the first packet of the next answer acknowledged at once (Linux).
-
-    MLflow's server sends head and body of an answer in two packets, and holds the second back until the first is
-    acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does not stay on, so it is set
-    before each answer.
-    """
-    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-class _QuickHttp(HTTPConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _acknowledge_at_once(self.sock)
-        return super().getresponse()
-
-
-class _QuickHttps(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _acknowledge_at_once(self.sock)
-        return super().getresponse()
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _QuickHttp
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _QuickHttps
-
-
-class _QuickAdapter(HTTPAdapter):
-    """Makes quick connections, directly or through a proxy."""
-
-    _POOLS = {"http": _HttpPool, "https": _HttpsPool}  # noqa: RUF012
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._POOLS
-        return manager
