@@ -29,13 +29,14 @@ from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.doors import Door
-from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, RetryPolicy, classify
+from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, classify
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal, Reclaimed
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.reading import FilesUnknown
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
 from jenkins_mlflow.registry.store import StoreDoor
