@@ -18,7 +18,8 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import BATCH, apply_cleanup, batches
 from jenkins_mlflow.cleanup.looks import LASTS
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
-from jenkins_mlflow.commands.cleanup import Wish, clean_up
+from jenkins_mlflow.commands.cleanup import clean_up
+from jenkins_mlflow.commands.cleanup_plan import Wish
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
