@@ -33,7 +33,8 @@ from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, classify
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
-from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal, Reclaimed
+from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
+from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.retries import RetryPolicy
