@@ -10,7 +10,7 @@ import pytest
 from jenkins_mlflow.errors import JenkinsError
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.jenkins_jobs.server import Server
-from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.retries import RetryPolicy
 from support.jenkins import TOKEN, USER, Answer, FakeJenkins, Request
 
 XML = "<flow-definition/>"

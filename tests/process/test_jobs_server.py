@@ -11,7 +11,7 @@ from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound, U
 from jenkins_mlflow.jenkins_jobs import job_xml
 from jenkins_mlflow.jenkins_jobs.access import Access, find_access
 from jenkins_mlflow.jenkins_jobs.server import Server
-from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.retries import RetryPolicy
 from support.jenkins import TOKEN, USER, Answer, FakeJenkins, Run, page
 
 XML = "<flow-definition><description>d</description></flow-definition>"

@@ -18,7 +18,8 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import BATCH, apply_cleanup, batches
 from jenkins_mlflow.cleanup.looks import LASTS
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
-from jenkins_mlflow.commands.cleanup import Wish, clean_up
+from jenkins_mlflow.commands.cleanup import clean_up
+from jenkins_mlflow.commands.cleanup_plan import Wish
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
@@ -26,9 +27,9 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION

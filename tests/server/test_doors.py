@@ -24,18 +24,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
-from jenkins_mlflow.registry import homes, sending
+from jenkins_mlflow.registry import homes, quick_connections
 from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.doors import Door
-from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, RetryPolicy, classify
+from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, classify
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
-from jenkins_mlflow.registry.journal import EXPERIMENT, Entry, Journal, Reclaimed
+from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
+from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.reading import FilesUnknown
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
 from jenkins_mlflow.registry.store import StoreDoor
@@ -896,13 +898,13 @@ def test_each_answer_is_acknowledged_at_once(
 ) -> None:
     """On one kept connection, before every answer."""
     socks = []
-    acknowledge = sending._acknowledge_at_once
+    acknowledge = quick_connections._acknowledge_at_once
 
     def seen(sock: Any) -> None:
         socks.append(sock)
         acknowledge(sock)
 
-    monkeypatch.setattr(sending, "_acknowledge_at_once", seen)
+    monkeypatch.setattr(quick_connections, "_acknowledge_at_once", seen)
     through("http", make_server().url, monkeypatch).snapshot(["none-of-them*"])
     assert len(socks) == 2
     assert socks[0] is socks[1] is not None

@@ -19,9 +19,9 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import Busy, LockLost, RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.tags import HOLDER_TAG
 from support.proxy import (
     Answer,

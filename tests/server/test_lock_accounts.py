@@ -15,9 +15,9 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import LockLost
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.retries import RetryPolicy
 
 QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)

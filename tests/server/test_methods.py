@@ -21,7 +21,8 @@ from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy, classify
+from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from support.promoting import promote

@@ -9,7 +9,7 @@ from conftest import MakeServer
 from jenkins_mlflow.errors import ConnectionFailed, NotFound, RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
 from support.proxy import CountingProxy, respond
 from support.seeding import Spec, seed

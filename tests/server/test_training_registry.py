@@ -17,7 +17,7 @@ from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG
 from jenkins_mlflow.training.logged import RegisteredVersion
 from jenkins_mlflow.training.plan import plan_training

@@ -15,10 +15,11 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.config.cleanup import Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Flags
+from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
 from jenkins_mlflow.config.schema import Config, json_schema, load
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.train import Train
-from jenkins_mlflow.config.values import DEFAULT_METHODS, UNIT_SECONDS, parse_duration
+from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError

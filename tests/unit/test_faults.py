@@ -13,7 +13,8 @@ import requests
 from conftest import MakeServer
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from mlflow.exceptions import MissingConfigException, MlflowException, RestException
 from support.proxy import Answer, CountingProxy
 from support.servers import Server

@@ -14,9 +14,9 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError, UsageError
+from jenkins_mlflow.promotion.decision import decide
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.promotion.recovery import decide
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Model, Target, Version

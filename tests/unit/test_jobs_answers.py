@@ -18,7 +18,7 @@ from jenkins_mlflow.jenkins_jobs.comparison import canonical, difference, merge,
 from jenkins_mlflow.jenkins_jobs.server import Server
 from jenkins_mlflow.jenkins_jobs.status import StatusResult, last_builds
 from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
-from jenkins_mlflow.registry.faults import RetryPolicy
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.render import render
 from jenkins_mlflow.terminal import Terminal
 from requests.adapters import BaseAdapter

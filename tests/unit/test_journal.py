@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import RegistryError
-from jenkins_mlflow.registry import journal
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.journal import Entry, Journal
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Run
@@ -115,4 +115,4 @@ def test_any_entry_is_read_or_named(changed: dict[str, object], reclaimed: objec
         return
     for entry in entries:
         assert entry.version.model == "m"
-        assert {entry.version.identity: json.dumps(journal._facts(entry.version))}
+        assert {entry.version.identity: json.dumps(facts(entry.version))}

@@ -13,10 +13,10 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import Busy, Interrupted, LockLost, NotFound, RegistryError
 from jenkins_mlflow.registry.client import FoundFlag
 from jenkins_mlflow.registry.clock import steady
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lease import Lease
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
 from mlflow.exceptions import MlflowException

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jenkins_mlflow.config.values import DEFAULT_METHODS, METHOD_NAMES
+from jenkins_mlflow.config.registry_values import DEFAULT_METHODS, METHOD_NAMES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("\n## ")[0]

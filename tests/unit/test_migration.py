@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jenkins_mlflow.migration.folder import experiments, find_folder, fingerprint, view
 from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
-from jenkins_mlflow.migration.rows import python_values_are_nothing
+from jenkins_mlflow.migration.source import python_values_are_nothing
 from jenkins_mlflow.migration.stages import DEFAULT_ALIASES, plan_aliases
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
 

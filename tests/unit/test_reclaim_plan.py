@@ -12,7 +12,7 @@ from jenkins_mlflow.cleanup.claims import Unknown, claim
 from jenkins_mlflow.cleanup.known import Home, Known, home
 from jenkins_mlflow.cleanup.pieces import Piece
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
-from jenkins_mlflow.registry.journal import Entry, Reclaimed
+from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import Location, parse_location, touches
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import KEEP_TAG, LEASE_TAG, RESTORED_FROM

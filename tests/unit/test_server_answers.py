@@ -20,9 +20,9 @@ from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
 from jenkins_mlflow.promotion.record import before, is_recorded, tags_over
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.http import HttpDoor
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG, INTENT_TAG, LEASE_TAG, RECORD_TAGS, SIGNATURE_TAG

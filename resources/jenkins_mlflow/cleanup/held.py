@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.config.cleanup import Reclaim
-from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.results.cleanup import HeldPart
 from jenkins_mlflow.text import plural, size
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from jenkins_mlflow.cleanup.claims import logged_model_of, run_path_of
 from jenkins_mlflow.cleanup.restore import origin
-from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import RESTORED_FROM

@@ -13,7 +13,8 @@ from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.doors import Sends
 from jenkins_mlflow.registry.found import FoundLoggedModel, KeptRun
-from jenkins_mlflow.registry.journal import Entry, Journal
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import Storage

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
-from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location
 
 PieceOutcome = Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]

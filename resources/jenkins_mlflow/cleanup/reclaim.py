@@ -15,7 +15,7 @@ from jenkins_mlflow.cleanup.look import Look
 from jenkins_mlflow.cleanup.pieces import Freed, Piece
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
 from jenkins_mlflow.parallel import WORKERS, side_by_side, until_stopped
-from jenkins_mlflow.registry.journal import Reclaimed
+from jenkins_mlflow.registry.journal_entry import Reclaimed
 from jenkins_mlflow.registry.locations import Touched
 from jenkins_mlflow.registry.storage import Measured, OutOfReach
 

@@ -14,7 +14,7 @@ from jenkins_mlflow.cleanup.claims import ByKey, Unknown, claim, logged_model_of
 from jenkins_mlflow.cleanup.known import Home, Known, open_entries
 from jenkins_mlflow.cleanup.lease import leases, minute
 from jenkins_mlflow.cleanup.pieces import Piece
-from jenkins_mlflow.registry.journal import Entry
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, Touched, parse_location
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import KEEP_TAG

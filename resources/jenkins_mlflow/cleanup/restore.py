@@ -10,7 +10,7 @@ from typing import Literal
 from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.journal import Entry, Reclaimed
+from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, STAGING, Model, Target, Version
 from jenkins_mlflow.tags import RESTORED_FROM

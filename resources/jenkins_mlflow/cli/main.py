@@ -14,32 +14,20 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from jenkins_mlflow import VERSION, errors
+from jenkins_mlflow.cli.delivery import promote, rollback, select, train
 from jenkins_mlflow.cli.ending import SET_URI, Invocation, fail, finish, leave_quietly, open_session
 from jenkins_mlflow.cli.migrating import migrate
-from jenkins_mlflow.cli.options import (
-    Related,
-    build,
-    common,
-    configured,
-    dry_run as dry_run_option,
-    marks,
-    place,
-    selecting,
-    to_server as to_server_option,
-)
+from jenkins_mlflow.cli.options import common, configured, marks
 from jenkins_mlflow.cli.retention import cleanup, lease, reclaim, restore
 from jenkins_mlflow.cli.steering import doctor, history
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.terminal import Terminal, prepare_streams
 from jenkins_mlflow.text import printable
-
-if TYPE_CHECKING:
-    from jenkins_mlflow.commands.train import TrainMode
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -52,150 +40,6 @@ def cli() -> None:
     the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
     or reclaim stopped after its first deletion, 7 production was changed outside of this tool.
     """
-
-
-@cli.command()
-@configured(
-    "--jobs", key="train.jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core]."
-)
-@click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
-@configured(
-    "--on-failure",
-    key="train.on_failure",
-    metavar="stop|continue",
-    help="Whether a failed candidate stops the others.",
-)
-@configured(
-    "--timeout", key="train.timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m."
-)
-@click.option(
-    "--resume", "mode", flag_value="resume", help="Skip the candidates that this build has trained already."
-)
-@click.option(
-    "--gather",
-    "mode",
-    flag_value="gather",
-    help="Train nothing; report what other commands of this build have trained.",
-)
-@click.option("--dry-run", "mode", flag_value="plan", help="Show the candidates, run nothing.")
-@build
-@common
-def train(only: tuple[str, ...], mode: TrainMode | None, **options: Any) -> None:
-    """Run the config's training commands and report the runs and versions they made."""
-    from jenkins_mlflow.commands.train import train as run_training
-
-    session = open_session(options, writes_report=mode in (None, "resume"))
-    finish(run_training(session, only, mode=mode or "run"), options, session)
-
-
-@cli.command()
-@marks
-@to_server_option
-@selecting
-@common
-def select(to_server: str | None, **options: Any) -> None:
-    """Rank the candidates by metric, apply the gates, compare the best with the champion."""
-    from jenkins_mlflow.commands.select import choose, selection_result
-    from jenkins_mlflow.selection.gates_report import write_gates_report
-
-    session = open_session(options)
-    if to_server is None:
-        selection = choose(session)
-    else:
-        from jenkins_mlflow.commands.transfer import choose_for
-
-        selection = choose_for(session, to_server)
-    if options["report"]:
-        try:
-            write_gates_report(selection, options["report"])
-        except OSError as error:
-            session.warn(f"the gates' report could not be written: {error.strerror or error}")
-    finish(selection_result(selection), options, session)
-
-
-@cli.command()
-@click.option("--model", help="Promote this registered model instead of selecting one.")
-@click.option(
-    "--version",
-    cls=Related,
-    needs="model",
-    hint="say which registered model the version belongs to",
-    type=click.IntRange(min=1),
-    help="Its version [the newest that is READY].",
-)
-@marks
-@dry_run_option
-@configured(
-    "--force-method",
-    key="promote.force_methods",
-    multiple=True,
-    metavar="METHOD",
-    help="Try this method even where the server is known to fail with it.",
-)
-@click.option("--approved-by", metavar="NAME", help="Who approved it; recorded as a tag of the version.")
-@click.option(
-    "--over",
-    callback=place,
-    metavar="MODEL/VERSION",
-    help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
-)
-@click.option(
-    "--recover",
-    cls=Related,
-    excludes=("model", "dry_run", "over", "to_server"),
-    hint="name models with --models, another server with --tracking-uri",
-    is_flag=True,
-    help="Only finish or undo promotions that stopped in the middle.",
-)
-@to_server_option
-@selecting
-@common
-def promote(
-    model: str | None,
-    version: int | None,
-    dry_run: bool,
-    approved_by: str | None,
-    over: str | None,
-    recover: bool,
-    to_server: str | None,
-    **options: Any,
-) -> None:
-    """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
-    from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
-
-    session = open_session(options)
-    if recover:
-        finish(run_recovery(session), options, session)
-    asked: dict[str, Any] = {"model": model, "version": version, "plan_only": dry_run, "over": over}
-    if to_server is not None:
-        from jenkins_mlflow.commands.transfer import promote_to
-
-        other, result = promote_to(session, to_server, approved_by=approved_by or "", **asked)
-        finish(result, options, other)
-    finish(run_promotion(session, approved_by=approved_by or "", **asked), options, session)
-
-
-@cli.command()
-@click.option("--model", required=True, help="Registered model to roll back.")
-@click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
-@click.option(
-    "--recorded",
-    cls=Related,
-    excludes=("to",),
-    hint="name the version with --to, or leave that to --recorded",
-    is_flag=True,
-    help="Return to the version that was promoted last, after a change outside of this tool.",
-)
-@marks
-@dry_run_option
-@common
-def rollback(model: str, to: int | None, recorded: bool, dry_run: bool, **options: Any) -> None:
-    """Return a model to the version that was in production before, or to any other."""
-    from jenkins_mlflow.commands.rollback import rollback as run_rollback
-
-    session = open_session(options)
-    result = run_rollback(session, model=model, to=to, recorded=recorded, plan_only=dry_run)
-    finish(result, options, session)
 
 
 @cli.command("list")
@@ -259,7 +103,7 @@ def schema(result: str | None) -> None:
     click.echo(json.dumps(result_schema(result) if result else json_schema(), indent=2))
 
 
-for command in (cleanup, doctor, history, lease, migrate, reclaim, restore):
+for command in (cleanup, doctor, history, lease, migrate, promote, reclaim, restore, rollback, select, train):
     cli.add_command(command)
 
 try:

@@ -15,7 +15,7 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     """`Stage=alias`, each as the config has stages and aliases."""
     from pydantic_core import PydanticCustomError
 
-    from jenkins_mlflow.config.values import parse_alias, parse_promotion_stage
+    from jenkins_mlflow.config.registry_values import parse_alias, parse_promotion_stage
 
     found: dict[str, str] = {}
     for one in given:

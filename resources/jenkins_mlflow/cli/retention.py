@@ -89,7 +89,8 @@ def cleanup(
 ) -> None:
     """Delete the versions that no rule of the retention policy keeps: plan, ask (or --yes), delete."""
     from jenkins_mlflow.cleanup.pace import Pace
-    from jenkins_mlflow.commands.cleanup import Wish, clean_up
+    from jenkins_mlflow.commands.cleanup import clean_up
+    from jenkins_mlflow.commands.cleanup_plan import Wish
 
     session = open_session(options)
     wish = Wish(

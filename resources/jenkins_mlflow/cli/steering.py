@@ -37,7 +37,8 @@ def history(
     **options: Any,
 ) -> None:
     """Who put which version into production when, why, by which method, and for how long it stayed."""
-    from jenkins_mlflow.commands import history as history_command
+    from jenkins_mlflow.commands.adopt import adopt as run_adoption
+    from jenkins_mlflow.commands.history import tell
 
     session = open_session(options)
     if adopt != bool(reason and reason.strip()):
@@ -45,9 +46,8 @@ def history(
             "--adopt needs --reason, and --reason needs --adopt", next_step="say why it is accepted"
         )
     if adopt:
-        finish(history_command.adopt(session, str(model), str(reason).strip()), options, session)
-    told = history_command.tell(session, model=model, since=epoch(since), at=epoch(at))
-    finish(told, options, session)
+        finish(run_adoption(session, str(model), str(reason).strip()), options, session)
+    finish(tell(session, model=model, since=epoch(since), at=epoch(at)), options, session)
 
 
 @click.command()

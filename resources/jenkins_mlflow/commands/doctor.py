@@ -5,14 +5,12 @@ It reads only; with ``--probe`` it tries things out on a scratch model, see prob
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
+from jenkins_mlflow.commands.doctor_server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor_storage import StorageWish, examine_storage
 from jenkins_mlflow.commands.examine import examine
 from jenkins_mlflow.commands.probe import probe as run_probe
@@ -22,7 +20,6 @@ from jenkins_mlflow.history.timeline import drifts
 from jenkins_mlflow.methods.known_faults import keeps_files
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.snapshot import Snapshot
@@ -30,10 +27,8 @@ from jenkins_mlflow.results.doctor import DoctorResult, Finding, Status
 from jenkins_mlflow.tags import HOLDER_TAG, TAG_PREFIX
 from jenkins_mlflow.text import argument, listed, plural, redact
 
-_SKEW = 60.0
 _MOST_ASKED = 20
 _NO_SUCH_VERSION = 2**31 - 1
-_HERE = ("localhost", "127.0.0.1", "::1")
 
 
 def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None) -> DoctorResult:
@@ -78,96 +73,6 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *drift(session, registry, snapshot),
         *(run_probe(registry) if probe else ()),
     ]
-
-
-def server(connection: Connection, *, files: bool | None) -> Finding:
-    """The server's version, the client's, and the kind of store."""
-    version, where = connection.server_version, redact(connection.uri)
-    store = {True: "a file store", False: "a database", None: "an unknown kind of store"}[files]
-    text = f"{where}: MLflow {version or 'of unknown version'} with {store}{_client(version)}"
-    fixed = ".".join(str(part) for part in FIXED_IN)
-    if files is not False and is_affected(version):
-        return Finding(
-            "server",
-            "problem" if files else "note",
-            f"{text}: changing the stage of a version with linked metrics fails there (RepresentationError)",
-            f"upgrade the server to MLflow {fixed} or later, or move the registry into a database",
-        )
-    if files:
-        return Finding(
-            "server", "note", f"{text}, which MLflow keeps for old data only", "plan to move to a database"
-        )
-    return Finding("server", "fine", text)
-
-
-def _client(version: str | None) -> str:
-    """The client's version, where it is another than the server's."""
-    try:
-        own = importlib.metadata.version("mlflow-skinny")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-    return f" (the client here is {own})" if version and version != own else ""
-
-
-def door(connection: Connection) -> Finding:
-    """Which of the two doors is used."""
-    if not connection.why_client:
-        return Finding("door", "fine", "the server is asked by HTTP, without MLflow's client")
-    return Finding("door", "fine", f"MLflow's client is used, because {connection.why_client}")
-
-
-def login(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """A login that others can read, and a certificate that nobody checks. Pure."""
-    parts = urlsplit(uri)
-    secret = any(environ.get(f"MLFLOW_TRACKING_{name}") for name in ("PASSWORD", "TOKEN")) or parts.password
-    if parts.scheme == "http" and secret and parts.hostname not in _HERE:
-        yield Finding(
-            "login without TLS",
-            "note",
-            f"the login for {redact(uri)} crosses the network readable: the address begins with http",
-            "put TLS in front of the server, and use its https address",
-        )
-    if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
-        yield Finding(
-            "certificate not checked",
-            "note",
-            "MLFLOW_TRACKING_INSECURE_TLS is set: anybody on the way can pose as the server",
-            "unset MLFLOW_TRACKING_INSECURE_TLS; "
-            "export MLFLOW_TRACKING_SERVER_CERT_PATH=/path/of/the/server's/ca.pem",
-        )
-
-
-def clock(connection: Connection, store: float, here: float) -> Iterator[Finding]:
-    """Clocks that differ. Locks and ages go by the store's alone. Pure.
-
-    Args:
-        connection: A store opened directly is written with this machine's times.
-        store, here: The two times, in seconds since 1970.
-    """
-    apart = here - store
-    if abs(apart) > _SKEW:
-        word = "ahead of" if apart > 0 else "behind"
-        yield Finding(
-            "clock",
-            "note" if connection.over_http else "problem",
-            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records tell wrong times"
-            + ("" if connection.over_http else ", and MLflow dates new versions wrongly"),
-            "set this machine's clock: timedatectl set-ntp true",
-        )
-
-
-def file_store(folder: str | None, connection: Connection, *, files: bool | None) -> Iterator[Finding]:
-    """A file store that is configured, while the server keeps another store (mlflow 23634). Pure but for the folder."""
-    if folder and connection.over_http and files is False and Path(folder).is_dir():
-        quoted = argument(folder)
-        yield Finding(
-            "file store not served",
-            "problem",
-            f"promote.file_store is {folder}, but the server keeps a database: what is in that folder is not served. "
-            "A server that is started with MLFLOW_ALLOW_FILE_STORE and no --backend-store-uri makes a database of its "
-            "own",
-            f"MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri {quoted}; or remove promote.file_store",
-        )
 
 
 def rights(registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:

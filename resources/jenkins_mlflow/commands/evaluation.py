@@ -16,9 +16,9 @@ from jenkins_mlflow.errors import JenkinsMlflowError, NotFound
 from jenkins_mlflow.page.evaluation import Evaluation, Picture, Role, choose_pictures, is_picture, measured
 from jenkins_mlflow.page.predictions import NAMES, read_predictions
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.homes import kept_runs
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.report import write_report

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Literal
 
-from jenkins_mlflow.commands.carry_out import place
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.recorded import Recorded, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
-from jenkins_mlflow.errors import Refused
-from jenkins_mlflow.history.event import Event, Place, moment, new_id
-from jenkins_mlflow.history.timeline import Drift, Reign, drifts, production_at, reigns
-from jenkins_mlflow.promotion.record import given, now, tags_over
-from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.results.base import document
+from jenkins_mlflow.history.event import Event, moment
+from jenkins_mlflow.history.timeline import Drift, Reign, drifts, reigns
+from jenkins_mlflow.registry.snapshot import Snapshot, Target
 from jenkins_mlflow.results.history import DriftPart, HistoryResult, StayPart
-from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY
-from jenkins_mlflow.text import argument, number, plural, printable
+from jenkins_mlflow.text import number, plural, printable
 
 
 @dataclass(frozen=True)
@@ -139,59 +132,6 @@ def past(session: Session, names: Collection[str]) -> HistoryResult:
     return Told(found, known, (), None, int(registry.now() * 1000), session.target).result()
 
 
-def adopt(session: Session, model: str, reason: str) -> HistoryResult:
-    """`history --adopt`: record what somebody put into production outside of this tool as if it had been promoted.
-
-    Raises:
-        NotFound: there is no such model.
-        Refused: more than one version is in production.
-    """
-    session = session.for_model(model)
-    registry = session.registry()
-    snapshot = settled(session, registry, [model], Purpose.CHANGE)
-    require_model(registry, snapshot, model)
-    target = session.target
-    book = session.book(registry)
-    with session.lock(registry, "adopt", session.scope([model]), [model]) as lock:
-        live = Snapshot((registry.model(model),))
-        known = read_recorded(session, registry, live)
-        serving = live.models[0].production(target)
-        if len(serving) > 1:
-            labels = " and ".join(version.label for version in serving)
-            raise Refused(
-                f"{labels} are in production at once",
-                state="nothing was recorded",
-                next_step=f"keep one: `jenkins-mlflow promote --model {argument(model)} --version {serving[0].number}`",
-            )
-        if not list(drifts(known.events, live, target)) and model in production_at(known.events):
-            return _adopted("nothing", f"{model}: what is in production is what is recorded", serving)
-        lock.check()
-        time, at = lock.now(), now()
-        recorded = production_at(known.events).get(model, ())
-        _tag(session, registry.under(lock), snapshot, serving, recorded, at)
-        places = tuple(version.identity for version in serving)
-        book.keep(
-            Event(
-                new_id(time),
-                "adoption",
-                model,
-                serving[0].number if serving else None,
-                time,
-                at,
-                places,
-                tuple(place for place in recorded if place not in places),
-                "adopted",
-                session.build.user,
-                build=session.build.url,
-                reason=reason,
-            ),
-            registry.under(lock),
-        )
-    result = _adopted("adopted", _accepted(model, serving), serving)
-    book.write(document(result))
-    return result
-
-
 def why(event: Event) -> str:
     """Why a version was put into production, in words."""
     parts = []
@@ -206,45 +146,6 @@ def why(event: Event) -> str:
         parts.append(f"rolled back from version {event.left[0][1]}")
     parts += [event.reason] if event.reason else []
     return printable("; ".join(parts))
-
-
-def _tag(
-    session: Session,
-    registry: Registry,
-    snapshot: Snapshot,
-    serving: Sequence[Version],
-    recorded: Sequence[Place],
-    at: str,
-) -> None:
-    """Give what is adopted a record of its own, so that a rollback knows it."""
-    old = {version.identity: version for version in snapshot.versions()}
-    replaced = next((old[place] for place in recorded if place in old), None)
-    tags = {
-        PROMOTED_AT: at,
-        PROMOTED_BY: session.build.user,
-        METHOD: "adopted",
-        BUILD_URL: session.build.url,
-    }
-    for version in serving:
-        over = tags_over(replaced if replaced and replaced.identity != version.identity else None)
-        complete = {**given(tags), **over}
-        registry.retrying(
-            f"tagging {version.label}",
-            lambda version=version, complete=complete: registry.record(  # type: ignore[misc]
-                version.model, version.number, complete
-            ),
-        )
-
-
-def _accepted(model: str, serving: Sequence[Version]) -> str:
-    labels = ", ".join(version.label for version in serving)
-    return f"{labels} is recorded as in production" if labels else f"{model}: recorded as not in production"
-
-
-def _adopted(
-    status: Literal["adopted", "nothing"], message: str, serving: Sequence[Version]
-) -> HistoryResult:
-    return HistoryResult(status=status, message=printable(message), production=tuple(map(place, serving)))
 
 
 def _lasted(reign: Reign, time: int) -> bool:

@@ -16,7 +16,7 @@ from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.migration import folder as places
 from jenkins_mlflow.migration.compare import Comparison, compare
 from jenkins_mlflow.migration.plan import KINDS, Plan, experiment_numbers, make_plan, shortened
-from jenkins_mlflow.migration.rows import Reader, python_values_are_nothing
+from jenkins_mlflow.migration.source import Reader, python_values_are_nothing
 from jenkins_mlflow.migration.target import State, Target
 from jenkins_mlflow.results.migrate import MigratedPart, MigrateResult, RenumberedPart
 from jenkins_mlflow.text import plural, printable, redact

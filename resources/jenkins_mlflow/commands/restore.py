@@ -9,7 +9,8 @@ from jenkins_mlflow.cleanup.restore import Restored, plan_restore, restore
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, NotFound
-from jenkins_mlflow.registry.journal import Entry, Journal
+from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.results.restore import RestoredPart, RestoreResult
 from jenkins_mlflow.text import argument, plural, printable
 

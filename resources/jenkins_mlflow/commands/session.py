@@ -19,11 +19,11 @@ from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.recovery import Recovered
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_setting
-from jenkins_mlflow.registry.faults import RetryPolicy
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import NO_KEYS
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Target

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from jenkins_mlflow.config.registry_values import Aliases, Patterns, Stages
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import Age, Aliases, Duration, Line, Lines, Patterns, Stages
+from jenkins_mlflow.config.values import Age, Duration, Line, Lines
 
 
 class Protect(Section):

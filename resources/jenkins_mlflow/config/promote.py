@@ -7,19 +7,17 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from jenkins_mlflow.config.mistakes import broken_rule
-from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import (
+from jenkins_mlflow.config.registry_values import (
     COPY,
     DEFAULT_METHODS,
     Alias,
-    Command,
-    Duration,
-    Line,
     Methods,
     ModelName,
     PromotionStage,
     SomeMethods,
 )
+from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.values import Command, Duration, Line
 
 
 class Retry(Section):

@@ -15,11 +15,12 @@ from pydantic import Field, PrivateAttr
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.loading import Flags, read_layers, validate
 from jenkins_mlflow.config.promote import Promote
+from jenkins_mlflow.config.registry_values import Patterns
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.config.train import Train
-from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, Patterns, WebAddress
+from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, WebAddress
 
 DEFAULT_FILE = "mlops.yaml"
 PAGE = "docs/configuration.md"

@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from jenkins_mlflow.config.gates import GateValue
+from jenkins_mlflow.config.registry_values import Aliases, Stages
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import Aliases, Line, Stages
+from jenkins_mlflow.config.values import Line
 
 
 class Include(Section):

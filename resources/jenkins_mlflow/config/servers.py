@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from jenkins_mlflow.config.mistakes import broken_rule
+from jenkins_mlflow.config.registry_values import CopyName
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import CopyName, ServerAddress, Variable
+from jenkins_mlflow.config.values import ServerAddress, Variable
 
 
 class OtherServer(Section):

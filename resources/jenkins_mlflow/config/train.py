@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from jenkins_mlflow.config.matrix import Candidate, expand
 from jenkins_mlflow.config.mistakes import broken_rule
+from jenkins_mlflow.config.registry_values import NameTemplate
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import CandidateName, Command, Duration, Line, NameTemplate
+from jenkins_mlflow.config.values import CandidateName, Command, Duration, Line
 
 ONLY_CANDIDATE = "train"
 

@@ -19,7 +19,7 @@ from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.jenkins_jobs.answers import Build, Job, Outcome, QueueItem
 from jenkins_mlflow.jenkins_jobs.failures import MISSHAPEN, SAVE_ANEW, explained, response_of
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.text import printable
 
 T = TypeVar("T")

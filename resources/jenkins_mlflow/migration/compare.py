@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow.migration import answers
-from jenkins_mlflow.migration.rows import python_values_are_nothing
+from jenkins_mlflow.migration.source import python_values_are_nothing
 from jenkins_mlflow.registry.mlflow_client import default_store
 from jenkins_mlflow.text import one_line
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jenkins_mlflow.migration.rows import Notes, Reader, Row
+from jenkins_mlflow.migration.rows import Notes, Row
+from jenkins_mlflow.migration.source import Reader
 from jenkins_mlflow.text import one_line, plural
 
 LARGEST_ANYWHERE = 2**63 - 1

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, Refused
 from jenkins_mlflow.migration.plan import LARGEST_ANYWHERE, LARGEST_ELSEWHERE, Limits
-from jenkins_mlflow.migration.rows import Row, Unit
+from jenkins_mlflow.migration.rows import Row
+from jenkins_mlflow.migration.source import Unit
 from jenkins_mlflow.registry.connection import local_path
 from jenkins_mlflow.text import one_line, redact
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
-from jenkins_mlflow.methods.copy import NAME as COPY
 from jenkins_mlflow.promotion.announce import announce, remove_intent
-from jenkins_mlflow.promotion.changes import Table, in_scope, is_done
+from jenkins_mlflow.promotion.changes import Table, is_done
 from jenkins_mlflow.promotion.copying import with_the_copy
+from jenkins_mlflow.promotion.ending import Ending
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
-from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, Status, already
+from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
 from jenkins_mlflow.promotion.rights import Forbidden
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
-from jenkins_mlflow.registry.change import NEW, Change
+from jenkins_mlflow.registry.change import NEW
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.registry.writer import Attempt, Writer
-from jenkins_mlflow.tags import METHOD
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,6 @@ class Promotion:
         self._keeper = keeper
         self._forbidden = forbidden
         self._steps = self._steps_of(plan.table, Snapshot())
-        self._intent_tags: tuple[str, ...] = ()
 
     def apply(self, tags: Mapping[str, str], begun: Begun = Begun()) -> Outcome:
         """Promote, and say ``promoted`` only if the last look at the registry shows it.
@@ -111,11 +108,14 @@ class Promotion:
             self._refuse_if_overtaken()
         self._steps = self._steps_of(self._table, live)
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
+        ending = Ending(
+            self._registry, plan, self._table, self._steps, self._writer, self._keeper, self._read
+        )
         try:
-            self._announce(intent)
-            return self._carry_out(tags)
+            ending.intent_tags = announce(self._registry, self._writer, intent)
+            return self._carry_out(tags, ending)
         except Interrupted as stop:
-            self._stop(stop)
+            ending.stopped(stop)
             raise
         except JenkinsMlflowError as error:
             if not error.state:
@@ -148,14 +148,11 @@ class Promotion:
         target = self._plan.target
         return Steps(self._registry, table, target, self._methods, self._writer, self._read, first)
 
-    def _announce(self, intent: Intent) -> None:
-        self._intent_tags = announce(self._registry, self._writer, intent)
-
-    def _carry_out(self, tags: Mapping[str, str]) -> Outcome:
+    def _carry_out(self, tags: Mapping[str, str], ending: Ending) -> Outcome:
         steps = self._steps
         if self._forbidden:
             self._writer.record(Attempt(ALIAS, 0, "skipped", error=self._forbidden.why))
-            return self._by_hand()
+            return ending.by_hand(self._forbidden)
         try:
             by_alias = steps.needs_no_stage()
             aliased = by_alias and steps.set_own_alias()
@@ -165,139 +162,12 @@ class Promotion:
                 aliased = (staged or self._alias_fallback) and steps.set_own_alias()
             retired = staged and aliased and steps.retire_others()
         except Overtaken:
-            return self._overtaken()
+            return ending.overtaken()
         if staged and aliased and retired:
-            return self._finish(tags, method or self._other_method())
+            return ending.promoted(tags, method)
         if not staged and aliased and self._plan.needs_alias and not by_alias:
-            return self._partly(tags)
-        return self._by_hand()
-
-    def _finish(self, tags: Mapping[str, str], method: str) -> Outcome:
-        """Tag, look once more, and remove the intent."""
-        plan, table = self._plan, self._table
-        warnings = self._tag(tags, method)
-        live = self._read()
-        serving = in_scope(table, live, plan.target)
-        if not is_done(table, live, plan.target):
-            there = ", ".join(version.label for version in serving) or "NOTHING"
-            message = (
-                f"{plan.candidate.label} was promoted by {method}, but then someone else changed production; "
-                f"in production now: {there}"
-            )
-            return self._close(self._told("overtaken", message, method, serving, warnings=warnings))
-        where = f" as {table.label}" if plan.copies else ""
-        replaced = f", replacing {plan.replacing}" if plan.leaving else ""
-        message = f"promoted {plan.candidate.label} by {method}{where}{replaced}; verified in the registry"
-        outcome = self._told("promoted", message, method, serving, warnings=warnings)
-        self._keeper.done(outcome)
-        undone = any(attempt.outcome == "undone" for attempt in outcome.attempts)
-        if undone and self._writer.open_ended:
-            return self._left_open(outcome)
-        return self._close(outcome)
-
-    def _partly(self, tags: Mapping[str, str]) -> Outcome:
-        """The alias alone: no method can set the stage, and the config lists ``alias`` for that."""
-        plan = self._plan
-        warnings = self._tag(tags, ALIAS)
-        missing = (f"stage {plan.target.stage} for {plan.candidate.label}",)
-        message = f"{plan.candidate.label} got the alias {plan.target.alias}; missing: {missing[0]}"
-        live = self._read()
-        serving = in_scope(self._table, live, plan.target)
-        outcome = self._told("partial", message, ALIAS, serving, missing, warnings)
-        self._keeper.done(outcome)
-        return self._not_undone(outcome) if self._steps.undone.failed else self._close(outcome)
-
-    def _by_hand(self) -> Outcome:
-        """Nothing was promoted: everything goes back, and a person is asked."""
-        blocked = self._steps.pending(self._read())
-        failed = bool(self._steps.undo().failed)
-        undone = "not all of it could be undone" if failed else "all was undone"
-        if self._forbidden:
-            why = f"{self._forbidden.what}; nothing in production was changed"
-        elif any(change.is_stage and change.model == self._table.model for change in blocked):
-            why = "every method failed; a person must promote it by hand"
-        elif blocked:
-            why = f"{self._missing(blocked[0])} could not be set; {undone}"
-        else:
-            why = f"a write failed, and took effect late; {undone}"
-        live = self._read()  # what is missing is what is missing now, after all was undone
-        pending = self._steps.pending(live)
-        missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
-        serving = in_scope(self._table, live, self._plan.target)
-        message = f"{self._plan.candidate.label} could not be promoted: {why}"
-        return self._after_undoing(self._told("manual", message, None, serving, missing))
-
-    def _overtaken(self) -> Outcome:
-        """Someone else changed production in the middle: what this promotion did is undone, theirs stays."""
-        plan = self._plan
-        self._steps.undo()
-        serving = in_scope(self._table, self._read(), plan.target)
-        there = ", ".join(version.label for version in serving) or "NOTHING"
-        swept = "".join(
-            f"; {label} was archived at that moment: promote it again if it is wanted"
-            for label in self._steps.swept()
-        )
-        message = (
-            f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
-            f"in production now: {there}{swept}"
-        )
-        return self._after_undoing(self._told("overtaken", message, None, serving))
-
-    def _after_undoing(self, outcome: Outcome) -> Outcome:
-        """Remove the intent, unless something is still to be undone or may take effect late."""
-        if self._steps.undone.failed or self._steps.undone.kept:
-            return self._not_undone(outcome)
-        return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
-
-    def _stop(self, stop: Interrupted) -> None:
-        """A signal arrived: undo, and remove the intent if nothing can be half done any more."""
-        self._steps.undo()
-        if self._steps.undone.failed or self._steps.undone.kept or self._writer.open_ended:
-            return
-        self._keeper.undone()
-        unremoved = self._remove_intent()
-        if not unremoved:
-            stop.state = stop.state or f"{self._table.model} is as it was before the promotion"
-
-    def _for_a_person(self, change: Change) -> bool:
-        """Whether a person has to make this change: archiving the model's own old version comes with the promotion."""
-        return change.model != self._table.model or not change.is_stage or change.mark == self._table.number
-
-    def _missing(self, change: Change) -> str:
-        if change.model != self._table.model:
-            return f"{change.describe()} (this group has one champion)"
-        if change.is_stage:
-            return f"stage {change.wanted} for {change.model} version {change.mark}"
-        return f"alias {change.mark} for {self._table.label}"
-
-    def _other_method(self) -> str:
-        """How it was promoted where no stage of its own model had to be changed."""
-        if self._plan.copies:
-            return COPY
-        return ALIAS if self._plan.needs_alias else "retiring the others"
-
-    def _tag(self, tags: Mapping[str, str], method: str) -> tuple[str, ...]:
-        """Write the promotion record; failing to is worth a warning, not a failed promotion."""
-        model, number = self._table.model, self._table.number
-        complete = {**tags, METHOD: method}
-        try:
-            self._writer.run(lambda: self._registry.record(model, number, complete))
-        except JenkinsMlflowError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever it is, the promotion stands
-            return (f"{self._table.label} could not be tagged with its promotion: {classify(error).summary}",)
-        return ()
-
-    def _close(self, outcome: Outcome) -> Outcome:
-        """Remove the intent; where that fails, the next command does it."""
-        why = self._remove_intent()
-        if not why:
-            return outcome
-        warning = f"the intent of {self._table.model} could not be removed, the next command does it: {why}"
-        return replace(outcome, warnings=(*outcome.warnings, warning))
-
-    def _remove_intent(self) -> str:
-        return remove_intent(self._registry, self._writer, self._table.model, self._intent_tags)
+            return ending.partly(tags)
+        return ending.by_hand(self._forbidden)
 
     def take_back(self, begun: Begun, table: Table) -> Undone:
         """Undo a promotion that is complete: its check failed.
@@ -317,33 +187,12 @@ class Promotion:
             return Undone(kept="someone else has changed what is in production")
         self._confirm()
         self._steps = self._steps_of(table, live)
-        self._announce(Intent.of(self._table, begun.work, "", begun.by, begun.url))
+        intent = Intent.of(self._table, begun.work, "", begun.by, begun.url)
+        tags = announce(self._registry, self._writer, intent)
         undone = self._steps.undo()
         if not undone.failed:
-            self._remove_intent()
+            remove_intent(self._registry, self._writer, self._table.model, tags)
         return undone
-
-    def _not_undone(self, outcome: Outcome) -> Outcome:
-        """Keep the intent: the next command goes on with what could not be undone."""
-        left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
-        return replace(outcome, warnings=(*outcome.warnings, f"not everything could be undone: {left}"))
-
-    def _left_open(self, outcome: Outcome) -> Outcome:
-        """Keep the intent: a request that got no answer could still spoil this outcome."""
-        late = "a request got no answer and may take effect late; the next command looks and repairs that"
-        return replace(outcome, warnings=(*outcome.warnings, late))
-
-    def _told(
-        self,
-        status: Status,
-        message: str,
-        method: str | None,
-        serving: tuple[Version, ...],
-        missing: Sequence[str] = (),
-        warnings: tuple[str, ...] = (),
-    ) -> Outcome:
-        attempts = tuple(self._writer.attempts)
-        return Outcome(status, message, method, attempts, serving, self._table, tuple(missing), warnings)
 
 
 def refuse_if_overtaken(registry: Registry, plan: Plan, group: Sequence[str]) -> None:

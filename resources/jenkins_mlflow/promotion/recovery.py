@@ -14,19 +14,18 @@ from typing import Literal
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.promotion.announce import remove_intent
-from jenkins_mlflow.promotion.changes import Table, in_scope, is_done, states, strangers
+from jenkins_mlflow.promotion.changes import Table, in_scope, strangers
+from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
-from jenkins_mlflow.promotion.record import given, is_recorded, now, tags_over
+from jenkins_mlflow.promotion.record import given, now, tags_over
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
-from jenkins_mlflow.promotion.undo import Undo, changes_back, restores
-from jenkins_mlflow.registry.change import Change
+from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import (
     BUILD_URL,
     CHECK_TAG,
-    FAILED,
     METHOD,
     PENDING,
     PROMOTED_AT,
@@ -35,18 +34,6 @@ from jenkins_mlflow.tags import (
 )
 
 Outcome = Literal["finished", "undone", "left"]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What is to be done about an intent, and why.
-
-    ``repair``: a late request took back some of it after the promotion had ended.
-    """
-
-    kind: Literal["finish", "undo"]
-    reason: str
-    repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,40 +59,6 @@ class Settled:
     intent: Intent
     at: str
     serving: tuple[Version, ...]
-
-
-def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
-    """Whether an unfinished promotion is finished or undone. Pure.
-
-    Args:
-        intent: What was begun; the reader's own config allows all of it.
-        live: The model now; for an exclusive target the whole group.
-        target: What marks production.
-    """
-    table = intent.table
-    label = f"version {table.number}"
-    model = live.model(table.model)
-    promoted = model.version(table.number) if model else None
-    failed = promoted is not None and promoted.record.get(CHECK_TAG) == FAILED
-    if is_done(table, live, target) and not failed:
-        return Decision("finish", f"{label} is in production")
-    if failed:
-        return Decision("undo", f"{label} failed its check")
-    foreign = strangers(table, live, target)
-    if foreign:
-        return Decision("undo", f"someone else has put {foreign[0].label} into production")
-    if promoted is None:
-        return Decision("undo", f"{label} was deleted")
-    seen = states(table.of(table.model), live)
-    if _has_ended(intent, promoted) and set(seen.values()) <= {"as found", "as wanted"}:
-        return Decision("finish", f"{label} was promoted, and a late request changed that", repair=True)
-    return Decision("undo", f"{label} did not get all of production")
-
-
-def _has_ended(intent: Intent, promoted: Version) -> bool:
-    """Whether the version's own record says that this very promotion had made all its changes."""
-    tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
-    return bool(intent.at) and promoted.record.get(tag) == intent.at and bool(promoted.record.get(METHOD))
 
 
 class Recovery:
@@ -196,7 +149,7 @@ class Recovery:
         live, table = read(), intent.table
         untouched = not changes_back(table, live, self._target)
         undone = Undo(self._registry, self._methods, self._writer, self._target, read).run(
-            table, lambda change: change.model == name or self._confirmed(change, live)
+            table, lambda change: change.model == name or is_confirmed(change, live, self._target)
         )
         if undone.failed:
             serving = in_scope(table, read(), self._target)
@@ -214,23 +167,12 @@ class Recovery:
             )
         return self._close(name, intent, "undone", f"is undone: {decision.reason}")
 
-    def _confirmed(self, change: Change, live: Snapshot) -> bool:
-        """Whether another model's version may go back into production: its own record says that it was there."""
-        if not restores(change, self._target):
-            return True
-        number = change.mark if change.is_stage else change.found
-        model = live.model(change.model)
-        version = model.version(number) if model and isinstance(number, int) else None
-        serving = model.production(self._target) if model else ()
-        alone = all(other.number == number for other in serving)
-        return version is not None and is_recorded(version) and alone
-
     def _record(self, intent: Intent, version: Version | None, live: Snapshot) -> str:
         """Give what is finished a record if it has none; what is not checked is marked so. A note for the message.
 
         The record is not signed: an intent of long ago may have been written again by whoever may edit the model.
         """
-        if version is None or _has_ended(intent, version):
+        if version is None or has_ended(intent, version):
             return self._unchecked(version)
         found = _replaced(intent.table, live, self._target)
         tags = {

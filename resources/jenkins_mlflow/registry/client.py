@@ -10,8 +10,9 @@ from typing import NamedTuple
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.connection import Connection
 from jenkins_mlflow.registry.doors import Send, Sends, at_once
-from jenkins_mlflow.registry.faults import RetryPolicy, classify
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.reading import NO_KEYS, Reader
+from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import FLAG_PREFIX, LONGEST_TAG, PROBE_PREFIX, SIGNATURE_TAG

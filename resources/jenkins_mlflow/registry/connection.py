@@ -152,7 +152,7 @@ def check_uri(uri: str, *, may_create: bool) -> None:
 def connect(uri: str, *, may_create: bool = False, account: Mapping[str, str] | None = None) -> Connection:
     """Open the door to an address.
 
-    MLflow's own hidden retries are switched off (faults.py owns retries), and file stores, which MLflow 3.17
+    MLflow's own hidden retries are switched off (retries.py owns retries), and file stores, which MLflow 3.17
     refuses by default, are allowed: they are what many of our users come from. Both hold for the programs that this
     one starts, too.
 

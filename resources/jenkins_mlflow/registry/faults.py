@@ -1,29 +1,20 @@
-"""Which failures of MLflow are worth a retry, and the one retry policy that everything uses.
-
-MLflow's client repeats a failing request up to 7 times on its own: 246 s for one call to a server that answers
-500 (measured, client 3.17.2). The connection switches that off, so that tenacity alone decides.
-"""
+"""Which failures of MLflow are worth a retry, and what else they say of the request."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING
 
 from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-T = TypeVar("T")
 
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 OPEN_STATUS = frozenset({408, 502, 504})
@@ -37,7 +28,6 @@ _GONE_WHILE_LISTED = re.compile(
     r"Cannot read '[^']*'\. Parent dir '.*' does not exist|^Invalid parent directory '"
 )
 _NO_JSON = "response body was not in a valid JSON format"
-_FIRST_WAIT = 0.25
 
 
 @dataclass(frozen=True)
@@ -101,16 +91,6 @@ class UnusableAnswer(Exception):
 
 class AnswerTooLarge(UnusableAnswer):
     """An answer that would fill the memory, if all of it were read."""
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How often and how long to try: at most ``attempts``, waits of at most ``max_wait`` seconds (longer if the server
-    asks for it by Retry-After), all within ``deadline`` seconds."""
-
-    attempts: int = 3
-    max_wait: float = 10.0
-    deadline: float = 60.0
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -230,33 +210,6 @@ def _classify_answer(error: BaseException) -> Fault:
     )
 
 
-class _WorthRetrying(tenacity.retry_base):
-    """Retry transient faults always, and a 500 once: the second in a row is the server's last word."""
-
-    def __init__(self) -> None:
-        self._previous: Fault | None = None
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        if not isinstance(error, Exception):
-            return False
-        fault, previous = classify(error), self._previous
-        self._previous = fault
-        return fault.transient or (fault.retry_once and not (previous and previous.retry_once))
-
-
-class _Wait(tenacity.wait.wait_base):
-    """Exponential with jitter, but never shorter than the server's Retry-After."""
-
-    def __init__(self, longest: float) -> None:
-        self._own = tenacity.wait_exponential_jitter(multiplier=_FIRST_WAIT, max=longest, jitter=_FIRST_WAIT)
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = classify(error).retry_after if error else 0.0
-        return max(self._own(retry_state), asked)
-
-
 def unless_there(create: Callable[[], object]) -> None:
     """Create something; that it is there already, made by another command or an earlier try, is no error."""
     try:
@@ -264,43 +217,3 @@ def unless_there(create: Callable[[], object]) -> None:
     except Exception as error:
         if not classify(error).exists:
             raise
-
-
-def call_with_retries(
-    call: Callable[[], T],
-    policy: RetryPolicy,
-    *,
-    on_failure: Callable[[int, float, Exception], None] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
-    """Run ``call`` until it succeeds, fails for good, or the policy is used up.
-
-    Args:
-        call: The request; must be safe to repeat.
-        policy: How often and how long.
-        on_failure: Told of each failed attempt: its number, its seconds, its error.
-        sleep: Replaced in tests, which never wait.
-
-    Raises:
-        Exception: the last attempt's own error.
-    """
-    attempt = 0
-
-    def counted() -> T:
-        nonlocal attempt
-        attempt += 1
-        started = time.monotonic()
-        try:
-            return call()
-        except Exception as error:
-            if on_failure:
-                on_failure(attempt, time.monotonic() - started, error)
-            raise
-
-    return tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(policy.attempts) | tenacity.stop_before_delay(policy.deadline),
-        wait=_Wait(policy.max_wait),
-        retry=_WorthRetrying(),
-        sleep=sleep,
-        reraise=True,
-    )(counted)

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import requests
 
-from jenkins_mlflow.registry import wire
+from jenkins_mlflow.registry import rest
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.clock import server_time
 from jenkins_mlflow.registry.doors import Send
@@ -54,17 +54,17 @@ class HttpDoor:
 
     def models(self, condition: str, *, limit: int, page_token: str) -> Page[FoundModel]:
         condition = f"{condition} AND {_NO_PROMPTS}" if condition else _NO_PROMPTS
-        answer = self._sender.send(wire.SEARCH_MODELS, _search(condition, limit, page_token, "name ASC"))
+        answer = self._sender.send(rest.SEARCH_MODELS, _search(condition, limit, page_token, "name ASC"))
         return Page.of([model.found() for model in answer.registered_models], answer.next_page_token)
 
     def versions(self, condition: str, *, limit: int, page_token: str) -> Page[Version]:
         order = ("name ASC", "version_number DESC")
-        answer = self._sender.send(wire.SEARCH_VERSIONS, _search(condition, limit, page_token, *order))
+        answer = self._sender.send(rest.SEARCH_VERSIONS, _search(condition, limit, page_token, *order))
         return Page.of([version.found() for version in answer.model_versions], answer.next_page_token)
 
     def experiments(self, *, limit: int, page_token: str) -> Page[str]:
         payload = {**_search("", limit, page_token, "name ASC"), "view_type": "ALL"}
-        answer = self._sender.send(wire.SEARCH_EXPERIMENTS, payload)
+        answer = self._sender.send(rest.SEARCH_EXPERIMENTS, payload)
         return Page.of([found.experiment_id for found in answer.experiments], answer.next_page_token)
 
     def runs(self, experiments: Collection[str], run_ids: Collection[str]) -> list[Run]:
@@ -76,16 +76,16 @@ class HttpDoor:
             "run_view_type": "ALL",
             "max_results": len(run_ids),
         }
-        return [run.found() for run in self._sender.send(wire.SEARCH_RUNS, payload).runs]
+        return [run.found() for run in self._sender.send(rest.SEARCH_RUNS, payload).runs]
 
     def model(self, name: str) -> FoundModel:
-        return self._sender.send(wire.GET_MODEL, {"name": name}).registered_model.found()
+        return self._sender.send(rest.GET_MODEL, {"name": name}).registered_model.found()
 
     def version(self, name: str, number: int) -> Version:
-        return self._sender.send(wire.GET_VERSION, _version(name, number)).model_version.found()
+        return self._sender.send(rest.GET_VERSION, _version(name, number)).model_version.found()
 
     def storage_uri(self, name: str, number: int) -> str:
-        return self._sender.send(wire.DOWNLOAD_URI, _version(name, number)).artifact_uri
+        return self._sender.send(rest.DOWNLOAD_URI, _version(name, number)).artifact_uri
 
     def has_artifacts(self, uri: str) -> bool:
         parts = urlsplit(uri)
@@ -98,7 +98,7 @@ class HttpDoor:
         return bool(self.files(parts.path.strip("/")))
 
     def logged_model(self, model_id: str) -> FoundLoggedModel:
-        return self._sender.send(wire.GET_LOGGED_MODEL, {}, in_path=quote(model_id, safe="")).model.found()
+        return self._sender.send(rest.GET_LOGGED_MODEL, {}, in_path=quote(model_id, safe="")).model.found()
 
     def logged_models(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
@@ -109,7 +109,7 @@ class HttpDoor:
             "order_by": [{"field_name": "creation_timestamp", "ascending": True}],
         }
         try:
-            answer = self._sender.send(wire.SEARCH_LOGGED_MODELS, payload)
+            answer = self._sender.send(rest.SEARCH_LOGGED_MODELS, payload)
         except ErrorAnswer as error:
             if error.status != requests.codes.not_found:
                 raise
@@ -118,7 +118,7 @@ class HttpDoor:
 
     def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
         path = f"{quote(model_id, safe='')}/tags"
-        self._sender.send(wire.TAG_LOGGED_MODEL, {"tags": _pairs({key: value})}, in_path=path)
+        self._sender.send(rest.TAG_LOGGED_MODEL, {"tags": _pairs({key: value})}, in_path=path)
 
     def server_version(self) -> str | None:
         try:
@@ -129,26 +129,26 @@ class HttpDoor:
 
     def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool) -> None:
         more = {"stage": stage, "archive_existing_versions": archive_existing}
-        self._sender.send(wire.TRANSITION, {**_version(name, number), **more})
+        self._sender.send(rest.TRANSITION, {**_version(name, number), **more})
 
     def set_alias(self, name: str, alias: str, number: int) -> None:
-        self._sender.send(wire.SET_ALIAS, {**_version(name, number), "alias": alias})
+        self._sender.send(rest.SET_ALIAS, {**_version(name, number), "alias": alias})
 
     def delete_alias(self, name: str, alias: str) -> None:
-        self._sender.send(wire.DELETE_ALIAS, {"name": name, "alias": alias})
+        self._sender.send(rest.DELETE_ALIAS, {"name": name, "alias": alias})
 
     def tag_version(self, name: str, number: int, key: str, value: str) -> None:
-        self._sender.send(wire.TAG_VERSION, {**_version(name, number), "key": key, "value": value})
+        self._sender.send(rest.TAG_VERSION, {**_version(name, number), "key": key, "value": value})
 
     def tag_model(self, name: str, key: str, value: str) -> None:
-        self._sender.send(wire.TAG_MODEL, {"name": name, "key": key, "value": value})
+        self._sender.send(rest.TAG_MODEL, {"name": name, "key": key, "value": value})
 
     def untag_model(self, name: str, key: str) -> None:
-        self._sender.send(wire.UNTAG_MODEL, {"name": name, "key": key})
+        self._sender.send(rest.UNTAG_MODEL, {"name": name, "key": key})
 
     def create_model(self, name: str, tags: Mapping[str, str], description: str) -> int:
         payload = {"name": name, "tags": _pairs(tags), "description": description}
-        return self._sender.send(wire.CREATE_MODEL, payload).registered_model.creation_timestamp
+        return self._sender.send(rest.CREATE_MODEL, payload).registered_model.creation_timestamp
 
     def now(self) -> float:
         try:
@@ -163,11 +163,11 @@ class HttpDoor:
 
     def stamp(self, name: str, description: str) -> int:
         payload = {"name": name, "description": description}
-        return self._sender.send(wire.UPDATE_MODEL, payload).registered_model.last_updated_timestamp
+        return self._sender.send(rest.UPDATE_MODEL, payload).registered_model.last_updated_timestamp
 
     def copy_version(self, name: str, number: int, into: str, send: Send) -> int:
-        found = self._sender.send(wire.GET_VERSION, _version(name, number)).model_version
-        unless_there(lambda: send(lambda: self._sender.send(wire.CREATE_MODEL, {"name": into})))
+        found = self._sender.send(rest.GET_VERSION, _version(name, number)).model_version
+        unless_there(lambda: send(lambda: self._sender.send(rest.CREATE_MODEL, {"name": into})))
         payload = {
             "name": into,
             "source": f"models:/{name}/{number}",
@@ -178,7 +178,7 @@ class HttpDoor:
             "model_id": found.model_id,
         }
         given = {key: value for key, value in payload.items() if value}
-        return send(lambda: self._sender.send(wire.CREATE_VERSION, given)).model_version.version
+        return send(lambda: self._sender.send(rest.CREATE_VERSION, given)).model_version.version
 
     def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
         payload = {
@@ -190,14 +190,14 @@ class HttpDoor:
             "model_id": model_id,
         }
         payload = {key: value for key, value in payload.items() if value}
-        return self._sender.send(wire.CREATE_VERSION, payload).model_version.version
+        return self._sender.send(rest.CREATE_VERSION, payload).model_version.version
 
     def untag_version(self, name: str, number: int, key: str) -> None:
-        self._sender.send(wire.UNTAG_VERSION, {**_version(name, number), "key": key})
+        self._sender.send(rest.UNTAG_VERSION, {**_version(name, number), "key": key})
 
     def experiment(self, name: str) -> FoundExperiment | None:
         try:
-            found = self._sender.send(wire.GET_EXPERIMENT, {"experiment_name": name}).experiment
+            found = self._sender.send(rest.GET_EXPERIMENT, {"experiment_name": name}).experiment
         except ErrorAnswer as error:
             if not classify(error).not_found:
                 raise
@@ -205,10 +205,10 @@ class HttpDoor:
         return FoundExperiment(found.experiment_id, found.lifecycle_stage == "deleted")
 
     def create_experiment(self, name: str) -> None:
-        self._sender.send(wire.CREATE_EXPERIMENT, {"name": name})
+        self._sender.send(rest.CREATE_EXPERIMENT, {"name": name})
 
     def restore_experiment(self, experiment: str) -> None:
-        self._sender.send(wire.RESTORE_EXPERIMENT, {"experiment_id": experiment})
+        self._sender.send(rest.RESTORE_EXPERIMENT, {"experiment_id": experiment})
 
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         payload = {
@@ -218,36 +218,36 @@ class HttpDoor:
             "tags": _pairs(tags),
             "run_name": name,
         }
-        return self._sender.send(wire.CREATE_RUN, payload).run.info.run_id
+        return self._sender.send(rest.CREATE_RUN, payload).run.info.run_id
 
     def log(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], when: int) -> None:
         values = [
             {"key": key, "value": value, "timestamp": when, "step": 0} for key, value in metrics.items()
         ]
-        self._sender.send(wire.LOG_BATCH, {"run_id": run_id, "params": _pairs(params), "metrics": values})
+        self._sender.send(rest.LOG_BATCH, {"run_id": run_id, "params": _pairs(params), "metrics": values})
 
     def keep_file(self, run_id: str, name: str, text: str) -> bool:
-        parts = urlsplit(self._sender.send(wire.GET_RUN, {"run_id": run_id}).run.info.artifact_uri)
+        parts = urlsplit(self._sender.send(rest.GET_RUN, {"run_id": run_id}).run.info.artifact_uri)
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
             return False  # in a storage that only MLflow's client, or nobody but the server, can reach
         path = quote(f"{parts.path.strip('/')}/{name}")
-        self._sender.exchange("PUT", f"{wire.ARTIFACTS}/{path}", data=text.encode(errors="replace"))
+        self._sender.exchange("PUT", f"{rest.ARTIFACTS}/{path}", data=text.encode(errors="replace"))
         return True
 
     def finish_run(self, run_id: str) -> None:
-        self._sender.send(wire.UPDATE_RUN, {"run_id": run_id, "status": "FINISHED"})
+        self._sender.send(rest.UPDATE_RUN, {"run_id": run_id, "status": "FINISHED"})
 
     def end_run(self, run_id: str, status: str, ended: int) -> None:
-        self._sender.send(wire.UPDATE_RUN, {"run_id": run_id, "status": status, "end_time": ended})
+        self._sender.send(rest.UPDATE_RUN, {"run_id": run_id, "status": status, "end_time": ended})
 
     def whole_run(self, run_id: str) -> WholeRun:
-        run = self._sender.send(wire.GET_RUN, {"run_id": run_id}).run
+        run = self._sender.send(rest.GET_RUN, {"run_id": run_id}).run
         place = {"experiment_id": run.info.experiment_id}
-        return run.whole(self._sender.send(wire.EXPERIMENT_BY_ID, place).experiment.name)
+        return run.whole(self._sender.send(rest.EXPERIMENT_BY_ID, place).experiment.name)
 
     def points(self, run_id: str, key: str, *, page_token: str) -> Page[Point]:
         payload = {"run_id": run_id, "metric_key": key, "max_results": _POINTS, "page_token": page_token}
-        answer = self._sender.send(wire.GET_POINTS, {name: value for name, value in payload.items() if value})
+        answer = self._sender.send(rest.GET_POINTS, {name: value for name, value in payload.items() if value})
         return Page.of(answer.found(), answer.next_page_token)
 
     def log_points(self, run_id: str, points: Collection[Point]) -> None:
@@ -255,22 +255,22 @@ class HttpDoor:
             {"key": point.key, "value": _number(point.value), "timestamp": point.when, "step": point.step}
             for point in points
         ]
-        self._sender.send(wire.LOG_BATCH, {"run_id": run_id, "metrics": values})
+        self._sender.send(rest.LOG_BATCH, {"run_id": run_id, "metrics": values})
 
     def tag_run(self, run_id: str, key: str, value: str) -> None:
-        self._sender.send(wire.TAG_RUN, {"run_id": run_id, "key": key, "value": value})
+        self._sender.send(rest.TAG_RUN, {"run_id": run_id, "key": key, "value": value})
 
     def training_runs(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
     ) -> Page[FoundRun]:
         order = ("attributes.start_time ASC", "attributes.run_id ASC")
         payload = {**_search(condition, limit, page_token, *order), "experiment_ids": list(experiments)}
-        answer = self._sender.send(wire.SEARCH_RUNS, payload)
+        answer = self._sender.send(rest.SEARCH_RUNS, payload)
         return Page.of([run.found_run() for run in answer.runs], answer.next_page_token)
 
     def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
         payload = _search(condition, limit, page_token, "attributes.start_time ASC")
-        answer = self._sender.send(wire.SEARCH_RUNS, {**payload, "experiment_ids": [experiment]})
+        answer = self._sender.send(rest.SEARCH_RUNS, {**payload, "experiment_ids": [experiment]})
         return Page.of([run.found() for run in answer.runs], answer.next_page_token)
 
     def kept_runs(
@@ -278,51 +278,51 @@ class HttpDoor:
     ) -> Page[KeptRun]:
         payload = _search(condition, limit, page_token, "attributes.start_time ASC")
         payload |= {"experiment_ids": list(experiments), "run_view_type": "ALL"}
-        answer = self._sender.send(wire.SEARCH_RUNS, payload)
+        answer = self._sender.send(rest.SEARCH_RUNS, payload)
         return Page.of([run.kept() for run in answer.runs], answer.next_page_token)
 
     def delete_run(self, run_id: str) -> None:
-        self._sender.send(wire.DELETE_RUN, {"run_id": run_id})
+        self._sender.send(rest.DELETE_RUN, {"run_id": run_id})
 
     def delete_logged_model(self, model_id: str) -> None:
-        self._sender.send(wire.DELETE_LOGGED_MODEL, {}, in_path=quote(model_id, safe=""))
+        self._sender.send(rest.DELETE_LOGGED_MODEL, {}, in_path=quote(model_id, safe=""))
 
     def experiment_locations(self, *, limit: int, page_token: str) -> Page[str]:
         payload = {**_search("", limit, page_token, "name ASC"), "view_type": "ALL"}
-        answer = self._sender.send(wire.SEARCH_EXPERIMENTS, payload)
+        answer = self._sender.send(rest.SEARCH_EXPERIMENTS, payload)
         return Page.of([found.artifact_location for found in answer.experiments], answer.next_page_token)
 
     def files(self, path: str) -> list[FoundFile]:
-        found = self._sender.send(wire.LIST_FILES, {"path": path}).files
+        found = self._sender.send(rest.LIST_FILES, {"path": path}).files
         return [FoundFile(file.path, file.is_dir, file.file_size) for file in found]
 
     def fetch_file(self, path: str, into: Path, most: int | None = None) -> None:
-        self._sender.download(f"{wire.ARTIFACTS}/{quote(path)}", into, most)
+        self._sender.download(f"{rest.ARTIFACTS}/{quote(path)}", into, most)
 
     def store_file(self, path: str, source: Path) -> None:
-        self._sender.upload(f"{wire.ARTIFACTS}/{quote(path)}", source)
+        self._sender.upload(f"{rest.ARTIFACTS}/{quote(path)}", source)
 
     def delete_files(self, path: str) -> None:
-        self._sender.send(wire.DELETE_FILES, {}, in_path=quote(path))
+        self._sender.send(rest.DELETE_FILES, {}, in_path=quote(path))
 
     def sees_all(self) -> bool:
         try:
-            return self._sender.send(wire.THIS_USER, {}).user.is_admin
+            return self._sender.send(rest.THIS_USER, {}).user.is_admin
         except ErrorAnswer as error:  # a server before 3.12, or one without accounts
             if error.status != requests.codes.not_found:
                 raise
         try:
-            return self._sender.send(wire.ANY_USER, {"username": self._user}).user.is_admin
+            return self._sender.send(rest.ANY_USER, {"username": self._user}).user.is_admin
         except ErrorAnswer as error:
             if error.status not in (requests.codes.not_found, requests.codes.forbidden, requests.codes.bad):
                 raise
             return error.status == requests.codes.not_found and classify(error).code == ""
 
     def delete_model(self, name: str) -> None:
-        self._sender.send(wire.DELETE_MODEL, {"name": name})
+        self._sender.send(rest.DELETE_MODEL, {"name": name})
 
     def delete_version(self, name: str, number: int) -> None:
-        self._sender.send(wire.DELETE_VERSION, _version(name, number))
+        self._sender.send(rest.DELETE_VERSION, _version(name, number))
 
 
 def _number(value: float) -> float | str:

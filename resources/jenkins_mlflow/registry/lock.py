@@ -30,10 +30,11 @@ from typing import TypeVar
 from jenkins_mlflow.errors import Busy, Interrupted, LockLost
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.clock import steady
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify, may_take_effect
+from jenkins_mlflow.registry.faults import classify, may_take_effect
 from jenkins_mlflow.registry.flags import Flag, Flags
 from jenkins_mlflow.registry.holder import DEFAULT_LEASE, Holder
 from jenkins_mlflow.registry.lease import Lease
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
 from jenkins_mlflow.text import printable
 

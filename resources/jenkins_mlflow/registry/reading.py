@@ -7,24 +7,24 @@ the models and metrics from the runs. Page limits are 1,000 models, 200,000 vers
 from __future__ import annotations
 
 import functools
-import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, RegistryError
+from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.parallel import WORKERS, side_by_side
+from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.found import FoundModel
 from jenkins_mlflow.registry.names import matches, name_filters
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
-from jenkins_mlflow.registry.translation import not_found, translate
+from jenkins_mlflow.registry.translation import not_found
 from jenkins_mlflow.tags import HIDDEN_PREFIXES
-from jenkins_mlflow.text import redact
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class FilesUnknown(Exception):
     """Whether a version's files still are there cannot be told from this machine; the text says why."""
 
 
-class Reader:
+class Reader(Asker):
     """What can be read of the registry behind one connection. With keys, it says whether it is signed.
 
     Reads are retried here.
@@ -59,19 +59,12 @@ class Reader:
     def __init__(
         self, connection: Connection, retry: RetryPolicy | None = None, keys: Keys = NO_KEYS
     ) -> None:
-        self.connection = connection
+        super().__init__(connection, retry)
         self._keys = keys
-        self._door = connection.door
-        self._retry = retry or RetryPolicy()
 
     def now(self) -> float:
         """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
         return self._read("the registry's time", self._door.now)
-
-    @property
-    def answer_time(self) -> float:
-        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
-        return float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) if self.connection.over_http else 0.0
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool | RunsOf = False) -> Snapshot:
         """Read the group: 1 request per page of models, of versions, of experiments and of 4,500 runs.
@@ -180,42 +173,6 @@ class Reader:
     def counts_intent(self, name: str, tags: Mapping[str, str]) -> bool:
         """Whether the intent among a model's tags is signed; true where there is no key."""
         return self._keys.count_intent(name, tags)
-
-    def retrying(self, what: str, call: Callable[[], T]) -> T:
-        """Run a call that is safe to repeat under the retry policy, and translate its last error."""
-        try:
-            return call_with_retries(call, self._retry)
-        except Exception as error:
-            raise self.translate(what, error) from error
-
-    def translate(self, what: str, error: Exception) -> JenkinsMlflowError:
-        """The error a person can read for what MLflow's client raised while doing ``what``."""
-        return translate(what, error, self.connection.uri)
-
-    def pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
-        """Everything that a search finds, page after page.
-
-        Args:
-            what: What is read, for messages.
-            search: A search of the door or of MLflow's client.
-            arguments: Its other arguments; give a stable order.
-
-        Raises:
-            RegistryError: the server names a page as the next that it has named before.
-        """
-        token, seen = "", {""}
-        while True:
-            page = self._read(what, functools.partial(search, page_token=token, **arguments))
-            yield from page
-            token = page.token
-            if not token:
-                return
-            if token in seen:
-                raise RegistryError(
-                    f"reading {what}: the server repeats a page: its search has no end",
-                    next_step=f"look into the log of the MLflow server {redact(self.connection.uri)}",
-                )
-            seen.add(token)
 
     def _read(self, what: str, call: Callable[[], T]) -> T:
         return self.retrying(f"reading {what}", call)

@@ -6,28 +6,24 @@ most ``LARGEST_ANSWER`` bytes; and an answer that does not fit is an error that 
 
 from __future__ import annotations
 
-import base64
-import configparser
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
-from requests.utils import get_auth_from_url
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
-from urllib3.response import HTTPResponse
 
-from jenkins_mlflow import VERSION
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.client_settings import (
+    has_login,
+    no_other_account,
+    request_headers,
+    time_out,
+    verification,
+)
 from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
+from jenkins_mlflow.registry.quick_connections import QuickAdapter
 from jenkins_mlflow.text import size
 
 T = TypeVar("T")
@@ -58,16 +54,16 @@ class Sender:
 
     def __init__(self, uri: str, environ: Mapping[str, str], home: Path | None) -> None:
         self._base = uri.rstrip("/")
-        self._timeout = _seconds(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
+        self._timeout = time_out(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
-        self._verify = _verify(environ)
+        self._verify = verification(environ)
         self._cert = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None
         self._session = requests.Session()
-        self._session.headers.update(_headers(environ, home))
-        if home is None or _has_login(uri, environ):
-            self._session.auth = _keep
+        self._session.headers.update(request_headers(environ, home))
+        if home is None or has_login(uri, environ):
+            self._session.auth = no_other_account
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _QuickAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(scheme, QuickAdapter(pool_maxsize=CONNECTIONS))
 
     def send(self, endpoint: Endpoint[T], payload: Mapping[str, Any], *, in_path: str = "") -> T:
         """Make one request and decode its answer.
@@ -151,136 +147,3 @@ class Sender:
 def _beginning(response: requests.Response) -> bytes:
     """The beginning of an answer that is an error."""
     return next(response.iter_content(_CHUNK), b"")
-
-
-def _headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
-    """The headers of every request. A password in the address wins over them, as with MLflow.
-
-    A .netrc wins over a login that the user has saved, as with MLflow, but not over one that was given for this
-    command: where the home is the workspace, whoever commits to the repository writes the .netrc.
-    """
-    headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
-    saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
-    user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
-    password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
-    token = environ.get("MLFLOW_TRACKING_TOKEN")
-    if user and password:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    elif token:
-        headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
-    if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
-        headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
-    return headers
-
-
-def _has_login(uri: str, environ: Mapping[str, str]) -> bool:
-    """Whether a login was given: in the address, or in the environment."""
-    both = all(environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
-    return both or bool(environ.get("MLFLOW_TRACKING_TOKEN")) or "@" in urlsplit(uri).netloc
-
-
-def _keep(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No account but that of address and headers. Where a session has none at all, requests looks into ~/.netrc."""
-    if any(account := get_auth_from_url(request.url or "")):
-        HTTPBasicAuth(*account)(request)
-    return request
-
-
-def _saved_credentials(path: Path) -> Mapping[str, str]:
-    """The login that a user keeps in a file for MLflow's clients."""
-    parser = configparser.ConfigParser()
-    try:
-        parser.read(path, encoding="utf-8")
-        return dict(parser["mlflow"]) if "mlflow" in parser else {}
-    except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        # The error itself quotes lines of the file.
-        raise UsageError(
-            f"{path} cannot be read: {type(error).__name__}",
-            state="nothing was read or written",
-            next_step="mend it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
-        ) from None
-
-
-def _fit_for_header(name: str, value: str) -> str:
-    """The value, unless no header can carry it: requests' own error would show it."""
-    if value.isascii() and value.isprintable() and value == value.strip():
-        return value
-    raise UsageError(
-        f"{name} has a line break or another character that no HTTP header can carry",
-        state="nothing was read or written",
-        next_step=f"set {name} again, without it",
-    )
-
-
-def _verify(environ: Mapping[str, str]) -> bool | str:
-    """How the server's certificate is checked: by a CA file, by the known CAs, or not at all."""
-    insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
-    word = environ.get(insecure, "false").lower()
-    if word not in ("true", "1", "false", "0"):
-        raise UsageError(
-            f"{insecure} is {word!r}",
-            state="nothing was read or written",
-            next_step="set it to true or false",
-        )
-    if path and word in ("true", "1"):
-        raise UsageError(
-            f"{insecure} and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other",
-            state="nothing was read or written",
-            next_step="unset one of them",
-        )
-    return path or word in ("false", "0")
-
-
-def _seconds(environ: Mapping[str, str], name: str) -> float:
-    value = environ.get(name, "30")
-    if value.isdecimal() and int(value):
-        return float(value)
-    raise UsageError(
-        f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
-    )
-
-
-def _acknowledge_at_once(sock: socket.socket | None) -> None:
-    """Have the first packet of the next answer acknowledged at once (Linux).
-
-    MLflow's server sends head and body of an answer in two packets, and holds the second back until the first is
-    acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does not stay on, so it is set
-    before each answer.
-    """
-    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-class _QuickHttp(HTTPConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _acknowledge_at_once(self.sock)
-        return super().getresponse()
-
-
-class _QuickHttps(HTTPSConnection):
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
-        _acknowledge_at_once(self.sock)
-        return super().getresponse()
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _QuickHttp
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _QuickHttps
-
-
-class _QuickAdapter(HTTPAdapter):
-    """Makes quick connections, directly or through a proxy."""
-
-    _POOLS = {"http": _HttpPool, "https": _HttpsPool}  # noqa: RUF012
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._POOLS
-        return manager

@@ -9,13 +9,22 @@ import re
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.clock import StoreClock, store_clock
 from jenkins_mlflow.registry.connection import local_path
 from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.entities import (
+    found_logged_model,
+    found_model,
+    found_run,
+    found_version,
+    kept_run,
+    training_run,
+    whole_run,
+)
 from jenkins_mlflow.registry.found import (
     FoundExperiment,
     FoundFile,
@@ -36,11 +45,7 @@ from jenkins_mlflow.registry.mlflow_client import (
     open_client,
     store_file,
 )
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
-
-if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel, Run as MlflowRun
-    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from jenkins_mlflow.registry.snapshot import Run, Version
 
 
 class StoreDoor:
@@ -68,7 +73,7 @@ class StoreDoor:
             order_by=["name ASC"],
             page_token=page_token or None,
         )
-        return Page.of([_model(model) for model in found], found.token)
+        return Page.of([found_model(model) for model in found], found.token)
 
     def versions(self, condition: str, *, limit: int, page_token: str) -> Page[Version]:
         found = self.client.search_model_versions(
@@ -77,7 +82,7 @@ class StoreDoor:
             order_by=["name ASC", "version_number DESC"],
             page_token=page_token or None,
         )
-        return Page.of([_version(version) for version in found], found.token)
+        return Page.of([found_version(version) for version in found], found.token)
 
     def experiments(self, *, limit: int, page_token: str) -> Page[str]:
         from mlflow.entities import ViewType
@@ -92,14 +97,14 @@ class StoreDoor:
 
         condition = "attributes.run_id IN ({})".format(",".join(f"'{run_id}'" for run_id in run_ids))
         found = self.client.search_runs(list(experiments), condition, ViewType.ALL, max_results=len(run_ids))
-        return [_run(run) for run in found]
+        return [found_run(run) for run in found]
 
     def model(self, name: str) -> FoundModel:
-        return _model(self.client.get_registered_model(name))
+        return found_model(self.client.get_registered_model(name))
 
     def version(self, name: str, number: int) -> Version:
         found = self.client.get_model_version(name, str(number))
-        return _version(found, tuple(sorted(found.aliases)))
+        return found_version(found, tuple(sorted(found.aliases)))
 
     def storage_uri(self, name: str, number: int) -> str:
         return self.client.get_model_version_download_uri(name, str(number))
@@ -108,7 +113,7 @@ class StoreDoor:
         return has_artifacts(uri, self._uri)
 
     def logged_model(self, model_id: str) -> FoundLoggedModel:
-        return _logged(self.client.get_logged_model(model_id))
+        return found_logged_model(self.client.get_logged_model(model_id))
 
     def logged_models(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
@@ -120,7 +125,7 @@ class StoreDoor:
             order_by=[{"field_name": "creation_timestamp", "ascending": True}],
             page_token=page_token or None,
         )
-        return Page.of([_logged(model) for model in found], found.token)
+        return Page.of([found_logged_model(model) for model in found], found.token)
 
     def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
         self.client.set_logged_model_tags(model_id, {key: value})
@@ -224,19 +229,7 @@ class StoreDoor:
 
     def whole_run(self, run_id: str) -> WholeRun:
         run = self.client.get_run(run_id)
-        info, data = run.info, run.data
-        return WholeRun(
-            info.run_id,
-            self.client.get_experiment(info.experiment_id).name,
-            info.run_name or "",
-            str(info.status),
-            int(info.start_time or 0),
-            int(info.end_time or 0),
-            info.artifact_uri or "",
-            dict(data.params),
-            list(data.metrics),
-            dict(data.tags),
-        )
+        return whole_run(run, self.client.get_experiment(run.info.experiment_id).name)
 
     def points(self, run_id: str, key: str, *, page_token: str) -> Page[Point]:
         found = self.client.get_metric_history(run_id, key)
@@ -261,7 +254,7 @@ class StoreDoor:
             order_by=["attributes.start_time ASC", "attributes.run_id ASC"],
             page_token=page_token or None,
         )
-        return Page.of([_found_run(run) for run in found], found.token)
+        return Page.of([training_run(run) for run in found], found.token)
 
     def find_runs(self, experiment: str, condition: str, *, limit: int, page_token: str) -> Page[Run]:
         found = self.client.search_runs(
@@ -271,7 +264,7 @@ class StoreDoor:
             order_by=["attributes.start_time ASC"],
             page_token=page_token or None,
         )
-        return Page.of([_run(run) for run in found], found.token)
+        return Page.of([found_run(run) for run in found], found.token)
 
     def kept_runs(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
@@ -286,7 +279,7 @@ class StoreDoor:
             order_by=["attributes.start_time ASC"],
             page_token=page_token or None,
         )
-        return Page.of([_kept_run(run) for run in found], found.token)
+        return Page.of([kept_run(run) for run in found], found.token)
 
     def delete_run(self, run_id: str) -> None:
         self.client.delete_run(run_id)
@@ -323,64 +316,3 @@ class StoreDoor:
 
     def delete_version(self, name: str, number: int) -> None:
         self._writer.delete_model_version(name, str(number))
-
-
-def _model(model: RegisteredModel) -> FoundModel:
-    aliases = {alias: int(number) for alias, number in model.aliases.items()}
-    created = int(model.creation_timestamp or 0)
-    updated = int(model.last_updated_timestamp or created)
-    return FoundModel(model.name, aliases, dict(model.tags or {}), updated, created)
-
-
-def _run(run: MlflowRun) -> Run:
-    started = int(run.info.start_time or 0)
-    return Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started)
-
-
-def _kept_run(run: MlflowRun) -> KeptRun:
-    info = run.info
-    return KeptRun(
-        info.run_id,
-        info.experiment_id,
-        info.artifact_uri or "",
-        str(info.status),
-        int(info.end_time or 0),
-        info.lifecycle_stage == "deleted",
-        dict(run.data.tags),
-    )
-
-
-def _found_run(run: MlflowRun) -> FoundRun:
-    info = run.info
-    ended = int(info.end_time or 0)
-    return FoundRun(
-        _run(run), info.experiment_id, info.run_name or "", info.status, ended, info.artifact_uri or ""
-    )
-
-
-def _logged(model: LoggedModel) -> FoundLoggedModel:
-    return FoundLoggedModel(
-        model.model_id,
-        model.name,
-        model.source_run_id or "",
-        str(model.status),
-        bool(model.metrics),
-        model.tags,
-        model.experiment_id,
-        model.artifact_location,
-    )
-
-
-def _version(found: ModelVersion, aliases: tuple[str, ...] = ()) -> Version:
-    return Version(
-        model=found.name,
-        number=int(found.version),
-        stage=str(found.current_stage or NO_STAGE),
-        aliases=aliases,
-        status=str(found.status),
-        created=int(found.creation_timestamp or 0),
-        run_id=found.run_id or None,
-        source=found.source or "",
-        tags=dict(found.tags or {}),
-        description=found.description or "",
-    )

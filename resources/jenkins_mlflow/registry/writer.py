@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, LockLost
-from jenkins_mlflow.registry.faults import RetryPolicy, call_with_retries, classify, may_take_effect
+from jenkins_mlflow.registry.faults import classify, may_take_effect
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""What a cleanup is asked for, and the plan that follows from it, the config and the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jenkins_mlflow.cleanup.pace import Pace
+from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
+from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.runs import RunsOf
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.text import argument, printable
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a cleanup is asked for.
+
+    Attributes:
+        model: Only this model of the registry; None for the whole group.
+        plan_only: Change nothing.
+        yes: Do not ask.
+        ask: Ask even where there is no terminal: the answer may be piped in.
+        allow_remove_all: Carry out an empty policy, and one that leaves nothing of the named model.
+        write: Write the plan to this file, and change nothing.
+        read: Carry out the plan in this file, and nothing else.
+        at: The time that ages are counted from, in seconds since the epoch; None for now.
+        count_bytes: Whether the files of what goes are counted, where anybody looks at it or frees it.
+        pace: How fast.
+    """
+
+    model: str | None = None
+    plan_only: bool = False
+    yes: bool = False
+    ask: bool = False
+    allow_remove_all: bool = False
+    write: Path | None = None
+    read: Path | None = None
+    at: float | None = None
+    count_bytes: bool = True
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def looks_only(self) -> bool:
+        return self.plan_only or self.write is not None
+
+    def check(self) -> None:
+        """Refuse options that make no sense together.
+
+        Raises:
+            UsageError: with what to do instead.
+        """
+        if self.allow_remove_all and self.model is None:
+            raise UsageError(
+                "--allow-remove-all needs --model", next_step="name the model that may lose every version"
+            )
+        if self.read and (self.model or self.write or self.at is not None):
+            raise UsageError(
+                "--apply goes with none of --model, --plan and --at: the plan is carried out as it stands",
+                next_step="leave them out, or write another plan",
+            )
+        if self.at is not None and not self.looks_only:
+            raise UsageError(
+                "--at needs --dry-run or --plan",
+                next_step="write a plan with --plan, look at it, carry it out with --apply",
+            )
+
+
+def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float) -> CleanupPlan:
+    """The plan for one model or the group as it is now; models of a group that would lose every version are left alone.
+
+    Raises:
+        Refused: the named model is left out of cleanups.
+    """
+    rules, model = session.config.cleanup, wish.model
+    if model and (not matches(model, rules.include) or matches(model, rules.exclude)):
+        raise Refused(
+            f"{printable(model)} is left out of cleanups by cleanup.include or cleanup.exclude",
+            state="nothing was deleted",
+            next_step="change the config, or name another model",
+        )
+    if rules.min_age:
+        session.warn("cleanup.min_age has a new name: write keep_within instead")
+    patterns = [model] if model else session.config.models
+    snapshot = settled(
+        session,
+        registry,
+        patterns,
+        Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
+        with_runs=RunsOf.every_version(),
+    )
+    world = snapshot if "*" in patterns else registry.snapshot(["*"])
+
+    def planned(rules: Cleanup) -> CleanupPlan:
+        return plan_cleanup(
+            Snapshot((require_model(registry, snapshot, model),)) if model else snapshot,
+            world,
+            rules,
+            session.target,
+            now=now if wish.at is None else wish.at,
+            select=session.config.select,
+            allow_remove_all=wish.allow_remove_all,
+        )
+
+    plan = planned(rules)
+    if model or not plan.emptied:
+        return plan
+    for name in plan.emptied:  # one of many models must not turn a nightly job red
+        session.warn(
+            f"{name} is left alone: it would lose every version; "
+            f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes them"
+        )
+    return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.emptied)}))
+
+
+def refusal(plan: CleanupPlan, model: str | None) -> Refused:
+    """The error of a plan that must not be carried out."""
+    named = f"--model {argument(model)}" if model else "--model and the model's name"
+    return Refused(
+        "; ".join(plan.refusals),
+        state="nothing was deleted",
+        next_step="add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        f"give --allow-remove-all with {named}",
+    )

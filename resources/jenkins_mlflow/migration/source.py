@@ -1,0 +1,146 @@
+"""The file store that is migrated from, read in units, each of which is copied in one transaction.
+
+What MLflow's own migration leaves out without an error (MLflow 3.17.2) is read or named here: values of Python classes
+in a `meta.yaml` are read as nothing, and what cannot be read is named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.migration import folder as places
+from jenkins_mlflow.migration.rows import Notes, Session, Take
+
+RUNS_PER_UNIT = 200
+MODELS_PER_UNIT = 100
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece that is copied in one transaction."""
+
+    name: str
+    read: Callable[[Take], None]
+
+
+@contextlib.contextmanager
+def python_values_are_nothing() -> Iterator[None]:
+    """Let YAML's safe loaders read the value of a Python class as None. Nothing is built, nothing is called."""
+    loaders = [loader for name in ("SafeLoader", "CSafeLoader") if (loader := getattr(yaml, name, None))]
+    before = [loader.yaml_multi_constructors for loader in loaders]
+    for loader in loaders:
+        loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda _loader, _suffix, _node: None)
+    try:
+        yield
+    finally:
+        for loader, constructors in zip(loaders, before, strict=True):
+            loader.yaml_multi_constructors = constructors
+
+
+class Reader:
+    """Reads a file store in units, always in the same order.
+
+    Args:
+        folder: The store.
+        numbers: The number of each experiment in the database.
+        unreadable: Folders that an earlier reader could not read: they are left out.
+
+    Raises:
+        ConnectionFailed: This MLflow has no migration that is known here.
+    """
+
+    def __init__(self, folder: Path, numbers: Mapping[str, int], unreadable: Collection[Path] = ()) -> None:
+        try:
+            from mlflow.store.fs2db import _registry, _tracking
+            from mlflow.store.fs2db._utils import MigrationStats
+        except ImportError as error:
+            raise ConnectionFailed(
+                f"this MLflow has no migration of file stores that is known here: {error}",
+                state="nothing was written",
+                next_step="pip install 'mlflow-skinny==3.17.2'",
+            ) from error
+        self._tracking: Any = _tracking
+        self._registry: Any = _registry
+        self._stats = MigrationStats
+        self._folder = folder
+        self._numbers = numbers
+        self._runs = frozenset(
+            run.name for _, place in places.experiments(folder) for run in places.runs(place)
+        )
+        self.notes = Notes(unreadable=set(unreadable))
+
+    def units(self) -> Iterator[Unit]:
+        """Everything, parents before children: a database checks what a row refers to."""
+        experiments = list(places.experiments(self._folder))
+        yield Unit("experiments", lambda take: self._experiments(experiments, take))
+        readable = [(number, place) for number, place in experiments if place not in self.notes.unreadable]
+        for number, place in readable:
+            for first, some in _chunks(places.runs(place), RUNS_PER_UNIT):
+                yield Unit(f"runs of {number} from {first}", _bound(self._some_runs, number, some))
+        for number, place in readable:
+            yield Unit(f"data of {number}", _bound(self._data, number, place))
+        for first, some in _chunks(places.models(self._folder), MODELS_PER_UNIT):
+            yield Unit(f"registered models from {first}", _bound(self._models, some))
+
+    def _experiments(self, experiments: list[tuple[str, Path]], take: Take) -> None:
+        for number, place in experiments:
+            with self._one(place, take, tags=place) as session:
+                self._tracking._migrate_one_experiment(
+                    session, place, str(self._numbers[number]), self._stats()
+                )
+
+    def _some_runs(self, number: str, runs: list[Path], take: Take) -> None:
+        for run in runs:
+            with self._one(run, take, tags=run) as session:
+                self._tracking._migrate_one_run(session, run, self._numbers[number], self._stats())
+
+    def _data(self, number: str, place: Path, take: Take) -> None:
+        """What an experiment has beside its runs."""
+        session, ours = self._session(take, place), self._numbers[number]
+        for migrate in ("datasets", "traces", "assessments", "logged_models"):
+            call = getattr(self._tracking, f"_migrate_{migrate}_for_experiment")
+            call(session, place, ours, self._stats())
+        self._tracking._migrate_outputs_for_experiment(session, place, self._stats())
+        for model in places.folders(place / places.MODELS):
+            if model.name not in session.made and (model / "meta.yaml").exists():
+                self.notes.unreadable.add(model)
+
+    def _models(self, models: list[Path], take: Take) -> None:
+        for model in models:
+            with self._one(model, take, tags=model) as session:
+                self._registry._migrate_one_registered_model(session, model, self._stats())
+            for version in places.folders(model):
+                if version.name.startswith("version-") and version.name not in session.made:
+                    self.notes.unreadable.add(version)
+
+    def _session(self, take: Take, place: Path) -> Session:
+        return Session(take, place, self._runs, self.notes)
+
+    @contextlib.contextmanager
+    def _one(self, place: Path, take: Take, *, tags: Path) -> Iterator[Session]:
+        """A session for what is in one folder, which is unreadable if nothing comes of it."""
+        session = self._session(take, tags)
+        try:
+            yield session
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            session.made.clear()
+        if not session.made:
+            self.notes.unreadable.add(place)
+
+
+def _bound(call: Callable[..., None], *arguments: Any) -> Callable[[Take], None]:
+    return lambda take: call(*arguments, take)
+
+
+def _chunks(items: list[Path], size: int) -> Iterator[tuple[str, list[Path]]]:
+    left = iter(items)
+    while some := list(islice(left, size)):
+        yield some[0].name, some

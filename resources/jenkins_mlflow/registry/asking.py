@@ -1,0 +1,71 @@
+"""How one registry is asked: tried again under the retry policy, page after page, with errors that people can read."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from jenkins_mlflow.errors import JenkinsMlflowError, RegistryError
+from jenkins_mlflow.registry.connection import Connection
+from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
+from jenkins_mlflow.registry.translation import translate
+from jenkins_mlflow.text import redact
+
+T = TypeVar("T")
+
+
+class Asker:
+    """Asks over one connection.
+
+    Args:
+        connection: What it talks with.
+        retry: The policy of what is safe to repeat.
+    """
+
+    def __init__(self, connection: Connection, retry: RetryPolicy | None = None) -> None:
+        self.connection = connection
+        self._door = connection.door
+        self._retry = retry or RetryPolicy()
+
+    @property
+    def answer_time(self) -> float:
+        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        return float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) if self.connection.over_http else 0.0
+
+    def retrying(self, what: str, call: Callable[[], T]) -> T:
+        """Run a call that is safe to repeat under the retry policy, and translate its last error."""
+        try:
+            return call_with_retries(call, self._retry)
+        except Exception as error:
+            raise self.translate(what, error) from error
+
+    def translate(self, what: str, error: Exception) -> JenkinsMlflowError:
+        """The error a person can read for what MLflow's client raised while doing ``what``."""
+        return translate(what, error, self.connection.uri)
+
+    def pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+        """Everything that a search finds, page after page.
+
+        Args:
+            what: What is read, for messages.
+            search: A search of the door or of MLflow's client.
+            arguments: Its other arguments; give a stable order.
+
+        Raises:
+            RegistryError: the server names a page as the next that it has named before.
+        """
+        token, seen = "", {""}
+        while True:
+            page = self.retrying(f"reading {what}", functools.partial(search, page_token=token, **arguments))
+            yield from page
+            token = page.token
+            if not token:
+                return
+            if token in seen:
+                raise RegistryError(
+                    f"reading {what}: the server repeats a page: its search has no end",
+                    next_step=f"look into the log of the MLflow server {redact(self.connection.uri)}",
+                )
+            seen.add(token)

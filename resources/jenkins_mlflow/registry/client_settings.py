@@ -1,0 +1,107 @@
+"""MLflow's settings for a client, obeyed as MLflow's own client does: login, workspace, certificates, time-out.
+
+They come from the environment, and a login also from the file that a user keeps for MLflow's clients.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import HTTPBasicAuth
+from requests.utils import get_auth_from_url
+
+from jenkins_mlflow import VERSION
+from jenkins_mlflow.errors import UsageError
+
+
+def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
+    """The headers of every request. A password in the address wins over them, as with MLflow.
+
+    A .netrc wins over a login that the user has saved, as with MLflow, but not over one that was given for this
+    command: where the home is the workspace, whoever commits to the repository writes the .netrc.
+    """
+    headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
+    saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
+    user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
+    password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
+    token = environ.get("MLFLOW_TRACKING_TOKEN")
+    if user and password:
+        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    elif token:
+        headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
+    if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
+        headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
+    return headers
+
+
+def has_login(uri: str, environ: Mapping[str, str]) -> bool:
+    """Whether a login was given: in the address, or in the environment."""
+    both = all(environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
+    return both or bool(environ.get("MLFLOW_TRACKING_TOKEN")) or "@" in urlsplit(uri).netloc
+
+
+def no_other_account(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No account but that of address and headers. Where a session has none at all, requests looks into ~/.netrc."""
+    if any(account := get_auth_from_url(request.url or "")):
+        HTTPBasicAuth(*account)(request)
+    return request
+
+
+def _saved_credentials(path: Path) -> Mapping[str, str]:
+    """The login that a user keeps in a file for MLflow's clients."""
+    parser = configparser.ConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+        return dict(parser["mlflow"]) if "mlflow" in parser else {}
+    except (configparser.Error, UnicodeDecodeError, OSError) as error:
+        # The error itself quotes lines of the file.
+        raise UsageError(
+            f"{path} cannot be read: {type(error).__name__}",
+            state="nothing was read or written",
+            next_step="mend it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
+        ) from None
+
+
+def _fit_for_header(name: str, value: str) -> str:
+    """The value, unless no header can carry it: requests' own error would show it."""
+    if value.isascii() and value.isprintable() and value == value.strip():
+        return value
+    raise UsageError(
+        f"{name} has a line break or another character that no HTTP header can carry",
+        state="nothing was read or written",
+        next_step=f"set {name} again, without it",
+    )
+
+
+def verification(environ: Mapping[str, str]) -> bool | str:
+    """How the server's certificate is checked: by a CA file, by the known CAs, or not at all."""
+    insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
+    word = environ.get(insecure, "false").lower()
+    if word not in ("true", "1", "false", "0"):
+        raise UsageError(
+            f"{insecure} is {word!r}",
+            state="nothing was read or written",
+            next_step="set it to true or false",
+        )
+    if path and word in ("true", "1"):
+        raise UsageError(
+            f"{insecure} and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other",
+            state="nothing was read or written",
+            next_step="unset one of them",
+        )
+    return path or word in ("false", "0")
+
+
+def time_out(environ: Mapping[str, str], name: str) -> float:
+    """A time-out in seconds, from the variable of this name."""
+    value = environ.get(name, "30")
+    if value.isdecimal() and int(value):
+        return float(value)
+    raise UsageError(
+        f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
+    )

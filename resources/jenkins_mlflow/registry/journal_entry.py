@@ -1,0 +1,111 @@
+"""One version in the journal of deletions: what is written of it, and reading that again. Pure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from jenkins_mlflow.errors import RegistryError
+from jenkins_mlflow.registry.records import EXPERIMENT, joined
+from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.tags import JOURNAL_PART
+
+_LATEST = 253_402_300_799.0  # the year 9999
+_Count = Annotated[int, Field(ge=0, le=2**63)]
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """That a version's files were deleted, or were about to be.
+
+    Attributes:
+        at: When, in seconds since the epoch.
+        bytes: How much there was when it began.
+        done: Whether all of it is gone for sure.
+    """
+
+    at: Annotated[float, Field(ge=0, le=_LATEST)]
+    bytes: _Count
+    done: bool
+
+
+class _Written(BaseModel):
+    """A version in the journal, which others may have written: nothing is taken from it of what is signed."""
+
+    model: str
+    number: Annotated[int, Field(ge=0, le=2**31)]
+    stage: str
+    aliases: tuple[str, ...]
+    status: str
+    created: _Count
+    run_id: str | None
+    source: str
+    tags: dict[str, str]
+    description: str = ""
+    bytes: _Count | None = None  # older entries have none
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One version that was about to be deleted.
+
+    Attributes:
+        version: The version as it was, without its run.
+        deleted: When, in seconds since the epoch.
+        build: The address of the build that deleted it; empty outside of a build.
+        bytes: How much its files took then; None where that was not counted.
+        run_id: The run of the journal that has it.
+        reclaimed: What became of its files; None while nobody has touched them.
+    """
+
+    version: Version
+    deleted: float
+    build: str
+    bytes: int | None = None
+    run_id: str = ""
+    reclaimed: Reclaimed | None = None
+
+
+def facts(version: Version) -> dict[str, Any]:
+    """A version as JSON; of its run only the metrics, for people: the run itself stays in MLflow."""
+    facts = {name: value for name, value in asdict(version).items() if name != "vouched"}
+    return facts | {"run": None, "metrics": dict(version.run.metrics) if version.run else {}}
+
+
+def read_reclaimed(value: str | None) -> Reclaimed | None:
+    """What a tag says; one that cannot be read says that something was done."""
+    if value is None:
+        return None
+    try:
+        return _reclaim_reader().validate_json(value, strict=True)
+    except ValueError:
+        return Reclaimed(0.0, 0, done=False)
+
+
+def read_versions(run_id: str, model: str, tags: Mapping[str, str]) -> list[tuple[Version, int | None]]:
+    """The versions of one run of the journal, which are of one model, each with the bytes of its files."""
+    try:
+        entries = _entry_reader().validate_json(joined(JOURNAL_PART, tags))
+    except ValueError:
+        entries = []
+    if not entries or any(entry.model != model for entry in entries):
+        raise RegistryError(
+            f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
+            state="nothing was changed",
+            next_step="look at its tags in MLflow",
+        )
+    return [(Version(**entry.model_dump(exclude={"bytes"})), entry.bytes) for entry in entries]
+
+
+@functools.cache
+def _entry_reader() -> TypeAdapter[list[_Written]]:
+    return TypeAdapter(list[_Written])
+
+
+@functools.cache
+def _reclaim_reader() -> TypeAdapter[Reclaimed]:
+    return TypeAdapter(Reclaimed)

@@ -1,0 +1,57 @@
+"""Connections to a server that do not wait for the system's delayed acknowledgements."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+
+def _acknowledge_at_once(sock: socket.socket | None) -> None:
+    """Have the first packet of the next answer acknowledged at once (Linux).
+
+    MLflow's server sends head and body of an answer in two packets, and holds the second back until the first is
+    acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does not stay on, so it is set
+    before each answer.
+    """
+    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+class _QuickHttp(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _acknowledge_at_once(self.sock)
+        return super().getresponse()
+
+
+class _QuickHttps(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        _acknowledge_at_once(self.sock)
+        return super().getresponse()
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _QuickHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _QuickHttps
+
+
+class QuickAdapter(HTTPAdapter):
+    """Makes quick connections, directly or through a proxy."""
+
+    _POOLS = {"http": _HttpPool, "https": _HttpsPool}  # noqa: RUF012
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._POOLS
+        return manager
