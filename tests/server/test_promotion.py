@@ -433,6 +433,28 @@ def test_an_interruption_undoes_what_was_half_done(
     assert stages(affected.url, name) == {1: "Production", 2: "None"}
 
 
+def test_an_interruption_right_after_the_intent_removes_it(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal arrives when the intent has been written and nothing else was changed."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec()]})
+    run, runs = Writer.run, itertools.count(1)
+
+    def signalled(writer: Writer, *arguments: Any, **options: Any) -> None:
+        run(writer, *arguments, **options)
+        if next(runs) == 1:
+            assert INTENT_TAG in Registry(connect(server.url)).model(name).tags
+            raise Interrupted("interrupted by SIGTERM", signal_number=15)
+
+    monkeypatch.setattr(Writer, "run", signalled)
+    with pytest.raises(Interrupted) as caught:
+        promote(server.url, name, 1)
+    assert caught.value.state == f"{name} is as it was before the promotion"
+    assert not Registry(connect(server.url)).model(name).tags
+    assert stages(server.url, name) == {1: "None"}
+
+
 def test_an_interruption_that_cuts_a_request_off_leaves_the_intent(
     affected: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from jenkins_mlflow.errors import JenkinsMlflowError
-from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.writer import Writer
 
 
-def announce(registry: Registry, writer: Writer, intent: Intent) -> tuple[str, ...]:
-    """Write the intent down; without it nothing else may be written.
+def announce(registry: Registry, writer: Writer, model: str, tags: Mapping[str, str]) -> None:
+    """Write an intent down; without it nothing else may be written.
 
-    Returns:
-        The tags that hold it, in the order in which ``remove_intent`` takes them away.
+    Args:
+        registry: Where.
+        writer: Guards and retries each write.
+        model: The model that carries the intent.
+        tags: The tags that hold it. Its caller knows them before the first is written: whatever stops this, the same
+            names are for ``remove_intent``.
 
     Raises:
         JenkinsMlflowError: it could not be written.
     """
-    tags = registry.intent_tags(intent.model, intent.tags())
     for key, text in tags.items():
         try:
-            writer.run(functools.partial(registry.tag_model, intent.model, key, text))
+            writer.run(functools.partial(registry.tag_model, model, key, text))
         except Exception as error:
-            raised = registry.translate(f"writing down what is to be done with {intent.model}", error)
+            raised = registry.translate(f"writing down what is to be done with {model}", error)
             raised.state = raised.state or "no stage and no alias was changed"
             raise raised from error
-    return tuple(reversed(tags))
 
 
 def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable[str]) -> str:
-    """Remove a model's intent, the tag that is looked for first; why it could not be, or empty.
+    """Remove a model's intent, first of them the tag that is looked for; why it could not be, or empty.
 
     An account that may set a tag but not remove it leaves an empty one, which counts as none.
     """

@@ -108,11 +108,12 @@ class Promotion:
             self._refuse_if_overtaken()
         self._steps = self._steps_of(self._table, live)
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
+        marks = self._registry.intent_tags(intent.model, intent.tags())
         ending = Ending(
-            self._registry, plan, self._table, self._steps, self._writer, self._keeper, self._read
+            self._registry, plan, self._table, self._steps, self._writer, self._keeper, self._read, [*marks]
         )
         try:
-            ending.intent_tags = announce(self._registry, self._writer, intent)
+            announce(self._registry, self._writer, intent.model, marks)
             return self._carry_out(tags, ending)
         except Interrupted as stop:
             ending.stopped(stop)
@@ -188,10 +189,11 @@ class Promotion:
         self._confirm()
         self._steps = self._steps_of(table, live)
         intent = Intent.of(self._table, begun.work, "", begun.by, begun.url)
-        tags = announce(self._registry, self._writer, intent)
+        marks = self._registry.intent_tags(intent.model, intent.tags())
+        announce(self._registry, self._writer, intent.model, marks)
         undone = self._steps.undo()
         if not undone.failed:
-            remove_intent(self._registry, self._writer, self._table.model, tags)
+            remove_intent(self._registry, self._writer, self._table.model, reversed(marks))
         return undone
 
 

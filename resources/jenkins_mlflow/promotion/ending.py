@@ -33,6 +33,7 @@ class Ending:
         writer: Guards, retries and records every write.
         keeper: Keeps what became of it.
         read: Reads the promoted version's model; for an exclusive target the whole group.
+        intent_tags: The tags that hold the intent, in the order in which they are written.
 
     Raises (every way): what ``Steps`` raises, but ``Overtaken``.
     """
@@ -46,6 +47,7 @@ class Ending:
         writer: Writer,
         keeper: Keeper,
         read: Callable[[], Snapshot],
+        intent_tags: Sequence[str],
     ) -> None:
         self._registry = registry
         self._plan = plan
@@ -54,8 +56,7 @@ class Ending:
         self._writer = writer
         self._keeper = keeper
         self._read = read
-        self.intent_tags: tuple[str, ...] = ()
-        """The tags that hold the intent, once it is written."""
+        self._intent_tags = intent_tags
 
     def promoted(self, tags: Mapping[str, str], staged_by: str | None) -> Outcome:
         """Tag, look once more, and remove the intent.
@@ -188,7 +189,8 @@ class Ending:
         return replace(outcome, warnings=(*outcome.warnings, warning))
 
     def _remove_intent(self) -> str:
-        return remove_intent(self._registry, self._writer, self._table.model, self.intent_tags)
+        tags = reversed(self._intent_tags)
+        return remove_intent(self._registry, self._writer, self._table.model, tags)
 
     def _not_undone(self, outcome: Outcome) -> Outcome:
         """Keep the intent: the next command goes on with what could not be undone."""
