@@ -341,6 +341,28 @@ def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> 
     assert left(server, name) == [3, 2, 1]
 
 
+@pytest.mark.parametrize("hand", ["takes it out", "promotes another one"])
+def test_what_is_recorded_as_in_production_stays(hand: str, make_server: MakeServer, tmp_path: Path) -> None:
+    """Somebody took version 2 out without this tool: it and what it replaced stay, and a rollback brings 2 back."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    for number in (1, 2):
+        promote(server.url, name, number)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    user = client(server.url)
+    if hand == "takes it out":
+        user.transition_model_version_stage(name, "2", "Archived")
+        user.delete_registered_model_alias(name, "champion")
+    else:
+        user.transition_model_version_stage(name, "3", "Production", archive_existing_versions=True)
+        user.set_registered_model_alias(name, "champion", "3")
+    document = command(server, tmp_path, name, keep_last=1)
+    reasons = {item["version"]: item["reason"] for item in document["items"]}
+    assert reasons[2] == "recorded as in production"
+    assert reasons[1] == f"rollback target of {name} version 2"
+    assert left(server, name) == ([4, 2, 1] if hand == "takes it out" else [4, 3, 2, 1])
+
+
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:

@@ -10,7 +10,13 @@ from typing import TypeVar
 
 from jenkins_mlflow.cleanup.looks import Looks
 from jenkins_mlflow.cleanup.plan import Item
-from jenkins_mlflow.cleanup.protection import INTENT_TAGS, RECORD_TAGS, Protection, unfinished
+from jenkins_mlflow.cleanup.protection import (
+    INTENT_TAGS,
+    RECORD_TAGS,
+    Protection,
+    recorded_champions,
+    unfinished,
+)
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
@@ -42,7 +48,9 @@ class Deletion:
         intents = [functools.partial(registry.models_with_tag, key) for key in INTENT_TAGS]
         # Side by side: each goes through the whole registry.
         recorded, found = _answers(records), _answers(intents)
-        self._naming = protection.rollback_targets(list(itertools.chain.from_iterable(recorded)))
+        told = list(itertools.chain.from_iterable(recorded))
+        self._naming = protection.rollback_targets(told)
+        self._recorded = recorded_champions(told)
         models = {name: tags for one in found for name, tags in one.items()}
         unsigned = {name for name, tags in models.items() if not registry.counts_intent(name, tags)}
         self._unfinished = unfinished(models, unsigned)
@@ -75,7 +83,8 @@ class Deletion:
         if (live.created, live.run_id) != (planned.created, planned.run_id):
             return "it was deleted and made again under the same number"
         naming = self._naming.get((planned.model, planned.number), ())
-        reason = self._protection.reason(live, (self._live(version) for version in naming), self._unfinished)
+        named = (self._live(version) for version in naming)
+        reason = self._protection.reason(live, named, self._unfinished, self._recorded)
         changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)
         return reason or ("its stage, aliases or tags changed" if changed else "")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first
-from jenkins_mlflow.cleanup.protection import Protection, has_record, unfinished
+from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
@@ -109,6 +109,7 @@ def plan_cleanup(
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
     naming = protection.rollback_targets(version for version in world.versions() if has_record(version))
+    recorded = recorded_champions(world.versions())
     there = (*world.models, *group.models)
     at_work = unfinished(
         {model.name: model.tags for model in there}, {model.name for model in there if not model.signed}
@@ -120,7 +121,8 @@ def plan_cleanup(
         others = [version for version in model.versions if not version.in_production(target)]
         kept = keep(others, rules.rules_for(model.name), select, now=now)
         for version in newest_first(model.versions):
-            why = protection.reason(version, naming.get((version.model, version.number), ()), at_work)
+            named = naming.get((version.model, version.number), ())
+            why = protection.reason(version, named, at_work, recorded)
             items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
     refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))

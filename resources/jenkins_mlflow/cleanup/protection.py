@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Target, Version
+from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Model, Target, Version
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 
@@ -41,7 +41,11 @@ class Protection:
     now: float = 0.0
 
     def reason(
-        self, version: Version, naming: Iterable[Version] = (), unfinished: Collection[str] = ()
+        self,
+        version: Version,
+        naming: Iterable[Version] = (),
+        unfinished: Collection[str] = (),
+        recorded: Collection[Key] = (),
     ) -> str:
         """Why the version must stay; empty when nothing protects it.
 
@@ -49,13 +53,16 @@ class Protection:
             version: The version as it is now.
             naming: The versions that have it as a rollback target, see ``rollback_targets``.
             unfinished: What promotions are at work on, see ``unfinished``.
+            recorded: The versions that are in production by the records, see ``recorded_champions``.
         """
         carried = self._carried(version)
         if carried:
             return carried
         if matches(version.model, tuple(unfinished)):
             return "an unfinished promotion works on this model"
-        serving = next((other for other in naming if self._serves(other)), None)
+        if _key(version) in recorded:  # somebody took it out without this tool, and may want it back
+            return "recorded as in production"
+        serving = next((other for other in naming if _key(other) in recorded or self._serves(other)), None)
         return f"rollback target of {serving.label}" if serving else ""
 
     def _carried(self, version: Version) -> str:
@@ -80,7 +87,7 @@ class Protection:
         Args:
             recorded: Every version of the registry with a record of what was in production before it.
         """
-        by_key = {(version.model, version.number): version for version in recorded}
+        by_key = {_key(version): version for version in recorded}
         found: dict[Key, list[Version]] = defaultdict(list)
         for version in by_key.values():
             for key in dict.fromkeys(self._before(version, by_key)):
@@ -103,9 +110,22 @@ class Protection:
         return version.in_production(self.target) or version.stage in ACTIVE_STAGES or bool(version.aliases)
 
 
+def recorded_champions(versions: Iterable[Version]) -> frozenset[Key]:
+    """The version of each model that is in production by the records, whatever is there now."""
+    of_model: dict[str, list[Version]] = defaultdict(list)
+    for version in versions:
+        of_model[version.model].append(version)
+    champions = (Model(name, tuple(own)).recorded for name, own in of_model.items())
+    return frozenset(_key(version) for version in champions if version)
+
+
 def has_record(version: Version) -> bool:
     """Whether a promotion recorded what was in production before this version."""
     return any(key in version.tags for key in RECORD_TAGS)
+
+
+def _key(version: Version) -> Key:
+    return (version.model, version.number)
 
 
 def _previous(version: Version) -> Key | None:

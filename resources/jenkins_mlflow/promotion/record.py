@@ -30,7 +30,7 @@ _MOST = 20
 
 def is_recorded(version: Version) -> bool:
     """Whether a promotion or rollback of this tool put the version into production at some time."""
-    return bool(version.record.get(PROMOTED_AT) or version.record.get(ROLLED_BACK_AT))
+    return bool(version.recorded_at)
 
 
 def is_unsigned(version: Version) -> bool:

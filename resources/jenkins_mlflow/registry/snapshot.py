@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
 
 PRODUCTION = "Production"
@@ -77,6 +78,11 @@ class Version:
         return {name: self.tags[name] for name in self.vouched if name in self.tags}
 
     @property
+    def recorded_at(self) -> str:
+        """When this tool put it into production last, as its record says (ISO 8601 in UTC); empty if it never did."""
+        return max(self.record.get(PROMOTED_AT, ""), self.record.get(ROLLED_BACK_AT, ""))
+
+    @property
     def label(self) -> str:
         """How messages name it: `heart-disease-svm version 3`."""
         return f"{self.model} version {self.number}"
@@ -124,6 +130,12 @@ class Model:
     def production(self, target: Target) -> tuple[Version, ...]:
         """The versions that serve production, newest first; more than one only where a foreign hand was at work."""
         return tuple(version for version in self.versions if version.in_production(target))
+
+    @property
+    def recorded(self) -> Version | None:
+        """The version that is in production by the records, whatever is there now: put there last, no failed check."""
+        there = [v for v in self.versions if v.recorded_at and v.record.get(CHECK_TAG) != FAILED]
+        return max(there, key=lambda version: (version.recorded_at, version.number), default=None)
 
     def disagreement(self, target: Target) -> tuple[Version, Version] | None:
         """The version in the stage and the one with the alias, where stage and alias contradict each other.

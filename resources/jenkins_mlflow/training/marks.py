@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
-from jenkins_mlflow.tags import LONGEST_TAG, PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.tags import LONGEST_TAG, PROMOTED_AT
 from jenkins_mlflow.text import parsed_json
 
 
@@ -115,11 +115,9 @@ def _before(
 ) -> Held | None:
     """What was in production before the training; a recorded promotion since then counts."""
     began = before.model(model.name)
-    promoted = [
-        version for version in model.versions if _recorded(version) != _recorded_before(version, began)
-    ]
+    promoted = [v for v in model.versions if v.recorded_at != _recorded_before(v, began)]
     if promoted:
-        number = max(promoted, key=_recorded).number
+        number = max(promoted, key=lambda version: version.recorded_at).number
         return Held((number,), number)
     for held in (marks(before, target), *earlier):
         one = held.get(model.name, Held())
@@ -128,14 +126,9 @@ def _before(
     return None
 
 
-def _recorded(version: Version) -> str:
-    """When a recorded promotion or rollback last put the version into production."""
-    return max(version.record.get(PROMOTED_AT, ""), version.record.get(ROLLED_BACK_AT, ""))
-
-
 def _recorded_before(version: Version, began: Model | None) -> str:
     known = began.version(version.number) if began else None
-    return _recorded(known) if known else ""
+    return known.recorded_at if known else ""
 
 
 def _back(
