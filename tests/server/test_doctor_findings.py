@@ -121,8 +121,8 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
     assert finding["message"].startswith(head)
     assert finding["message"].endswith("; recorded is version 2")
     assert finding["fix"] == (
-        f"jenkins-mlflow rollback --model {name} --recorded or "
-        f"jenkins-mlflow history --model {name} --adopt --reason '...'"
+        f"`jenkins-mlflow rollback --model {name} --recorded` or "
+        f"`jenkins-mlflow history --model {name} --adopt --reason '...'`"
     )
     back = zygote.run("rollback", "--recorded", *end)
     assert (back.code, back.doc["status"], back.doc["version"]) == (0, "rolled_back", 2)
@@ -148,6 +148,29 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     done = doctor(zygote, server.url, name)
     assert done.code == 7
     assert "version 1 was taken out of Production or @champion, or deleted outside" in done.doc["message"]
+    assert zygote.run("rollback", "--recorded", *end).code == 0
+    assert doctor(zygote, server.url, name).code == 0
+
+
+def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(
+    make_server: MakeServer, zygote: Zygote
+) -> None:
+    """Stage and alias then mean two versions: one finding says it, and a rollback says which command settles it."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    give_files(server.url, name)
+    end = (f"--model={name}", f"--tracking-uri={server.url}")
+    for number in (1, 2):
+        assert zygote.run("promote", f"--version={number}", *end).code == 0
+    client(server.store_uri).set_registered_model_alias(name, "champion", "1")
+    done = doctor(zygote, server.url, name)
+    assert (done.code, unwell(done)) == (7, ["changed outside"])
+    refused = zygote.run("rollback", *end)
+    assert refused.doc["message"] == (
+        f"2 versions of {name} are in production (version 2 by its stage, version 1 by its alias), "
+        "so there is no one before"
+    )
+    assert f"`jenkins-mlflow rollback --model {name} --recorded` goes to version 2" in refused.stderr
     assert zygote.run("rollback", "--recorded", *end).code == 0
     assert doctor(zygote, server.url, name).code == 0
 

@@ -13,6 +13,7 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import Selection, select
+from jenkins_mlflow.tags import PROMOTED_AT
 
 BUILD = "jenkins_mlflow.build"
 
@@ -36,6 +37,17 @@ def test_the_best_metric_wins_when_nothing_is_in_production() -> None:
         "nothing is in Production yet",
         "passes, but b v1 ranks higher",
     ]
+
+
+def test_production_that_was_emptied_without_this_tool_is_told() -> None:
+    """What is recorded as in production is named, with the command that brings it back."""
+    tags = {PROMOTED_AT: "2026-11-28T02:00:00+00:00"}
+    old = version("a", 1, metrics={"roc_auc": 0.95}, stage="Archived", tags=tags)
+    result = choose(snapshot(old, version("b", 1, metrics={"roc_auc": 0.9})))
+    assert result.message == (
+        "Selected b v1 (0.9): nothing is in Production: a v1 was taken out without this tool. "
+        "`jenkins-mlflow rollback --model a --recorded` brings it back."
+    )
 
 
 def test_minimize_prefers_the_lowest() -> None:

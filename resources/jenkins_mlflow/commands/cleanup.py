@@ -186,5 +186,7 @@ def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
         if patterns == ("*",)
         else f"models {', '.join(patterns)}"
     )
-    keep = session.config.cleanup.keep_last
-    return session.terminal.confirm(f"⚠️  Delete old versions of {whose} (keeping last {keep})?")
+    rules = session.config.cleanup
+    words = plan.policy[0][1]
+    kept = f"last {rules.keep_last}" if rules.keep_last and len(words) == 1 else ", ".join(words) or "nothing"
+    return session.terminal.confirm(f"⚠️  Delete old versions of {whose} (keeping {kept})?")

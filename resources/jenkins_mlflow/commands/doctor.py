@@ -16,13 +16,13 @@ from jenkins_mlflow.commands.examine import examine
 from jenkins_mlflow.commands.probe import probe as run_probe
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.history.timeline import drifts
+from jenkins_mlflow.history.timeline import Drift, drifts
 from jenkins_mlflow.methods.known_faults import keeps_files
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
-from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.snapshot import Snapshot, Target
 from jenkins_mlflow.results.doctor import DoctorResult, Finding, Status
 from jenkins_mlflow.tags import HOLDER_TAG, TAG_PREFIX
 from jenkins_mlflow.text import argument, listed, plural, redact
@@ -60,6 +60,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
     with session.unwritten():
         snapshot = registry.snapshot(session.patterns)
     files = keeps_files(connection)
+    drifted = drifts_of(session, registry, snapshot)
     return [
         server(connection, files=files),
         door(connection),
@@ -69,8 +70,8 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *rights(registry, snapshot),
         *locks(registry),
         *leftovers(registry),
-        *examine(snapshot, session.target),
-        *drift(session, registry, snapshot),
+        *examine(snapshot, session.target, [one.model for one in drifted]),
+        *(changed_outside(one, session.target) for one in drifted),
         *(run_probe(registry) if probe else ()),
     ]
 
@@ -156,15 +157,13 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
         )
 
 
-def drift(session: Session, registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:
+def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:
     """Where production is not what was recorded last; a promotion under way is no drift."""
     settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
-    known = read_recorded(session, registry, settled)
-    for found in drifts(known.events, settled, session.target):
-        yield Finding(
-            "changed outside",
-            "problem",
-            found.describe(session.target),
-            " or ".join(found.fixes()),
-            drift=True,
-        )
+    return list(drifts(read_recorded(session, registry, settled).events, settled, session.target))
+
+
+def changed_outside(found: Drift, target: Target) -> Finding:
+    """A drift as a finding."""
+    fixes = " or ".join(f"`{fix}`" for fix in found.fixes())
+    return Finding("changed outside", "problem", found.describe(target), fixes, drift=True)

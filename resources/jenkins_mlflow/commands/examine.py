@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from jenkins_mlflow.commands.conflicts import champions
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -14,16 +14,29 @@ from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, TAG_PREFIX
 from jenkins_mlflow.text import argument, plural
 
+_OF_PRODUCTION = ("two in production", "stage and alias differ")
 
-def examine(snapshot: Snapshot, target: Target) -> list[Finding]:
-    """What is wrong with the models. Pure."""
-    found = [finding for model in snapshot.models for finding in _of(model, target)]
+
+def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -> list[Finding]:
+    """What is wrong with the models. Pure.
+
+    Args:
+        snapshot: The models.
+        target: What marks production.
+        drifted: The models whose production was changed without this tool; another finding says how, and what to do.
+    """
+    found = [
+        finding
+        for model in snapshot.models
+        for finding in _of(model, target)
+        if model.name not in drifted or finding.what not in _OF_PRODUCTION
+    ]
     if target.exclusive:
         found += _several_champions(snapshot, target)
     count = (
         f"{plural(len(snapshot.models), 'model')}, {plural(sum(1 for _ in snapshot.versions()), 'version')}"
     )
-    if any(finding.status == "problem" for finding in found):
+    if drifted or any(finding.status == "problem" for finding in found):
         return found
     return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
 

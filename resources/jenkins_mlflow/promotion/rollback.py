@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.record import Entry, before, is_recorded, is_unsigned
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 from jenkins_mlflow.text import argument
 
 
@@ -50,8 +50,7 @@ def plan_return(
         wanted = _there(snapshot, (name, to, 0))
         return Return(current, name, to, tuple(before(wanted)))
     if current is None:
-        count = f"{len(serving)} versions of {name} are" if serving else f"no version of {name} is"
-        raise _refused(f"{count} in production, so there is no one before")
+        raise _refused(*_unclear(model, target))
     if is_unsigned(current):
         raise _refused(
             f"{current.label} is in production, and its promotion record is not signed with this key"
@@ -77,6 +76,24 @@ def plan_return(
     if back.model != name and not target.exclusive:
         raise _refused(f"{current.label} says that it replaced {back.label}, but its group is not exclusive")
     return Return(current, back.model, back.number, tuple(steps[:-1]))
+
+
+def _unclear(model: Model, target: Target) -> tuple[str, str]:
+    """Why it is not known what to return from, and what to do: where a record says it, that is one command."""
+    serving, recorded = model.production(target), model.recorded
+    count = f"{len(serving)} versions of {model.name} are" if serving else f"no version of {model.name} is"
+    apart = model.disagreement(target)
+    marks = (
+        f" (version {apart[0].number} by its stage, version {apart[1].number} by its alias)" if apart else ""
+    )
+    why = f"{count} in production{marks}, so there is no one before"
+    if recorded is None:
+        return why, ""
+    name = argument(model.name)
+    return why, (
+        f"`jenkins-mlflow rollback --model {name} --recorded` goes to version {recorded.number}, "
+        "which is recorded as in production; or name a version with --to"
+    )
 
 
 def _refused(why: str, next_step: str = "") -> Refused:

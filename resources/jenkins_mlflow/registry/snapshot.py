@@ -186,6 +186,12 @@ class Snapshot:
         """Every version of the group that serves production."""
         return tuple(version for version in self.versions() if version.in_production(target))
 
+    @property
+    def recorded(self) -> Version | None:
+        """The version of the group that was put into production last by the records, whatever is there now."""
+        there = [version for model in self.models if (version := model.recorded)]
+        return max(there, key=lambda version: version.recorded_at, default=None)
+
     def require_agreement(self, target: Target) -> None:
         """Make sure that each model's stage and alias mean the same version.
 

@@ -10,7 +10,7 @@ from typing import Literal
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
-from jenkins_mlflow.text import difference, number
+from jenkins_mlflow.text import argument, difference, number
 
 Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
 
@@ -24,7 +24,13 @@ class Challenge:
     message: str
 
 
-def challenge(best: Version, production: Sequence[Version], rules: Select, target: Target) -> Challenge:
+def challenge(
+    best: Version,
+    production: Sequence[Version],
+    rules: Select,
+    target: Target,
+    recorded: Version | None = None,
+) -> Challenge:
     """Compare the best candidate with the champion.
 
     What would leave production for the candidate has to be measured, too: nothing is replaced unseen.
@@ -34,14 +40,18 @@ def challenge(best: Version, production: Sequence[Version], rules: Select, targe
         production: The group's versions in production, the champion first.
         rules: The config's ``select`` section.
         target: What marks production.
+        recorded: The version that is in production by the records; it counts where nothing is there.
     """
     value = best.metric(rules.metric)
     assert value is not None, "a candidate without the metric passes no gate"
     shown = f"{short_name(best)} ({number(value)})"
     if not production:
         where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
-        nothing = f"nothing {where} yet"
-        return Challenge("selected", nothing, f"Selected {shown}: {nothing}.")
+        if recorded is None:
+            return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
+        gone = f"nothing {where}: {short_name(recorded)} was taken out without this tool"
+        back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded` brings it back"
+        return Challenge("selected", gone, f"Selected {shown}: {gone}. {back}.")
     champion = production[0]
     replaced = [version for version in production if target.exclusive or version.model == best.model]
     rivals = [champion, *replaced]

@@ -78,7 +78,7 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
     if best is None:
         status, message = _without_challenger(candidates, champion, rules)
     else:
-        result = challenge(best, production, rules, target)
+        result = challenge(best, production, rules, target, snapshot.recorded)
         status, message = result.outcome, result.message
         candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(
