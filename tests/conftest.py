@@ -22,20 +22,17 @@ settings.register_profile("any machine", deadline=None)  # no test depends on be
 settings.load_profile("any machine")
 
 
+FreshServer = Callable[[Artifacts], Server]
+
+
 class MakeServer(Protocol):
     """``make_server(version=, store=, artifacts=)``: a running server, shared by all who ask for the same.
 
-    Tests that share one use model names of their own. ``fresh=True`` starts one for this call alone.
+    Tests that share one use model names of their own.
     """
 
     def __call__(
-        self,
-        version: str = ...,
-        store: Store = ...,
-        artifacts: Artifacts = ...,
-        *,
-        fresh: bool = ...,
-        workers: int = ...,
+        self, version: str = ..., store: Store = ..., artifacts: Artifacts = ..., *, workers: int = ...
     ) -> Server: ...
 
 
@@ -60,11 +57,10 @@ def make_server(
             store: Store = "sqlite",
             artifacts: Artifacts = "served",
             *,
-            fresh: bool = False,
             workers: int = 1,
         ) -> Server:
             key = (version, store, artifacts, workers)
-            if not fresh and key in shared:
+            if key in shared:
                 return shared[key]
             server = start_server(
                 tmp_path_factory.mktemp(f"mlflow-{version}-{store}"),
@@ -77,8 +73,21 @@ def make_server(
             stack.callback(server.stop)
             if version == OWN_VERSION:  # where its files lie must not depend on which test comes first
                 seed(server.store_uri, {})
-            if not fresh:
-                shared[key] = server
+            shared[key] = server
+            return server
+
+        yield make
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[FreshServer]:
+    """``fresh_server(artifacts)``: a running server for this test alone, which ends with it."""
+    with contextlib.ExitStack() as stack:
+
+        def make(artifacts: Artifacts) -> Server:
+            server = start_server(tmp_path / "fresh", artifacts=artifacts)
+            stack.callback(server.stop)
+            seed(server.store_uri, {})
             return server
 
         yield make

@@ -6,14 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import MakeServer
 from jenkins_mlflow.config import schema as config
 from support.jenkins import TOKEN, USER, FakeJenkins
 from support.seeding import Spec, give_files, seed
-from support.servers import Server, clean_environ
+from support.servers import Server, clean_environ, start_server
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "examples/heart-disease/README.md"]
@@ -35,9 +35,11 @@ def test_the_pages_have_commands() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(make_server: MakeServer) -> Server:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that only this module uses."""
-    return make_server(fresh=True)
+    started = start_server(tmp_path_factory.mktemp("docs"))
+    yield started
+    started.stop()
 
 
 @pytest.fixture

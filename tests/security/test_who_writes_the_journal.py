@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeAccounts
 from jenkins_mlflow.registry.records import EXPERIMENT, pieces
 from jenkins_mlflow.tags import (
     BEFORE,
@@ -28,7 +27,7 @@ from jenkins_mlflow.tags import (
     RECORD_TAG,
     UNWRITTEN_TAG,
 )
-from support.accounts import Accounts
+from support.accounts import Accounts, start_accounts
 from support.scene import Scene, give_files
 from support.seeding import Spec, client, seed
 
@@ -164,9 +163,12 @@ def by_accounts(kinds: Iterable[str]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def accounts(make_accounts: MakeAccounts) -> Accounts:
-    """TEAM's version 1 is the champion, recorded; its version 2 failed the gate, and so did OWN's."""
-    accounts = make_accounts()
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accounts]:
+    """TEAM's version 1 is the champion, recorded; its version 2 failed the gate, and so did OWN's.
+
+    A server of its own: on a shared one another test may have made the experiment before Mallory.
+    """
+    accounts = start_accounts(tmp_path_factory.mktemp("journal"))
     uri = accounts.url()
     champion = Spec({"roc_auc": 0.9}, stage="Production", aliases=("champion",), tags=RECORDED)
     seed(uri, {TEAM: [champion, Spec({"roc_auc": 0.1})], OWN: [champion, Spec({"roc_auc": 0.1})]})
@@ -176,7 +178,8 @@ def accounts(make_accounts: MakeAccounts) -> Accounts:
     for account in (PROMOTER, UNWELCOME):
         accounts.create(account, {OWN: "MANAGE", TEAM: "MANAGE"})
     accounts.grant(PROMOTER, made, "EDIT", "experiment")
-    return accounts
+    yield accounts
+    accounts.server.stop()
 
 
 @pytest.fixture

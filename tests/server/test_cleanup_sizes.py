@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MakeServer
+from conftest import FreshServer, MakeServer
 from jenkins_mlflow.cleanup.plan import Item
 from jenkins_mlflow.cleanup.sizes import with_sizes
 from jenkins_mlflow.registry.client import Registry
@@ -41,9 +41,9 @@ def asked(proxy: CountingProxy) -> dict[str, int]:
     }
 
 
-def test_places_are_asked_for_together(make_server: MakeServer, make_proxy: MakeProxy) -> None:
+def test_places_are_asked_for_together(fresh_server: FreshServer, make_proxy: MakeProxy) -> None:
     """Addresses, runs and logged models take a request for all, a copy one of its own; each is as big as du says."""
-    server, name = make_server(fresh=True), next(names)
+    server, name = fresh_server("served"), next(names)
     kinds: list[Kind] = ["run", "logged", "run", "logged"]
     made = [register(server.url, name, kind, padding=1000 * n) for n, kind in enumerate(kinds, 1)]
     mlflow = client(server.url)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeAccounts, MakeServer, RunCli
+from conftest import FreshServer, MakeAccounts, MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim
 from jenkins_mlflow.commands.restore import Choice, restore_versions
@@ -56,10 +56,10 @@ def actions(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_what_was_deleted_is_freed_and_the_rest_still_predicts(
-    make_server: MakeServer, run_cli: RunCli
+    fresh_server: FreshServer, run_cli: RunCli
 ) -> None:
     """The bytes that are told are those that du sees go; production, kept versions and copies load and predict."""
-    server, name = make_server(fresh=True), next(names)
+    server, name = fresh_server("served"), next(names)
     for kind in ("run", "logged", "run", "logged", "run"):
         register(server.url, name, kind, padding=5000)
     mlflow = client(server.url)
@@ -95,9 +95,9 @@ def test_a_mistyped_model_gets_the_nearest_name(make_server: MakeServer, run_cli
     assert there.code == 0, there.stderr
 
 
-def test_beside_mlflow_gc(make_server: MakeServer, tmp_path: Path) -> None:
+def test_beside_mlflow_gc(fresh_server: FreshServer, tmp_path: Path) -> None:
     """On a copy of a registry `mlflow gc` erases a production version's files; ours frees the rest and it predicts."""
-    server, name = make_server(fresh=True), next(names)
+    server, name = fresh_server("served"), next(names)
     production = register(server.url, name, "logged", padding=3000)
     old = register(server.url, name, "logged", padding=4000)
     mlflow = client(server.url)
@@ -127,9 +127,9 @@ def test_beside_mlflow_gc(make_server: MakeServer, tmp_path: Path) -> None:
     assert predictions(server.url, [f"models:/{name}/1"]) == {f"models:/{name}/1": [42]}
 
 
-def test_whole_runs(make_server: MakeServer, tmp_path: Path) -> None:
+def test_whole_runs(fresh_server: FreshServer, tmp_path: Path) -> None:
     """The run and its logged model go to the trash with their files; not a run with a living version below it."""
-    server, name = make_server(fresh=True), next(names)
+    server, name = fresh_server("served"), next(names)
     parent = register(server.url, name, "logged")
     alone = register(server.url, name, "logged")
     child = register(server.url, f"{name}-b", "run", parent=parent.run_id)
@@ -148,9 +148,9 @@ def test_whole_runs(make_server: MakeServer, tmp_path: Path) -> None:
     assert free(server.url, tmp_path, name, mode="runs")["freed"] == 0
 
 
-def test_orphans(make_server: MakeServer, tmp_path: Path) -> None:
+def test_orphans(fresh_server: FreshServer, tmp_path: Path) -> None:
     """Files of deleted runs and of runs without a version go; young runs', registered and restorable ones' stay."""
-    server, name = make_server(fresh=True), next(names)
+    server, name = fresh_server("served"), next(names)
     kept, dropped = register(server.url, name), register(server.url, name)
     clean(server.url, name, keep_last=1)
     mlflow = client(server.url)
@@ -207,9 +207,9 @@ def test_s3(through: str, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         server.stop()
 
 
-def test_local_folders_and_links(make_server: MakeServer, tmp_path: Path) -> None:
+def test_local_folders_and_links(fresh_server: FreshServer, tmp_path: Path) -> None:
     """Where clients write to a folder themselves. A link in it, or on the way to it, is named and nothing goes."""
-    server, name = make_server(artifacts="local", fresh=True), next(names)
+    server, name = fresh_server("local"), next(names)
     plain, inner, outer = (register(server.url, name) for _ in range(3))
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -232,9 +232,9 @@ def test_local_folders_and_links(make_server: MakeServer, tmp_path: Path) -> Non
     assert (moved / "MLmodel").exists()
 
 
-def test_a_link_of_a_living_version_counts(make_server: MakeServer, tmp_path: Path) -> None:
+def test_a_link_of_a_living_version_counts(fresh_server: FreshServer, tmp_path: Path) -> None:
     """A living version's folder leads over a link into a deleted one's: that stays."""
-    server, name = make_server(artifacts="local", fresh=True), next(names)
+    server, name = fresh_server("local"), next(names)
     old, living = register(server.url, name), register(server.url, f"{name}-b")
     shutil.rmtree(living.source)
     Path(living.source).symlink_to(old.source)
@@ -242,9 +242,9 @@ def test_a_link_of_a_living_version_counts(make_server: MakeServer, tmp_path: Pa
     assert actions(free(server.url, tmp_path, name)) == [("keep", f"{name}-b version 1 refers to it")]
 
 
-def test_another_machines_folder_is_left(make_server: MakeServer, tmp_path: Path) -> None:
+def test_another_machines_folder_is_left(fresh_server: FreshServer, tmp_path: Path) -> None:
     """The server's own folder is not on this machine."""
-    server, name = make_server(artifacts="local", fresh=True), next(names)
+    server, name = fresh_server("local"), next(names)
     made = register(server.url, name)
     clean(server.url, name, keep_last=0)
     (server.folder / "artifacts").rename(tmp_path / "elsewhere")
