@@ -234,8 +234,9 @@ def try_all(scene: Scene, account: str, commands: tuple[list[str], ...]) -> None
     for command in commands:
         code, shown = scene.run(account, CONFIG, *command)
         assert code in (0, 1, 3, 4, 7), (command, shown)
-        assert scene.models(TEAM) == before, (command, shown)
-        own = scene.models(OWN)[OWN]
+        now = scene.models(TEAM, OWN)
+        own = now.pop(OWN)
+        assert now == before, (command, shown)
         assert [v.number for v in own.staged("Production")] == [1], (command, shown)
         assert own.aliases["champion"] == 1, (command, shown)
         assert "\x1b" not in shown, command

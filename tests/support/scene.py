@@ -42,8 +42,8 @@ class Scene:
         return Registry(connect(self.accounts.url(account)), keys=keys)
 
     def models(self, *patterns: str) -> dict[str, Model]:
-        """These models as they are now, without their signatures' verdicts."""
-        found = Registry(connect(self.accounts.url())).snapshot(patterns).models
+        """These models as they are now, without their signatures' verdicts: from the store, which asks for no login."""
+        found = Registry(connect(self.accounts.server.store_uri)).snapshot(patterns).models
         return {model.name: model for model in found}
 
     def run(self, account: str, config: Mapping[str, str], *arguments: str) -> tuple[int, str]:
