@@ -41,8 +41,8 @@ RECORD_TAGS = frozenset(
 # The signature of a version's record, of a model's intent, or of the holder of a flag.
 SIGNATURE_TAG = TAG_PREFIX + "signature"
 
-# Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when. Each holder has a
-# tag of its own.
+# Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when. Each holder has
+# a tag of its own.
 KEEP_TAG = TAG_PREFIX + "keep"
 LEASE_TAG = TAG_PREFIX + "lease."
 

@@ -81,8 +81,9 @@ def history(
 def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, **options: Any) -> None:
     """Diagnose server, store, rights, locks, models and what was changed outside, and say what to do.
 
-    A problem is exit code 1; production that was changed outside, and nothing else, is 7. Without --probe nothing is
-    written.
+    A problem is exit code 1; production that was changed outside, and nothing else, is 7. A change outside is found in
+    models that this tool has promoted, rolled back or adopted: only of those it has a record. Without --probe nothing
+    is written.
     """
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
     from jenkins_mlflow.commands.doctor_storage import StorageWish
