@@ -37,7 +37,8 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     "--to",
     "target",
     metavar="URI",
-    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of the copy.",
+    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of the "
+    "copy.",
 )
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what has a meta.yaml that cannot be read.")
 @click.option(
