@@ -30,7 +30,7 @@ test: test-python test-groovy ## run all tests
 test-python: setup-dev ## test the Python package against real MLflow servers
 	-@scripts/ensure-chromium.sh
 	@mkdir -p build
-	$(RUN) -m pytest -n 2 --dist loadfile --junitxml=build/pytest.xml $(ARGS)
+	$(RUN) -m pytest -n 3 --dist loadfile --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: coverage
 coverage: setup-dev ## measure which lines and branches the Python tests run

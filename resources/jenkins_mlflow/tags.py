@@ -38,10 +38,11 @@ RECORD_TAGS = frozenset(
         *(PREVIOUS_MODEL, PREVIOUS_VERSION, BEFORE, ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_FROM),
     }
 )
-# Of a version, a model with an intent, a flag: the signature of record, intent, holder.
+# The signature of a version's record, of a model's intent, or of the holder of a flag.
 SIGNATURE_TAG = TAG_PREFIX + "signature"
 
-# Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when, a tag a holder.
+# Of a version: a tag that keeps it from every cleanup, whatever its value; and who runs it until when. Each holder has
+# a tag of its own.
 KEEP_TAG = TAG_PREFIX + "keep"
 LEASE_TAG = TAG_PREFIX + "lease."
 
@@ -61,14 +62,14 @@ EVENT_ID = TAG_PREFIX + "event.id"
 EVENT_MODEL = TAG_PREFIX + "event.model"
 EVENT_PART = TAG_PREFIX + "event.part."
 
-# Of a registered model: a change of production that is not written as a run yet, a tag an event.
+# Of a registered model: a change of production that is not written as a run yet. Each event has a tag of its own.
 UNWRITTEN_TAG = TAG_PREFIX + "unwritten."
 
 # Of a run: the journal of deletions.
 JOURNAL_MODEL = TAG_PREFIX + "journal.model"
 JOURNAL_BUILD = TAG_PREFIX + "journal.build"
 JOURNAL_PART = TAG_PREFIX + "journal.part."
-JOURNAL_RECLAIMED = TAG_PREFIX + "journal.reclaimed."  # a tag a version, as NUMBER-CREATED
+JOURNAL_RECLAIMED = TAG_PREFIX + "journal.reclaimed."  # one tag for each version, as NUMBER-CREATED
 JOURNAL_KEPT = TAG_PREFIX + "journal.kept."  # the same, for one that was not deleted after all
 
 # Of a registered model: a promotion that has begun and not ended; of a lock's flag: who holds it.

@@ -211,8 +211,8 @@ def test_what_was_promoted_before_there_was_a_history_is_told_from_tags(
     told = do("history").doc
     assert told["recorded_since"] is None
     assert told["message"] == (
-        "2 times in production; no history is written yet; 1 change known from the tags of versions alone, "
-        "where a version tells its last promotion and its last rollback, and a deleted one nothing"
+        "2 times in production; no history is written yet; 1 change known from the tags of versions alone: "
+        "each version that was not deleted has its last promotion and its last rollback there"
     )
     first, second = told["items"]
     assert (first["version"], first["since"], first["until"][:19]) == (1, None, "2026-03-01T10:00:00")

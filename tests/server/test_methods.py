@@ -1,4 +1,4 @@
-"""The promotion methods on real servers: what each does, when it is not tried, and those that other packages bring."""
+"""The promotion methods on real servers: what each does, and when it is not tried."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from jenkins_mlflow.config.cleanup import Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Flags
 from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
-from jenkins_mlflow.config.schema import Config, json_schema, load
+from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
@@ -566,20 +566,25 @@ def test_frozen() -> None:
         Config().cleanup.keep_last = 0
 
 
-def test_gate_compares() -> None:
+# For which values each operator holds: less than the limit (-), equal to it (0), more (1).
+HOLDS = {">=": "01", ">": "1", "<=": "-0", "<": "-", "==": "0", "!=": "-1"}
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+def test_gate_compares(op: str) -> None:
     """Every operator compares as it reads; NaN and the infinities pass no gate, not even !=."""
-    table = {">=": "01", ">": "1", "<=": "-0", "<": "-", "==": "0", "!=": "-1"}
-    for op, holding in table.items():
-        assert {
-            name for name, value in {"-": 0.4, "0": 0.5, "1": 0.6}.items() if Gate(op, 0.5).holds(value)
-        } == set(holding)
-        assert not any(Gate(op, 0.5).holds(value) for value in (math.nan, math.inf, -math.inf))
+    values = {"-": 0.4, "0": 0.5, "1": 0.6}
+    assert {name for name, value in values.items() if Gate(op, 0.5).holds(value)} == set(HOLDS[op])
+    assert not any(Gate(op, 0.5).holds(value) for value in (math.nan, math.inf, -math.inf))
+
+
+def test_what_is_no_operator_is_no_gate() -> None:
     with pytest.raises(ValueError, match="no comparison: ~ 1"):
         Gate("~", 1)
 
 
 @given(
-    op=st.sampled_from([">=", "<=", "==", "!=", ">", "<"]),
+    op=st.sampled_from(list(OPERATORS)),
     limit=st.floats(allow_nan=False, allow_infinity=False),
 )
 def test_gate_text_round_trips(op: str, limit: float) -> None:
@@ -632,6 +637,24 @@ def test_a_default_time_is_written_as_in_a_config() -> None:
                 assert parse_duration(default) == models[title].model_fields[name].default, f"{title}.{name}"
                 seen += 1
     assert seen > 8
+
+
+@pytest.mark.parametrize(
+    ("page", "words", "key"),
+    [
+        ("README.md", "the metric is `{}`", "select.metric"),
+        ("docs/notify.md", "`notify.timeout` (`{}` by default)", "notify.timeout"),
+        ("docs/reliability.md", "(`promote.lock.lease`, `{}` by default)", "promote.lock.lease"),
+        ("docs/retention.md", "`plan_expires` (`{}` by default)", "cleanup.plan_expires"),
+        ("docs/retention.md", "| `{}` (default) |", "cleanup.reclaim.mode"),
+        ("docs/methods.md", "The default is `[{}]`", "promote.methods"),
+    ],
+)
+def test_a_page_states_the_default_that_counts(page: str, words: str, key: str) -> None:
+    """Prose that states a default goes stale when it changes: then this names the page."""
+    default = default_of(key) or ", ".join(schema_of(key)["default"])
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    assert words.format(default) in " ".join(text.split())
 
 
 def test_schema_agrees_with_loading(file: Path) -> None:

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @configured(
-    "--jobs", key="train.jobs", type=click.IntRange(min=1), help="Candidates trained at once [one a core]."
+    "--jobs",
+    key="train.jobs",
+    type=click.IntRange(min=1),
+    help="Candidates trained at once [one for each core].",
 )
 @click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")
 @configured(

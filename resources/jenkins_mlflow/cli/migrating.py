@@ -37,7 +37,8 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     "--to",
     "target",
     metavar="URI",
-    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of it.",
+    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of the "
+    "copy.",
 )
 @click.option("--skip-unreadable", is_flag=True, help="Leave out what has a meta.yaml that cannot be read.")
 @click.option(
@@ -66,7 +67,7 @@ def migrate(
 ) -> None:
     """Copy a file store into a database and compare every item; or go from stages to aliases.
 
-    A copy that was stopped goes on where it was when the command is run again. Files of runs and models are not copied:
+    If a copy was stopped, the same command continues it. Files of runs and models are not copied:
     they stay where they are.
     """
     copies = bool(source and target)

@@ -36,7 +36,10 @@ def history(
     reason: str | None,
     **options: Any,
 ) -> None:
-    """Who put which version into production when, why, by which method, and for how long it stayed."""
+    """Show who put which version into production, when, why and by which method, and how long it stayed.
+
+    It lists the changes that this tool made or adopted, not those that somebody made without it.
+    """
     from jenkins_mlflow.commands.adopt import adopt as run_adoption
     from jenkins_mlflow.commands.history import tell
 
@@ -57,7 +60,9 @@ def history(
     help="Try it out, too: make a model, change its stage and alias, keep a file; all of it is removed again.",
 )
 @click.option(
-    "--storage", is_flag=True, help="Look whether versions' files are there, and what could take them."
+    "--storage",
+    is_flag=True,
+    help="Check whether the files of versions are there, and what could delete them.",
 )
 @click.option(
     "--load",
@@ -74,15 +79,16 @@ def history(
     hint="say --storage, too",
     callback=duration,
     metavar="DURATION",
-    help="Longest time for --storage, e.g. 10m; the next run goes on where it was over.",
+    help="Longest time for --storage, e.g. 10m; the next run goes on from there.",
 )
 @marks
 @common
 def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, **options: Any) -> None:
     """Diagnose server, store, rights, locks, models and what was changed outside, and say what to do.
 
-    A problem is exit code 1; production that was changed outside, and nothing else, is 7. Without --probe nothing is
-    written.
+    A problem is exit code 1; production that was changed outside, and nothing else, is 7. Production is compared with
+    what this tool has recorded: it has no record of a model that it never promoted, rolled back or adopted. Without
+    --probe nothing is written.
     """
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
     from jenkins_mlflow.commands.doctor_storage import StorageWish

@@ -79,7 +79,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
 def rights(registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:
     """Whether this account may change the models: by a tag for a version that cannot exist, which changes nothing.
 
-    A server checks rights before it looks for the version. 1 request a model, for the first ones of a large group.
+    A server checks rights before it looks for the version. 1 request for each model, for the first of a large group.
     """
     refused = [model.name for model in snapshot.models[:_MOST_ASKED] if _is_refused(registry, model.name)]
     if refused:

@@ -84,8 +84,8 @@ class Told:
         lines.append(f"written history since {moment(since)} UTC" if since else "no history is written yet")
         if tags:
             lines.append(
-                f"{plural(tags, 'change')} known from the tags of versions alone, where a version tells its last "
-                f"promotion and its last rollback, and a deleted one nothing"
+                f"{plural(tags, 'change')} known from the tags of versions alone: each version that was not "
+                f"deleted has its last promotion and its last rollback there"
             )
         return printable("; ".join([*lines, *(f"NOTE: {words}" for words in self._changed())]))
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from jenkins_mlflow.config.registry_values import Aliases, Patterns, Stages
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import Age, Duration, Line, Lines
+from jenkins_mlflow.config.values import Age, Duration, Line, Lines, lasting
 
 
 class Protect(Section):
@@ -38,14 +38,24 @@ class KeepRules(Section):
 
     keep_last: int = Field(default=3, ge=0, description="How many of a model's newest versions are kept.")
     keep_best: KeepBest | None = Field(default=None, description="The best versions by a metric are kept.")
-    keep_within: Age = Field(
-        default=0.0,
-        description="Age below which every version is kept, e.g. 7d; such versions use up no count.",
-        json_schema_extra={"default": "0s"},
+    keep_within: Age = lasting(
+        "0s", "Age below which every version is kept, e.g. 7d; such versions use up no count."
     )
-    keep_daily: int = Field(default=0, ge=0, description="For how many days the last version is kept.")
-    keep_weekly: int = Field(default=0, ge=0, description="For how many weeks the last version is kept.")
-    keep_monthly: int = Field(default=0, ge=0, description="For how many months the last version is kept.")
+    keep_daily: int = Field(
+        default=0,
+        ge=0,
+        description="How many days keep their last version, counted back from the newest day that has one.",
+    )
+    keep_weekly: int = Field(
+        default=0,
+        ge=0,
+        description="How many weeks keep their last version, counted back from the newest week that has one.",
+    )
+    keep_monthly: int = Field(
+        default=0,
+        ge=0,
+        description="How many months keep their last version, counted back from the newest month that has one.",
+    )
 
 
 class Reclaim(Section):
@@ -56,21 +66,13 @@ class Reclaim(Section):
         default="none",
         description="What is freed: nothing; the versions' files; or all of their runs.",
     )
-    grace: Duration = Field(
-        default=604_800.0,
-        description="How long a deleted version can be restored before its files may go.",
-        json_schema_extra={"default": "7d"},
-    )
+    grace: Duration = lasting("7d", "How long a deleted version can be restored before its files may go.")
 
 
 class Cleanup(KeepRules):
     """Which versions a cleanup keeps; it deletes the others."""
 
-    min_age: Age = Field(
-        default=0.0,
-        description="Former name of `keep_within`; the longer of both counts.",
-        json_schema_extra={"default": "0s"},
-    )
+    min_age: Age = lasting("0s", "Former name of `keep_within`; the longer of both counts.")
     overrides: dict[Line, KeepRules] = Field(
         default={},
         description="Other values of the keep rules for models by name or pattern; the first that fits counts.",
@@ -94,11 +96,7 @@ class Cleanup(KeepRules):
         le=100,
         description="Percentage of a model's versions; a cleanup that would delete more is refused.",
     )
-    plan_expires: Age = Field(
-        default=86_400.0,
-        description="Age from which a plan file is not carried out any more.",
-        json_schema_extra={"default": "24h"},
-    )
+    plan_expires: Age = lasting("24h", "Age from which a plan file is not carried out any more.")
     reclaim: Reclaim = Field(
         default_factory=Reclaim, description="What becomes of the files of deleted versions."
     )

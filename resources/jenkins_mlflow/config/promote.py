@@ -17,37 +17,26 @@ from jenkins_mlflow.config.registry_values import (
     SomeMethods,
 )
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import Command, Duration, Line
+from jenkins_mlflow.config.values import Command, Duration, Line, lasting
 
 
 class Retry(Section):
     """How often and how long one promotion method is tried while errors are transient."""
 
     attempts: int = Field(default=3, ge=1, description="How many times a method is tried.")
-    max_wait: Duration = Field(
-        default=10.0, description="Longest pause between two attempts.", json_schema_extra={"default": "10s"}
-    )
-    deadline: Duration = Field(
-        default=60.0,
-        description="Time after which no further attempt starts.",
-        json_schema_extra={"default": "60s"},
-    )
+    max_wait: Duration = lasting("10s", "Longest pause between two attempts.")
+    deadline: Duration = lasting("60s", "Time after which no further attempt starts.")
 
 
 class LockRules(Section):
     """How commands that change the same models keep out of each other's way."""
 
-    wait: Duration = Field(
-        default=120.0,
-        description="Longest wait for another command that is at work on the same models.",
-        json_schema_extra={"default": "2m"},
-    )
-    lease: Duration = Field(
-        default=60.0,
+    wait: Duration = lasting("2m", "Longest wait for another command that is at work on the same models.")
+    lease: Duration = lasting(
+        "60s",
+        "Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
         ge=1,
         le=3600,  # nobody waits longer for another's, see registry/holder.py
-        description="Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
-        json_schema_extra={"default": "60s"},
     )
 
 
@@ -59,15 +48,13 @@ class SmokeTest(Section):
     )
     min: float | None = Field(default=None, description="Least value that a prediction may have.")
     max: float | None = Field(default=None, description="Greatest value that a prediction may have.")
-    timeout: Duration = Field(
-        default=120.0,
-        gt=0,
-        description="Longest time for the download of the model, and again for loading and predicting.",
-        json_schema_extra={"default": "2m"},
+    timeout: Duration = lasting(
+        "2m", "Longest time for the download of the model, and again for loading and predicting.", gt=0
     )
     python: Line = Field(
         default="python3",
-        description="The Python that has MLflow, and what the model needs if it makes no other.",
+        description="Python that runs the smoke test. It needs MLflow and, without `env_manager`, the packages of the "
+        "model.",
     )
     env_manager: Literal["uv", "virtualenv", "conda"] | None = Field(
         default=None,
@@ -101,12 +88,10 @@ class Check(Section):
     """A command that looks at production after a promotion; if it fails, the promotion is rolled back."""
 
     command: Command = Field(
-        description="The command, run without a shell: a text or a list of arguments. Its environment says what is in "
-        "production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
+        description="Command that is run without a shell: a text or a list of arguments. Its environment says what is "
+        "in production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
     )
-    timeout: Duration = Field(
-        default=60.0, gt=0, description="Longest time it may take.", json_schema_extra={"default": "60s"}
-    )
+    timeout: Duration = lasting("60s", "Longest time that the command may take.", gt=0)
 
 
 class Promote(Section):

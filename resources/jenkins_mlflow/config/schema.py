@@ -20,7 +20,7 @@ from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.config.train import Train
-from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, WebAddress
+from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, WebAddress, lasting
 
 DEFAULT_FILE = "mlops.yaml"
 PAGE = "docs/configuration.md"
@@ -38,15 +38,13 @@ class Ui(Section):
 class Notify(Section):
     """Who is told of what. Addresses with secrets are in JENKINS_MLFLOW_NOTIFY_URLS, never here."""
 
-    on: Events = Field(default=EVENTS, description="What is told.")
+    on: Events = Field(default=EVENTS, description="Events that people are told of.")
     command: Command | None = Field(
         default=None,
-        description="A command that tells it, run without a shell. Its environment has JENKINS_MLFLOW_EVENT and "
-        "JENKINS_MLFLOW_MESSAGE.",
+        description="Command that is run for each of these events, without a shell. JENKINS_MLFLOW_EVENT and "
+        "JENKINS_MLFLOW_MESSAGE in its environment say what happened.",
     )
-    timeout: Duration = Field(
-        default=30.0, gt=0, description="Longest time it may take.", json_schema_extra={"default": "30s"}
-    )
+    timeout: Duration = lasting("30s", "Longest time that the command may take.", gt=0)
 
 
 class Config(Section):

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import yaml
 
+from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.config.promote import Promote
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.text import number, plural, printable
 
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(?: [\w./=-]+)*")
@@ -75,9 +78,9 @@ def starter(found: Found) -> str:
             "",
             *_promote(found),
             "",
-            "# What a cleanup keeps; whatever is in production, has another stage or an alias always stays.",
+            "# What a cleanup keeps. A version in production, in Staging or with an alias always stays.",
             "cleanup:",
-            "  keep_last: 3                     # newest versions of each model that are not in production",
+            f"  {f'keep_last: {Cleanup().keep_last}':<33}# newest versions of each model that are not in production",
             "  # keep_within: 30d               # every version that is younger",
             "  # keep_best: 1                   # the best by the metric",
             "",
@@ -116,9 +119,9 @@ def _train(found: Found) -> Iterator[str]:
 def _select(found: Found) -> Iterator[str]:
     yield "select:"
     if not found.metrics:
-        yield "  metric: roc_auc                  # what ranks the candidates; your scripts must log it"
+        yield f"  {f'metric: {Select().metric}':<33}# what ranks the candidates; your scripts must log it"
         yield "  # direction: minimize            # for an error or a loss"
-        yield '  # gates: {roc_auc: ">= 0.80"}    # what each candidate must reach'
+        yield f'  # gates: {{{Select().metric}: ">= 0.80"}}    # what each candidate must reach'
         return
     first = found.metrics[0]
     has = f"{first.versions} of {plural(found.versions, 'version')} have it, best {number(first.best)}"
@@ -137,8 +140,8 @@ def _select(found: Found) -> Iterator[str]:
 
 def _promote(found: Found) -> Iterator[str]:
     yield "promote:"
-    yield "  stage: Production"
-    yield f"  alias: {_text(found.alias or 'champion')}"
+    yield f"  stage: {Promote().stage}"
+    yield f"  alias: {_text(found.alias or str(Promote().alias))}"
     one = len(found.champions) == 1
     if found.champions:
         names = ", ".join(printable(name) for name in found.champions[:5])

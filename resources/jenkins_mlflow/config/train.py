@@ -39,7 +39,7 @@ class Train(Section):
         description="Name under which runs that did not register a model are registered; {candidate} is replaced.",
     )
     jobs: int | None = Field(
-        default=None, ge=1, description="How many candidates train at once; default: one a core."
+        default=None, ge=1, description="How many candidates train at once; by default one for each core."
     )
     timeout: Duration | None = Field(
         default=None, gt=0, description="Longest time one candidate may take, e.g. 30m."

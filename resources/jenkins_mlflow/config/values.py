@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from jenkins_mlflow.config.mistakes import broken_rule, did_you_mean, expected
@@ -165,6 +165,35 @@ _DURATION_SCHEMA = schema(
 )
 Duration = Annotated[float, BeforeValidator(parse_duration), _DURATION_SCHEMA]
 Age = Annotated[float, BeforeValidator(functools.partial(parse_duration, likely_unit="d")), _DURATION_SCHEMA]
+
+
+def lasting(
+    default: str,
+    description: str,
+    *,
+    gt: float | None = None,
+    ge: float | None = None,
+    le: float | None = None,
+) -> Any:
+    """A field of the type ``Duration`` or ``Age`` with a default, which the schema shows as it is written here.
+
+    Args:
+        default: A duration such as ``7d``.
+        description: What the key means.
+        gt: Seconds that it must be longer than.
+        ge: Seconds that it must last at least.
+        le: Seconds that it may last at most.
+    """
+    return Field(
+        default=parse_duration(default),
+        description=description,
+        json_schema_extra={"default": default},
+        gt=gt,
+        ge=ge,
+        le=le,
+    )
+
+
 Line = Annotated[str, BeforeValidator(parse_line), schema(TEXT)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(parse_lines), schema(one_or_list(TEXT))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(TEXT, minItems=1))]

@@ -54,7 +54,7 @@ class ItemPart(Part):
     ]
     error: str
     bytes: int | None = None
-    """What its files take; null where that was not counted or cannot be told."""
+    """What its files take; null where that was not counted or is not known."""
     storage: str = ""
     """Where they lie, if they were counted."""
 

@@ -90,7 +90,7 @@ class HistoryResult(RegistryResult):
             "from",
             "until",
             "for",
-            "by way of",
+            "kind",
             "by",
             "approved by",
             "method",

@@ -30,11 +30,11 @@ class PiecePart(Part):
     versions: tuple[Place, ...]
     """The deleted versions that they belong to; none for orphans."""
     locations: tuple[str, ...]
-    """Where they lie; none where that cannot be told."""
+    """Where they lie; none where that is not known."""
     run: str
     """The run that goes with them, or whose files they are; may be empty."""
     action: Literal["reclaim", "wait", "keep", "leave"]
-    """`wait` while they can be restored, `keep` what is referred to, `leave` what cannot be told for sure."""
+    """`wait` while they can be restored, `keep` what is referred to, `leave` where it is not certain."""
     reason: str
     until: float | None
     """To when the versions can be restored, in seconds since 1970; null where that is not the reason."""
