@@ -278,6 +278,7 @@ def test_run_follows_the_queue_and_the_log_to_the_end(jenkins: FakeJenkins, jobs
         ("UNSTABLE", None, 3),
         ("UNSTABLE", {"command": "promote", "status": "by_hand", "message": "m", "exit_code": 4}, 4),
         ("UNSTABLE", {"command": "promote", "status": "none", "message": "m", "exit_code": 3}, 3),
+        ("UNSTABLE", {"command": "doctor", "status": "drift", "message": "m", "exit_code": 7}, 7),
         ("UNSTABLE", {"command": "promote", "status": "odd", "message": "m", "exit_code": 0}, 3),
         ("FAILURE", {"command": "promote", "status": "by_hand", "message": "m", "exit_code": 4}, 1),
     ],

@@ -33,7 +33,6 @@ _FILES = tuple(
         "list",
     )
 )
-_UNSTABLE_CODES = (errors.NO_CANDIDATE, errors.BY_HAND)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +88,9 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
 
 def exit_code(result: str, outcome: OutcomePart | None) -> int:
     """The exit code for a build's result: of an unstable one the archived result says which kind it is."""
-    if result == "UNSTABLE" and outcome and outcome.exit_code in _UNSTABLE_CODES:
-        return int(outcome.exit_code)
+    told = outcome.exit_code if outcome else None
+    if result == "UNSTABLE" and told is not None and errors.build_result(told) == "UNSTABLE":
+        return told
     return RESULT_CODES.get(result, errors.FAILED)
 
 
