@@ -30,18 +30,18 @@ test: test-python test-groovy ## run all tests
 test-python: setup-dev ## test the Python package against real MLflow servers
 	-@scripts/ensure-chromium.sh
 	@mkdir -p build
-	$(RUN) -m pytest -n 3 --dist loadfile --junitxml=build/pytest.xml $(ARGS)
+	$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: coverage
 coverage: setup-dev ## measure which lines and branches the Python tests run
 	@mkdir -p build
-	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing --cov-report=xml:build/coverage.xml $(ARGS)
+	$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --cov-report=xml:build/coverage.xml $(ARGS)
 
 .PHONY: test-faults
 test-faults: setup-dev ## break every request of every command in every way, race, fall asleep, on all stores (hours)
 	-@scripts/ensure-faketime.sh
-	ALL_FAULTS=1 $(RUN) -m pytest tests/faults tests/server/test_accounts.py tests/security/test_rights.py \
-		tests/security/test_accounts_promises.py tests/security/test_writes.py tests/server/test_migrate.py tests/server/test_two_hosts.py $(ARGS)
+	ALL_FAULTS=1 $(RUN) -m pytest tests/faults tests/security tests/server/test_accounts.py tests/server/test_history.py \
+		tests/server/test_migrate.py tests/server/test_two_hosts.py $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)

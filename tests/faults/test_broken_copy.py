@@ -42,10 +42,10 @@ from support.proxy import (
 from support.seeding import client
 from support.servers import Server, clean_environ
 from support.stored import Made, register
+from support.thorough import THOROUGH
 
 Proxies = Callable[[Server], CountingProxy]
 NAME, INTO = "broken-copy", "prod-broken-copy"
-FULL = bool(os.environ.get("ALL_FAULTS"))
 paddings = itertools.count(1000)
 
 
@@ -134,10 +134,10 @@ BREAKS: list[tuple[str, Fault, float, int]] = [
 ]
 
 
-TRIED = BREAKS if FULL else BREAKS[1:2]
+TRIED = BREAKS if THOROUGH else BREAKS[1:2]
 
 
-@pytest.mark.parametrize("where", ["there", "here"] if FULL else ["there"])
+@pytest.mark.parametrize("where", ["there", "here"] if THOROUGH else ["there"])
 @pytest.mark.parametrize("broken", TRIED, ids=[each[0] for each in TRIED])
 def test_each_request_broken(broken: tuple[str, Fault, float, int], where: str, scene: Scene) -> None:
     """In production is the version before, or the new one whole; the next command ends with one copy, in production."""
@@ -145,7 +145,7 @@ def test_each_request_broken(broken: tuple[str, Fault, float, int], where: str, 
     proxy = scene.b if where == "there" else scene.a
     count = requests_of_a_copy(scene, proxy)
     failed = []
-    for nth in range(1, count + 1, 1 if FULL else 6):
+    for nth in range(1, count + 1, 1 if THOROUGH else 12):
         before, made = scene.serving(), scene.trained()
         proxy.inject(fault, nth=nth, times=times)
         said = scene.promote(made, attempts)
@@ -170,8 +170,8 @@ def test_each_request_broken(broken: tuple[str, Fault, float, int], where: str, 
 KILLED = ["runs/create", "PUT 1", "PUT 3", "runs/log-batch", "model-versions/create"]
 
 
-@pytest.mark.parametrize("at", KILLED if FULL else ["PUT 1", "model-versions/create"])
-@pytest.mark.parametrize("when", ["before", "after"] if FULL else ["after"])
+@pytest.mark.parametrize("at", KILLED if THOROUGH else ["PUT 1", "model-versions/create"])
+@pytest.mark.parametrize("when", ["before", "after"] if THOROUGH else ["after"])
 def test_killed(at: str, when: str, scene: Scene, tmp_path: Path) -> None:
     """Kill -9 before and after a request; what is there is gone on with: no file that arrived is sent again."""
     first, made = scene.trained(), scene.trained()

@@ -6,7 +6,6 @@ build/dimensions.md.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from hands import HANDS, foreign_hands
 from situations import ALL, Make, exclusive, plain
 from support.environments import ROOT
 from support.servers import Store
+from support.thorough import THOROUGH
 
-FULL = bool(os.environ.get("ALL_FAULTS"))
 TABLE = ROOT / "build" / "dimensions.md"
-full = pytest.mark.skipif(not FULL, reason="make test-faults")
+full = pytest.mark.skipif(not THOROUGH, reason="make test-faults")
 STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.17.2", "file")]
 
 

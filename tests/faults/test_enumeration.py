@@ -6,7 +6,6 @@ SQLite meet the two worst kinds. Tables go to build/faults.md.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,10 +24,10 @@ from support.environments import ROOT
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store, start_server
+from support.thorough import THOROUGH
 
-FULL = bool(os.environ.get("ALL_FAULTS"))
 TABLE = ROOT / "build" / "faults.md"
-full = pytest.mark.skipif(not FULL, reason="make test-faults")
+full = pytest.mark.skipif(not THOROUGH, reason="make test-faults")
 Servers = Callable[..., Server]
 
 

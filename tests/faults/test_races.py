@@ -7,7 +7,6 @@ and writes build/races.md; `make test` runs two.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +22,9 @@ from support.environments import ROOT
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
 from support.servers import Server, start_server
+from support.thorough import THOROUGH
 
-FULL = bool(os.environ.get("ALL_FAULTS"))
-ROUNDS = 60 if FULL else 2
+ROUNDS = 60 if THOROUGH else 2
 RIVALS = 4
 Place = tuple[str, int]
 TABLE = ROOT / "build" / "races.md"
@@ -77,7 +76,7 @@ COPY = Race(
 )
 
 
-@pytest.fixture(scope="module", params=["postgresql", "sqlite"])
+@pytest.fixture(scope="module", params=["postgresql", "sqlite"] if THOROUGH else ["postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Four workers that race. PostgreSQL by psycopg2, with which MLflow's own archiving works there."""
     folder = tmp_path_factory.mktemp("races")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from collections.abc import Iterator
 
@@ -17,10 +16,11 @@ from jenkins_mlflow.tags import PREVIOUS_VERSION
 from runner import Zygote
 from support.seeding import Spec
 from support.servers import Server, start_server
+from support.thorough import THOROUGH
 from test_enumeration import deleted, one_champion, weights, with_files
 from test_races import PATIENT
 
-ROUNDS = 60 if os.environ.get("ALL_FAULTS") else 2
+ROUNDS = 60 if THOROUGH else 2
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ build/sleepers.md.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,8 @@ from situations import ALL, Make, plain
 from sleepers import Sleepers
 from support.environments import ROOT
 from support.servers import Store
+from support.thorough import THOROUGH
 
-FULL = bool(os.environ.get("ALL_FAULTS"))
 TABLE = ROOT / "build" / "sleepers.md"
 STORES: tuple[Store, ...] = ("sqlite", "postgresql", "file")
 
@@ -47,7 +46,7 @@ def test_asleep_at_the_stage_or_the_alias(
     check("asleep at a promotion's stage and alias, SQLite (sample)", cells, report)
 
 
-@pytest.mark.skipif(not FULL, reason="make test-faults")
+@pytest.mark.skipif(not THOROUGH, reason="make test-faults")
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("store", STORES)
 def test_asleep_at_every_request(

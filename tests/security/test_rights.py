@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +21,10 @@ from support.environments import ROOT
 from support.scene import give_files
 from support.seeding import Spec, seed
 from support.servers import Store
+from support.thorough import THOROUGH
 
 RIGHTS: dict[str, Permission] = {"no permission": "DENY", "READ": "READ", "EDIT": "EDIT", "MANAGE": "MANAGE"}
-STORES: list[Store] = ["sqlite", "postgresql", "file"] if os.environ.get("ALL_FAULTS") else ["sqlite"]
+STORES: list[Store] = ["sqlite", "postgresql", "file"] if THOROUGH else ["sqlite"]
 RECORD = {"jenkins_mlflow.promoted_at": "2026-11-01T00:00:00+00:00"}
 CHAMPION = Spec({"roc_auc": 0.8}, stage="Production", aliases=("champion",), tags=RECORD)
 EXCLUSIVE = {"MLOPS__PROMOTE__EXCLUSIVE": "true"}

@@ -401,6 +401,7 @@ def test_a_cleanup_with_the_key_deletes_and_restores(cleaned: str, scene: Scene)
     admin = scene.registry("admin")
     admin.record(cleaned, 1, {PROMOTED_AT: "2026"})
     admin.tag_version(cleaned, 1, {METHOD: "stage"})
+    admin.record(cleaned, 2, {PROMOTED_AT: "2027"})
     admin.set_alias(cleaned, "champion", 2)
     group = f"--models={cleaned}"
     code, shown = scene.run("admin", {}, "cleanup", group, "--yes", "--keep-last=1", "--min-age=0s")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from jenkins_mlflow.tags import FLAG_PREFIX, INTENT_TAG, METHOD, PROMOTED_AT
 from support.accounts import Accounts
 from support.scene import Scene, give_files
 from support.seeding import Spec, client, seed
+from support.thorough import THOROUGH
 
 OWN, TEAM, HERS = "written-own", "written-team", "written-hers"
 MALLORY, PROMOTER, KEY = "written-mallory", "written-promoter", "the-key-of-the-promoting-builds-2"
@@ -236,7 +236,7 @@ CASES = [
     pytest.param(what, key, id=f"{what}-{'with' if key else 'without'} a key")
     for what in WRITES
     for key in ("", KEY)
-    if not key or os.environ.get("ALL_FAULTS") or any(word in what for word in SIGNED)
+    if not key or THOROUGH or any(word in what for word in SIGNED)
 ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -13,9 +12,10 @@ from jenkins_mlflow.registry.faults import classify
 from support.accounts import Accounts
 from support.seeding import client
 from support.servers import Store
+from support.thorough import THOROUGH
 
 MODEL = "rights"
-STORES: list[Store] = ["sqlite", "postgresql", "file"] if os.environ.get("ALL_FAULTS") else ["sqlite"]
+STORES: list[Store] = ["sqlite", "postgresql", "file"] if THOROUGH else ["sqlite"]
 
 
 @pytest.fixture(scope="module", params=STORES)

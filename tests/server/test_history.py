@@ -24,9 +24,11 @@ from runner import Ended, Zygote
 from support.proxy import CountingProxy, respond
 from support.seeding import Spec, client, give_files, seed
 from support.servers import Server, Store
+from support.thorough import THOROUGH
 
 numbers = itertools.count(1)
-STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql"), ("3.17.2", "file")]
+STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql")]
+STORES += [("3.17.2", "file")] if THOROUGH else []
 
 
 def fresh_name() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -20,10 +19,10 @@ from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
 from support.seeding import client
 from support.servers import Store, clean_environ, start_server
+from support.thorough import THOROUGH
 
-ALL = bool(os.environ.get("ALL_FAULTS"))
 WRITER = Path(__file__).parents[1] / "support" / "file_store.py"
-VERSIONS = ("2.22.4", "3.3.2", OWN_VERSION) if ALL else ("3.3.2", OWN_VERSION)
+VERSIONS = ("2.22.4", "3.3.2", OWN_VERSION) if THOROUGH else ("3.3.2", OWN_VERSION)
 KILLED = """
 import os, sys
 from jenkins_mlflow.migration import target
@@ -86,7 +85,7 @@ def test_a_file_store_becomes_a_database(
     request: pytest.FixtureRequest,
 ) -> None:
     """Planned, copied, found to be there already, refused when it has changed; the source is as it was."""
-    if not ALL and (version, kind) not in (("3.3.2", "sqlite"), (OWN_VERSION, "postgresql")):
+    if not THOROUGH and (version, kind) not in (("3.3.2", "sqlite"), (OWN_VERSION, "postgresql")):
         pytest.skip("make test-faults has every version on every database")
     folder, uri = make_store(version), targets(tmp_path, kind, request)
     before = everything(folder)
@@ -139,7 +138,7 @@ def test_what_cannot_be_read_is_refused_and_named(
     assert not list(tmp_path.glob("m.db*"))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"] if ALL else ["sqlite"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"] if THOROUGH else ["sqlite"])
 def test_killed_at_any_batch_it_converges(
     kind: str,
     make_store: Callable[[str], Path],
@@ -151,9 +150,9 @@ def test_killed_at_any_batch_it_converges(
     folder, uri = make_store(OWN_VERSION), targets(tmp_path, kind, request)
     argv = ["migrate", f"--from={folder}", f"--to={uri}", "--output=json"]
     counts: list[int] = []
-    for at in range(20 if ALL else 4):
+    for at in range(20 if THOROUGH else 4):
         done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(0 if ALL else at), *argv],
+            [sys.executable, "-c", KILLED, str(0 if THOROUGH else at), *argv],
             env=clean_environ(),
             capture_output=True,
             text=True,
@@ -163,7 +162,7 @@ def test_killed_at_any_batch_it_converges(
             assert done.returncode == 0, done.stderr
             break
         counts.append(at)
-        if ALL and at > 2:
+        if THOROUGH and at > 2:
             break
     assert counts
     finished = run_cli(*argv)

@@ -19,6 +19,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from support.seeding import Spec, seed
 from support.servers import clean_environ
+from support.thorough import THOROUGH
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 HOST = ["unshare", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"]
@@ -101,7 +102,7 @@ def hold() -> Iterator[Hold]:
         yield start
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "http"])
+@pytest.fixture(params=["sqlite", "postgresql", "http"] if THOROUGH else ["sqlite", "http"])
 def uri(request: pytest.FixtureRequest, make_server: MakeServer) -> str:
     """A database opened directly, whose clients MLflow lets stamp with their own clocks; and a server."""
     server = make_server(store="sqlite" if request.param == "http" else request.param)
