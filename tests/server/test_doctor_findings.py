@@ -99,14 +99,20 @@ def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, 
     assert not registry.probes()
 
 
-def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> None:
-    """Somebody puts version 1 back in MLflow's pages: doctor ends with 7, rollback --recorded brings version 2 back."""
-    server, name = make_server(), next(names)
+def promoted_twice(server: Server, zygote: Zygote) -> tuple[Server, str, tuple[str, str]]:
+    """A model whose version 2 this tool promoted over version 1, and the options of a command on it."""
+    name = next(names)
     seed(server.store_uri, {name: [Spec(), Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}")
     for number in (1, 2):
         assert zygote.run("promote", f"--version={number}", *end).code == 0
+    return server, name, end
+
+
+def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> None:
+    """Somebody puts version 1 back in MLflow's pages: doctor ends with 7, rollback --recorded brings version 2 back."""
+    server, name, end = promoted_twice(make_server(), zygote)
     mlflow = client(server.store_uri)
 
     def by_hand() -> None:
@@ -156,12 +162,7 @@ def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(
     make_server: MakeServer, zygote: Zygote
 ) -> None:
     """Stage and alias then mean two versions: one finding says it, and a rollback says which command settles it."""
-    server, name = make_server(), next(names)
-    seed(server.store_uri, {name: [Spec(), Spec()]})
-    give_files(server.url, name)
-    end = (f"--model={name}", f"--tracking-uri={server.url}")
-    for number in (1, 2):
-        assert zygote.run("promote", f"--version={number}", *end).code == 0
+    server, name, end = promoted_twice(make_server(), zygote)
     client(server.store_uri).set_registered_model_alias(name, "champion", "1")
     done = doctor(zygote, server.url, name)
     assert (done.code, unwell(done)) == (7, ["changed outside"])
@@ -177,12 +178,7 @@ def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(
 
 def test_history_alone_is_no_authority(make_server: MakeServer, zygote: Zygote) -> None:
     """A version without a record of its own is not returned to, whatever the history says."""
-    server, name = make_server(), next(names)
-    seed(server.store_uri, {name: [Spec(), Spec()]})
-    give_files(server.url, name)
-    end = (f"--model={name}", f"--tracking-uri={server.url}")
-    for number in (1, 2):
-        assert zygote.run("promote", f"--version={number}", *end).code == 0
+    server, name, end = promoted_twice(make_server(), zygote)
     mlflow = client(server.store_uri)
     mlflow.delete_model_version_tag(name, "2", "jenkins_mlflow.promoted_at")
     mlflow.transition_model_version_stage(name, "1", "Production", archive_existing_versions=True)

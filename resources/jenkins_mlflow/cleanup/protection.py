@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Model, Target, Version
+from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Target, Version, last_recorded
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 
@@ -115,8 +115,7 @@ def recorded_champions(versions: Iterable[Version]) -> frozenset[Key]:
     of_model: dict[str, list[Version]] = defaultdict(list)
     for version in versions:
         of_model[version.model].append(version)
-    champions = (Model(name, tuple(own)).recorded for name, own in of_model.items())
-    return frozenset(_key(version) for version in champions if version)
+    return frozenset(_key(champion) for own in of_model.values() if (champion := last_recorded(own)))
 
 
 def has_record(version: Version) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound, Refused
@@ -107,6 +107,15 @@ class Version:
         return (target.stage is not None and self.stage == target.stage) or target.alias in self.aliases
 
 
+def last_recorded(versions: Iterable[Version]) -> Version | None:
+    """Of a model's versions the one that is in production by the records, whatever is there now.
+
+    It was put there last, and did not fail its check.
+    """
+    there = [v for v in versions if v.recorded_at and v.record.get(CHECK_TAG) != FAILED]
+    return max(there, key=lambda version: (version.recorded_at, version.number), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A registered model and its versions, newest first.
@@ -133,9 +142,8 @@ class Model:
 
     @property
     def recorded(self) -> Version | None:
-        """The version that is in production by the records, whatever is there now: put there last, no failed check."""
-        there = [v for v in self.versions if v.recorded_at and v.record.get(CHECK_TAG) != FAILED]
-        return max(there, key=lambda version: (version.recorded_at, version.number), default=None)
+        """The version that is in production by the records, see ``last_recorded``."""
+        return last_recorded(self.versions)
 
     def disagreement(self, target: Target) -> tuple[Version, Version] | None:
         """The version in the stage and the one with the alias, where stage and alias contradict each other.
