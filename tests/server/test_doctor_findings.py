@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import HOLDER_TAG, PROBE_PREFIX, UNWRITTEN_TAG
 from runner import Ended, Zygote
+from support.promoting import without_flags
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, respond
 from support.seeding import Spec, client, give_files, seed
 from support.servers import Server
@@ -59,6 +60,7 @@ def unwell(ended: Ended) -> list[str]:
 def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote) -> None:
     """Nor after promotions and a probe, which leaves no model."""
     server, name = make_server(), next(names)
+    without_flags(server.url)
     seed(server.store_uri, {name: [Spec(), Spec()]})
     for number in (1, 2):
         argv = ("promote", f"--model={name}", f"--version={number}", f"--tracking-uri={server.url}")
@@ -102,6 +104,7 @@ def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, 
 def promoted_twice(server: Server, zygote: Zygote) -> tuple[Server, str, tuple[str, str]]:
     """A model whose version 2 this tool promoted over version 1, and the options of a command on it."""
     name = next(names)
+    without_flags(server.url)
     seed(server.store_uri, {name: [Spec(), Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}")

@@ -23,6 +23,7 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.tags import HOLDER_TAG
+from support.promoting import without_flags
 from support.proxy import (
     Answer,
     CountingProxy,
@@ -49,14 +50,6 @@ def lock(registry: Registry, holder: Holder = ME, wait: float = 5, **options: ob
 def raise_flag(registry: Registry, holder: Holder, name: str = "jenkins-mlflow.lock.0") -> None:
     """A flag as a holder that is gone left it."""
     registry.raise_flag(name, {HOLDER_TAG: holder.to_tag()}, holder.description)
-
-
-def without_flags(url: str, retry: RetryPolicy = QUICK) -> Registry:
-    """A registry without the flags that other tests' commands left to their leases, as a lost answer makes them do."""
-    registry = Registry(connect(url), retry)
-    for flag in registry.flags():
-        registry.lower_flag(flag.name)
-    return registry
 
 
 def ended_process() -> int:

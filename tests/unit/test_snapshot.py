@@ -7,6 +7,7 @@ import math
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import PROMOTED_AT, ROLLED_BACK_AT
 
 BOTH = Target("Production", "champion")
 STAGED = version("m", 1, stage="Production")
@@ -58,3 +59,24 @@ def test_stage_and_alias_on_different_versions(
 )
 def test_a_metric_that_cannot_be_compared_is_none(logged: float, value: float | None) -> None:
     assert version("m", 1, metrics={"auc": logged}).metric("auc") == value
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0663\u0660\u0662\u0666 no date", "z", "9999-99-99T00:00:00+00:00", "99999"]
+)
+@pytest.mark.parametrize("key", [PROMOTED_AT, ROLLED_BACK_AT])
+def test_a_tag_that_is_no_time_makes_no_recorded_champion(key: str, text: str) -> None:
+    """Neither on another version nor beside the champion's own record."""
+    recorded = version("m", 1, tags={PROMOTED_AT: "2026-11-29T02:00:00+00:00"})
+    assert snapshot(recorded, version("m", 2, tags={key: text})).require("m").recorded == recorded
+    later = {PROMOTED_AT: "2026-11-29T03:00:00+00:00", ROLLED_BACK_AT: text}
+    found = snapshot(recorded, version("m", 2, tags=later)).require("m").recorded
+    assert found is not None
+    assert found.number == 2
+
+
+def test_times_of_records_are_compared_as_times() -> None:
+    """A record may have another zone."""
+    earlier = version("m", 1, tags={PROMOTED_AT: "2026-11-29T03:00:00+02:00"})
+    later = version("m", 2, tags={PROMOTED_AT: "2026-11-29T02:00:00+00:00"})
+    assert snapshot(earlier, later).require("m").recorded == later

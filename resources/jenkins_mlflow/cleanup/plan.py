@@ -108,8 +108,8 @@ def plan_cleanup(
     """
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
-    naming = protection.rollback_targets(version for version in world.versions() if has_record(version))
-    recorded = recorded_champions(world.versions())
+    told = [version for version in world.versions() if has_record(version)]
+    naming, recorded = protection.rollback_targets(told), recorded_champions(told)
     there = (*world.models, *group.models)
     at_work = unfinished(
         {model.name: model.tags for model in there}, {model.name for model in there if not model.signed}

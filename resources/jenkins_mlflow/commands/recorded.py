@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
-from jenkins_mlflow.history.event import LATEST, Event, in_order
+from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BUILD_URL,
@@ -80,7 +80,7 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
     """What versions say of themselves: their last promotion, and their last rollback. Pure."""
     for version in versions:
         tags, steps = version.record, before(version)
-        if time := _time(tags.get(PROMOTED_AT, "")):
+        if time := milliseconds(tags.get(PROMOTED_AT, "")):
             metric, _, value = tags.get(METRIC, "").rpartition("=")
             yield _event(
                 version,
@@ -93,7 +93,7 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
                 metric=metric,
                 value=_number(value),
             )
-        if time := _time(tags.get(ROLLED_BACK_AT, "")):
+        if time := milliseconds(tags.get(ROLLED_BACK_AT, "")):
             name, _, number = tags.get(ROLLED_BACK_FROM, "").rpartition("/")
             left = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
             by = tags.get(ROLLED_BACK_BY, "")
@@ -113,17 +113,6 @@ def _event(version: Version, time: int, work: str, **facts: object) -> Event:
         source="tags",
         **facts,  # type: ignore[arg-type]
     )
-
-
-def _time(text: str) -> int:
-    """Milliseconds; 0 for what is no time."""
-    try:
-        found = datetime.fromisoformat(text)
-        aware = found if found.tzinfo else found.replace(tzinfo=timezone.utc)
-        time = int(aware.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0
-    return time if 0 <= time <= LATEST else 0
 
 
 def _number(text: str) -> float | None:

@@ -12,12 +12,11 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.times import LATEST
 from jenkins_mlflow.text import printable
 
 _Number = Annotated[int, Field(ge=0, le=2**31)]
 _Value = Annotated[float, Field(allow_inf_nan=False)]
-LATEST = 253_402_300_799_000
-"""The year 9999 in milliseconds: later is no time."""
 
 Place = tuple[str, _Number, Annotated[int, Field(ge=0, le=2**63)]]
 """Model, number and creation time of a version: tells it from another one that got its number later."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
 
@@ -83,6 +84,11 @@ class Version:
         return max(self.record.get(PROMOTED_AT, ""), self.record.get(ROLLED_BACK_AT, ""))
 
     @property
+    def recorded_time(self) -> int:
+        """The same in milliseconds since 1970; 0 if no tag names a time, whatever else it says."""
+        return max(milliseconds(self.record.get(tag, "")) for tag in (PROMOTED_AT, ROLLED_BACK_AT))
+
+    @property
     def label(self) -> str:
         """How messages name it: `heart-disease-svm version 3`."""
         return f"{self.model} version {self.number}"
@@ -112,8 +118,8 @@ def last_recorded(versions: Iterable[Version]) -> Version | None:
 
     It was put there last, and did not fail its check.
     """
-    there = [v for v in versions if v.recorded_at and v.record.get(CHECK_TAG) != FAILED]
-    return max(there, key=lambda version: (version.recorded_at, version.number), default=None)
+    there = [v for v in versions if v.recorded_time and v.record.get(CHECK_TAG) != FAILED]
+    return max(there, key=lambda version: (version.recorded_time, version.number), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +204,7 @@ class Snapshot:
     def recorded(self) -> Version | None:
         """The version of the group that was put into production last by the records, whatever is there now."""
         there = [version for model in self.models if (version := model.recorded)]
-        return max(there, key=lambda version: version.recorded_at, default=None)
+        return max(there, key=lambda version: version.recorded_time, default=None)
 
     def require_agreement(self, target: Target) -> None:
         """Make sure that each model's stage and alias mean the same version.
