@@ -9,13 +9,14 @@ from typing import Protocol
 
 import pytest
 from hypothesis import settings
+from jenkins_mlflow.registry.records import EXPERIMENT
 from support.accounts import Accounts, Default, start_accounts
 from support.command import Finished, run_command
 from support.environments import OWN_VERSION
 from support.jenkins import FakeJenkins
 from support.postgres import Postgres
 from support.proxy import CountingProxy
-from support.seeding import seed
+from support.seeding import client, seed
 from support.servers import Artifacts, Server, Store, start_server
 
 settings.register_profile("any machine", deadline=None)  # no test depends on being quick
@@ -28,7 +29,7 @@ FreshServer = Callable[[Artifacts], Server]
 class MakeServer(Protocol):
     """``make_server(version=, store=, artifacts=)``: a running server, shared by all who ask for the same.
 
-    Tests that share one use model names of their own.
+    Tests that share one use model names of their own, and leave the journal's experiment alive.
     """
 
     def __call__(
@@ -44,12 +45,30 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
+SharedServers = dict[tuple[str, str, str, int], Server]
+
+
+@pytest.fixture(scope="session")
+def shared_servers() -> SharedServers:
+    """The servers that ``make_server`` has started, by what was asked for."""
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_servers_stay_as_they_were(shared_servers: SharedServers) -> Iterator[None]:
+    """A test that deletes the journal's experiment changes the requests of every test after it."""
+    yield
+    for server in shared_servers.values():
+        journal = client(server.url).get_experiment_by_name(EXPERIMENT)
+        assert journal is None or journal.lifecycle_stage == "active", f"{server.url}: restore {EXPERIMENT}"
+
+
 @pytest.fixture(scope="session")
 def make_server(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, shared_servers: SharedServers
 ) -> Iterator[MakeServer]:
     """Starts real MLflow servers, see MakeServer; all end with the session."""
-    shared: dict[tuple[str, str, str, int], Server] = {}
+    shared = shared_servers
     with contextlib.ExitStack() as stack:
 
         def make(

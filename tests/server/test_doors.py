@@ -288,6 +288,8 @@ def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch
     first, second = (through(door, server.url, monkeypatch) for door in DOORS)
     assert Journal(first).read("written down") == Journal(second).read("written down") == []
     for one, other, doomed in ((first, second, 1), (second, first, 2)):
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        mlflow.delete_experiment(found.experiment_id if found else mlflow.create_experiment(EXPERIMENT))
         version = one.version("written down", doomed)
         run = Journal(one, "a build", now=doomed).write("written down", [version], {doomed: 7})
         assert mlflow.get_run(run).info.status == "RUNNING"
@@ -310,9 +312,6 @@ def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch
         if doomed == 2:
             Journal(one).withdraw(run, [version])
             assert [each.version.number for each in Journal(other).read("written down")] == [1]
-        found = mlflow.get_experiment_by_name(EXPERIMENT)
-        assert found
-        mlflow.delete_experiment(found.experiment_id)
 
 
 def test_both_doors_show_where_files_are(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
