@@ -40,11 +40,14 @@ def test_the_plan_as_text() -> None:
         "   🗑️  delete   v2    1970-01-01 00:00  no rule keeps it, 47 h old",
         "   keep         v1    1970-01-01 00:00  weekly #1 (oldest)",
         "DRY RUN: would delete 1 version of 1 model; nothing was changed",
-        (
-            "next:  to delete these versions, run it without --dry-run; "
-            "if --plan wrote a file: jenkins-mlflow cleanup --apply FILE"
-        ),
+        "next:  run it without --dry-run to delete these versions",
     ]
+
+
+def test_a_plan_file_is_what_comes_next() -> None:
+    """The next step carries out the file that was written, whatever its name is."""
+    result = replace(cleanup_result(dry_run(PLAN)), plan_file="my plan.json")
+    assert result.next_step == "`jenkins-mlflow cleanup --apply 'my plan.json'` deletes these versions"
 
 
 @pytest.mark.parametrize("form", ["text", "csv", "md"])

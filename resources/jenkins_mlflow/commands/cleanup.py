@@ -56,6 +56,7 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
         return _ended(session, planned, refusal(plan, wish.model))
     if wish.write:
         write_plan(wish.write, plan, origin)
+        planned = replace(planned, plan_file=str(wish.write))
     if wish.looks_only or not plan.deletions:
         return _after(session, registry, wish, now, planned, dry_run(plan))
     if not wish.yes and not _agreed(session, plan, wish):

@@ -112,14 +112,15 @@ class CleanupResult(RegistryResult):
     """What can still be restored; null if the journal was not read."""
     reclaim: ReclaimResult | None = None
     """The document of the reclaim at its end, or null."""
+    plan_file: str | None = None
+    """The file that `--plan` wrote, or null."""
 
     @property
     def next_step(self) -> str:
         if self.status == "planned" and any(item.action == "delete" for item in self.items):
-            return (
-                "to delete these versions, run it without --dry-run; "
-                "if --plan wrote a file: jenkins-mlflow cleanup --apply FILE"
-            )
+            if self.plan_file is not None:
+                return f"`jenkins-mlflow cleanup --apply {argument(self.plan_file)}` deletes these versions"
+            return "run it without --dry-run to delete these versions"
         gone = [item.model for item in self.items if item.outcome == "deleted"]
         if not gone:
             return ""
