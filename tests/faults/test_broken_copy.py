@@ -1,6 +1,6 @@
 """A copy to another server, broken at each of its requests: what is in production there is whole, or as it was.
 
-`make test-faults` breaks each request in four ways on both servers; `make test` every sixth in one way.
+`make test-faults` breaks each request in four ways on both servers; `make test-promises` every sixth in one way.
 """
 
 from __future__ import annotations

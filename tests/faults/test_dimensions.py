@@ -1,6 +1,6 @@
 """Nobody else can break a promise: writes refused for good, and a foreign hand at every request (see dimensions.py).
 
-`make test-faults` tries everything; `make test` the foreign hands that were found to be worst. Tables go to
+`make test-faults` tries everything; `make test-promises` the foreign hands that were found to be worst. Tables go to
 build/dimensions.md.
 """
 
@@ -33,7 +33,7 @@ def report() -> Iterator[Callable[[str], None]]:
 def test_the_worst_foreign_hands(
     make_server: MakeServer, report: Callable[[str], None], tmp_path: Path
 ) -> None:
-    """The sample of `make test`: a person promotes another version at any moment."""
+    """The sample of `make test-promises`: a person promotes another version at any moment."""
     bench = plain(make_server(), tmp_path, "hand sample")
     hands = {"promotes 3": HANDS["plain"]["promotes 3"]}
     cells = foreign_hands(bench, hands, only=lambda request: is_write(request) and "version" not in request)

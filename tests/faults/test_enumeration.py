@@ -1,7 +1,7 @@
 """No interruption of a promotion, a rollback or a cleanup breaks an invariant: all of them are tried.
 
-`make test-faults` tries every request x every fault; without it (in `make test`) only the writes of a promotion on
-SQLite meet the two worst kinds. Tables go to build/faults.md.
+`make test-faults` tries every request x every fault, `make test-promises` one of the worst at each write, on
+SQLite. Tables go to build/faults.md.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ def check(enumeration: Enumeration, title: str, report: Callable[[str], None]) -
 
 
 def test_every_write_of_a_promotion(servers: Servers, report: Callable[[str], None], tmp_path: Path) -> None:
-    """The sample that `make test` runs: killed after each write."""
+    """The sample that `make test-promises` runs: killed after each write."""
     kinds = [kind for kind in KINDS if kind.name == "killed after"]
     scenario = promotion(servers("3.17.2", "sqlite"), "sample")
     writes = Enumeration(

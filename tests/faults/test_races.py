@@ -1,7 +1,7 @@
 """Four promotions at once: one champion, every time; MLflow's bare call beside it.
 
 Plain ones, in an exclusive group, and by copy, on PostgreSQL and on SQLite. `make test-faults` runs 60 rounds of each,
-and writes build/races.md; `make test` runs two.
+and writes build/races.md; `make test-promises` runs two.
 """
 
 from __future__ import annotations

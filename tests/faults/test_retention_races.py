@@ -1,6 +1,6 @@
 """Promotion, rollback, cleanup and reclaim of one model side by side: what serves, and what a rollback needs, stays.
 
-`make test-faults` runs 60 rounds, `make test` a few.
+`make test-faults` runs 60 rounds, `make test-promises` a few.
 """
 
 from __future__ import annotations

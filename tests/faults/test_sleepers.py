@@ -1,7 +1,7 @@
 """A command that sleeps through its lease never writes again (see sleepers.py).
 
-`make test-faults` puts every command to sleep at every request; `make test` a promotion at its writes. Tables go to
-build/sleepers.md.
+`make test-faults` puts every command to sleep at every request; `make test-promises` a promotion at its writes.
+Tables go to build/sleepers.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def sleepers(make: Make, store: Store, make_accounts: MakeAccounts, folder: Path
 def test_asleep_at_the_stage_or_the_alias(
     make_accounts: MakeAccounts, report: Callable[[str], None], tmp_path: Path
 ) -> None:
-    """The sample of `make test`."""
+    """The sample of `make test-promises`."""
     cells = sleepers(plain, "sqlite", make_accounts, tmp_path).run(
         lambda request: "transition" in request or request.endswith("/alias")
     )

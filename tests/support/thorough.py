@@ -1,4 +1,4 @@
-"""Whether all combinations are tried, as `make test-faults` does, or a sample of them, as `make test` does."""
+"""Whether all combinations are tried, as `make test-faults` does, or a sample of them, as `make test-promises` does."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class ReferencePipelineSpec extends LibrarySpec {
 
         then:
         build.error == null
-        build.log.readLines().findAll { it.startsWith('make ') } == ['make lint', 'make --keep-going test']
+        build.log.readLines().findAll { it.startsWith('make ') } == ['make lint', 'make --keep-going test test-promises']
         build.callsOf('junit').size() == 1
         !build.stages.contains('Train the candidates')
     }
