@@ -14,8 +14,6 @@ from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, TAG_PREFIX
 from jenkins_mlflow.text import argument, plural
 
-_OF_PRODUCTION = ("two in production", "stage and alias differ")
-
 
 def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -> list[Finding]:
     """What is wrong with the models. Pure.
@@ -26,10 +24,7 @@ def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -
         drifted: The models whose production was changed without this tool; another finding says how, and what to do.
     """
     found = [
-        finding
-        for model in snapshot.models
-        for finding in _of(model, target)
-        if model.name not in drifted or finding.what not in _OF_PRODUCTION
+        finding for model in snapshot.models for finding in _of(model, target, drifted=model.name in drifted)
     ]
     if target.exclusive:
         found += _several_champions(snapshot, target)
@@ -41,13 +36,22 @@ def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -
     return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
 
 
-def _of(model: Model, target: Target) -> list[Finding]:
+def _of(model: Model, target: Target, *, drifted: bool) -> list[Finding]:
     """What is found in one model; what only should be better is not said beside what is wrong."""
-    found = list(_examine(model, target))
-    return [*found, *_aliases(model), *(() if found else _stages(model, target)), *_unwritten(model)]
+    found = list(_intent(model))
+    if not is_unfinished(model):
+        found += [] if drifted else _contradictions(model, target)
+        found += _records(model, target)
+    return [
+        *found,
+        *_aliases(model),
+        *(() if found or drifted else _stages(model, target)),
+        *_unwritten(model),
+    ]
 
 
-def _examine(model: Model, target: Target) -> Iterator[Finding]:
+def _intent(model: Model) -> Iterator[Finding]:
+    """A promotion that has not ended, or a tag that pretends to be one."""
     if text := unsigned(model):
         yield Finding("intent not signed", "problem", text, f"remove the tag {INTENT_TAG} of {model.name}")
     if is_unfinished(model):
@@ -58,7 +62,10 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
         yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
-        return
+
+
+def _contradictions(model: Model, target: Target) -> Iterator[Finding]:
+    """More than one version in production: by stage, or one by stage and another by alias."""
     stage, alias = target.stage, target.alias
     serving = model.staged(stage)
     if len(serving) > 1:
@@ -69,6 +76,19 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
             f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
             f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
         )
+    holder = model.aliases.get(alias) if alias else None
+    if len(serving) == 1 and holder is not None and holder != serving[0].number:
+        yield Finding(
+            "stage and alias differ",
+            "problem",
+            f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
+            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number} "
+            f"(or --version {holder})",
+        )
+
+
+def _records(model: Model, target: Target) -> Iterator[Finding]:
+    """What the records of the versions in production lack."""
     for version in model.production(target):
         if is_unsigned(version):
             yield Finding(
@@ -90,15 +110,6 @@ def _examine(model: Model, target: Target) -> Iterator[Finding]:
                 "if nothing runs it any more: "
                 f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
             )
-    holder = model.aliases.get(alias) if alias else None
-    if len(serving) == 1 and holder is not None and holder != serving[0].number:
-        yield Finding(
-            "stage and alias differ",
-            "problem",
-            f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
-            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number} "
-            f"(or --version {holder})",
-        )
 
 
 def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
