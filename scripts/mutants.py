@@ -28,11 +28,13 @@ PLANS = {
     "promotion/plan.py": ["test_promotion_plan.py", "test_changes.py"],
     "promotion/changes.py": ["test_changes.py", "test_promotion_plan.py"],
     "promotion/rollback.py": ["test_promotion_plan.py"],
+    "promotion/decision.py": ["test_intent.py"],
     "training/marks.py": ["test_marks.py"],
 }
 SETTINGS = """[tool.mutmut]
 source_paths = ["src"]
 only_mutate = {plans}
+also_copy = ["docs"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = {tests}
 
@@ -56,6 +58,7 @@ def prepare(plans: list[str]) -> None:
     for source, target in (
         (PACKAGE, WORK / "src" / PACKAGE.name),
         (ROOT / "tests" / "support", WORK / "tests" / "support"),
+        (ROOT / "docs", WORK / "docs"),  # a test reads its examples
     ):
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target, ignore=ignored)

@@ -484,7 +484,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert left(server, name) == [3, 2, 1]
     seed(server.store_uri, {name: [Spec()]})
     client(server.url).set_registered_model_alias(name, "canary", "1")
-    done = run_cli(*base, f"--apply={path}", "--yes", "--keep-last=0")
+    done = run_cli(*base, f"--apply={path}", "--yes", env={"MLOPS__CLEANUP__KEEP_LAST": "0"})
     assert (done.code, done.doc["status"]) == (0, "deleted")
     assert [(i["version"], i["outcome"], i["error"]) for i in done.doc["items"]] == [
         (3, "", ""),
@@ -495,6 +495,11 @@ def test_a_plan_file_is_carried_out_as_it_stands(
         "the config has changed since the plan was made; the plan is carried out as it stands"
     ]
     assert left(server, name) == [4, 3, 1]
+    again = str(tmp_path / "again.json")
+    assert run_cli(*base, f"--model={name}", "--keep-last=1", "--min-age=0s", f"--plan={again}").code == 0
+    done = run_cli(*base, f"--apply={again}", "--yes")
+    assert (done.code, done.doc["warnings"]) == (0, []), "an option of --plan is no change of the config"
+    assert left(server, name) == [4, 1]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Origin:
     Attributes:
         registry: The address of the registry, without passwords.
         made: When it was made, in seconds since the epoch by the store's clock.
-        config: The digest of the config that it was made by.
+        config: The digest of what file and environment said when it was made; its options are not part of it.
     """
 
     registry: str

@@ -37,8 +37,8 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
     wish.check()
     registry, rules = session.registry(), session.config.cleanup
     now = registry.now()
-    config = session.config.model_dump(mode="json", include={"cleanup", "select", "promote", "models"})
-    origin = Origin(redact(session.uri), now, digest(config))
+    config = digest(session.config.settled("cleanup", "select", "promote", "models"))
+    origin = Origin(redact(session.uri), now, config)
     if wish.read:
         protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
         plan, found = read_plan(wish.read, protection, origin, rules.plan_expires)

@@ -1,4 +1,4 @@
-"""Reads a config: file, environment and flags into layers, and checks them against the model."""
+"""Reads a config: file, environment and options into layers, and checks them against the model."""
 
 from __future__ import annotations
 
@@ -27,16 +27,14 @@ def read_layers(
     model: type[BaseModel],
     source: Path | None,
     page: str,
-    flags: Flags,
     environ: Mapping[str, str],
 ) -> Layers:
-    """Read file, environment and flags into one set of values, not yet checked against the model.
+    """Read file and environment into one set of values, not yet checked against the model.
 
     Args:
         model: What the file may hold.
         source: The file; None if there is none.
         page: The page of the documentation that describes every key.
-        flags: What the command line gives.
         environ: The environment; variables that start with ENV_PREFIX count.
 
     Raises:
@@ -51,11 +49,15 @@ def read_layers(
         path = _env_path(model, name.removeprefix(ENV_PREFIX).split("__"))
         origin = Origin(f"environment variable {name}", (1, number), path)
         layers.put(path, _scalar(model, path, environ[name]), origin)
+    return layers
+
+
+def add_flags(model: type[BaseModel], layers: Layers, flags: Flags) -> None:
+    """Put what the command line gives over file and environment."""
     for number, (dotted, (option, value)) in enumerate(flags.items()):
         path = tuple(dotted.split("."))
         origin = Origin(option, (2, number), path)
         layers.put(path, _scalar(model, path, value) if isinstance(value, str) else value, origin)
-    return layers
 
 
 def validate(model: type[M], layers: Layers) -> M:

@@ -6,14 +6,15 @@ A later layer wins: defaults, the file, environment variables (`MLOPS__SELECT__M
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, PrivateAttr
 
 from jenkins_mlflow.config.cleanup import Cleanup
-from jenkins_mlflow.config.loading import Flags, read_layers, validate
+from jenkins_mlflow.config.loading import Flags, add_flags, read_layers, validate
 from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.registry_values import Patterns
 from jenkins_mlflow.config.section import Section
@@ -66,11 +67,16 @@ class Config(Section):
     )
     ui: Ui = Field(default_factory=Ui, description="Where a person finds MLflow's web pages.")
     _source: Path | None = PrivateAttr(default=None)
+    _settled: Mapping[Hashable, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def source(self) -> Path | None:
         """The file that was read; None when there was none."""
         return self._source
+
+    def settled(self, *keys: str) -> dict[str, Any]:
+        """What file and environment say under these keys, as it is written there: the command line left out."""
+        return {key: self._settled[key] for key in keys if key in self._settled}
 
 
 def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
@@ -85,8 +91,11 @@ def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
         ConfigError: With one line for each problem.
     """
     source = path if path is not None else Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
-    config = validate(Config, read_layers(Config, source, PAGE, flags, environ))
-    config._source = source  # noqa: SLF001 - its own class
+    layers = read_layers(Config, source, PAGE, environ)
+    settled = deepcopy(layers.data)
+    add_flags(Config, layers, flags)
+    config = validate(Config, layers)
+    config._source, config._settled = source, settled  # noqa: SLF001 - its own class
     return config
 
 

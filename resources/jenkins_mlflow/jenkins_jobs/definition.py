@@ -187,4 +187,4 @@ def load(given: Path | None) -> Definition:
             f"there is no {' and no '.join(map(str, DEFAULT_FILES))}",
             next_step=f"name the file with --file; {PAGE} says what it holds",
         )
-    return validate(Definition, read_layers(Definition, source, PAGE, {}, {}))
+    return validate(Definition, read_layers(Definition, source, PAGE, {}))
