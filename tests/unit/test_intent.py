@@ -14,13 +14,13 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError, UsageError
-from jenkins_mlflow.promotion.decision import decide
+from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Model, Target, Version
-from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT
+from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT, ROLLED_BACK_AT
 from jenkins_mlflow.terminal import Terminal
 
 BOTH = Target("Production", "champion")
@@ -236,3 +236,59 @@ def test_what_the_registry_shows_to_be_done_is_finished_and_the_rest_is_undone(
 ) -> None:
     decision = decide(INTENT, snapshot(*live), BOTH)
     assert (decision.kind, decision.reason[: len(reason)]) == (kind, reason)
+    assert decision.repair is ("a late request" in reason)
+
+
+def test_nothing_is_finished_where_the_model_is_gone() -> None:
+    assert decide(INTENT, snapshot(), BOTH) == Decision("undo", "version 2 was deleted")
+
+
+@pytest.mark.parametrize(
+    ("work", "tags", "ended"),
+    [
+        ("promotion", {PROMOTED_AT: AT, METHOD: "stage"}, True),
+        ("promotion", {ROLLED_BACK_AT: AT, METHOD: "stage"}, False),
+        ("promotion", {PROMOTED_AT: AT}, False),
+        ("rollback", {ROLLED_BACK_AT: AT, METHOD: "stage"}, True),
+        ("rollback", {PROMOTED_AT: AT, METHOD: "stage"}, False),
+    ],
+)
+def test_a_record_of_the_same_work_and_moment_says_that_it_ended(
+    work: str, tags: dict[str, str], *, ended: bool
+) -> None:
+    assert has_ended(INTENT.model_copy(update={"work": work}), version("m", 2, tags=tags)) is ended
+    assert not has_ended(INTENT.model_copy(update={"work": work, "at": ""}), version("m", 2, tags=tags))
+
+
+RECORD = {PROMOTED_AT: AT}
+
+
+@pytest.mark.parametrize(
+    ("change", "live", "confirmed"),
+    [
+        # back into production goes only what its own record says was there, and only where nothing else is
+        (Change("n", 1, "Production", "Archived"), (version("n", 1, tags=RECORD),), True),
+        (Change("n", 1, "Production", "Archived"), (version("n", 1),), False),
+        (Change("n", 1, "Production", "Archived"), (version("n", 2, tags=RECORD),), False),
+        (Change("n", 1, "Production", "Archived"), (), False),
+        (
+            Change("n", 1, "Production", "Archived"),
+            (version("n", 1, tags=RECORD), version("n", 2, stage="Production")),
+            False,
+        ),
+        (
+            Change("n", 1, "Production", "Archived"),
+            (version("n", 1, tags=RECORD, stage="Production"),),
+            True,
+        ),
+        (Change("n", "champion", 1, None), (version("n", 1, tags=RECORD),), True),
+        (Change("n", "champion", 1, None), (version("n", 1),), False),
+        (Change("n", "champion", None, 1), (), True),
+        (Change("n", 1, "None", "Production"), (), True),
+    ],
+)
+def test_another_models_version_returns_only_by_its_own_record(
+    change: Change, live: tuple[Version, ...], *, confirmed: bool
+) -> None:
+    """An intent is a tag: what it says was in production elsewhere is no authority."""
+    assert is_confirmed(change, snapshot(*live), EXCLUSIVE) is confirmed

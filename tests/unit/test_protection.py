@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 from builders import version
 from jenkins_mlflow.cleanup.lease import lease_tag
-from jenkins_mlflow.cleanup.protection import Protection, unfinished
+from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.snapshot import Target
-from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import (
+    BEFORE,
+    CHECK_TAG,
+    INTENT_TAG,
+    KEEP_TAG,
+    LEASE_TAG,
+    PREVIOUS_MODEL,
+    PREVIOUS_VERSION,
+    PROMOTED_AT,
+)
 
 TARGET = Target("Production", "champion")
 
@@ -71,6 +80,27 @@ def test_the_target_of_what_serves_anybody_stays(marks: dict[str, Any], reason: 
     assert protection.reason(version("m", 1), [version("m", 9, **marks)]) == reason
 
 
+def test_what_the_records_say_is_in_production_stays_with_what_it_replaced() -> None:
+    """Taken out by hand, it may be wanted back: the last one of each model that was promoted and did not fail."""
+    day = "2026-11-{:02}T00:00:00+00:00".format
+    first, second = (version("m", number, tags={PROMOTED_AT: day(number)}) for number in (1, 2))
+    failed = version("m", 3, tags={PROMOTED_AT: day(3), CHECK_TAG: "failed"})
+    other = version("n", 1, tags={PROMOTED_AT: day(1)})
+    recorded = recorded_champions([first, second, failed, other, version("o", 1)])
+    assert recorded == {("m", 2), ("n", 1)}
+    protection = Protection(Protect(), TARGET)
+    assert protection.reason(second, (), (), recorded) == "recorded as in production"
+    assert protection.reason(first, [second], (), recorded) == "rollback target of m version 2"
+    assert protection.reason(first, [failed], (), recorded) == ""
+
+
+def test_a_record_is_what_names_the_version_before() -> None:
+    assert has_record(version("m", 2, tags={PREVIOUS_VERSION: "1"}))
+    assert has_record(version("m", 2, tags=history()))
+    assert not has_record(version("m", 2, tags={PROMOTED_AT: "x"}))
+    assert not has_record(version("m", 2))
+
+
 @pytest.mark.parametrize(
     "end", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "soon", "9" * 4900]
 )
@@ -106,6 +136,27 @@ def test_a_promotion_at_work_keeps_every_model_it_mentions(tags: dict[str, str],
     protection = Protection(Protect(), TARGET)
     names = [name for name in ("a", "b", "c-1") if protection.reason(version(name, 1), (), at_work)]
     assert " ".join(names) == kept
+
+
+def test_the_parts_of_a_long_intent_are_read_in_their_order() -> None:
+    """Ten parts and more: a name that two of them share is whole only in the order of their numbers."""
+    parts = {
+        INTENT_TAG: '["x',
+        **{f"{INTENT_TAG}.{n}": str(n) for n in range(2, 11)},
+        f"{INTENT_TAG}.11": '"]',
+    }
+    assert unfinished({"a": parts}) == ("a", "x2345678910")
+
+
+def test_an_intent_that_nobody_signed_keeps_its_own_model_alone() -> None:
+    tags = {"a": {INTENT_TAG: '["b"]'}}
+    assert unfinished(tags) == ("a", "b")
+    assert unfinished(tags, unsigned=["a"]) == ("a",)
+
+
+def test_an_unfinished_promotion_says_so() -> None:
+    protection = Protection(Protect(), TARGET)
+    assert protection.reason(version("a", 1), (), ("a",)) == "an unfinished promotion works on this model"
 
 
 @pytest.mark.parametrize(
