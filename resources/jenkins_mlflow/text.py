@@ -120,7 +120,7 @@ def one_line(text: str, limit: int = 200) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
-def parsed_json(text: str) -> Any:
+def parsed_json(text: str | bytes) -> Any:
     """The value of a JSON text that anybody may have written.
 
     Raises:
@@ -133,8 +133,18 @@ def parsed_json(text: str) -> Any:
 
 
 def argument(text: str) -> str:
-    """A shell argument that can be copied from advice, on one line whatever the registry holds."""
-    return printable(shlex.quote(text))
+    r"""A shell argument that can be copied from advice, on one line whatever the registry holds.
+
+    What no line can show is written as bash, zsh and ksh read it.
+
+    >>> print(argument("it's new\n"))
+    $'it\'s new\U0000000a'
+    """
+    if printable(text) == text:
+        return shlex.quote(text)
+    escaped = re.sub(r"([\\'])", r"\\\1", text)
+    shown = (f"\\U{ord(char):08x}" if _is_control(char) else char for char in escaped)
+    return f"$'{''.join(shown)}'"
 
 
 def markdown(text: str) -> str:
@@ -168,6 +178,8 @@ def difference(new: float, old: float, beside: float | None = None) -> str:
         beside: As for ``number``.
     """
     apart = abs(new - old)
+    if not apart < 10**9:
+        return number(apart)
     text = f"{apart:.4f}".rstrip("0").rstrip(".")
     tells = float(text) != 0 and (beside is None or text != number(beside))
     return text if tells else number(apart, beside)

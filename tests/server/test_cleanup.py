@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -502,6 +503,22 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert left(server, name) == [4, 1]
 
 
+def test_a_plan_for_a_file_is_for_no_file_of_that_name_elsewhere(run_cli: RunCli, tmp_path: Path) -> None:
+    """A relative address means another registry in another folder, even where that is a copy of the first."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    name = fresh_name()
+    seed(f"sqlite:///{here}/m.db", {name: [Spec(), Spec()]})
+    shutil.copytree(here, elsewhere)
+    base = ("cleanup", "--tracking-uri=sqlite:///m.db", "--output=json")
+    assert run_cli(*base, "--keep-last=1", "--plan=plan.json", cwd=here).code == 0
+    refused = run_cli(*base, "--apply=../here/plan.json", "--yes", cwd=elsewhere)
+    assert (refused.code, refused.doc["error"]["state"]) == (1, "nothing was deleted")
+    assert f"it is for the registry {here}/m.db, this is {elsewhere}/m.db" in refused.doc["error"]["message"]
+    done = run_cli("cleanup", f"--tracking-uri=sqlite:///{here}/m.db", f"--apply={here}/plan.json", "--yes")
+    assert done.code == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
@@ -509,7 +526,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
         (Wish(at=1.0), "--at needs --dry-run or --plan"),
         (
             Wish(read=Path("p"), model="m"),
-            "--apply goes with none of --model, --plan and --at: the plan is carried out as it stands",
+            "--apply does not go with --model: the plan is carried out as it stands",
         ),
     ],
 )

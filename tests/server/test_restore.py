@@ -52,6 +52,45 @@ def test_what_a_cleanup_deleted_comes_back(
     assert again.doc["message"] == "restored 1 version; 1 restored already"
 
 
+def test_what_comes_back_keeps_its_order_and_is_not_the_newest(
+    make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """The versions return oldest first, and `promote` without a number takes what was registered last."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
+    assert run_cli("cleanup", "--keep-last=1", "--yes", *end).doc["status"] == "deleted"
+    back = run_cli("restore", *end).doc["items"]
+    assert [(item["version"], item["number"]) for item in back] == [(1, 4), (2, 5)]
+    done = run_cli("promote", "--dry-run", *end)
+    assert (done.code, done.doc["version"]) == (0, 3)
+
+
+def test_a_deleted_model_comes_back_with_its_versions(
+    make_server: MakeServer, run_cli: RunCli, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """Somebody deleted the registered model, too; the answer to making it again is lost."""
+    server, name = make_server(), next(names)
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    end = (f"--model={name}", "--output=json")
+    here = f"--tracking-uri={server.url}"
+    assert run_cli("cleanup", "--keep-last=1", "--yes", here, *end).doc["status"] == "deleted"
+    client(server.url).delete_registered_model(name)
+    dry = run_cli("restore", "--dry-run", here, *end)
+    assert (dry.code, dry.doc["message"]) == (0, "DRY RUN: would restore 1 version")
+    proxy = make_proxy(server)
+    proxy.inject(drop_after, path="registered-models/create", times=2)  # the lock's flag, and the model
+    done = run_cli("restore", f"--tracking-uri={proxy.url}", *end)
+    assert (done.code, done.doc["message"]) == (0, "restored 1 version")
+    assert done.doc["warnings"] == [
+        (
+            f"the registered model {name} had been deleted too: it is registered again, without the description "
+            "and the tags that it had"
+        )
+    ]
+    assert left(server, name) == [1]
+
+
 def test_no_mark_is_taken_from_a_living_version(make_server: MakeServer, run_cli: RunCli) -> None:
     """Its alias is held by another version by now: said, not taken."""
     server, name = make_server(), next(names)

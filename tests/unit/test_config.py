@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
 from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.train import Train
-from jenkins_mlflow.config.values import UNIT_SECONDS, parse_duration
+from jenkins_mlflow.config.values import LONGEST, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 COMPLETE = """\
 models: [heart-*, "other"]
@@ -595,8 +597,14 @@ def test_gate_text_round_trips(op: str, limit: float) -> None:
 
 @given(number=st.integers(min_value=0, max_value=10**9), unit=st.sampled_from(sorted(UNIT_SECONDS)))
 def test_durations(number: int, unit: str) -> None:
-    """A duration is its number times its unit."""
-    assert parse_duration(f"{number}{unit}") == number * UNIT_SECONDS[unit]
+    """A duration is its number times its unit, up to what a date can be counted from."""
+    seconds = number * UNIT_SECONDS[unit]
+    if seconds <= LONGEST:
+        assert parse_duration(f"{number}{unit}") == seconds
+        datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        return
+    with pytest.raises(PydanticCustomError, match="at most 100 years"):
+        parse_duration(f"{number}{unit}")
 
 
 @given(st.text(), st.dictionaries(st.sampled_from(["MLOPS__SELECT__METRIC", "MLOPS__A"]), st.text()))

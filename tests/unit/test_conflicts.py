@@ -8,6 +8,7 @@ import pytest
 from builders import snapshot, version
 from jenkins_mlflow.commands.conflicts import conflicts, rivals
 from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import PROMOTED_AT
 
 BOTH, EXCLUSIVE = Target("Production", "champion"), Target("Production", "champion", exclusive=True)
 STAGED: dict[str, Any] = {"stage": "Production"}
@@ -23,7 +24,29 @@ ALIASED: dict[str, Any] = {"aliases": ("champion",)}
             [
                 (
                     "m has 2 versions in Production: 1 and 2; keep one: "
-                    "`jenkins-mlflow promote --model m --version 2`"
+                    "`jenkins-mlflow promote --model m --version 2` or `--version 1`"
+                )
+            ],
+        ),
+        (  # what was recorded there comes first: nobody knows whether the other one passed a gate
+            (
+                version("m", 1, tags={PROMOTED_AT: "2026-11-01T00:00:00"}, **STAGED),
+                version("m", 2, tags={PROMOTED_AT: "2026-11-02T00:00:00"}, **STAGED),
+                version("m", 3, **STAGED),
+            ),
+            [
+                (
+                    "m has 3 versions in Production: 1 and 2 and 3; keep one: "
+                    "`jenkins-mlflow promote --model m --version 2` or `--version 3` or `--version 1`"
+                )
+            ],
+        ),
+        (
+            (version("m", 1, **STAGED), version("m", 2, tags={PROMOTED_AT: "2026-11-02"}, **ALIASED)),
+            [
+                (
+                    "m: version 1 is in Production, but alias champion is on version 2; settle it: "
+                    "`jenkins-mlflow promote --model m --version 2` or `--version 1`"
                 )
             ],
         ),
@@ -49,6 +72,7 @@ def test_two_models_of_an_exclusive_group() -> None:
     assert rivals(there, EXCLUSIVE) == [
         (
             "the group has one champion (promote.exclusive), but 2 of its models are in production: a version 1, "
-            "b version 2; keep one: `jenkins-mlflow promote --model a --version 1`"
+            "b version 2; keep one: `jenkins-mlflow promote --model a --version 1` or "
+            "`jenkins-mlflow promote --model b --version 2`"
         )
     ]

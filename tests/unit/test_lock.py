@@ -242,7 +242,7 @@ def test_who_works_without_the_key_is_waited_for(flags: Flags, make: Make) -> No
 
     flags.read = end
     with make(wait=30):
-        assert 20 < flags.seconds < 25
+        assert 20 < flags.seconds < 30  # it looks every few seconds, at random
         assert name not in flags.flags
 
 

@@ -70,7 +70,7 @@ def test_a_plan_that_must_not_be_carried_out(
     assert refused.value.next_step == "write a new one with --plan, and look at it"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}', "null", '"x"'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}', "null", '"x"', "[" * 200_000])
 def test_what_is_no_plan(text: str, tmp_path: Path) -> None:
     """Any other file is said to be none."""
     path = tmp_path / "plan.json"

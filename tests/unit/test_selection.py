@@ -13,7 +13,7 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import Selection, select
-from jenkins_mlflow.tags import PROMOTED_AT
+from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM
 
 BUILD = "jenkins_mlflow.build"
 
@@ -376,6 +376,18 @@ def test_a_tie_goes_to_the_newer_version() -> None:
     result = choose(group)
     assert result.selected is not None
     assert result.selected.model == "b"
+
+
+@pytest.mark.parametrize(
+    ("origin", "chosen"),
+    [("1@1000", 3), ("1@9000", 4), ("", 4), ("1", 4), ("1@soon", 4), ("1@-5", 4), (f"1@{'9' * 4900}", 4)],
+)
+def test_a_restored_version_is_as_old_as_the_one_that_was_deleted(origin: str, chosen: int) -> None:
+    """Its new number and creation time do not make it the newer one; a tag never makes a version newer."""
+    restored = version("a", 4, metrics={"roc_auc": 0.9}, tags={RESTORED_FROM: origin})
+    result = choose(snapshot(version("a", 3, metrics={"roc_auc": 0.9}), restored))
+    assert result.selected is not None
+    assert result.selected.number == chosen
 
 
 def test_nothing_to_choose_from() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import pytest
@@ -105,7 +106,12 @@ def test_arguments_are_quoted_for_a_shell() -> None:
     """Plain names stay readable; anything else is one word."""
     assert argument("churn-2") == "churn-2"
     assert argument("a b; $(reboot)") == "'a b; $(reboot)'"
-    assert argument("a\nb") == "'a\ufffdb'"
+    odd = ["a\nb", "it's\\ \x1b[31m", "\u2028", "\U000e0001", "'$(reboot)\n", "`x`\r"]
+    for text in odd:
+        assert argument(text) == printable(argument(text)), "one line, nothing that a terminal obeys"
+        shell = ["bash", "-c", f"printf %s {argument(text)}"]
+        back = subprocess.run(shell, env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True)
+        assert back.stdout.decode() == text
 
 
 def test_numbers_and_counts_are_for_people() -> None:

@@ -128,9 +128,10 @@ def test_a_model_that_was_never_recorded_has_no_drift() -> None:
 
 
 def test_what_has_no_single_record_offers_no_way_back() -> None:
-    assert Drift("m", (), (place(1),), 0).fixes() == (
-        "jenkins-mlflow history --model m --adopt --reason '...'",
-    )
+    accept = "jenkins-mlflow history --model m --adopt --reason '...'"
+    assert Drift("m", (place(2),), (place(1),), 0).fixes() == (accept,)
+    back = "jenkins-mlflow rollback --model m --recorded"
+    assert Drift("m", (place(2),), (place(1),), 0, returns=True).fixes() == (back, accept)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, Item
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Version
-from jenkins_mlflow.text import span
+from jenkins_mlflow.text import parsed_json, span
 
 FORMAT = 1
 
@@ -80,7 +80,7 @@ def read_plan(
         Refused: it is for another registry, too old, or was edited.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
         sealed = content.pop("digest") == digest(content)
         found = Origin(content["registry"], content["made"], content["config"])
         items = tuple(_item(entry) for entry in content["items"]) if sealed else ()

@@ -30,7 +30,7 @@ class Kept:
 
 def made(version: Version) -> int:
     """When the model was made, in milliseconds: a copy or a migrated version is younger than its run."""
-    return version.run.started if version.run and version.run.started else version.created
+    return version.run.started if version.run and version.run.started else version.first_created
 
 
 def newest_first(versions: Iterable[Version]) -> list[Version]:

@@ -21,9 +21,13 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     for one in given:
         stage, _, alias = one.partition("=")
         try:
-            found[parse_promotion_stage(stage)] = parse_alias(alias)
+            known, name = parse_promotion_stage(stage), parse_alias(alias)
         except PydanticCustomError as error:
             raise click.BadParameter(f"{one}: expected {error}", context, parameter) from error
+        if found.setdefault(known, name) != name:
+            raise click.BadParameter(
+                f"{one}: stage {known} has alias {found[known]} already", context, parameter
+            )
     if len(set(found.values())) < len(found):
         raise click.BadParameter("two stages cannot have one alias", context, parameter)
     return found

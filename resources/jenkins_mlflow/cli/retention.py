@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from jenkins_mlflow.cli.ending import finish, open_session
-from jenkins_mlflow.cli.options import TIMES, common, configured, duration, epoch, marks
+from jenkins_mlflow.cli.options import TIMES, common, configured, duration, epoch, marks, overrides
 from jenkins_mlflow.errors import UsageError
+
+SHAPING = ("models", "cleanup.keep_last", "cleanup.keep_within", "cleanup.max_deletions")
+"""The keys whose options decide what is in a plan of a cleanup; one that is carried out has been decided."""
 
 workers = click.option(
     "--workers",
@@ -93,6 +96,7 @@ def cleanup(
     from jenkins_mlflow.commands.cleanup_plan import Wish
 
     session = open_session(options)
+    given = overrides(click.get_current_context())
     wish = Wish(
         model=model,
         plan_only=dry_run,
@@ -103,6 +107,7 @@ def cleanup(
         read=read,
         at=epoch(at),
         count_bytes=not no_bytes,
+        shaping=tuple(option for key, (option, _) in given.items() if key in SHAPING),
         pace=Pace(workers, rate),
     )
     finish(clean_up(session, wish), options, session)

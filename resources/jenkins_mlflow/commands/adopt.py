@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from jenkins_mlflow.commands.carry_out import place
+from jenkins_mlflow.commands.conflicts import keep_one
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.session import Session
@@ -19,7 +20,7 @@ from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.results.history import HistoryResult
 from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY
-from jenkins_mlflow.text import argument, printable
+from jenkins_mlflow.text import printable
 
 
 def adopt(session: Session, model: str, reason: str) -> HistoryResult:
@@ -44,7 +45,7 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
             raise Refused(
                 f"{labels} are in production at once",
                 state="nothing was recorded",
-                next_step=f"keep one: `jenkins-mlflow promote --model {argument(model)} --version {serving[0].number}`",
+                next_step=f"keep one: {keep_one(serving)}",
             )
         if not list(drifts(known.events, live, target)) and model in production_at(known.events):
             return _adopted("nothing", f"{model}: what is in production is what is recorded", serving)

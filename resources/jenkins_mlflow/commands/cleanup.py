@@ -17,11 +17,12 @@ from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.results.base import error_part
 from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
-from jenkins_mlflow.text import plural, printable, redact
+from jenkins_mlflow.text import plural, printable
 
 GONE = ("deleted", "already gone")
 
@@ -38,7 +39,7 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
     registry, rules = session.registry(), session.config.cleanup
     now = registry.now()
     config = digest(session.config.settled("cleanup", "select", "promote", "models"))
-    origin = Origin(redact(session.uri), now, config)
+    origin = Origin(address(session.uri), now, config)
     if wish.read:
         protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
         plan, found = read_plan(wish.read, protection, origin, rules.plan_expires)

@@ -16,7 +16,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
-from jenkins_mlflow.text import argument, printable
+from jenkins_mlflow.text import argument, listed, printable
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Wish:
         read: Carry out the plan in this file, and nothing else.
         at: The time that ages are counted from, in seconds since the epoch; None for now.
         count_bytes: Whether the files of what goes are counted, where anybody looks at it or frees it.
+        shaping: The further options that were given and shape a plan, such as --keep-last.
         pace: How fast.
     """
 
@@ -45,6 +46,7 @@ class Wish:
     read: Path | None = None
     at: float | None = None
     count_bytes: bool = True
+    shaping: tuple[str, ...] = ()
     pace: Pace = field(default_factory=Pace)
 
     @property
@@ -61,9 +63,11 @@ class Wish:
             raise UsageError(
                 "--allow-remove-all needs --model", next_step="name the model that may lose every version"
             )
-        if self.read and (self.model or self.write or self.at is not None):
+        others = {"--model": self.model, "--plan": self.write, "--at": self.at is not None}
+        shaping = [option for option, given in others.items() if given] + list(self.shaping)
+        if self.read and shaping:
             raise UsageError(
-                "--apply goes with none of --model, --plan and --at: the plan is carried out as it stands",
+                f"--apply does not go with {listed(shaping, 9)}: the plan is carried out as it stands",
                 next_step="leave them out, or write another plan",
             )
         if self.at is not None and not self.looks_only:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jenkins_mlflow.promotion.intent import is_unfinished
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version, last_recorded
 from jenkins_mlflow.text import argument
 
 
@@ -16,22 +18,34 @@ def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
     for model in snapshot.models:
         if is_unfinished(model) or not model.production(target):
             continue
-        promote = f"jenkins-mlflow promote --model {argument(model.name)} --version"
         serving = model.staged(target.stage)
         if len(serving) > 1:
             numbers = " and ".join(str(version.number) for version in reversed(serving))
             told.append(
-                f"{model.name} has {len(serving)} versions in {target.stage}: {numbers}; keep one: "
-                f"`{promote} {serving[0].number}`"
+                f"{model.name} has {len(serving)} versions in {target.stage}: {numbers}; keep one: {keep_one(serving)}"
             )
         elif differ := model.disagreement(target):
             staged, holder = differ
             told.append(
                 f"{model.name}: version {staged.number} is in {target.stage}, but alias {target.alias} "
-                f"is on version {holder.number}; settle it: `{promote} {staged.number}` "
-                f"or `--version {holder.number}`"
+                f"is on version {holder.number}; settle it: {keep_one(differ)}"
             )
     return told
+
+
+def keep_one(versions: Sequence[Version]) -> str:
+    """The promotions that leave one of these in production: first the one that was recorded there last."""
+    recorded = last_recorded(versions)
+    ordered = sorted(versions, key=lambda version: version is not recorded)
+    model = ordered[0].model
+    if any(version.model != model for version in ordered):
+        return " or ".join(f"`{_promote(version)}`" for version in ordered)
+    others = (f" or `--version {version.number}`" for version in ordered[1:])
+    return f"`{_promote(ordered[0])}`{''.join(others)}"
+
+
+def _promote(version: Version) -> str:
+    return f"jenkins-mlflow promote --model {argument(version.model)} --version {version.number}"
 
 
 def champions(snapshot: Snapshot, target: Target) -> list[Version]:
@@ -48,7 +62,6 @@ def rivals(snapshot: Snapshot, target: Target) -> list[str]:
     return [
         (
             f"the group has one champion (promote.exclusive), but {len(serving)} of its models are in production: "
-            f"{', '.join(version.label for version in serving)}; keep one: "
-            f"`jenkins-mlflow promote --model {argument(serving[0].model)} --version {serving[0].number}`"
+            f"{', '.join(version.label for version in serving)}; keep one: {keep_one(serving)}"
         )
     ]

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from jenkins_mlflow.commands.doctor_server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor_storage import StorageWish, examine_storage
 from jenkins_mlflow.commands.examine import examine
 from jenkins_mlflow.commands.probe import probe as run_probe
 from jenkins_mlflow.commands.recorded import read_recorded
+from jenkins_mlflow.commands.rollback import recorded_version
 from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.history.event import Event
 from jenkins_mlflow.history.timeline import Drift, drifts
 from jenkins_mlflow.methods.known_faults import keeps_files
 from jenkins_mlflow.promotion.intent import is_unfinished
@@ -160,7 +164,19 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:
     """Where production is not what was recorded last; a promotion under way is no drift."""
     settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
-    return list(drifts(read_recorded(session, registry, settled).events, settled, session.target))
+    events = read_recorded(session, registry, settled).events
+    return [
+        replace(drift, returns=_returns(settled, drift.model, events))
+        for drift in drifts(events, settled, session.target)
+    ]
+
+
+def _returns(snapshot: Snapshot, model: str, events: Sequence[Event]) -> bool:
+    try:
+        recorded_version(snapshot, model, events)
+    except Refused:
+        return False
+    return True
 
 
 def changed_outside(found: Drift, target: Target) -> Finding:

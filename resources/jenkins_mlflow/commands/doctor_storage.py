@@ -22,12 +22,13 @@ from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.promotion.smoke_test import smoke_test
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Snapshot, Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.results.doctor import Finding
-from jenkins_mlflow.text import argument, plural, redact
+from jenkins_mlflow.text import argument, parsed_json, plural
 from jenkins_mlflow.transfer.look import contents
 from jenkins_mlflow.transfer.origin import read_contents, read_origin
 
@@ -64,7 +65,7 @@ def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> 
         return deadline is not None and wish.clock() >= deadline
 
     others = sorted((v for v in versions if v not in serving), key=lambda v: (v.model, v.number))
-    state = _State(session.report / STATE, redact(session.uri))
+    state = _State(session.report / STATE, address(session.uri))
     after = state.read()
     rest = [version for version in others if (version.model, version.number) > after] if after else others
     order = [*serving, *rest]
@@ -228,7 +229,7 @@ class _State:
 
     def read(self) -> tuple[str, int] | None:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
+            found = parsed_json(self.path.read_text(encoding="utf-8"))
             return (
                 (str(found["model"]), int(found["version"])) if found["registry"] == self.registry else None
             )

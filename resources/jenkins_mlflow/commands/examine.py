@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from jenkins_mlflow.commands.conflicts import champions
+from jenkins_mlflow.commands.conflicts import champions, keep_one
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
@@ -66,7 +66,7 @@ def _intent(model: Model) -> Iterator[Finding]:
 
 def _contradictions(model: Model, target: Target) -> Iterator[Finding]:
     """More than one version in production: by stage, or one by stage and another by alias."""
-    stage, alias = target.stage, target.alias
+    stage = target.stage
     serving = model.staged(stage)
     if len(serving) > 1:
         numbers = " and ".join(str(version.number) for version in reversed(serving))
@@ -74,16 +74,17 @@ def _contradictions(model: Model, target: Target) -> Iterator[Finding]:
             "two in production",
             "problem",
             f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
-            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number}",
+            keep_one(serving),
         )
-    holder = model.aliases.get(alias) if alias else None
-    if len(serving) == 1 and holder is not None and holder != serving[0].number:
+    differ = model.disagreement(target)
+    if differ and len(serving) == 1:
+        staged, holder = differ
         yield Finding(
             "stage and alias differ",
             "problem",
-            f"{model.name}: version {serving[0].number} is in {stage}, but alias {alias} is on version {holder}",
-            f"jenkins-mlflow promote --model {argument(model.name)} --version {serving[0].number} "
-            f"(or --version {holder})",
+            f"{model.name}: version {staged.number} is in {stage}, but alias {target.alias} is on version "
+            f"{holder.number}",
+            keep_one(differ),
         )
 
 
@@ -120,8 +121,7 @@ def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
             "several champions",
             "problem",
             f"the group is exclusive, but {len(serving)} of its models are in production: {there}",
-            f"jenkins-mlflow promote --model {argument(serving[0].model)} --version {serving[0].number} "
-            "(or the one that is to stay)",
+            keep_one(serving),
         )
 
 

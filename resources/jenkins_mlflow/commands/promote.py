@@ -168,9 +168,9 @@ def named(model: Model, number: int | None) -> int:
     """
     if number is not None:
         return number
-    for version in model.versions:
-        if version.status == READY:
-            return version.number
+    ready = [version for version in model.versions if version.status == READY]
+    if ready:
+        return max(ready, key=lambda version: (version.first_created, version.number)).number
     raise NotFound(
         f"{model.name} has no version that is {READY}",
         state="nothing was changed",

@@ -11,6 +11,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, NotFound
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry
+from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.results.restore import RestoredPart, RestoreResult
 from jenkins_mlflow.text import argument, plural, printable
 
@@ -41,13 +42,15 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
     """`restore`: take deletions of a model back.
 
     Raises:
-        NotFound: the model does not exist, or the journal has no such deletion.
+        NotFound: the journal has no such deletion.
     """
     registry = session.registry()
     journal = Journal(registry)
 
     def chosen() -> list[Entry]:
-        return [entry for entry in journal.read(model) if choice.takes(entry)]
+        """Oldest first, so that their new numbers are in the order of the old ones."""
+        taken = [entry for entry in journal.read(model) if choice.takes(entry)]
+        return sorted(taken, key=lambda entry: (entry.version.first_created, entry.version.number))
 
     with session.unwritten():
         entries = chosen()
@@ -61,9 +64,14 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
             f"`jenkins-mlflow restore --model {argument(model)} --dry-run`",
         )
     if plan_only:
-        return _result(plan_restore(entries, registry.model(model)), plan_only=True)
+        return _result(plan_restore(entries, registry.find_model(model) or Model(model)), plan_only=True)
     with session.lock(registry, "restore", [model], [model]) as lock:
         held = registry.under(lock)
+        if held.make_model(model):
+            session.warn(
+                f"the registered model {printable(model)} had been deleted too: it is registered again, "
+                "without the description and the tags that it had"
+            )
         items = [
             restore(held, item, session.target) if item.outcome == "to restore" else item
             for item in plan_restore(chosen(), registry.model(model))  # a reclaim may have been faster

@@ -53,7 +53,8 @@ def _planned(snapshot: Snapshot, aliases: Mapping[str, str]) -> list[Naming]:
         raise Refused(
             printable("; ".join(problems)),
             state="nothing was written",
-            next_step="settle that, for example with `jenkins-mlflow promote`, or name other models with --models",
+            next_step="keep one version in each stage (`jenkins-mlflow list` names the command for production), "
+            "or name other models with --models",
         )
     return planned
 

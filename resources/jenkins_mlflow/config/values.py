@@ -21,6 +21,8 @@ from jenkins_mlflow.results.base import Event
 EVENTS = get_args(Event)
 SHELL_WORDS = {"&&", "||", "|", ";", ">", ">>", "<", "&"}
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+LONGEST = 36_500 * UNIT_SECONDS["d"]
+"""Of a duration, in seconds: a time so far ahead is still a date."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
@@ -35,8 +37,10 @@ def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
         return 0.0
     if isinstance(value, str):
         match = _DURATION.fullmatch(value)
-        if match and math.isfinite(seconds := float(match[1]) * UNIT_SECONDS[match[2]]):
+        if match and (seconds := float(match[1]) * UNIT_SECONDS[match[2]]) <= LONGEST:
             return seconds
+        if match:
+            raise expected("a duration of at most 100 years (36500d)")
         if value.strip() == "0":
             return 0.0
     units = ", ".join(UNIT_SECONDS)

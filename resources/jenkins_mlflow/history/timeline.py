@@ -40,12 +40,14 @@ class Drift:
         recorded: What the record says.
         live: What is there.
         after: When the record was written: what was changed outside was changed later.
+        returns: Whether a rollback can return to what is recorded.
     """
 
     model: str
     recorded: tuple[Place, ...]
     live: tuple[Place, ...]
     after: int
+    returns: bool = False
 
     def describe(self, target: Target) -> str:
         """What happened, in a sentence."""
@@ -67,7 +69,7 @@ class Drift:
     def fixes(self) -> tuple[str, ...]:
         """The commands that settle it: back to what is recorded, or accept what is there."""
         name = argument(self.model)
-        back = (f"jenkins-mlflow rollback --model {name} --recorded",) if len(self.recorded) == 1 else ()
+        back = (f"jenkins-mlflow rollback --model {name} --recorded",) if self.returns else ()
         return (*back, f"jenkins-mlflow history --model {name} --adopt --reason '...'")
 
 

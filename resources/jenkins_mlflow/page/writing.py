@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from jenkins_mlflow.page.documents import Document
 from jenkins_mlflow.page.evaluation import TITLES, Evaluation
 from jenkins_mlflow.page.view import View, view
 from jenkins_mlflow.report import write_report
-from jenkins_mlflow.text import markdown, printable
+from jenkins_mlflow.text import markdown, parsed_json, printable
 
 PAGE, TWIN = "index.html", "report.md"
 _COMMANDS = ("train", "select", "promote", "rollback", "cleanup", "history", "evaluation")
@@ -133,8 +132,8 @@ def _earlier(folder: Path, build: str) -> dict[str, Any]:
         try:
             if path.is_symlink() or path.stat().st_size > _LARGEST:
                 continue
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            document = parsed_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             continue
         if (
             isinstance(document, dict)

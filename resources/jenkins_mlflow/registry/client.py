@@ -10,12 +10,13 @@ from typing import NamedTuple
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.connection import Connection
 from jenkins_mlflow.registry.doors import Send, Sends, at_once
-from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.faults import classify, unless_there
 from jenkins_mlflow.registry.reading import NO_KEYS, Reader
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import FLAG_PREFIX, LONGEST_TAG, PROBE_PREFIX, SIGNATURE_TAG
+from jenkins_mlflow.text import printable
 
 _NO_ALIAS = "jenkins-mlflow-may-i"
 
@@ -171,6 +172,16 @@ class Registry(Reader):
         """The names of the scratch models that a probe has left behind, or is at work on. 1 request."""
         found = self._models(f"name LIKE '{PROBE_PREFIX}%'")
         return [model.name for model in found if model.name.startswith(PROBE_PREFIX)]
+
+    def make_model(self, name: str) -> bool:
+        """Register a model unless it exists; whether it was missing."""
+        missing = self.find_model(name) is None
+        if missing:
+            self.writing(
+                f"registering {printable(name)} again",
+                lambda: unless_there(lambda: self._door.create_model(name, {}, "")),
+            )
+        return missing
 
     def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
         """Register a version with another one's source, run and description; its number. Not safe to repeat."""

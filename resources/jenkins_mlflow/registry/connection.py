@@ -79,6 +79,16 @@ def local_path(uri: str) -> Path | None:
     return Path(uri) if parts.scheme == "" else None
 
 
+def address(uri: str) -> str:
+    """The same text for the same registry in every folder and for every account: a whole path, and no login.
+
+    >>> address("https://ann:secret@mlflow.example/x"), address("sqlite:////data/m.db")
+    ('https://***@mlflow.example/x', '/data/m.db')
+    """
+    path = local_path(uri)
+    return redact(uri) if path is None else str(path.absolute())
+
+
 def host_of(uri: str) -> str:
     """The host of an address, with its port and without a login."""
     return urlsplit(uri).netloc.rpartition("@")[2]

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from jenkins_mlflow.errors import Interrupted
-from jenkins_mlflow.text import one_line
+from jenkins_mlflow.text import one_line, parsed_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +146,7 @@ def _classify_transport(link: BaseException) -> Fault | None:
 def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) -> Fault:
     """Classify an answer with an error status: MLflow's own has a JSON body, a proxy's or gunicorn's has none."""
     try:
-        body = json.loads(content)
+        body = parsed_json(content)
         code, message = str(body.get("error_code", "")), str(body.get("message", ""))
     except (ValueError, AttributeError):
         code, message = "", _plain_text(content)

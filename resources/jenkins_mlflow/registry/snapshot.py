@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.times import milliseconds
-from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
 
 PRODUCTION = "Production"
@@ -91,12 +91,19 @@ class Version:
     @property
     def label(self) -> str:
         """How messages name it: `heart-disease-svm version 3`."""
-        return f"{self.model} version {self.number}"
+        return printable(f"{self.model} version {self.number}")
 
     @property
     def identity(self) -> tuple[str, int, int]:
         """Tells it from another version that got its number later: model, number, creation time."""
         return (self.model, self.number, self.created)
+
+    @property
+    def first_created(self) -> int:
+        """When it was registered first, in milliseconds: a restored version says so of the one that was deleted."""
+        _, _, first = self.tags.get(RESTORED_FROM, "").partition("@")
+        known = first.isascii() and first.isdecimal() and len(first) < 15
+        return min(self.created, int(first)) if known else self.created
 
     def metric(self, name: str) -> float | None:
         """The metric's value; None when it is missing or cannot be compared."""

@@ -98,7 +98,12 @@ def _ranking(rules: Select) -> Callable[[Version], tuple[float, int, str, int]]:
 
     def key(version: Version) -> tuple[float, int, str, int]:
         value = version.metric(rules.metric)
-        return (math.inf if value is None else sign * value, -version.created, version.model, -version.number)
+        return (
+            math.inf if value is None else sign * value,
+            -version.first_created,
+            version.model,
+            -version.number,
+        )
 
     return key
 

@@ -20,7 +20,7 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.processes import Command
 from jenkins_mlflow.registry.connection import local_path
 from jenkins_mlflow.tags import CANDIDATE_TAG, PRODUCTION_BEFORE
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.text import parsed_json, printable
 
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
 # Set by hand or by an outer run, these would put every candidate into one run or another experiment.
@@ -114,8 +114,8 @@ def _environment(rules: Train, tracking_uri: str, environ: Mapping[str, str]) ->
 def _inherited_tags(environ: Mapping[str, str]) -> dict[str, str]:
     text = environ.get(RUN_CONTEXT, "").strip()
     try:
-        tags = json.loads(text) if text else {}
-    except json.JSONDecodeError:
+        tags = parsed_json(text) if text else {}
+    except ValueError:
         tags = None
     if not isinstance(tags, dict):
         raise UsageError(

@@ -167,7 +167,7 @@ class MlflowTrainingRegistry:
     def _link(self, model_id: str, name: str, version: str) -> None:
         """Record the version on the logged model: MLflow's UI shows it there. Some servers do so by themselves."""
         tags = self._door.logged_model(model_id).tags
-        known = json.loads(tags.get(_VERSIONS_TAG) or "[]")
+        known = parsed_json(tags.get(_VERSIONS_TAG) or "[]")
         if not any(entry["name"] == name and str(entry["version"]) == version for entry in known):
             entry = {"name": name, "version": version}
             self._door.tag_logged_model(model_id, _VERSIONS_TAG, json.dumps([*known, entry]))
