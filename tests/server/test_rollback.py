@@ -76,6 +76,15 @@ def test_a_version_made_again_under_its_number_is_no_target() -> None:
         plan_return(group, "m", None, TARGET)
 
 
+def test_the_record_of_a_renamed_model_has_its_former_name() -> None:
+    """Number and creation time stay when MLflow renames a model; what only looks like it is no target."""
+    champion = version("m", 3, stage="Production", tags={BEFORE: '[["former",1,1000]]', **RECORD})
+    back = plan_return(snapshot(version("m", 1, tags=RECORD), champion), "m", None, TARGET)
+    assert (back.model, back.number) == ("m", 1)
+    with pytest.raises(NotFound, match="former version 1 cannot be returned to: it was deleted"):
+        plan_return(snapshot(version("m", 1, tags=RECORD, created=1001), champion), "m", None, TARGET)
+
+
 @pytest.mark.parametrize("text", ["", "x", "{}", '[["m"]]', '[["m", "1", 5]]x', "[" * 2000])
 def test_a_record_that_cannot_be_read_counts_as_none(text: str) -> None:
     group = snapshot(version("m", 1), version("m", 2, stage="Production", tags={BEFORE: text}))
@@ -176,6 +185,23 @@ def test_two_rollbacks_go_two_steps_back(
     assert run("rollback", "--to", "3")["status"] == "rolled_back"
     assert run("rollback", "--to", "3")["status"] == "already"
     assert state(server, name) == ({1: "Archived", 2: "Archived", 3: "Production"}, 3)
+
+
+def test_a_renamed_model_keeps_its_way_back(make_server: MakeServer, run_cli: RunCli) -> None:
+    """One click in MLflow: a cleanup keeps what a rollback would return to, and the rollback returns."""
+    server = make_server()
+    old, name = model_of(server, 3), fresh_name()
+    end = (f"--tracking-uri={server.url}", "--output=json")
+    for number in (1, 3):
+        assert run_cli("promote", f"--model={old}", f"--version={number}", *end).code == 0
+    client(server.url).rename_registered_model(old, name)
+    cleaned = run_cli("cleanup", f"--model={name}", "--keep-last=0", "--allow-remove-all", "--yes", *end)
+    reasons = {item["version"]: item["reason"] for item in cleaned.doc["items"]}
+    assert (cleaned.code, reasons[1]) == (0, f"rollback target of {name} version 3")
+    assert state(server, name) == ({1: "Archived", 3: "Production"}, 3)
+    back = run_cli("rollback", f"--model={name}", *end)
+    assert (back.code, back.doc["status"]) == (0, "rolled_back"), back.stderr
+    assert state(server, name) == ({1: "Production", 3: "Archived"}, 1)
 
 
 def test_a_dry_run_shows_the_plan(make_server: MakeServer, run_cli: RunCli) -> None:

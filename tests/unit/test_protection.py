@@ -61,7 +61,29 @@ def test_rollback_targets(depth: int, tags: dict[str, str], targets: list[tuple[
     """The last `depth` promotions before it, from both records; what anybody else wrote there is passed over."""
     champion = version("m", 9, stage="Production", tags=tags)
     naming = Protection(Protect(), TARGET, depth).rollback_targets((*CHAIN, champion))
-    assert sorted(key for key, versions in naming.items() if champion in versions) == targets
+    places = [(model, number) for model in ("a", "m") for number in range(10)]
+    assert [place for place in places if champion in naming.of(version(*place))] == targets
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_target"),
+    [
+        (history(["former name", 2, 2000]), True),
+        (history(["m", 2, 2000]), True),
+        (history(["former name", 2, 2001]), False),
+        (history(["former name", 1, 2000]), False),
+        (history(["former name", 2, 0]), False),
+        (history(["former name", 2]), False),
+        (history(["former name", 2, "2000"]), False),
+    ],
+)
+def test_a_rollback_target_is_known_by_its_number_and_creation_after_a_rename(
+    tags: dict[str, str], *, is_target: bool
+) -> None:
+    """The record has the name that the model had then."""
+    champion = version("m", 9, stage="Production", tags=tags)
+    naming = Protection(Protect(), TARGET).rollback_targets([champion])
+    assert naming.of(version("m", 2, created=2000)) == ((champion,) if is_target else ())
 
 
 @pytest.mark.parametrize(

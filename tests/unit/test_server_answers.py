@@ -117,7 +117,7 @@ def look(server: Registry) -> None:
             tags_over(version)
             has_record(version)
             leases(version.tags)
-            protection.reason(version, naming.get((version.model, version.number), ()))
+            protection.reason(version, naming.of(version))
 
 
 ASKED: dict[str, Callable[[Registry], object]] = {

@@ -82,8 +82,7 @@ class Deletion:
         """What speaks against deleting a planned version, as the registry is now; empty if nothing does."""
         if (live.created, live.run_id) != (planned.created, planned.run_id):
             return "it was deleted and made again under the same number"
-        naming = self._naming.get((planned.model, planned.number), ())
-        named = (self._live(version) for version in naming)
+        named = (self._live(version) for version in self._naming.of(live))
         reason = self._protection.reason(live, named, self._unfinished, self._recorded)
         changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)
         return reason or ("its stage, aliases or tags changed" if changed else "")

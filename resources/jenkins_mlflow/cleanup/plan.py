@@ -121,8 +121,7 @@ def plan_cleanup(
         others = [version for version in model.versions if not version.in_production(target)]
         kept = keep(others, rules.rules_for(model.name), select, now=now)
         for version in newest_first(model.versions):
-            named = naming.get((version.model, version.number), ())
-            why = protection.reason(version, named, at_work, recorded)
+            why = protection.reason(version, naming.of(version), at_work, recorded)
             items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
     refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))

@@ -22,6 +22,20 @@ _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 Key = tuple[str, int]
 """A version by model and number."""
+Origin = tuple[int, int]
+"""A version by number and creation time, which stay when MLflow renames its model."""
+
+
+@dataclass(frozen=True)
+class RollbackTargets:
+    """The versions that rollbacks may return to, each with the promoted versions that they would return from."""
+
+    found: Mapping[Key | Origin, tuple[Version, ...]]
+
+    def of(self, version: Version) -> tuple[Version, ...]:
+        """The promoted versions whose rollback may return to this one, whatever its model is called by now."""
+        named = (*self.found.get(_key(version), ()), *self.found.get((version.number, version.created), ()))
+        return tuple({_key(one): one for one in named}.values())
 
 
 @dataclass(frozen=True)
@@ -81,22 +95,25 @@ class Protection:
         ]
         return next(filter(None, marks), "")
 
-    def rollback_targets(self, recorded: Iterable[Version]) -> Mapping[Key, tuple[Version, ...]]:
-        """For each version that a rollback may return to, the promoted versions that it would return from.
+    def rollback_targets(self, recorded: Iterable[Version]) -> RollbackTargets:
+        """The versions that rollbacks may return to.
 
         Args:
             recorded: Every version of the registry with a record of what was in production before it.
         """
         by_key = {_key(version): version for version in recorded}
-        found: dict[Key, list[Version]] = defaultdict(list)
+        found: dict[Key | Origin, list[Version]] = defaultdict(list)
         for version in by_key.values():
             for key in dict.fromkeys(self._before(version, by_key)):
                 found[key].append(version)
-        return {key: tuple(versions) for key, versions in found.items()}
+        return RollbackTargets({key: tuple(versions) for key, versions in found.items()})
 
-    def _before(self, version: Version, recorded: Mapping[Key, Version]) -> Iterator[Key]:
+    def _before(self, version: Version, recorded: Mapping[Key, Version]) -> Iterator[Key | Origin]:
         """What was in production before a version, as far back as a rollback may go."""
-        yield from _history(version)[-self.rollback_depth :]
+        for name, number, created in _history(version)[-self.rollback_depth :]:
+            yield (name, number)
+            if created:
+                yield (number, created)
         current: Version | None = version
         for _ in range(self.rollback_depth):
             previous = _previous(current) if current else None
@@ -133,7 +150,7 @@ def _previous(version: Version) -> Key | None:
     return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if known else None
 
 
-def _history(version: Version) -> list[Key]:
+def _history(version: Version) -> list[tuple[str, int, int]]:
     """The record of everything in production before it, oldest first. Anybody may write a tag: nonsense is left out."""
     try:
         entries = parsed_json(version.tags.get(BEFORE, "[]"))
@@ -142,7 +159,7 @@ def _history(version: Version) -> list[Key]:
     if not isinstance(entries, list):
         return []
     return [
-        (entry[0], entry[1])
+        (entry[0], entry[1], entry[2] if len(entry) > 2 and type(entry[2]) is int else 0)
         for entry in entries
         if isinstance(entry, list) and len(entry) >= 2 and isinstance(entry[0], str) and type(entry[1]) is int
     ]

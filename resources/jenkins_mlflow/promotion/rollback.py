@@ -106,10 +106,14 @@ def _refused(why: str, next_step: str = "") -> Refused:
 
 
 def _there(snapshot: Snapshot, entry: Entry) -> Version:
+    """The version of a record; if its model has been renamed since, under the new name."""
     name, number, created = entry
     model = snapshot.model(name)
     version = model.version(number) if model else None
     if version is None or created not in (0, version.created):
+        renamed = [v for v in snapshot.versions() if created and (v.number, v.created) == (number, created)]
+        if len(renamed) == 1:
+            return renamed[0]
         raise NotFound(
             f"{name} version {number} cannot be returned to: it was deleted, or never was in this group",
             state="nothing was changed",
