@@ -194,7 +194,7 @@ def restore(
     "--grace",
     key="cleanup.reclaim.grace",
     metavar="DURATION",
-    help="How long a deleted version can be restored.",
+    help="Grace period: how long a deleted version can be restored.",
 )
 @click.option(
     "--orphans",
