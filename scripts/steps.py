@@ -236,10 +236,9 @@ def page(step: str, text: str) -> str:
 
 def _parameters(step: str) -> Iterator[str]:
     if step == "mlflowRun":
-        own = ", ".join(OF_RUN)
         yield (
-            f"command: required: {', '.join(COMMANDS)}. The parameters of {own} are below; those of another command "
-            "are on the page of its step"
+            f"command: required: {', '.join(COMMANDS)}. The parameters of {', '.join(OF_RUN)} are below; "
+            "those of another command are on the page of its step"
         )
     parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
     said = set(DECIDED) if step == "mlflowPipeline" else set()
