@@ -156,7 +156,10 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     mlflow.delete_registered_model_alias(name, "champion")
     done = doctor(zygote, server.url, name)
     assert done.code == 7
-    assert "version 1 was taken out of Production or @champion, or deleted outside" in done.doc["message"]
+    assert (
+        "version 1 was taken out of Production or @champion, or deleted without this tool"
+        in done.doc["message"]
+    )
     assert zygote.run("rollback", "--recorded", *end).code == 0
     assert doctor(zygote, server.url, name).code == 0
 
