@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 from jenkins_mlflow.cli.main import cli
-from jenkins_mlflow.cli.options import Configured, Related
+from jenkins_mlflow.cli.options import DEFAULT_REPORT, Configured, Related
 from jenkins_mlflow.commands.notify import TELLING
 from jenkins_mlflow.config.schema import schema_of
 from jenkins_mlflow.config.values import EVENTS
@@ -37,18 +37,22 @@ COMMANDS = (
     "select",
     "train",
 )
+# Those without a step of their own: mlflowRun has their parameters.
+OF_RUN = ("list", "history", "restore")
 # A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.
 NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather", "brief")
 
 PLACE = (
-    "label, image, agent, prepare, dir, credentials, python: where and with what it works, see mlflowAgent"
+    "label, image, agent, prepare, dir, credentials, python: the agent, folder, credentials and Python to use; see "
+    "mlflowAgent"
 )
 MAX_PARALLEL = (
     "maxParallel: how many agents train at once; a whole number from 1 (default: one for each candidate)"
 )
 NOTIFY = (
-    "notify: a block that gets the result, a map, when people have to be told; its event is one of "
-    f"{', '.join(EVENTS)}, as far as notify.on in the config has it; what fails in the block is a line in the log"
+    "notify: a closure that is called with the result (a map) when there is news. The key event of the result is one "
+    f"of {', '.join(EVENTS)}; notify.on in the config selects which of them count. An error in the closure is logged "
+    "and does not fail the build"
 )
 ALL_MODELS = (
     "allModels: true: work on every model of the registry, if there is no config and neither models nor model is "
@@ -57,7 +61,7 @@ ALL_MODELS = (
 PIPELINE = (
     (
         "approve: a person must approve the promotion: true, or a map of submitter (users or groups, by commas) and "
-        "timeout (such as '2h', default '1d'); outside of any agent only"
+        "timeout (such as '2h', default '1d'); only outside an agent"
     ),
     "milestone: false: an older build may promote after a newer one (default: true)",
     "cleanup: true: delete old versions at the end (default: false)",
@@ -65,12 +69,16 @@ PIPELINE = (
         "promoteChanges: true: a change request of a multibranch job promotes and cleans up, too (default: false: it "
         "is trained and compared)"
     ),
-    "comment: a block that gets what a change request would do, as Markdown, and posts it",
+    "comment: a closure that is called with what a change request would do, as Markdown, to post it",
 )
 DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at")
 DRY_PIPELINE = (
     "dryRun: true: show the candidates that would be trained, select among the versions that are registered, show "
     "what the promotion and the cleanup would change; train and change nothing"
+)
+REPORT = (
+    "report: folder for logs, notices, index.html, COMMAND.json, COMMAND.csv and a JUnit report of the gates (default: "
+    f"{DEFAULT_REPORT})"
 )
 FAILURE = "FAILURE when something failed or is configured wrongly"
 BY_HAND = "UNSTABLE when a person must promote by hand: the notice that says how is in the log and among the artifacts"
@@ -87,10 +95,10 @@ EFFECTS = {
     "mlflowLease": (FAILURE,),
     "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
     "mlflowDoctor": (
-        "UNSTABLE when production was changed outside of this tool",
+        "UNSTABLE when production was changed without this tool",
         "FAILURE on any other problem",
     ),
-    "mlflowRun": ("as the command's own step says", "history and list change nothing"),
+    "mlflowRun": ("the same as the step for that command", "FAILURE when list, history or restore fails"),
 }
 STEPS = {
     "mlflowTrain": "train",
@@ -211,38 +219,51 @@ def _literal(value: str | list[str]) -> str:
 
 def page(step: str, text: str) -> str:
     """A step's help page with its generated part: from the parameters to what the step does to the build."""
-    head, _, rest = text.partition("\nParameters, ")
+    head, _, rest = text.partition("\nParameters")
     returns = rest[rest.index("\nReturns ") :]
     lines = [
         "",
-        "Parameters, none of them required unless said; strings from a build's form are fine, and where the config has",
-        "a key for one, its value is the default:",
+        "Parameters. All are optional unless marked required. Strings from a build form are accepted. A parameter that",
+        "has a key in the config defaults to the value there:",
         "",
     ]
     for line in _parameters(step):
         lines += textwrap.wrap(f"- {line}", 116, subsequent_indent="  ", break_on_hyphens=False)
     effects = "; ".join(EFFECTS[step])
-    lines += ["", *textwrap.wrap(f"What it does to the build: {effects}; else nothing.", 116)]
+    lines += ["", *textwrap.wrap(f"Effect on the build: {effects}; otherwise none.", 116)]
     return head + "\n".join(lines) + "\n" + returns
 
 
 def _parameters(step: str) -> Iterator[str]:
     if step == "mlflowRun":
-        yield f"command: required: {', '.join(COMMANDS)}; for the parameters of the others, see their steps"
+        yield (
+            f"command: required: {', '.join(COMMANDS)}. The parameters of {', '.join(OF_RUN)} are below; "
+            "those of another command are on the page of its step"
+        )
     parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
     said = set(DECIDED) if step == "mlflowPipeline" else set()
+    own = {"report": REPORT} | ({"dryRun": DRY_PIPELINE} if step == "mlflowPipeline" else {})
     for command in parts:
         for name, option in options(command):
             if name in said:
                 continue
             said.add(name)
-            if step == "mlflowPipeline" and name == "dryRun":
-                yield DRY_PIPELINE
-            else:
-                yield f"{name}: {_help(option)}"
+            yield own.get(name) or f"{name}: {_help(option)}"
             if name == "report":
                 yield PLACE
     yield from _more(step, parts)
+    if step == "mlflowRun":
+        yield from _of_run()
+
+
+def _of_run() -> Iterator[str]:
+    """What history and restore take, and list does not."""
+    first, *others = OF_RUN
+    known = dict(options(first))
+    for command in others:
+        for name, option in options(command):
+            if name not in known:
+                yield f"{name} (with {command}): {_help(option)}"
 
 
 def _more(step: str, parts: Sequence[str]) -> Iterator[str]:
@@ -276,7 +297,10 @@ def _help(option: click.Option) -> str:
         text += "; a file's path"
     elif takes in ("count", "whole"):
         text += "; a whole number" + (" from 1" if takes == "count" else "")
-    return text + (f" (default: {default[1]})" if default else "")
+        if isinstance(option.type, click.IntRange) and option.type.max is not None:
+            text += f" to {option.type.max}"
+    stated = default[1] if default else option.default if option.show_default and not option.is_flag else None
+    return text + (f" (default: {stated})" if stated is not None else "")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@
 
 Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
 failed, a person must promote), PARTLY (an error stopped a cleanup after its first deletion) and DRIFT (production was
-changed outside of this tool, and nothing else is wrong).
+changed without this tool, and nothing else is wrong).
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def test_a_version_put_into_production_by_hand_makes_the_build_unstable(
     build = jenkins.run(look_after).expect("UNSTABLE").expect_no_log(*SANDBOX)
     said = results(build.console)["doctor"]
     assert (said["status"], said["exit_code"]) == ("drift", 7), said
-    words = "drifted: version 1 was put into Production or @champion outside of this tool"
+    words = "drifted: version 1 was put into Production or @champion without this tool"
     assert words in said["message"], said["message"]
     assert words in description(jenkins, build)
     assert stages(mlflow, "drifted") == before == {1: "Production", 2: "Archived"}, build.describe()

@@ -80,7 +80,7 @@ def test_every_command_block_runs(
         text = f"jenkins-mlflow jobs apply --yes\n{text}"
     else:
         folder.mkdir()
-        text = text.replace("--models churn", "--models a")
+        text = re.sub(r"(--models?) churn\b", r"\1 a", text)
     environ = clean_environ(MLFLOW_TRACKING_URI=registry, **jenkins.environ)
     environ |= {"HOME": str(tmp_path)} if page.name == "jobs.md" else {}
     environ["PATH"] = f"{Path(sys.executable).parent}:{environ['PATH']}"

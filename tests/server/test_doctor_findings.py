@@ -126,7 +126,7 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
     done = doctor(zygote, server.url, name)
     assert (done.code, done.doc["status"]) == (7, "drift")
     finding = found(done, "changed outside")
-    head = f"{name}: version 1 was put into Production or @champion outside of this tool, some time after 20"
+    head = f"{name}: version 1 was put into Production or @champion without this tool, some time after 20"
     assert finding["message"].startswith(head)
     assert finding["message"].endswith("; recorded is version 2")
     assert finding["fix"] == (
@@ -156,7 +156,10 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     mlflow.delete_registered_model_alias(name, "champion")
     done = doctor(zygote, server.url, name)
     assert done.code == 7
-    assert "version 1 was taken out of Production or @champion, or deleted outside" in done.doc["message"]
+    assert (
+        "version 1 was taken out of Production or @champion, or deleted without this tool"
+        in done.doc["message"]
+    )
     assert zygote.run("rollback", "--recorded", *end).code == 0
     assert doctor(zygote, server.url, name).code == 0
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     help="Whether a failed candidate stops the others.",
 )
 @configured(
-    "--timeout", key="train.timeout", metavar="DURATION", help="Longest time for one candidate, e.g. 30m."
+    "--timeout", key="train.timeout", metavar="DURATION", help="Maximum time per candidate, e.g. 30m."
 )
 @click.option(
     "--resume", "mode", flag_value="resume", help="Skip the candidates that this build has trained already."
@@ -117,7 +117,7 @@ def select(to_server: str | None, **options: Any) -> None:
     excludes=("model", "dry_run", "over", "to_server"),
     hint="name models with --models, another server with --tracking-uri",
     is_flag=True,
-    help="Only finish or undo promotions that stopped in the middle.",
+    help="Only finish or undo interrupted promotions.",
 )
 @to_server_option
 @selecting
@@ -156,7 +156,7 @@ def promote(
     excludes=("to",),
     hint="name the version with --to, or leave that to --recorded",
     is_flag=True,
-    help="Return to the version that was promoted last, after a change outside of this tool.",
+    help="Return to the version that was promoted last, after a change made without this tool.",
 )
 @marks
 @dry_run_option

@@ -35,10 +35,11 @@ from jenkins_mlflow.text import printable
 def cli() -> None:
     """Train, select, promote and clean up models in an MLflow registry.
 
-    Settings come from flags, then MLOPS__SECTION__KEY environment variables, then the config file, then defaults.
+    Settings are read from options, then environment variables named MLOPS__SECTION__KEY, then the config file, then
+    the defaults. The first that is set wins.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
     the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
-    or reclaim stopped after its first deletion, 7 production was changed outside of this tool.
+    or reclaim stopped after its first deletion, 7 production was changed without this tool.
     """
 
 
@@ -49,7 +50,7 @@ def cli() -> None:
 @marks
 @common
 def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
-    """Show the registry as a tree: all of it, or each MODEL, a name or a pattern as with --models."""
+    """Show the registry as a tree. MODEL is a name or a pattern, as for --models; without it, every model is shown."""
     from jenkins_mlflow.commands.list import show_registry
 
     session = open_session(options, models=names)
@@ -92,7 +93,11 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
 
 
 @cli.command()
-@click.option("--result", metavar="COMMAND", help="Of this command's JSON document instead.")
+@click.option(
+    "--result",
+    metavar="COMMAND",
+    help="Print the schema of this command's JSON result instead of the config's.",
+)
 def schema(result: str | None) -> None:
     """Print the JSON Schema of the config file, or of a command's result."""
     from jenkins_mlflow.config.schema import json_schema

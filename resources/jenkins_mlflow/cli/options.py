@@ -111,16 +111,15 @@ common = _options(
         help="Registered models that form the group [all].",
     ),
     click.option(
-        "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
+        "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format."
     ),
     click.option("--quiet", is_flag=True, help="Show only errors, notices and questions."),
     click.option(
         "--report",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Folder for logs and notices; if given, also for index.html, COMMAND.json, COMMAND.csv and the gates as "
-        "JUnit "
-        f"[{DEFAULT_REPORT}].",
+        help="Folder for logs and notices. If you set it, index.html, COMMAND.json, COMMAND.csv and a JUnit report of "
+        f"the gates are written there, too [{DEFAULT_REPORT}].",
     ),
 )
 build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
@@ -133,7 +132,10 @@ selecting = _options(
         help="Which values are better.",
     ),
     configured(
-        "--min-improvement", key="select.min_improvement", metavar="X", help="Least gain over the champion."
+        "--min-improvement",
+        key="select.min_improvement",
+        metavar="X",
+        help="Minimum improvement over the champion.",
     ),
     configured(
         "--scope",

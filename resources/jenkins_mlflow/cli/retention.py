@@ -20,10 +20,13 @@ workers = click.option(
     type=click.IntRange(1, 16),
     default=8,
     show_default=True,
-    help="Deletions at once; fewer spare a shared server.",
+    help="Number of parallel deletions; use fewer on a shared server.",
 )
 rate = click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Most deletions a second [any]."
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Maximum deletions per second [no limit].",
 )
 
 
@@ -33,28 +36,35 @@ rate = click.option(
     "--keep-last",
     key="cleanup.keep_last",
     metavar="N",
-    help="Newest versions, not in production, that stay.",
+    help="Number of newest versions to keep, besides those in production.",
 )
 @configured(
-    "--keep-within", key="cleanup.keep_within", metavar="DURATION", help="Younger versions stay, e.g. 7d."
+    "--keep-within",
+    key="cleanup.keep_within",
+    metavar="DURATION",
+    help="Keep versions younger than this, e.g. 7d.",
 )
 @configured("--min-age", key="cleanup.keep_within", metavar="DURATION", help="Former name of --keep-within.")
-@configured("--max-deletions", key="cleanup.max_deletions", metavar="N", help="Most deletions in one run.")
+@configured("--max-deletions", key="cleanup.max_deletions", metavar="N", help="Maximum deletions per run.")
 @click.option(
     "--allow-remove-all",
     is_flag=True,
-    help="Carry out an empty policy, and let the named model lose every version that is not protected.",
+    help="Allow a policy that keeps nothing of --model except protected versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")
 @click.option(
-    "--plan", "write", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan, change nothing."
+    "--plan",
+    "write",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the plan to this file, delete nothing.",
 )
 @click.option(
     "--apply",
     "read",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Carry out this plan as it stands.",
+    help="Apply this plan unchanged, even if the policy has changed since.",
 )
 @click.option(
     "--at",
@@ -65,15 +75,15 @@ rate = click.option(
     "--reclaim",
     key="cleanup.reclaim.mode",
     metavar="none|artifacts|runs",
-    help="At the end, free the files of what was deleted longer ago than cleanup.reclaim.grace.",
+    help="At the end, free the files of versions whose grace period (cleanup.reclaim.grace) is over.",
 )
-@click.option("--no-bytes", is_flag=True, help="Do not count the bytes of what goes.")
+@click.option("--no-bytes", is_flag=True, help="Do not measure the size of the files.")
 @workers
 @rate
 @marks
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--ask", is_flag=True, help="Ask even where standard input is no terminal: the answer may be piped."
+    "--ask", is_flag=True, help="Ask even if standard input is no terminal; the answer may be piped."
 )
 @common
 def cleanup(
@@ -116,7 +126,7 @@ def cleanup(
 @click.command()
 @click.option("--model", help="Registered model; without it, the leases of the group are listed.")
 @click.option("--version", type=click.IntRange(min=1), help="Its version.")
-@click.option("--holder", help="Who runs the version, such as a cluster.")
+@click.option("--holder", help="Who uses the version, such as a cluster.")
 @click.option(
     "--for", "seconds", callback=duration, metavar="DURATION", help="How long from now on, e.g. 30d."
 )
@@ -130,7 +140,7 @@ def lease(
     release: bool,
     **options: Any,
 ) -> None:
-    """Say who runs a version: no cleanup deletes it until the lease ends or is released."""
+    """Lease a version to a holder that uses it. No cleanup deletes it until the lease ends or is released."""
     from jenkins_mlflow.commands import lease as lease_command
 
     session = open_session(options)
@@ -166,7 +176,10 @@ def restore(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Register versions again that a cleanup deleted: with new numbers, and no mark of a living version."""
+    """Restore versions that a cleanup deleted. They get new version numbers.
+
+    A stage or alias that means production, or that another version has now, is not restored.
+    """
     from jenkins_mlflow.commands import restore as restore_command
 
     session = open_session(options)
@@ -180,13 +193,13 @@ def restore(
     "--mode",
     key="cleanup.reclaim.mode",
     metavar="artifacts|runs",
-    help="What goes: the versions' files, or all of their runs.",
+    help="What to delete: the files of the versions, or their whole runs.",
 )
 @configured(
     "--grace",
     key="cleanup.reclaim.grace",
     metavar="DURATION",
-    help="How long a deleted version can be restored.",
+    help="Grace period: how long a deleted version can be restored.",
 )
 @click.option(
     "--orphans",
@@ -214,7 +227,10 @@ def reclaim(
     yes: bool,
     **options: Any,
 ) -> None:
-    """Free the files of versions that a cleanup deleted, if nothing refers to them: for good, after a grace period."""
+    """Permanently delete the files of versions that a cleanup deleted.
+
+    Files are deleted only once the grace period is over, and only if nothing refers to them.
+    """
     from jenkins_mlflow.cleanup.pace import Pace
     from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim as run_reclaim
 

@@ -23,7 +23,7 @@ from jenkins_mlflow.errors import UsageError
     excludes=("since", "at"),
     hint="give --model and --reason",
     is_flag=True,
-    help="Record what was put into production outside of this tool as if it had been promoted.",
+    help="Record what was put into production without this tool as if it had been promoted.",
 )
 @click.option("--reason", metavar="TEXT", help="Why it is adopted.")
 @marks
@@ -57,7 +57,7 @@ def history(
 @click.option(
     "--probe",
     is_flag=True,
-    help="Try it out, too: make a model, change its stage and alias, keep a file; all of it is removed again.",
+    help="Also test write access: create a model, change its stage and alias, store a file, then remove them all.",
 )
 @click.option(
     "--storage",
@@ -79,16 +79,16 @@ def history(
     hint="say --storage, too",
     callback=duration,
     metavar="DURATION",
-    help="Longest time for --storage, e.g. 10m; the next run goes on from there.",
+    help="Time limit for --storage, e.g. 10m. The next run continues where this one stopped.",
 )
 @marks
 @common
 def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, **options: Any) -> None:
-    """Diagnose server, store, rights, locks, models and what was changed outside, and say what to do.
+    """Check server, store, permissions, locks and models, and find drift.
 
-    A problem is exit code 1; production that was changed outside, and nothing else, is 7. Production is compared with
-    what this tool has recorded: it has no record of a model that it never promoted, rolled back or adopted. Without
-    --probe nothing is written.
+    For each problem it says how to fix it. Drift is production that was changed without this tool. Exit code 1 means a
+    problem; 7 means that drift is the only problem. Production is compared with this tool's records, so models that it
+    has never promoted, rolled back or adopted are not compared. Without --probe, nothing is written.
     """
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
     from jenkins_mlflow.commands.doctor_storage import StorageWish

@@ -1,4 +1,4 @@
-"""`history --adopt`: what somebody put into production outside of this tool gets a record."""
+"""`history --adopt`: what somebody put into production without this tool gets a record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from jenkins_mlflow.text import printable
 
 
 def adopt(session: Session, model: str, reason: str) -> HistoryResult:
-    """`history --adopt`: record what somebody put into production outside of this tool as if it had been promoted.
+    """`history --adopt`: record what somebody put into production without this tool as if it had been promoted.
 
     Raises:
         NotFound: there is no such model.

@@ -24,7 +24,7 @@ class Told:
     Attributes:
         items: The times in production, oldest first.
         recorded: What they were told from.
-        drifted: What was changed outside.
+        drifted: What was changed without this tool.
         at: The time that was asked for, in milliseconds; None for all of it.
         now: The store's time, in milliseconds.
         target: What marks production.
@@ -91,7 +91,8 @@ class Told:
 
     def _changed(self) -> list[str]:
         return [
-            f"{drift.model} was changed outside since, see `jenkins-mlflow doctor`" for drift in self.drifted
+            f"{drift.model} has since been changed without this tool, see `jenkins-mlflow doctor`"
+            for drift in self.drifted
         ]
 
 

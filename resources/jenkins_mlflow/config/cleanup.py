@@ -34,12 +34,13 @@ class KeepBest(Section):
 
 
 class KeepRules(Section):
-    """Rules that keep versions; what no rule keeps goes. None of them counts what is in production."""
+    """Rules that keep versions; versions that no rule keeps are deleted. No rule counts a version in production."""
 
     keep_last: int = Field(default=3, ge=0, description="How many of a model's newest versions are kept.")
     keep_best: KeepBest | None = Field(default=None, description="The best versions by a metric are kept.")
     keep_within: Age = lasting(
-        "0s", "Age below which every version is kept, e.g. 7d; such versions use up no count."
+        "0s",
+        "Age below which every version is kept, e.g. 7d; such versions do not count toward the other rules.",
     )
     keep_daily: int = Field(
         default=0,
@@ -64,9 +65,11 @@ class Reclaim(Section):
     shorthand: ClassVar = "mode"
     mode: Literal["none", "artifacts", "runs"] = Field(
         default="none",
-        description="What is freed: nothing; the versions' files; or all of their runs.",
+        description="What is deleted: nothing; the files of the versions; or their whole runs.",
     )
-    grace: Duration = lasting("7d", "How long a deleted version can be restored before its files may go.")
+    grace: Duration = lasting(
+        "7d", "Grace period: how long a deleted version can be restored before its files may be deleted."
+    )
 
 
 class Cleanup(KeepRules):
@@ -88,7 +91,7 @@ class Cleanup(KeepRules):
         description="How many promotions back a rollback may go: those versions are never deleted.",
     )
     max_deletions: int = Field(
-        default=500, ge=1, description="Most versions that one run deletes, oldest first."
+        default=500, ge=1, description="Maximum number of versions that one run deletes, oldest first."
     )
     max_share: int | None = Field(
         default=None,
@@ -96,7 +99,7 @@ class Cleanup(KeepRules):
         le=100,
         description="Percentage of a model's versions; a cleanup that would delete more is refused.",
     )
-    plan_expires: Age = lasting("24h", "Age from which a plan file is not carried out any more.")
+    plan_expires: Age = lasting("24h", "Age at which a plan file expires.")
     reclaim: Reclaim = Field(
         default_factory=Reclaim, description="What becomes of the files of deleted versions."
     )

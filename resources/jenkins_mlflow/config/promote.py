@@ -49,7 +49,7 @@ class SmokeTest(Section):
     min: float | None = Field(default=None, description="Least value that a prediction may have.")
     max: float | None = Field(default=None, description="Greatest value that a prediction may have.")
     timeout: Duration = lasting(
-        "2m", "Longest time for the download of the model, and again for loading and predicting.", gt=0
+        "2m", "Maximum time for the download of the model, and again for loading and predicting.", gt=0
     )
     python: Line = Field(
         default="python3",
@@ -91,7 +91,7 @@ class Check(Section):
         description="Command that is run without a shell: a text or a list of arguments. Its environment says what is "
         "in production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
     )
-    timeout: Duration = lasting("60s", "Longest time that the command may take.", gt=0)
+    timeout: Duration = lasting("60s", "Maximum time that the command may take.", gt=0)
 
 
 class Promote(Section):

@@ -39,13 +39,13 @@ class Ui(Section):
 class Notify(Section):
     """Who is told of what. Addresses with secrets are in JENKINS_MLFLOW_NOTIFY_URLS, never here."""
 
-    on: Events = Field(default=EVENTS, description="Events that people are told of.")
+    on: Events = Field(default=EVENTS, description="Events that send a notification.")
     command: Command | None = Field(
         default=None,
         description="Command that is run for each of these events, without a shell. JENKINS_MLFLOW_EVENT and "
         "JENKINS_MLFLOW_MESSAGE in its environment say what happened.",
     )
-    timeout: Duration = lasting("30s", "Longest time that the command may take.", gt=0)
+    timeout: Duration = lasting("30s", "Maximum time that the command may take.", gt=0)
 
 
 class Config(Section):

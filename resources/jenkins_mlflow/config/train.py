@@ -27,7 +27,7 @@ class Train(Section):
         ),
     )
     max_candidates: int = Field(
-        default=200, ge=1, description="Most candidates that the matrices may expand to."
+        default=200, ge=1, description="Maximum number of candidates that the matrices may expand to."
     )
     command: Command | None = Field(
         default=None,
@@ -41,9 +41,7 @@ class Train(Section):
     jobs: int | None = Field(
         default=None, ge=1, description="How many candidates train at once; by default one for each core."
     )
-    timeout: Duration | None = Field(
-        default=None, gt=0, description="Longest time one candidate may take, e.g. 30m."
-    )
+    timeout: Duration | None = Field(default=None, gt=0, description="Maximum time per candidate, e.g. 30m.")
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="Whether a failed candidate stops the others (stop) or not (continue)."
     )

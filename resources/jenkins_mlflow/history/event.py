@@ -41,7 +41,7 @@ class Event:
     Attributes:
         id: Tells it from every other one.
         work: What changed it. ``check``: a promotion was taken back; ``recovery``: a later command finished or undid
-            what was half done; ``adoption``: somebody accepted what was changed outside of this tool.
+            what was half done; ``adoption``: somebody accepted what was changed without this tool.
         model: The model that it is about.
         version: The version that it put into production; None if it left nothing there.
         time: When, in milliseconds of the store's clock.

@@ -64,7 +64,7 @@ class Drift:
             text = f"{_numbers(added)} was put into {mark}"
         else:
             text = f"{_numbers(lost)} was taken out of {mark}, or deleted"
-        return printable(f"{self.model}: {text} outside of this tool, some time after {since}; {recorded}")
+        return printable(f"{self.model}: {text} without this tool, some time after {since}; {recorded}")
 
     def fixes(self) -> tuple[str, ...]:
         """The commands that settle it: back to what is recorded, or accept what is there."""

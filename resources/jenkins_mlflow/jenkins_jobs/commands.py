@@ -34,7 +34,7 @@ _DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 
 @click.group()
 def jobs() -> None:
-    """Create, run and watch the Jenkins jobs that jobs.yaml describes, by python-jenkins.
+    """Create, run and watch the Jenkins jobs defined in jobs.yaml.
 
     The account comes from JENKINS_USER and JENKINS_TOKEN (an API token), or from ~/.netrc with --netrc; a CA of your
     own from REQUESTS_CA_BUNDLE. JOB is a job of jobs.yaml, or any job by its full name, such as mlops/nightly.
@@ -45,7 +45,12 @@ def jobs() -> None:
 @file_option
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--adopt", multiple=True, metavar="JOB", help="Take over this job, which somebody else made.")
+@click.option(
+    "--adopt",
+    multiple=True,
+    metavar="JOB",
+    help="Manage this existing job, which was not created by this tool.",
+)
 @url_option
 @netrc_option
 @output_option

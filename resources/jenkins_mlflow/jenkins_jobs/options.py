@@ -25,13 +25,13 @@ netrc_option = click.option(
     "--netrc", is_flag=True, help="User and token from ~/.netrc instead of the environment."
 )
 output_option = click.option(
-    "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Form of the result."
+    "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format."
 )
 quiet_option = click.option(
     "--quiet", is_flag=True, help="Say nothing but errors, differences and questions."
 )
 timeout_option = click.option(
-    "--timeout", metavar="DURATION", help="Longest time to watch, e.g. 30m; the build goes on."
+    "--timeout", metavar="DURATION", help="Maximum time to watch, e.g. 30m; the build goes on."
 )
 
 

@@ -23,7 +23,7 @@ class Finding(Part):
     fix: str = ""
     """What to do, often a command to copy; empty if all is well."""
     drift: bool = False
-    """Whether it says that production was changed outside of this tool."""
+    """Whether it says that production was changed without this tool."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,9 @@ class DoctorResult(RegistryResult):
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "fine": Meaning((errors.DONE,), "there is no problem"),
-        "drift": Meaning((errors.DRIFT,), "production was changed outside, and nothing else is wrong"),
+        "drift": Meaning(
+            (errors.DRIFT,), "production was changed without this tool, and nothing else is wrong"
+        ),
         "problems": Meaning((errors.FAILED,), "there is at least one; `findings` says what to do"),
     }
     in_table: ClassVar[bool] = True

@@ -79,7 +79,7 @@ class HistoryResult(RegistryResult):
     from_tags: int = 0
     """How many changes are known from the tags of versions alone."""
     drift: tuple[DriftPart, ...] = ()
-    """What was changed outside since the record."""
+    """What was changed without this tool since the record."""
     production: tuple[Place, ...] = ()
     """After `--adopt`: what is in production."""
 

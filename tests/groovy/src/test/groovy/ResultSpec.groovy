@@ -45,7 +45,7 @@ class ResultSpec extends LibrarySpec {
 
     def "production that was changed outside: unstable, and the build goes on"() {
         when:
-        def message = '1 problem found: m: version 1 was put into Production outside of this tool'
+        def message = '1 problem found: m: version 1 was put into Production without this tool'
         def build = buildAnswering(doctor: [status: 'drift', exit_code: 7, message: message]).run('''
             node { echo("then: ${mlflowDoctor(models: 'm').status}") }
         ''')
