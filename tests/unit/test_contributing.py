@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -24,3 +25,15 @@ def test_every_target_for_people_is_in_the_table() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     elsewhere = {"help", "setup", "clean", "jenkins-up", "jenkins-down"}
     assert set(re.findall(r"^\| `make ([a-z-]+)`", TEXT, re.MULTILINE)) == targets - elsewhere | {"setup-dev"}
+
+
+def test_each_folder_of_tests_is_run_by_one_target() -> None:
+    targets = ("test-python", "test-promises", "test-matrix", "test-acceptance")
+    shown = subprocess.run(
+        ["make", "--dry-run", *targets], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    run = [word for line in shown.stdout.splitlines() if " -m pytest " in line for word in line.split()]
+    assert "--ignore" not in shown.stdout, "pytest ignores no folder that its settings name"
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("tests/*/test_*.py")}
+    assert len(folders) == 8
+    assert sorted(word for word in run if word.startswith("tests/")) == sorted(folders)
