@@ -213,7 +213,7 @@ def test_a_flag_that_cannot_be_raised_is_an_error(
 
 def contend(uri: str, inside: Path, together: object, number: int) -> None:
     # A file store answers "not found" to a search while another process takes its flag down, the more the busier it is.
-    patient = RetryPolicy(attempts=20, max_wait=0.2, deadline=60)
+    patient = RetryPolicy(attempts=300, max_wait=0.2, deadline=60)
     registry = Registry(connect(uri), patient)
     together.wait()  # type: ignore[attr-defined]
     with Lock(registry, ME, wait=60, retry=patient):
