@@ -3,10 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from jenkins_mlflow.promotion.intent import is_unfinished
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version, last_recorded
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version, last_recorded
 from jenkins_mlflow.text import argument
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Versions of one model that are in production at once.
+
+    Attributes:
+        kind: What contradicts what.
+        message: The same in a sentence.
+        versions: They.
+    """
+
+    kind: Literal["two in production", "stage and alias differ"]
+    message: str
+    versions: Sequence[Version]
+
+
+def conflict(model: Model, target: Target) -> Conflict | None:
+    """More than one version in the stage, or one there and another with the alias."""
+    serving = model.staged(target.stage)
+    if len(serving) > 1:
+        numbers = " and ".join(str(version.number) for version in reversed(serving))
+        message = f"{model.name} has {len(serving)} versions in {target.stage}: {numbers}"
+        return Conflict("two in production", message, serving)
+    differ = model.disagreement(target)
+    if differ is None:
+        return None
+    staged, holder = differ
+    message = (
+        f"{model.name}: version {staged.number} is in {target.stage}, but alias {target.alias} is on version "
+        f"{holder.number}"
+    )
+    return Conflict("stage and alias differ", message, differ)
 
 
 def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
@@ -18,18 +53,9 @@ def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
     for model in snapshot.models:
         if is_unfinished(model) or not model.production(target):
             continue
-        serving = model.staged(target.stage)
-        if len(serving) > 1:
-            numbers = " and ".join(str(version.number) for version in reversed(serving))
-            told.append(
-                f"{model.name} has {len(serving)} versions in {target.stage}: {numbers}; keep one: {keep_one(serving)}"
-            )
-        elif differ := model.disagreement(target):
-            staged, holder = differ
-            told.append(
-                f"{model.name}: version {staged.number} is in {target.stage}, but alias {target.alias} "
-                f"is on version {holder.number}; settle it: {keep_one(differ)}"
-            )
+        if found := conflict(model, target):
+            settle = "keep one" if found.kind == "two in production" else "settle it"
+            told.append(f"{found.message}; {settle}: {keep_one(found.versions)}")
     return told
 
 

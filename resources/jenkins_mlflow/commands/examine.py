@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from jenkins_mlflow.commands.conflicts import champions, keep_one
+from jenkins_mlflow.commands.conflicts import champions, conflict, keep_one
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
@@ -40,7 +40,8 @@ def _of(model: Model, target: Target, *, drifted: bool) -> list[Finding]:
     """What is found in one model; what only should be better is not said beside what is wrong."""
     found = list(_intent(model))
     if not is_unfinished(model):
-        found += [] if drifted else _contradictions(model, target)
+        if not drifted and (two := conflict(model, target)):
+            found.append(Finding(two.kind, "problem", two.message, keep_one(two.versions)))
         found += _records(model, target)
     return [
         *found,
@@ -62,30 +63,6 @@ def _intent(model: Model) -> Iterator[Finding]:
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
         yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
-
-
-def _contradictions(model: Model, target: Target) -> Iterator[Finding]:
-    """More than one version in production: by stage, or one by stage and another by alias."""
-    stage = target.stage
-    serving = model.staged(stage)
-    if len(serving) > 1:
-        numbers = " and ".join(str(version.number) for version in reversed(serving))
-        yield Finding(
-            "two in production",
-            "problem",
-            f"{model.name} has {len(serving)} versions in {stage}: {numbers}",
-            keep_one(serving),
-        )
-    differ = model.disagreement(target)
-    if differ and len(serving) == 1:
-        staged, holder = differ
-        yield Finding(
-            "stage and alias differ",
-            "problem",
-            f"{model.name}: version {staged.number} is in {stage}, but alias {target.alias} is on version "
-            f"{holder.number}",
-            keep_one(differ),
-        )
 
 
 def _records(model: Model, target: Target) -> Iterator[Finding]:
