@@ -68,7 +68,6 @@ def make_server(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, shared_servers: SharedServers
 ) -> Iterator[MakeServer]:
     """Starts real MLflow servers, see MakeServer; all end with the session."""
-    shared = shared_servers
     with contextlib.ExitStack() as stack:
 
         def make(
@@ -79,8 +78,8 @@ def make_server(
             workers: int = 1,
         ) -> Server:
             key = (version, store, artifacts, workers)
-            if key in shared:
-                return shared[key]
+            if key in shared_servers:
+                return shared_servers[key]
             server = start_server(
                 tmp_path_factory.mktemp(f"mlflow-{version}-{store}"),
                 version=version,
@@ -92,7 +91,7 @@ def make_server(
             stack.callback(server.stop)
             if version == OWN_VERSION:  # where its files lie must not depend on which test comes first
                 seed(server.store_uri, {})
-            shared[key] = server
+            shared_servers[key] = server
             return server
 
         yield make

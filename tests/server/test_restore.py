@@ -64,6 +64,12 @@ def test_what_comes_back_keeps_its_order_and_is_not_the_newest(
     assert [(item["version"], item["number"]) for item in back] == [(1, 4), (2, 5)]
     done = run_cli("promote", "--dry-run", *end)
     assert (done.code, done.doc["version"]) == (0, 3)
+    assert run_cli("cleanup", "--keep-last=1", "--yes", *end).doc["status"] == "deleted"
+    assert left(server, name) == [3]
+    assert run_cli("restore", "--version=5", *end).doc["message"] == "restored 1 version"
+    assert run_cli("promote", "--dry-run", *end).doc["version"] == 3, "restored twice, it is as old as ever"
+    again = run_cli("restore", "--version=5", *end)
+    assert again.doc["message"] == "restored 0 versions; 1 restored already"
 
 
 def test_a_deleted_model_comes_back_with_its_versions(

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jenkins_mlflow.cleanup.claims import logged_model_of, run_path_of
-from jenkins_mlflow.cleanup.restore import origin
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
 from jenkins_mlflow.registry.snapshot import Version
@@ -84,7 +83,7 @@ def is_back(entry: Entry, living: Collection[tuple[object, ...]]) -> bool:
         living: See ``living_keys``.
     """
     version = entry.version
-    return version.identity in living or (version.model, origin(version)) in living
+    return version.identity in living or (version.model, version.origin) in living
 
 
 def living_keys(versions: Sequence[Version]) -> set[tuple[object, ...]]:

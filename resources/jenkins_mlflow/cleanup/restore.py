@@ -36,11 +36,6 @@ class Restored:
     note: str = ""
 
 
-def origin(version: Version) -> str:
-    """What a restored version says of the one that was deleted: its number and creation time."""
-    return f"{version.number}@{version.created}"
-
-
 def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     """What a restore would do with each entry. Pure."""
     numbers = {(version.number, version.created): version.number for version in live.versions}
@@ -54,8 +49,8 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
         version = entry.version
         if (version.number, version.created) in numbers:
             found.append(Restored(entry, "still there", version.number))
-        elif origin(version) in restored:
-            found.append(Restored(entry, "restored already", restored[origin(version)]))
+        elif version.origin in restored:
+            found.append(Restored(entry, "restored already", restored[version.origin]))
         elif entry.reclaimed:
             found.append(Restored(entry, "cannot come back", note=_what_became(entry.reclaimed)))
         else:
@@ -80,7 +75,7 @@ def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
         (again,) = plan_restore([planned.entry], registry.model(old.model))
         if again.number is not None:
             return again.number
-        return registry.register_version(old, {**old.tags, RESTORED_FROM: origin(old)})
+        return registry.register_version(old, {**old.tags, RESTORED_FROM: old.origin})
 
     try:
         number = registry.retrying(f"registering {old.label} again", register)

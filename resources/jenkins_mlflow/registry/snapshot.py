@@ -99,6 +99,11 @@ class Version:
         return (self.model, self.number, self.created)
 
     @property
+    def origin(self) -> str:
+        """How a version that restores this one names it in a tag: its number, and when it was registered first."""
+        return f"{self.number}@{self.first_created}"
+
+    @property
     def first_created(self) -> int:
         """When it was registered first, in milliseconds: a restored version says so of the one that was deleted."""
         _, _, first = self.tags.get(RESTORED_FROM, "").partition("@")
