@@ -72,7 +72,8 @@ def server_with(
     with engine.begin() as connection:
         for model in range(models):
             _insert_model(connection, f"model-{model:04}", versions, int(experiment))
-        if postgres:  # it does so by itself within minutes; until then it plans some queries as if tables were empty
+        if postgres:
+            # It does so by itself within minutes; until then it plans some queries as if its tables were empty.
             connection.execute(text("ANALYZE"))
     engine.dispose()
     return start_server(folder, workers=workers, store=store, database=uri if postgres else "")
