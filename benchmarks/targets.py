@@ -38,9 +38,9 @@ AGENT = ROOT / "resources" / "jenkins_mlflow" / "agent"
 MODELS, VERSIONS, WORKERS = 300, 20, 2
 OURS = [sys.executable, "-m", "jenkins_mlflow"]
 BARE = [sys.executable, "-c"]
-DELETED, DELETERS = 400, 8
+DELETED, DELETERS = 1600, 8
 Serve = Callable[[Path, int, int], AbstractContextManager[str]]
-PARTS = ("start", "request", "read", "promote", "exclusive", "delete", "large")
+PARTS = ("start", "request", "read", "promote", "exclusive", "delete", "large", "large-delete")
 BARE_DELETE = """
 import sys, requests
 from concurrent.futures import ThreadPoolExecutor
@@ -141,10 +141,9 @@ def compared(what: str, ours: Cost, bare: Cost, target: str, counted: str = "") 
     return Row(what, now, f"{bare.seconds:.2f} s, {bare.cpu:.2f} CPU, {bare.mb:.0f} MB", ratio, target)
 
 
-def reading(url: str, folder: Path, rounds: int, *, large: int = 0) -> list[Row]:
+def reading(url: str, folder: Path, rounds: int, *, large: int = 0) -> Iterator[Row]:
     """`list`, `select` and `cleanup --dry-run` beside a script that fetches and decodes the same pages."""
     bare = [*BARE, BARE_READ.format(url=url, runs=True)]
-    rows = []
     names = {"list": ["list"], "cleanup --dry-run": ["cleanup", "--dry-run"]}
     if not large:
         names |= {
@@ -164,8 +163,7 @@ def reading(url: str, folder: Path, rounds: int, *, large: int = 0) -> list[Row]
             )
             label = f"`{name}`" + (f" of {large:,} versions, {form}" if large else "")
             target = "1.3 wall, 200 MB" if large else "1.3 wall"
-            rows.append(compared(label, ours, theirs, target, f", {count} requests"))
-    return rows
+            yield compared(label, ours, theirs, target, f", {count} requests")
 
 
 def promoting(url: str, folder: Path, rounds: int) -> Row:
@@ -287,33 +285,44 @@ def cold_agent(folder: Path, rounds: int) -> Row:
     )
 
 
-def deleting(folder: Path, workers: Sequence[int], serve: Serve) -> Iterator[Row]:
-    """A cleanup of many versions beside as many threads that delete as many and look at nothing, process and all."""
-    third = DELETED // 40
+def deleting(
+    server: str, folder: Path, workers: Sequence[int], versions: int, names: Iterator[str], *, large: int = 0
+) -> Iterator[Row]:
+    """A cleanup of many versions beside as many threads that delete as many and look at nothing, process and all.
 
-    def clean_up(url: str, chosen: Sequence[str], count: int) -> Cost:
-        argv = [*OURS, "cleanup", "--yes", "--keep-last=1", f"--workers={count}", "--tracking-uri", url]
-        return run([*argv, *(f"--models={name}" for name in chosen)], folder)
+    Args:
+        server: Where they are.
+        folder: For the processes.
+        workers: Deletions at once, for each row.
+        versions: How many each model has; the 40 oldest go.
+        names: Models that nothing was deleted from, for all rows.
+        large: How many versions the registry has, if that is the point.
+    """
 
-    names = (f"model-{number:04}" for number in itertools.count())
-    with serve(folder / "deletions", 3 * third * len(workers), 42) as server:
-        for count in workers:
-            first, second, third_part = (list(itertools.islice(names, third)) for _ in range(3))
-            pairs = [(name, number) for name in first for number in range(1, 41)]
-            bare = run([*BARE, BARE_DELETE.format(url=server, pairs=pairs, workers=count)], folder)
-            ours = clean_up(server, second, count)
-            with CountingProxy(server) as proxy:
-                clean_up(proxy.url, third_part, count)
-                sent = proxy.requests
-            deleted = sum(request.endpoint == "model-versions/delete" for request in sent)
-            assert deleted == DELETED, f"{deleted} versions were deleted"
-            yield Row(
-                f"deletions, {plural(count, 'worker')}, {DELETED} versions, whole process",
-                f"{DELETED / ours.seconds:.0f} a second, {len(sent) / DELETED:.2f} requests each, {ours.cpu:.2f} CPU",
-                f"{DELETED / bare.seconds:.0f} a second, {bare.cpu:.2f} CPU",
-                f"{bare.seconds / ours.seconds:.2f} of it",
-                "0.8 of it" if count == DELETERS else "",
-            )
+    def clean_up(url: str, chosen: Sequence[str], count: int, *how: str) -> Cost:
+        argv = [*OURS, "cleanup", *how, f"--keep-last={versions - 41}", f"--workers={count}"]
+        return run([*argv, "--tracking-uri", url, *(f"--models={name}" for name in chosen)], folder)
+
+    for count in workers:
+        first, second, third = (list(itertools.islice(names, DELETED // 40)) for _ in range(3))
+        pairs = [(name, number) for name in first for number in range(1, 41)]
+        bare = run([*BARE, BARE_DELETE.format(url=server, pairs=pairs, workers=count)], folder)
+        plan = clean_up(server, second, count, "--dry-run", "--no-bytes").seconds
+        ours = clean_up(server, second, count, "--yes")
+        with CountingProxy(server) as proxy:
+            clean_up(proxy.url, third, count, "--yes")
+            sent = proxy.requests
+        deleted = sum(request.endpoint == "model-versions/delete" for request in sent)
+        assert deleted == DELETED, f"{deleted} versions were deleted"
+        among = f" of {large:,}" if large else ""
+        yield Row(
+            f"deletions, {plural(count, 'worker')}, {DELETED} versions{among}, whole process",
+            f"{DELETED / ours.seconds:.0f} a second, {len(sent) / DELETED:.2f} requests each, "
+            f"{ours.cpu:.2f} CPU; the plan alone {plan:.1f} s",
+            f"{DELETED / bare.seconds:.0f} a second, {bare.cpu:.2f} CPU",
+            f"{bare.seconds / ours.seconds:.2f} of it, {bare.seconds / (ours.seconds - plan):.2f} without the plan",
+            "0.8 of it" if count == DELETERS else "",
+        )
 
 
 def main() -> None:
@@ -386,10 +395,18 @@ def measured(
             if "exclusive" in parts:
                 yield exclusive(url, folder, serve)
     if "delete" in parts:
-        yield from deleting(folder, workers, serve)
-    if large and "large" in parts:
+        with serve(folder / "deletions", 3 * DELETED // 40 * len(workers), 42) as url:
+            yield from deleting(url, folder, workers, 42, model_names())
+    if large and {"large", "large-delete"} & set(parts):
         with serve(folder / "large", large // 100, 100) as url:
-            yield from reading(url, folder, 1, large=large)
+            if "large" in parts:
+                yield from reading(url, folder, 1, large=large)
+            yield from deleting(url, folder, workers, 100, model_names(), large=large)
+
+
+def model_names() -> Iterator[str]:
+    """The names of a benchmark server's models."""
+    return (f"model-{number:04}" for number in itertools.count())
 
 
 @contextlib.contextmanager

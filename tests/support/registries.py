@@ -61,6 +61,7 @@ class Memory:
     """As much of a registry and its journal as a cleanup asks for."""
 
     def __init__(self, group: Snapshot) -> None:
+        self.models = group.models
         self.versions = {(version.model, version.number): version for version in group.versions()}
         self.written: set[Key] = set()
         self.deleted_unwritten: list[Key] = []
@@ -73,13 +74,13 @@ class Memory:
         return call()
 
     def versions_with_tag(self, key: str) -> list[Version]:
-        return [version for version in self.versions.values() if key in version.tags]
+        return [replace(version, aliases=()) for version in self.versions.values() if key in version.tags]
 
     def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
-        return {}
+        return {model.name: dict(model.tags) for model in self.models if key in model.tags}
 
     def counts_intent(self, name: str, tags: Mapping[str, str]) -> bool:
-        return True
+        return next(model.signed for model in self.models if model.name == name)
 
     def version(self, name: str, number: int) -> Version:
         try:

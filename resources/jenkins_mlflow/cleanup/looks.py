@@ -1,7 +1,7 @@
 """Looks at versions that are about to be deleted: several together, and none older than a moment.
 
-As many versions as are deleted while a look lasts are read in its two requests. One deletion takes the next look when
-the present one is half as old as it may get; the others go on with the present one.
+As many versions as are deleted while a look lasts are read in its two requests, side by side. One deletion takes the
+next look when the present one is half as old as it may get; the others go on with the present one.
 """
 
 from __future__ import annotations

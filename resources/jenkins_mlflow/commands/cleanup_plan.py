@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
+from jenkins_mlflow.cleanup.promotions import whole_world
+from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
@@ -100,7 +102,8 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
         with_runs=RunsOf.every_version(),
     )
-    world = snapshot if "*" in patterns else registry.snapshot(["*"])
+    protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
+    world = snapshot if "*" in patterns else whole_world(registry, snapshot, protection)
 
     def planned(rules: Cleanup) -> CleanupPlan:
         return plan_cleanup(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -114,7 +115,7 @@ class Reader(Asker):
         return self.vouched(self._read(f"{name} version {number}", lambda: self._door.version(name, number)))
 
     def versions_between(self, name: str, first: int, last: int) -> list[Version]:
-        """Those of a model's versions whose numbers lie in a range, with their aliases: 2 requests.
+        """Those of a model's versions whose numbers lie in a range, with their aliases: 2 requests, side by side.
 
         A version that is not among them may be there all the same: a server leaves out what it does not show.
         """
@@ -122,8 +123,11 @@ class Reader(Asker):
         if not named:
             return []
         ends = f"version_number >= {first} AND version_number <= {last}"
-        found = list(self._versions(f"name = {named} AND {ends}"))
-        model = self._read(f"model {name}", lambda: self._door.model(name))
+        condition = f"name = {named} AND {ends}"
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            asked = beside.submit(lambda: list(self._versions(condition)))
+            model = self._read(f"model {name}", lambda: self._door.model(name))
+            found = asked.result()
         return list(self._model(model, [version for version in found if version.model == name]).versions)
 
     def versions_with_tag(self, key: str) -> list[Version]:
