@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jenkins_mlflow import processes
-from jenkins_mlflow.running import signal_name
+from jenkins_mlflow.signals import signal_name
 from jenkins_mlflow.text import one_line
 
 _GRACE_SECONDS = 1.0

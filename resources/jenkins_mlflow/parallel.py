@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
+from jenkins_mlflow.signals import interrupted_by, noting_signals
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,14 +27,15 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], *, workers: int = W
         workers: How many at a time.
 
     Raises:
-        BaseException: the first error of a call, or the signal's.
+        BaseException: the first error of a call.
+        Interrupted: a signal came.
     """
     if workers == 1 or len(items) < 2:
         return [call(item) for item in items]
-    stop = threading.Event()
+    stop, signals = threading.Event(), list[int]()
 
     def one(item: T) -> R:
-        if stop.is_set():
+        if stop.is_set() or signals:
             raise CancelledError
         try:
             return call(item)
@@ -41,13 +43,10 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], *, workers: int = W
             stop.set()
             raise
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with noting_signals(signals), ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(one, item) for item in items]
-        try:
-            wait(futures)
-        except BaseException:  # a signal
-            stop.set()
-            raise
+    if signals:
+        raise interrupted_by(signals[0])
     failures = [error for future in futures if (error := future.exception())]
     for failure in (*(error for error in failures if not isinstance(error, CancelledError)), *failures):
         raise failure
@@ -76,11 +75,11 @@ def until_stopped(
     Returns:
         What stopped it: a signal, else the first error, else None. Calls that had begun came to their end.
     """
-    stop = threading.Event()
+    stop, signals = threading.Event(), list[int]()
     first_error: list[JenkinsMlflowError] = []
 
     def work(item: T) -> T:
-        if stop.is_set():
+        if stop.is_set() or signals:
             return unreached(item)
         try:
             return call(item)
@@ -89,16 +88,7 @@ def until_stopped(
             first_error.append(error)
             return failed(item, error)
 
-    pool = ThreadPoolExecutor(max_workers=workers)
-    waiting: set[Future[T]] = {pool.submit(work, item) for item in items}
-    interrupted: Interrupted | None = None
-    while waiting:
-        try:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                ended(future.result())
-        except Interrupted as signal:
-            stop.set()
-            interrupted = signal
-    pool.shutdown()
-    return interrupted or next(iter(first_error), None)
+    with noting_signals(signals), ThreadPoolExecutor(max_workers=workers) as pool:
+        for future in as_completed([pool.submit(work, item) for item in items]):
+            ended(future.result())
+    return interrupted_by(signals[0]) if signals else next(iter(first_error), None)

@@ -10,17 +10,16 @@ import re
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted
-from jenkins_mlflow.running import Log, Running, cannot_start, signal_name
+from jenkins_mlflow.running import Log, Running, cannot_start
+from jenkins_mlflow.signals import interrupted_by, noting_signals, signal_name
 from jenkins_mlflow.text import printable, redact
 
 Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
@@ -29,7 +28,6 @@ GRACE_SECONDS = 10.0
 _TICK_SECONDS = 0.1
 _DRAIN_SECONDS = 1.0
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Processes:
         Returns:
             How each command ended, in the given order; those never started are ``cancelled``.
         """
-        with selectors.DefaultSelector() as selector, _noting_signals(self._signals):
+        with selectors.DefaultSelector() as selector, noting_signals(self._signals):
             try:
                 while self._waiting or self._running:
                     self._react_to_signals()
@@ -127,7 +125,7 @@ class Processes:
             except (KeyboardInterrupt, Interrupted) as stop:
                 # Only when somebody else's handler raises, e.g. with signals left alone in a thread.
                 number = stop.exit_code - 128 if isinstance(stop, Interrupted) else int(signal.SIGINT)
-                self.interrupted = _interrupted(number)
+                self.interrupted = interrupted_by(number)
             finally:
                 self._abandon()
         return tuple(self._ended[name] for name in self._order)
@@ -260,7 +258,7 @@ class Processes:
 
     def _react_to_signals(self) -> None:
         if self._signals and self.interrupted is None:
-            self.interrupted = _interrupted(self._signals[0])
+            self.interrupted = interrupted_by(self._signals[0])
             self._cancel()
         if len(self._signals) > 1:
             for process in self._running:
@@ -280,24 +278,3 @@ class Processes:
                 process.kill()
                 code = process.popen.wait()
             self._finish(process, code)
-
-
-@contextmanager
-def _noting_signals(into: list[int]) -> Iterator[None]:
-    """Note stopping signals instead of raising; ignored ones (nohup) stay ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _STOPPING_SIGNALS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda got, frame: into.append(got))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def _interrupted(number: int) -> Interrupted:
-    return Interrupted(f"stopped by {signal_name(number)}", signal_number=number)

@@ -131,14 +131,6 @@ class Running:
                     yield pid
 
 
-def signal_name(number: int) -> str:
-    """`SIGTERM`; for a signal without a name (the real-time ones) `signal 35`."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def cannot_start(program: str, error: OSError | ValueError) -> str:
     """Why a program cannot be started."""
     if isinstance(error, FileNotFoundError):

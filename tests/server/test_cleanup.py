@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.errors import Interrupted, LockLost, RegistryError, UsageError
+from jenkins_mlflow.errors import LockLost, RegistryError, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -193,7 +194,7 @@ def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
 
     def interrupt() -> None:
         if next(calls) == 2:
-            raise Interrupted("interrupted by SIGINT", signal_number=2)
+            signal.raise_signal(signal.SIGINT)
 
     result = apply_cleanup(
         registry, planned(registry, name, keep_last=0), locks(registry), progress=interrupt, workers=2

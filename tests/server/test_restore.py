@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
 
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.restore import plan_restore, restore
-from jenkins_mlflow.errors import Interrupted
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.journal import Journal
@@ -129,7 +129,7 @@ def test_nothing_is_deleted_that_is_not_in_the_journal(
     assert (result.status, left(server, name), entries(server, name)) == ("stopped", [2, 1], [])
 
     def interrupt() -> None:
-        raise Interrupted("interrupted", signal_number=15)
+        signal.raise_signal(signal.SIGTERM)
 
     apply_cleanup(registry, plan, locks(registry), progress=interrupt, workers=1)
     alive = left(server, name)

@@ -26,6 +26,7 @@ from jenkins_mlflow.cli.options import common, configured, marks
 from jenkins_mlflow.cli.retention import cleanup, lease, reclaim, restore
 from jenkins_mlflow.cli.steering import doctor, history
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
+from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.terminal import Terminal, prepare_streams
 from jenkins_mlflow.text import printable
 
@@ -124,7 +125,7 @@ def _stop_on_signals() -> None:
     """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}", signal_number=number)
+        raise interrupted_by(number)
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)

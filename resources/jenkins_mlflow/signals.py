@@ -1,0 +1,48 @@
+"""Signals that stop the work: what they are called, and putting them off until a piece of work has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+from jenkins_mlflow.errors import Interrupted
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextlib.contextmanager
+def noting_signals(into: list[int]) -> Iterator[None]:
+    """Note stopping signals instead of raising, so that nothing is cut off between two lines of Python.
+
+    Ignored signals (nohup) stay ignored. Outside of the main thread, which gets all signals, nothing is changed.
+
+    Args:
+        into: Gets the numbers of the signals that come.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda got, frame: into.append(got))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def interrupted_by(number: int) -> Interrupted:
+    """The error that says which signal stopped the work."""
+    return Interrupted(f"interrupted by {signal_name(number)}", signal_number=number)
+
+
+def signal_name(number: int) -> str:
+    """`SIGTERM`; for a signal without a name (the real-time ones) `signal 35`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
