@@ -130,7 +130,7 @@ class Build {
         if (!globals.containsKey(name)) {
             File jenkins = new File("src/test/resources/harness/${name}.groovy")
             File file = jenkins.file ? jenkins : new File(CHECKOUT, "vars/${name}.groovy")
-            globals[name] = file.file ? program.load(file.getText('UTF-8'), file.name) : null
+            globals[name] = file.file ? program.load(file) : null
         }
         return globals[name]
     }

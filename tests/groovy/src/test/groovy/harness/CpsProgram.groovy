@@ -19,8 +19,11 @@ import org.jenkinsci.plugins.workflow.libs.Library
 class CpsProgram {
 
     private static final List<Class> CATEGORIES = Continuable.categories + [SerializableIterators]
+    /** Each library compiled once for all builds of a test run; Jenkins compiles it for each, to the same classes. */
+    private static final Map<File, GroovyClassLoader> LIBRARIES = [:]
 
     final GroovyClassLoader classes
+    private final GroovyClassLoader library
     final List<String> mismatches = []
     private final Closure perform
 
@@ -29,12 +32,8 @@ class CpsProgram {
      * @param perform what a step does: takes a StepCall, returns its value
      */
     CpsProgram(File library, Closure perform) {
-        CpsTransformer transformer = new CpsTransformer()
-        transformer.configuration = new TransformerConfiguration()
-        CompilerConfiguration compiler = new CompilerConfiguration(scriptBaseClass: PipelineScript.name, sourceEncoding: 'UTF-8')
-        compiler.addCompilationCustomizers(new ImportCustomizer().addImports(Library.name), transformer)
-        classes = new GroovyClassLoader(CpsProgram.classLoader, compiler)
-        classes.addURL(new File(library, 'src').toURI().toURL())
+        this.library = LIBRARIES.computeIfAbsent(library) { File root -> libraryLoader(root) }
+        classes = new GroovyClassLoader(this.library, compiler())
         this.perform = perform
     }
 
@@ -44,7 +43,8 @@ class CpsProgram {
             mismatches << "expected to call ${typeName(expected)}.${name} but wound up catching ${typeName(receiver)}.${caught}".toString()
         } as CpsCallableInvocation.MismatchHandler)
         try {
-            Object value = drive(new Continuable(load(text, 'WorkflowScript.groovy')))
+            Class script = classes.parseClass(text, 'WorkflowScript.groovy')
+            Object value = drive(new Continuable(newScript(script)))
             assert !mismatches
             return value
         } finally {
@@ -52,8 +52,9 @@ class CpsProgram {
         }
     }
 
-    Script load(String text, String fileName) {
-        return classes.parseClass(text, fileName).getDeclaredConstructor().newInstance() as Script
+    /** A new object of a step's script. */
+    Script load(File file) {
+        return newScript(library.parseClass(new GroovyCodeSource(file, 'UTF-8')))
     }
 
     /** Runs the closure that was given to a step such as `stage` or `withEnv`. */
@@ -92,6 +93,24 @@ class CpsProgram {
             throw new AssertionError("not serializable at step '${call.name}', ${program.stackTrace.take(2)}: ${e.message}", e)
         }
         new ObjectInputStreamWithLoader(new ByteArrayInputStream(saved.toByteArray()), classes).readObject()
+    }
+
+    private static GroovyClassLoader libraryLoader(File root) {
+        GroovyClassLoader loader = new GroovyClassLoader(CpsProgram.classLoader, compiler())
+        loader.addURL(new File(root, 'src').toURI().toURL())
+        return loader
+    }
+
+    private static CompilerConfiguration compiler() {
+        CpsTransformer transformer = new CpsTransformer()
+        transformer.configuration = new TransformerConfiguration()
+        CompilerConfiguration compiler = new CompilerConfiguration(scriptBaseClass: PipelineScript.name, sourceEncoding: 'UTF-8')
+        compiler.addCompilationCustomizers(new ImportCustomizer().addImports(Library.name), transformer)
+        return compiler
+    }
+
+    private static Script newScript(Class script) {
+        return script.getDeclaredConstructor().newInstance() as Script
     }
 
     private static String typeName(Object value) {
