@@ -60,7 +60,7 @@ FINDINGS = {
         "faults/test_sleepers.py::test_asleep_at_every_request",
     ],
     "9 a holder that slept through its lease": [
-        "server/test_lock_accounts.py::test_a_holder_that_slept_through_its_lease_never_writes_again",
+        "security/test_lock_accounts.py::test_a_holder_that_slept_through_its_lease_never_writes_again",
         "unit/test_under_lock.py::test_each_of_several_tags_asks_again",
         "faults/test_sleepers.py::test_asleep_at_the_stage_or_the_alias",
     ],
@@ -68,11 +68,11 @@ FINDINGS = {
         "unit/test_lock.py::test_who_stays_in_the_way_holds_it_too",
     ],
     "9 dead flags of other accounts are outlived": [
-        "server/test_lock_accounts.py::test_what_another_account_left_is_outlived_without_a_word",
+        "security/test_lock_accounts.py::test_what_another_account_left_is_outlived_without_a_word",
     ],
     "10 agents' clocks": [
-        "server/test_two_hosts.py::test_a_wrong_clock_neither_loses_nor_takes_a_lock",
-        "server/test_two_hosts.py::test_a_clock_eight_days_fast_deletes_nothing_of_today",
+        "faults/test_two_hosts.py::test_a_wrong_clock_neither_loses_nor_takes_a_lock",
+        "faults/test_two_hosts.py::test_a_clock_eight_days_fast_deletes_nothing_of_today",
         "server/test_clock.py::test_a_servers_time_counts_not_the_agents",
         "unit/test_lock.py::test_a_stamp_from_the_future_is_refused",
     ],
