@@ -509,7 +509,7 @@ def test_what_to_correct_is_said(
     """The keys, variables and options; and the page that describes all of them."""
     file.write_text(text)
     error = refused(file, flags, **environ)
-    assert error.next_step == f"correct {places}; docs/configuration.md describes every key"
+    assert error.next_step == f"correct {places}; `jenkins-mlflow schema` describes every key"
 
 
 def test_a_file_that_is_not_there_has_no_place_to_correct(file: Path) -> None:

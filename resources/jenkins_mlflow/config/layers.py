@@ -58,7 +58,7 @@ class Layers:
 
     Attributes:
         source: The file, if there is one.
-        page: The page of the documentation that describes every key.
+        page: What describes every key: a page of the documentation, or a command.
         data: The values.
         origins: Where each came from.
         problems: What is wrong with them.

@@ -34,7 +34,7 @@ def read_layers(
     Args:
         model: What the file may hold.
         source: The file; None if there is none.
-        page: The page of the documentation that describes every key.
+        page: What describes every key: a page of the documentation, or a command.
         environ: The environment; variables that start with ENV_PREFIX count.
 
     Raises:

@@ -24,7 +24,7 @@ from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, WebAddress, lasting
 
 DEFAULT_FILE = "mlops.yaml"
-PAGE = "docs/configuration.md"
+KEYS = "`jenkins-mlflow schema`"
 
 
 class Ui(Section):
@@ -91,7 +91,7 @@ def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
         ConfigError: With one line for each problem.
     """
     source = path if path is not None else Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
-    layers = read_layers(Config, source, PAGE, environ)
+    layers = read_layers(Config, source, KEYS, environ)
     settled = deepcopy(layers.data)
     add_flags(Config, layers, flags)
     config = validate(Config, layers)

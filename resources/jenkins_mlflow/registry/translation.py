@@ -20,9 +20,14 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
     if fault.not_found:
         return not_found(what, uri)
     if fault.status in (401, 403):
+        login = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        known = (
+            "give this account the right to do that, or log in with another one: "
+            if fault.status == 403
+            else ""
+        )
         return RegistryError(
-            f"{what}: {where} refuses access: {fault.summary}",
-            next_step="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+            f"{what}: {where} refuses access: {fault.summary}", next_step=f"{known}set {login}"
         )
     if fault.status in (301, 302, 303, 307, 308):
         return RegistryError(
