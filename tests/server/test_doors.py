@@ -309,6 +309,8 @@ def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch
         for reclaimed in (Reclaimed(1.5, 7, done=False), Reclaimed(2.5, 7, done=True)):
             Journal(one).mark_reclaimed([entry], reclaimed)
             assert replace(entry, reclaimed=reclaimed) in Journal(other).read()
+        Journal(one).mark_reclaimed([entry], Reclaimed(1.5, 7, done=False))  # a request that arrived late
+        assert replace(entry, reclaimed=Reclaimed(2.5, 7, done=True)) in Journal(other).read()
         if doomed == 2:
             Journal(one).withdraw(run, [version])
             assert [each.version.number for each in Journal(other).read("written down")] == [1]

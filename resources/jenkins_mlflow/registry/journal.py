@@ -24,6 +24,7 @@ from jenkins_mlflow.tags import (
     JOURNAL_MODEL,
     JOURNAL_PART,
     JOURNAL_RECLAIMED,
+    JOURNAL_RECLAIMING,
     RECORD_TAG,
     RESTORE,
 )
@@ -129,7 +130,7 @@ class Journal:
                 if f"{JOURNAL_KEPT}{version.number}-{version.created}" in run.tags:
                     continue
                 before = found.get(version.identity)
-                reclaimed = read_reclaimed(run.tags.get(_key(version))) or (before and before.reclaimed)
+                reclaimed = _reclaimed(run.tags, version) or (before and before.reclaimed)
                 build = run.tags.get(JOURNAL_BUILD, "")
                 found[version.identity] = Entry(
                     version, run.started / 1000, build, size, run.run_id, reclaimed or None
@@ -139,12 +140,15 @@ class Journal:
     def mark_reclaimed(self, entries: Collection[Entry], reclaimed: Reclaimed) -> None:
         """Write down what became of the files of deleted versions.
 
+        The beginning and the end have a tag each: a request for the first that arrives late changes nothing.
+
         Raises:
             ConnectionFailed, RegistryError: it could not be written.
         """
         value = json.dumps(vars(reclaimed))
         for entry in entries:
-            self._tag(entry.run_id, _key(entry.version), value)
+            prefix = JOURNAL_RECLAIMED if reclaimed.done else JOURNAL_RECLAIMING
+            self._tag(entry.run_id, prefix + _key(entry.version), value)
 
     def _tag(self, run_id: str, key: str, value: str) -> None:
         door = self.registry.connection.door
@@ -153,5 +157,10 @@ class Journal:
         )
 
 
+def _reclaimed(tags: Mapping[str, str], version: Version) -> Reclaimed | None:
+    ended, begun = (tags.get(prefix + _key(version)) for prefix in (JOURNAL_RECLAIMED, JOURNAL_RECLAIMING))
+    return read_reclaimed(ended) or read_reclaimed(begun)
+
+
 def _key(version: Version) -> str:
-    return f"{JOURNAL_RECLAIMED}{version.number}-{version.created}"
+    return f"{version.number}-{version.created}"
