@@ -10,7 +10,7 @@ import io
 import itertools
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from jenkins_mlflow.results.base import Result, json_pieces
@@ -21,13 +21,14 @@ Row = Sequence[object]
 FORMATS = ("text", "json", "csv", "md")
 
 
-def render(result: Result, form: str, stream: TextIO) -> None:
+def render(result: Result, form: str, stream: TextIO, advice: Callable[[str], str] = str) -> None:
     """Write a command's result.
 
     Args:
         result: What the command came to.
         form: One of FORMATS.
         stream: Where to; for text, its terminal decides where long lines are wrapped.
+        advice: Completes the commands that the text advises.
     """
     if form == "json":
         _write_json(result, stream)
@@ -38,13 +39,13 @@ def render(result: Result, form: str, stream: TextIO) -> None:
     else:
         lines = result.lines()
         if lines is not None:
-            stream.writelines(f"{line}\n" for line in lines)
+            stream.writelines(f"{advice(line)}\n" for line in lines)
         elif result.in_table:
             _write_table(*result.table(), stream)
         if not result.message_was_shown:
-            stream.write(f"{printable(redact(result.message))}\n")
+            stream.write(f"{printable(redact(advice(result.message)))}\n")
         if result.next_step:
-            stream.write(f"next:  {printable(result.next_step)}\n")
+            stream.write(f"next:  {printable(advice(result.next_step))}\n")
 
 
 def _write_json(result: Result, stream: TextIO) -> None:

@@ -79,9 +79,15 @@ class _Messages(io.TextIOBase):
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where messages go. ``quiet`` keeps errors, notices and questions, and drops the rest."""
+    """Where messages go.
+
+    Attributes:
+        quiet: Keep errors, notices and questions, and drop the rest.
+        advice: Completes the commands that messages advise.
+    """
 
     quiet: bool = False
+    advice: Callable[[str], str] = str
 
     def say(self, text: str) -> None:
         """Show a message, unless quiet."""
@@ -95,7 +101,7 @@ class Terminal:
             text: One or more lines.
             color: red, green, yellow or cyan, at a terminal that shows colors.
         """
-        messages, safe = _Messages(), _safe(text)
+        messages, safe = _Messages(), _safe(self.advice(text))
         if color and colored(messages):
             safe = f"\x1b[{_COLORS[color]}m{safe}\x1b[0m"
         messages.write(f"{safe}\n")

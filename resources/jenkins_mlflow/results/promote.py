@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from jenkins_mlflow import errors
 from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
 from jenkins_mlflow.results.select import NOT_SELECTED, SelectResult
-from jenkins_mlflow.text import argument, printable
+from jenkins_mlflow.text import argument, arguments, printable
 
 _CARRIED_OUT: Mapping[str, Meaning] = {
     "already": Meaning((errors.DONE,), "the version is in production already; nothing was written"),
@@ -180,7 +180,7 @@ class PromoteResult(PromotionResult):
                 model, number = self.previous.model, self.previous.version
                 back = f"`jenkins-mlflow rollback --model {argument(model)} --to {number}{self._where}`"
                 return f"{back} returns to {printable(model)} version {number}"
-            return f"`jenkins-mlflow list {argument(self.model)}{self._where}` shows it"
+            return f"`jenkins-mlflow list{self._where} {arguments(self.model)}` shows it"
         if self.notice:
             return "follow the notice above"
         return ""

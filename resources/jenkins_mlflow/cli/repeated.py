@@ -1,0 +1,70 @@
+"""Commands in advice get the options of the command that gives it: pasted, they mean the same server and production."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import click
+
+from jenkins_mlflow.text import argument, redact
+
+OPTIONS = {
+    "config_file": "--config",
+    "tracking_uri": "--tracking-uri",
+    "stage": "--stage",
+    "alias": "--alias",
+}
+"""What decides which production is meant, by the name of its parameter."""
+
+_COMMAND = re.compile(r"`jenkins-mlflow ([a-z]+)\b([^`]*)`")
+
+
+def advice_for(context: click.Context) -> Callable[[str], str]:
+    """What a command does to its messages: see ``with_options``, with the options that the command line has.
+
+    An address with a password is not repeated.
+    """
+    given: dict[str, str] = {}
+    for name, option in OPTIONS.items():
+        value = _text(context.params.get(name))
+        if value and redact(value) == value:
+            given[option] = value
+    group = context.find_root().command
+    accepted: Mapping[str, Collection[str]] = (
+        {name: _options_of(command) for name, command in group.commands.items()}
+        if isinstance(group, click.Group)
+        else {}
+    )
+    return lambda text: with_options(text, given, accepted)
+
+
+def with_options(text: str, given: Mapping[str, str], accepted: Mapping[str, Collection[str]]) -> str:
+    """A message whose commands, in backticks, have the given options. Pure; twice is as good as once.
+
+    Args:
+        text: The message.
+        given: Options and their values.
+        accepted: The options that each command takes.
+    """
+
+    def complete(found: re.Match[str]) -> str:
+        command, rest = found.groups()
+        options, dashes, names = rest.partition(" -- ")
+        more = "".join(
+            f" {option} {argument(value)}"
+            for option, value in given.items()
+            if option in accepted.get(command, ()) and option not in options.split()
+        )
+        return f"`jenkins-mlflow {command}{options}{more}{dashes}{names}`"
+
+    return _COMMAND.sub(complete, text) if given else text
+
+
+def _options_of(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
