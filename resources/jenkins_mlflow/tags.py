@@ -19,6 +19,7 @@ PROMOTED_BY = TAG_PREFIX + "promoted_by"
 APPROVED_BY = TAG_PREFIX + "approved_by"
 BUILD_URL = TAG_PREFIX + "build_url"
 METHOD = TAG_PREFIX + "method"
+TARGET = TAG_PREFIX + "target"  # the stage and the alias that it got: a record counts for these alone
 METRIC = TAG_PREFIX + "metric"
 PREVIOUS_MODEL = TAG_PREFIX + "previous_model"
 PREVIOUS_VERSION = TAG_PREFIX + "previous_version"
@@ -34,7 +35,7 @@ PENDING, PASSED, FAILED = "pending", "passed", "failed"
 # What a signature may be for, see registry/signing.py.
 RECORD_TAGS = frozenset(
     {
-        *(PROMOTED_AT, PROMOTED_BY, APPROVED_BY, BUILD_URL, METHOD, METRIC, CHECK_TAG),
+        *(PROMOTED_AT, PROMOTED_BY, APPROVED_BY, BUILD_URL, METHOD, METRIC, CHECK_TAG, TARGET),
         *(PREVIOUS_MODEL, PREVIOUS_VERSION, BEFORE, ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_FROM),
     }
 )
@@ -69,7 +70,8 @@ UNWRITTEN_TAG = TAG_PREFIX + "unwritten."
 JOURNAL_MODEL = TAG_PREFIX + "journal.model"
 JOURNAL_BUILD = TAG_PREFIX + "journal.build"
 JOURNAL_PART = TAG_PREFIX + "journal.part."
-JOURNAL_RECLAIMED = TAG_PREFIX + "journal.reclaimed."  # one tag for each version, as NUMBER-CREATED
+JOURNAL_RECLAIMING = TAG_PREFIX + "journal.reclaiming."  # one tag for each version, as NUMBER-CREATED
+JOURNAL_RECLAIMED = TAG_PREFIX + "journal.reclaimed."  # the same, when all of its files are gone
 JOURNAL_KEPT = TAG_PREFIX + "journal.kept."  # the same, for one that was not deleted after all
 
 # Of a registered model: a promotion that has begun and not ended; of a lock's flag: who holds it.

@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
 
 Call = tuple[str, str]
 """What a request does, and to which model."""
@@ -142,6 +142,7 @@ class MemoryRegistry(Registry):
         world: What is stored.
         send: Carries each write out, or does not; given what it is and its effect. Replaced to break it.
         look: Told which models are about to be read.
+        target: What marks production, for the records.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class MemoryRegistry(Registry):
         world: World,
         send: Callable[[Call, Callable[[], None]], None] = lambda call, effect: effect(),
         look: Callable[[Sequence[str]], None] = lambda names: None,
+        target: Target | None = None,
     ) -> None:
         self.world = world
         self._send = send
@@ -157,6 +159,7 @@ class MemoryRegistry(Registry):
         connection: Any = SimpleNamespace(uri="http://memory", over_http=True, client=client)
         self.connection = connection
         self._keys = Keys()
+        self.target = target
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool | RunsOf = False) -> Snapshot:
         self._look(patterns)

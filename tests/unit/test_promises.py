@@ -164,7 +164,7 @@ class Trial:
 
     def __post_init__(self) -> None:
         self.world = World(reuse_numbers=self.program.reuse_numbers)
-        self.registry = MemoryRegistry(self.world, self.send, self.look)
+        self.registry = MemoryRegistry(self.world, self.send, self.look, self.target)
         taken = False
         for name, champion in zip((*GROUP, "p"), self.program.champions, strict=True):
             if name == "p" and not self.program.copies:

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.promotion.record import before, is_recorded, is_unsigned, tags_over
 from jenkins_mlflow.registry.signing import VARIABLE, Keys
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BEFORE,
@@ -27,6 +27,7 @@ from jenkins_mlflow.tags import (
 )
 
 NEW, OLD = "n" * 32, "o" * 32
+TARGET = Target("Production", "champion")
 KEYS = Keys((NEW,))
 RECORD = {PROMOTED_AT: "2026", METHOD: "stage", BEFORE: '[["m",1,5]]', CHECK_TAG: PENDING}
 VERSION = Version("m", 2, created=7, run_id="r", tags={"team": "a"})
@@ -46,19 +47,19 @@ def test_a_signed_record_counts() -> None:
     version = signed()
     assert version.record == RECORD
     assert is_recorded(version)
-    assert not is_unsigned(version)
+    assert not is_unsigned(version, TARGET)
     assert before(version) == [("m", 1, 5)]
 
 
 def test_without_a_key_every_record_counts() -> None:
     version = read(replace(VERSION, tags=RECORD), Keys())
-    assert (version.record, is_recorded(version), is_unsigned(version)) == (RECORD, True, False)
+    assert (version.record, is_recorded(version), is_unsigned(version, TARGET)) == (RECORD, True, False)
 
 
 def test_an_unsigned_record_does_not_count() -> None:
     """Nor does what it says was there before become a part of the next record."""
     version = read(replace(VERSION, tags=RECORD))
-    assert (version.record, is_recorded(version), is_unsigned(version)) == ({}, False, True)
+    assert (version.record, is_recorded(version), is_unsigned(version, TARGET)) == ({}, False, True)
     assert tags_over(version)[BEFORE] == '[["m",2,7]]'
 
 

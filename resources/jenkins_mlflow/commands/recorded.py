@@ -53,7 +53,7 @@ class Recorded:
 def read_recorded(
     session: Session, registry: Registry, snapshot: Snapshot, *, deleted: bool = False
 ) -> Recorded:
-    """Read all that is known of these models: 2 requests, more for a long history.
+    """Read all that is known of production in these models, by stage or alias: 2 requests, more for a long history.
 
     Args:
         session: Told of a history that cannot be read: then the tags are all there is.
@@ -72,6 +72,7 @@ def read_recorded(
         written = False
         session.warn(f"the written history could not be read, the tags of versions are used: {error.message}")
     told = {(event.model, event.version, event.at) for event in events}
+    events = [event for event in events if session.target.counts(event.marks)]
     events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in told]
     return Recorded(tuple(in_order(events)), written)
 

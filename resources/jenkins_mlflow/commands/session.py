@@ -88,7 +88,8 @@ class Session:
         return ALIAS in self.config.promote.methods
 
     def registry(self, *, may_create: bool = False) -> Registry:
-        return Registry(connect(self.uri, may_create=may_create, account=self.account), self.retry, self.keys)
+        connection = connect(self.uri, may_create=may_create, account=self.account)
+        return Registry(connection, self.retry, self.keys, self.target)
 
     @property
     def environ(self) -> Mapping[str, str]:

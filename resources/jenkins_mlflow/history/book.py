@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jenkins_mlflow.errors import JenkinsMlflowError, LockLost
 from jenkins_mlflow.history.event import Event, read_event
@@ -61,6 +61,8 @@ class Book:
         Raises:
             LockLost: another command may have settled it by now, and keeps it.
         """
+        if held.target:
+            event = replace(event, marks=held.target.marks)
         self._kept.append(event)
         key, text = UNWRITTEN_TAG + event.id, event.to_json()
         if len(text) > LONGEST_TAG:  # then it is lost if this process is killed before it is written

@@ -52,6 +52,7 @@ class Event:
         metric, value, before: What it was chosen by, its value, and that of the version it replaced.
         gates: The gates that it passed, with its values.
         reason: In words, where a person gave one.
+        marks: What production meant, see ``Target.marks``; empty in events of version 0.2.
         source: Where it was read. Not kept.
     """
 
@@ -72,6 +73,7 @@ class Event:
     before: _Value | None = None
     gates: Mapping[str, str] = field(default_factory=dict)
     reason: _Text = ""
+    marks: _Text = ""
     source: Source = field(default="run", compare=False)
 
     @property

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from pydantic import TypeAdapter, ValidationError
 
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,
@@ -19,6 +19,7 @@ from jenkins_mlflow.tags import (
     PREVIOUS_VERSION,
     PROMOTED_AT,
     ROLLED_BACK_AT,
+    TARGET,
 )
 
 Entry = tuple[str, int, int]
@@ -33,10 +34,18 @@ def is_recorded(version: Version) -> bool:
     return bool(version.recorded_at)
 
 
-def is_unsigned(version: Version) -> bool:
-    """Whether the version has a record that does not count, because it is not signed."""
-    told = (version.tags.get(PROMOTED_AT), version.tags.get(ROLLED_BACK_AT))
-    return any(told) and not is_recorded(version)
+def is_unsigned(version: Version, target: Target) -> bool:
+    """Whether the version has a record of this target that does not count, because it is not signed."""
+    return _has_tags(version) and not is_elsewhere(version, target) and not is_recorded(version)
+
+
+def is_elsewhere(version: Version, target: Target) -> bool:
+    """Whether the version's record is of another stage and alias than what marks production here."""
+    return _has_tags(version) and not target.counts(version.tags.get(TARGET, ""))
+
+
+def _has_tags(version: Version) -> bool:
+    return any(version.tags.get(name) for name in (PROMOTED_AT, ROLLED_BACK_AT))
 
 
 def before(version: Version) -> list[Entry]:

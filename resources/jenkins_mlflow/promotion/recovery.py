@@ -31,6 +31,7 @@ from jenkins_mlflow.tags import (
     PROMOTED_AT,
     PROMOTED_BY,
     ROLLED_BACK_AT,
+    TARGET,
 )
 
 Outcome = Literal["finished", "undone", "left"]
@@ -180,6 +181,7 @@ class Recovery:
             PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
             BUILD_URL: self._url,
             METHOD: "recovered",
+            TARGET: self._target.marks,
             CHECK_TAG: PENDING if self._checked else "",
         }
         try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
-from jenkins_mlflow.promotion.record import Entry, before, is_recorded, is_unsigned
+from jenkins_mlflow.promotion.record import Entry, before, is_elsewhere, is_recorded, is_unsigned
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.tags import PROMOTED_AT, TARGET
 from jenkins_mlflow.text import argument
 
 
@@ -51,31 +52,38 @@ def plan_return(
         return Return(current, name, to, tuple(before(wanted)))
     if current is None:
         raise _refused(*_unclear(model, target))
-    if is_unsigned(current):
-        raise _refused(
-            f"{current.label} is in production, and its promotion record is not signed with this key"
-        )
+    if void := _why_void(current, target):
+        raise _refused(f"{current.label} is in production, and {void}")
     steps = before(current)
     if not steps:
-        known = is_recorded(current)
-        reason = (
-            "it is the first version in production: nothing to return to"
-            if known
-            else "no promotion recorded what was there before it"
-        )
-        raise _refused(f"{current.label} is in production, and {reason}")
+        raise _refused(f"{current.label} is in production, and {_why_last(current)}")
     back = _there(snapshot, steps[-1])
     if not is_recorded(back) and not (unrecorded and back.model == name):
-        reason = "its promotion record is not signed with this key"
+        reason = _why_void(back, target) or "no recorded promotion put it there"
         raise _refused(
-            f"{back.label} was in production before {current.label}, but "
-            f"{reason if is_unsigned(back) else 'no recorded promotion put it there'}",
+            f"{back.label} was in production before {current.label}, but {reason}",
             f"to return to it all the same: "
             f"`jenkins-mlflow rollback --model {argument(back.model)} --to {back.number}`",
         )
     if back.model != name and not target.exclusive:
         raise _refused(f"{current.label} says that it replaced {back.label}, but its group is not exclusive")
     return Return(current, back.model, back.number, tuple(steps[:-1]))
+
+
+def _why_void(version: Version, target: Target) -> str:
+    """Why a version's promotion record does not count; empty if it does, or if there is none."""
+    if is_elsewhere(version, target):
+        return f"its promotion record is of {version.tags[TARGET]}, not of {target.marks}"
+    return "its promotion record is not signed with this key" if is_unsigned(version, target) else ""
+
+
+def _why_last(version: Version) -> str:
+    """Why nothing is recorded as in production before a version."""
+    if not is_recorded(version):
+        return "no promotion recorded what was there before it"
+    if version.record.get(PROMOTED_AT):
+        return "it is the first version in production: nothing to return to"
+    return "a rollback put it there: nothing is recorded of what was there before"
 
 
 def _unclear(model: Model, target: Target) -> tuple[str, str]:

@@ -14,8 +14,8 @@ from jenkins_mlflow.registry.faults import classify, unless_there
 from jenkins_mlflow.registry.reading import NO_KEYS, Reader
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Version
-from jenkins_mlflow.tags import FLAG_PREFIX, LONGEST_TAG, PROBE_PREFIX, SIGNATURE_TAG
+from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import FLAG_PREFIX, LONGEST_TAG, METHOD, PROBE_PREFIX, SIGNATURE_TAG, TARGET
 from jenkins_mlflow.text import printable
 
 _NO_ALIAS = "jenkins-mlflow-may-i"
@@ -43,6 +43,7 @@ class Registry(Reader):
         connection: What it talks with.
         retry: The policy of reads.
         keys: What intents, flags and records are signed with.
+        target: See ``Reader``; records are written for it.
         send: Sends each request that writes.
     """
 
@@ -51,14 +52,16 @@ class Registry(Reader):
         connection: Connection,
         retry: RetryPolicy | None = None,
         keys: Keys = NO_KEYS,
+        target: Target | None = None,
+        *,
         send: Send = at_once,
     ) -> None:
-        super().__init__(connection, retry, keys)
+        super().__init__(connection, retry, keys, target)
         self.send = send
 
     def under(self, lock: Sends) -> Registry:
         """The same registry for who holds a lock: each single request that writes is sent by ``lock.send``."""
-        return Registry(self.connection, self._retry, self._keys, lock.send)
+        return Registry(self.connection, self._retry, self._keys, self.target, send=lock.send)
 
     def writing(self, what: str, write: Callable[[], object]) -> None:
         """One request that writes and is safe to repeat, retried as ``retrying`` does; each try is sent by ``send``."""
@@ -93,7 +96,9 @@ class Registry(Reader):
         return bool(self._keys)
 
     def record(self, name: str, number: int, tags: Mapping[str, str]) -> None:
-        """Write tags of a version's promotion record, signed if there is a key."""
+        """Write tags of a version's promotion record: first what it is for, and signed if there is a key."""
+        if self.target and METHOD in tags:
+            tags = {TARGET: self.target.marks, **tags}
         if self._keys:
             tags = self._keys.record(self._door.version(name, number), _cut(tags))
         self.tag_version(name, number, tags)

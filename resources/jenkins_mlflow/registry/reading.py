@@ -23,9 +23,9 @@ from jenkins_mlflow.registry.names import matches, name_filters
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
 from jenkins_mlflow.registry.translation import not_found
-from jenkins_mlflow.tags import HIDDEN_PREFIXES
+from jenkins_mlflow.tags import HIDDEN_PREFIXES, TARGET
 
 T = TypeVar("T")
 
@@ -55,13 +55,19 @@ class Reader(Asker):
         connection: What it talks with.
         retry: The policy of reads.
         keys: What intents, flags and records are signed with.
+        target: What marks production: records of another stage and alias do not count. None: all count.
     """
 
     def __init__(
-        self, connection: Connection, retry: RetryPolicy | None = None, keys: Keys = NO_KEYS
+        self,
+        connection: Connection,
+        retry: RetryPolicy | None = None,
+        keys: Keys = NO_KEYS,
+        target: Target | None = None,
     ) -> None:
         super().__init__(connection, retry)
         self._keys = keys
+        self.target = target
 
     def now(self) -> float:
         """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
@@ -186,11 +192,14 @@ class Reader(Asker):
 
     def _versions(self, condition: str) -> Iterator[Version]:
         found = self.pages("the registry", self._door.versions, condition=condition, limit=VERSIONS_PER_PAGE)
-        return map(self.vouched, found) if self._keys else found
+        return map(self.vouched, found) if self._keys or self.target else found
 
     def vouched(self, version: Version) -> Version:
-        """The version, with what of its record is signed."""
-        return replace(version, vouched=self._keys.vouched(version)) if self._keys else version
+        """The version, with what of its record counts: it is of this target, and signed if there is a key."""
+        names = self._keys.vouched(version) if self._keys else None
+        if self.target and not self.target.counts(version.tags.get(TARGET, "")):
+            names = frozenset()
+        return version if names is None else replace(version, vouched=names)
 
     def _model(self, found: FoundModel, versions: Iterable[Version]) -> Model:
         return _model(found, versions, signed=self._keys.count_intent(found.name, found.tags))

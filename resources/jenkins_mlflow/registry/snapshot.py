@@ -38,6 +38,20 @@ class Target:
     exclusive: bool = False
     copy_to: str | None = None
 
+    @property
+    def marks(self) -> str:
+        """Stage and alias as records name them: `Production @champion`. A copy gets the alias alone."""
+        stage = None if self.copy_to and not self.exclusive else self.stage
+        return " ".join(text for text in (stage, f"@{self.alias}" if self.alias else "") if text)
+
+    def counts(self, marks: str) -> bool:
+        """Whether a record is about what "in production" means here: one of its marks is the same.
+
+        Args:
+            marks: As ``marks`` of the target that it was written for; empty in records of version 0.2, which count.
+        """
+        return not marks or not {*marks.split(" ", 1)}.isdisjoint(self.marks.split(" ", 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -55,7 +69,7 @@ class Version:
 
     ``created`` is in milliseconds since the epoch, as MLflow stores it. ``run`` is None when the version has
     no run, when the run is gone, or when the snapshot was taken without runs. ``vouched`` names the tags of its
-    promotion record that are signed; it is None where there is no signing key.
+    promotion record that count, see ``Reader.vouched``; it is None where all do.
     """
 
     model: str
@@ -73,7 +87,7 @@ class Version:
 
     @property
     def record(self) -> Mapping[str, str]:
-        """The tags of its promotion record that count: with a signing key, those that are signed."""
+        """The tags of its promotion record that count: of the same target, and with a signing key those signed."""
         if self.vouched is None:
             return self.tags
         return {name: self.tags[name] for name in self.vouched if name in self.tags}

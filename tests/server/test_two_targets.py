@@ -1,0 +1,175 @@
+"""One model with two targets, Staging beside Production: what is recorded for the one says nothing of the other."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import snapshot, version
+from conftest import MakeServer, RunCli
+from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.promotion.rollback import plan_return
+from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.tags import BEFORE, PROMOTED_AT, TARGET
+from support.seeding import Spec, client, seed
+from support.servers import Server
+
+PRODUCTION, STAGING = Target("Production", "champion"), Target("Staging", "staging")
+STAGE = ("--stage", "Staging", "--alias", "staging")
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def server(make_server: MakeServer) -> Server:
+    return make_server()
+
+
+@pytest.fixture
+def name(server: Server) -> str:
+    """A model with three versions."""
+    name = f"two-targets-{next(numbers)}"
+    made = seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    for number in "123":  # a rollback asks for files
+        client(server.url).log_text(
+            str(made.get_model_version(name, number).run_id), "weights", "model/weights.txt"
+        )
+    return name
+
+
+def run(run_cli: RunCli, server: Server, folder: Path, *argv: str, code: int = 0) -> dict[str, Any]:
+    done = run_cli(*argv, "--tracking-uri", server.url, "--output", "json", cwd=folder)
+    assert done.code == code, done.stdout + done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def promote_all(run_cli: RunCli, server: Server, folder: Path, name: str) -> None:
+    """Version 1 to production, 2 and then 3 to Staging, all by this tool."""
+    run(run_cli, server, folder, "promote", "--model", name, "--version", "1")
+    for number in "23":
+        run(run_cli, server, folder, "promote", "--model", name, "--version", number, *STAGE)
+
+
+def test_a_promotion_to_staging_is_no_change_of_production(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    promote_all(run_cli, server, tmp_path, name)
+    told = run(run_cli, server, tmp_path, "history", "--model", name)
+    assert [(stay["version"], stay["until"]) for stay in told["items"]] == [(1, None)]
+    assert run(run_cli, server, tmp_path, "doctor", "--models", name)["status"] == "fine"
+    tags = client(server.url).get_model_version(name, "3").tags
+    assert tags[TARGET] == "Staging @staging"
+
+
+def test_what_a_person_moved_on_from_staging_has_no_record_of_production(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Version 3 was in Staging after 2. In production it came after 1, and 2 never was there."""
+    promote_all(run_cli, server, tmp_path, name)
+    mlflow = client(server.url)
+    mlflow.transition_model_version_stage(name, "3", "Production", archive_existing_versions=True)
+    mlflow.set_registered_model_alias(name, "champion", "3")
+    refused = run(run_cli, server, tmp_path, "rollback", "--model", name, code=1)
+    assert refused["message"] == (
+        f"{name} version 3 is in production, and its promotion record is of Staging @staging, "
+        "not of Production @champion"
+    )
+    run(run_cli, server, tmp_path, "doctor", "--models", name, code=7)
+    back = run(run_cli, server, tmp_path, "rollback", "--model", name, "--recorded")
+    assert (back["version"], mlflow.get_model_version(name, "1").current_stage) == (1, "Production")
+
+
+def test_a_rollback_in_staging_is_one_of_staging(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    promote_all(run_cli, server, tmp_path, name)
+    back = run(run_cli, server, tmp_path, "rollback", "--model", name, *STAGE)
+    assert (back["status"], back["version"]) == ("rolled_back", 2)
+    mlflow = client(server.url)
+    assert [mlflow.get_model_version(name, number).current_stage for number in "123"] == [
+        "Production",
+        "Staging",
+        "Archived",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("marks", "counts"),
+    [
+        ("", True),  # of version 0.2
+        ("Production @champion", True),
+        ("@champion", True),  # before or after a team has left stages
+        ("Production", True),
+        ("Production @live", True),
+        ("Staging @staging", False),
+        ("@champions", False),
+        ("champion", False),
+    ],
+)
+def test_a_record_counts_where_it_shares_a_mark(marks: str, counts: bool) -> None:
+    assert PRODUCTION.counts(marks) is counts
+
+
+@pytest.mark.parametrize(
+    ("target", "marks"),
+    [
+        (PRODUCTION, "Production @champion"),
+        (Target("Production", None), "Production"),
+        (Target(None, "live"), "@live"),
+        (Target("Production", "champion", copy_to="prod"), "@champion"),
+    ],
+)
+def test_how_a_target_is_written(target: Target, marks: str) -> None:
+    assert target.marks == marks
+
+
+def test_what_was_in_staging_before_is_not_returned_to() -> None:
+    """Version 1 had its last record of production, and was promoted to Staging since: only by its number."""
+    tags = {PROMOTED_AT: "2026-11-01T00:00:00+00:00"}
+    group = snapshot(
+        version("m", 1, tags={**tags, TARGET: STAGING.marks}, vouched=frozenset()),
+        version("m", 2, stage="Production", tags={**tags, BEFORE: '[["m", 1, 0]]'}),
+    )
+    with pytest.raises(Refused, match="its promotion record is of Staging @staging"):
+        plan_return(group, "m", None, PRODUCTION)
+    assert plan_return(group, "m", 1, PRODUCTION).number == 1
+
+
+def test_the_advised_rollback_is_one_of_the_same_target(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Pasted as it stands, without any other option."""
+    where = ("--tracking-uri", server.url, "--stage", "null", "--alias", "live")
+    for number in "12":
+        done = run_cli("promote", "--model", name, "--version", number, *where, cwd=tmp_path)
+        assert done.code == 0, done.stderr
+    (advised,) = re.findall(r"^next:  `jenkins-mlflow (.*?)`", done.stdout, re.MULTILINE)
+    back = run_cli(*shlex.split(advised), cwd=tmp_path)
+    assert back.code == 0, back.stderr
+    mlflow = client(server.url)
+    assert mlflow.get_registered_model(name).aliases == {"live": "1"}
+    assert {mlflow.get_model_version(name, number).current_stage for number in "123"} == {"None"}
+
+
+def test_the_advice_in_an_exclusive_group_names_the_config(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """The group is in the config file: without it, the other model would stay in production."""
+    other = f"{name}-b"
+    seed(server.store_uri, {other: [Spec(stage="Production", aliases=("champion",))]})
+    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "1")
+    (tmp_path / "group.yaml").write_text(f"models: ['{name}*']\npromote: {{exclusive: true}}\n")
+    told = run_cli(
+        "list", "--config", "group.yaml", "--tracking-uri", server.url, "--output", "json", cwd=tmp_path
+    )
+    (warning,) = [text for text in json.loads(told.stdout)["warnings"] if "keep one" in text]
+    (advised, _) = re.findall(r"`jenkins-mlflow (.*?)`", warning)
+    assert run_cli(*shlex.split(advised), cwd=tmp_path).code == 0
+    mlflow = client(server.url)
+    stages = [str(mlflow.get_model_version(model, "1").current_stage) for model in (name, other)]
+    assert sorted(stages) == ["Archived", "Production"]
