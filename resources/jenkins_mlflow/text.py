@@ -147,6 +147,16 @@ def argument(text: str) -> str:
     return f"$'{''.join(shown)}'"
 
 
+def arguments(*texts: str) -> str:
+    """Arguments that stand for themselves, for the end of a command: no option may follow them.
+
+    >>> print(arguments("-dash", "7"))
+    -- -dash 7
+    """
+    quoted = " ".join(map(argument, texts))
+    return f"-- {quoted}" if any(text.startswith("-") for text in texts) else quoted
+
+
 def markdown(text: str) -> str:
     """The text as a Markdown code span that nothing in it can leave."""
     safe = printable(text)

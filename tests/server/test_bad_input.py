@@ -75,16 +75,30 @@ CASES = [
         "promote",
         "--model=m",
         "--version=latest",
-        words="'latest' is not a valid integer",
+        words="'latest' is not a version number: expected 1, 2, 3, ...",
     ),
-    usage("version 0", "promote", "--model=m", "--version=0", words="0 is not in the range x>=1"),
-    usage("negative version", "promote", "--model=m", "--version=-1", words="-1 is not in the range"),
+    usage("version 0", "promote", "--model=m", "--version=0", words="'0' is not a version number"),
+    usage("negative version", "promote", "--model=m", "--version=-1", words="'-1' is not a version number"),
     usage(
         "shell in a version",
         "promote",
         "--model=m",
         "--version=$(reboot)",
-        words="'$(reboot)' is not a valid integer",
+        words="'$(reboot)' is not a version number",
+    ),
+    *(
+        usage(f"no version for {command}", command, "--model=m", option, words="is not a version number")
+        for command, option in (
+            ("rollback", "--to=last"),
+            ("lease", "--version=x"),
+            ("restore", "--version=1.5"),
+        )
+    ),
+    usage(
+        "list of what is not there",
+        "list",
+        "zz*",
+        words="correct `models` in the config, --models or MODEL; `jenkins-mlflow list --models '*'` shows every name",
     ),
     usage("output nobody knows", "list", "--output=xml", words="'xml' is not one of"),
     usage("stray argument", "select", "m", words="unexpected extra argument"),

@@ -329,6 +329,16 @@ def test_list_takes_models(uri: str, fresh: Callable[..., str], run_cli: RunCli)
     assert [model["name"] for model in done.doc["models"]] == sorted([one, two])
 
 
+def test_a_document_names_the_build_or_null(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
+    """Also that of a command that failed."""
+    name = fresh(Spec())
+    for model, code in ((name, 0), (f"{name}-x", 2)):
+        argv = ("list", model, f"--tracking-uri={uri}", "--output=json")
+        outside, inside = run_cli(*argv), run_cli(*argv, env={"BUILD_TAG": "jenkins-a-7"})
+        assert (outside.code, outside.doc["build"]) == (code, None)
+        assert (inside.code, inside.doc["build"]) == (code, "jenkins-a-7")
+
+
 def test_the_script_cleans_up_one_model(uri: str, fresh: Callable[..., str]) -> None:
     """--cleanup MODEL 2 with production at 5 of 5: 4 and 3 stay, 2 and 1 go, without a question."""
     name = fresh(Spec(), Spec(), Spec(), Spec(), Spec(stage="Production"))

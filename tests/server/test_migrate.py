@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
-from support.seeding import client
+from support.seeding import Spec, client, seed
 from support.servers import Store, clean_environ, start_server
 from support.thorough import THOROUGH
 
@@ -181,7 +181,7 @@ def test_killed_at_any_batch_it_converges(
         ),
         (
             ["--from=nowhere", "--to=sqlite:///x.db"],
-            "there is no MLflow file store in {}/nowhere: no experiment in it",
+            "there is no MLflow file store in {}/nowhere: the folder does not exist",
         ),
         (
             ["--from=nowhere", "--to=http://u:secret@h"],
@@ -196,6 +196,21 @@ def test_bad_usage_is_refused(arguments: list[str], message: str, run_cli: RunCl
     assert done.code == 2
     assert message.format(tmp_path) in done.doc["error"]["message"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_alias_of_production_is_to_be_configured(run_cli: RunCli, tmp_path: Path) -> None:
+    """The advice makes a config that moves this alias; the document has it, too."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    seed(uri, {"m": [Spec(stage="Production")]})
+    argv = ("migrate", "--stages-to-aliases", "--map=Production=live", f"--tracking-uri={uri}")
+    planned = run_cli(*argv, "--dry-run", "--output=json").doc
+    assert planned["config"] == ["promote.stage: null", "promote.alias: live", "promote.methods: [alias]"]
+    done = run_cli(*argv)
+    assert done.code == 0, done.stderr
+    assert done.stdout.endswith(
+        "next:  load models by alias; then set promote.stage: null, promote.alias: live and promote.methods: [alias] "
+        "in mlops.yaml\n"
+    )
 
 
 def test_a_password_is_shown_nowhere(make_store: Callable[[str], Path], run_cli: RunCli) -> None:

@@ -256,10 +256,10 @@ def test_two_in_production_are_named_with_the_repair(make_server: MakeServer, ru
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(stage="Production"), Spec(stage="Production")]})
     listed = run_cli("list", "--models", name, "--tracking-uri", server.url, "--output=json")
-    repair = f"jenkins-mlflow promote --model {name} --version 2"
+    repair = f"jenkins-mlflow promote --model {name} --version 2 --tracking-uri {server.url}"
     assert listed.doc["warnings"] == [
         f"{name} has 2 versions in Production: 1 and 2; keep one: `{repair}` or `--version 1`"
     ]
-    done = run_cli(*repair.split()[1:], "--tracking-uri", server.url, "--output=json")
+    done = run_cli(*repair.split()[1:], "--output=json")
     assert done.code == 0, done.stderr
     assert state(server, name) == DONE

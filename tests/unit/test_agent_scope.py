@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.agent.scope import refuse_silent_scope
-from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.errors import ConfigError, UsageError
 
 
 def request(command: str, *, all_models: bool = False, **options: Any) -> dict[str, Any]:
@@ -69,3 +69,11 @@ def test_a_config_in_the_folder_is_enough(tmp_path: Path) -> None:
     """What it says of models is the team's own word."""
     (tmp_path / "mlops.yaml").write_text("", encoding="utf-8")
     refuse_silent_scope(request("cleanup"), tmp_path, {})
+
+
+def test_a_config_with_the_other_ending_is_told(tmp_path: Path) -> None:
+    """Not as a folder without one."""
+    (tmp_path / "mlops.yml").write_text("models: m\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        refuse_silent_scope(request("cleanup"), tmp_path, {})
+    assert refused.value.message == f"{tmp_path}/mlops.yml is not read: the config in a folder is mlops.yaml"

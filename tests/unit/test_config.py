@@ -130,6 +130,18 @@ def test_file_in_working_directory_is_found(file: Path) -> None:
     assert load(None, {}, {}).source == file
 
 
+def test_a_file_with_the_other_ending_is_refused(file: Path) -> None:
+    """Ignored, it would leave a command with every model and no gates. A file that is named is read."""
+    other = Path("mlops.yml")
+    other.write_text("models: a\n")
+    error = refused(None, {"models": ("--models", ["b"])})
+    assert error.message == "mlops.yml is not read: the config in a folder is mlops.yaml"
+    assert error.next_step == "rename it to mlops.yaml, or give --config mlops.yml"
+    assert load(other, {}, {}).models == ("a",)
+    file.write_text("models: b\n")
+    assert load(None, {}, {}).models == ("b",)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "select:\npromote:\n  retry:\n", "---\n"])
 def test_empty_sections_have_defaults(file: Path, text: str) -> None:
     """A file or section with everything commented out is no mistake."""
@@ -256,7 +268,7 @@ MISTAKES = [
     ("train:\n  experiment: e\n  command: x\n  candidates: {a: b}", "4: train: expected either candidates or command, but both are there"),
     ("train: {experiment: e, candidates: {a/b: x}}", f'1: train.candidates: {CANDIDATE}, got "a/b"'),
     ("train: {experiment: e, candidates: {..: x}}", f'1: train.candidates: {CANDIDATE}, got ".."'),
-    ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1"),
+    ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1; put it in quotes"),
     ("train: {experiment: e, candidates: {'$(id)': x}}", f'1: train.candidates: {CANDIDATE}, got "$(id)"'),
     ("train: {experiment: e, command: ''}", '1: train.command: expected a command that is not empty, got ""'),
     ("train: {experiment: e, command: []}", "1: train.command: expected a command that is not empty, got an empty list"),
@@ -463,7 +475,13 @@ def test_environment_of_others_is_ignored(file: Path) -> None:
 
 BAD_FLAGS: list[tuple[str, str, object, str]] = [
     ("cleanup.keep_within", "--min-age", "5", f'--min-age: {DURATION}, got 5; did you mean "5d"?'),
-    ("models", "MODEL", ("a", ""), f'MODEL: [1]: {ONE_LINE}, got ""'),
+    ("models", "MODEL", ("a", ""), f'MODEL: {ONE_LINE}, got ""'),
+    (
+        "promote.force_methods",
+        "--force-method",
+        ["stage", "alais"],
+        f'--force-method: expected a method out of {METHODS}, got "alais"; did you mean "alias"?',
+    ),
     ("select.direction", "--direction", "up", '--direction: expected maximize or minimize, got "up"'),
     (
         "promote.stage",
@@ -481,6 +499,31 @@ def test_mistake_in_flag(file: Path, key: str, option: str, value: object, probl
     """A mistake in a flag names the option as it was typed, also where it clashes with the file."""
     file.write_text("promote: {alias: null}\n")
     assert problems(None, {key: (option, value)}) == [problem]
+
+
+def test_a_group_that_is_what_it_is_copied_to_is_refused(file: Path) -> None:
+    """Nothing could ever be selected there. One that only has it among others is left alone."""
+    text = "models: {}\npromote:\n  methods: [copy]\n  copy_to: cp\n"
+    file.write_text(text.format("cp"))
+    error = refused(None)
+    assert error.message == (
+        "mlops.yaml:4: promote.copy_to: expected another model than `models` names, for its versions are no "
+        'candidates, got "cp"'
+    )
+    assert error.next_step == (
+        "correct promote.copy_to in mlops.yaml; `jenkins-mlflow schema` describes every key"
+    )
+    for models in ("'*'", "c*", "[churn, cp]", "churn"):
+        file.write_text(text.format(models))
+        assert load(None, {}, {}).promote.copy_to == "cp"
+
+
+def test_the_command_line_may_name_what_is_copied_to(file: Path) -> None:
+    """`list`, `cleanup` and others work on the production model; and without the method, copy_to is not used."""
+    file.write_text("models: churn\npromote: {methods: [copy], copy_to: cp}\n")
+    assert load(None, {"models": ("--models", ["cp"])}, {}).models == ("cp",)
+    file.write_text("models: cp\npromote: {copy_to: cp}\n")
+    assert load(None, {}, {}).models == ("cp",)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.migration.folder import experiments, find_folder, fingerprint, view
 from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
 from jenkins_mlflow.migration.source import python_values_are_nothing
-from jenkins_mlflow.migration.stages import DEFAULT_ALIASES, plan_aliases
+from jenkins_mlflow.migration.stages import DEFAULT_ALIASES, config_without_stages, plan_aliases
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
 
 
@@ -57,6 +58,22 @@ def test_a_change_in_the_folder_is_noticed_but_not_one_of_files(tmp_path: Path) 
     assert fingerprint(folder) == before
     (folder / "models/m/version-2/meta.yaml").write_text("other")
     assert fingerprint(folder) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nowhere", "the folder does not exist"),
+        ("file", "it is no folder"),
+        ("empty", "no experiment in it"),
+    ],
+)
+def test_why_there_is_no_file_store(name: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UsageError) as refused:
+        find_folder(str(tmp_path / name))
+    assert refused.value.message == f"there is no MLflow file store in {tmp_path / name}: {why}"
 
 
 def test_a_view_shows_all_but_what_is_hidden(tmp_path: Path) -> None:
@@ -120,3 +137,29 @@ def test_the_version_in_a_stage_gets_the_alias() -> None:
 def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
     """Nothing is planned beside a problem."""
     assert plan_aliases(Snapshot((made,)), DEFAULT_ALIASES) == ([], [problem])
+
+
+@pytest.mark.parametrize(
+    ("aliases", "stage", "alias", "told"),
+    [
+        pytest.param(DEFAULT_ALIASES, "Production", "champion", (), id="the default"),
+        pytest.param(
+            {"Production": "live"}, "Production", "champion", ("promote.alias: live",), id="another"
+        ),
+        pytest.param({"Production": "live"}, "Production", "live", (), id="as configured"),
+        pytest.param({"Production": "live"}, None, "champion", ("promote.alias: live",), id="no stage"),
+        pytest.param(
+            DEFAULT_ALIASES, "Staging", "champion", ("promote.alias: challenger",), id="other stage"
+        ),
+        pytest.param({"Staging": "next"}, "Production", "champion", (), id="only of the other stage"),
+    ],
+)
+def test_the_config_afterwards_has_the_alias_of_production(
+    aliases: dict[str, str], stage: str | None, alias: str, told: tuple[str, ...]
+) -> None:
+    """Else later promotions would move an alias that nothing loads by."""
+    assert config_without_stages(aliases, stage, alias) == (
+        "promote.stage: null",
+        *told,
+        "promote.methods: [alias]",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -55,6 +56,29 @@ def test_what_was_found_is_in_it(tmp_path: Path) -> None:
     assert '# gates: {"rmse": "<= 2"}' in text
     assert "# other metrics of the group: noise" in text
     assert "# register:" in text, "one script registers no model"
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_every_key_that_is_a_comment_is_one_of_the_config(empty: bool, tmp_path: Path) -> None:
+    """People take the sign away, and nothing else."""
+    metrics = (Measured("rmse", 2, 2.0, minimize=True), Measured("noise", 1, 1.0, minimize=False))
+    filled = Found("http://mlflow", "heart", SCRIPTS, ("heart-*",), 2, metrics, ("heart-svm",))
+    text = starter(found(Snapshot()) if empty else filled)
+    commented = re.compile(r"^( *)# ?( *[a-z_]+:( .*)?)$", re.MULTILINE)
+    keys = {line[2].partition(":")[0].strip() for line in commented.finditer(text)}
+    assert keys == {
+        *("gates", "keep_within", "keep_best"),
+        *(
+            ("models", "train", "experiment", "candidates", "logistic_regression", "direction")
+            if empty
+            else ("timeout", "register", "min_improvement")
+        ),
+    }
+    config = read(commented.sub(r"\1\2", text), tmp_path)
+    assert config.cleanup.keep_best is not None
+    assert config.cleanup.keep_best.count == 1
+    assert config.train is not None
+    assert config.select.gates
 
 
 def test_models_without_a_common_beginning_are_listed(tmp_path: Path) -> None:

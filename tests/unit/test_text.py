@@ -8,6 +8,7 @@ import time
 import pytest
 from jenkins_mlflow.text import (
     argument,
+    arguments,
     difference,
     markdown,
     number,
@@ -112,6 +113,13 @@ def test_arguments_are_quoted_for_a_shell() -> None:
         shell = ["bash", "-c", f"printf %s {argument(text)}"]
         back = subprocess.run(shell, env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True)
         assert back.stdout.decode() == text
+
+
+def test_an_argument_that_looks_like_an_option_comes_after_two_dashes() -> None:
+    """Else the command would take it for one."""
+    assert arguments("churn", "7") == "churn 7"
+    assert arguments("a b") == "'a b'"
+    assert arguments("-dash", "7") == "-- -dash 7"
 
 
 def test_numbers_and_counts_are_for_people() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow.config.loading import ENV_PREFIX
-from jenkins_mlflow.config.schema import DEFAULT_FILE
+from jenkins_mlflow.config.schema import DEFAULT_FILE, default_file
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import plural, printable
 
@@ -28,13 +28,14 @@ def refuse_silent_scope(request: Mapping[str, Any], folder: Path, environ: Mappi
 
     Raises:
         UsageError: Nothing says which models are meant, and there is no `all_models`.
+        ConfigError: There is only a `mlops.yml`, which is not read.
     """
     options, command = request["options"], request["command"]
     named = any(options.get(key) for key in _NAMING) or f"{ENV_PREFIX}MODELS" in environ
     only_looks = options.get("dryRun") or options.get("plan")
     if command not in _CHANGING or only_looks or request.get("all_models") or named:
         return
-    if os.path.lexists(folder / DEFAULT_FILE):
+    if default_file(folder):
         return
     found = sorted(_configs(folder))
     elsewhere = ""

@@ -9,6 +9,7 @@ import click
 from jenkins_mlflow.cli.ending import finish, open_session
 from jenkins_mlflow.cli.options import (
     Related,
+    VersionNumber,
     build,
     common,
     configured,
@@ -92,7 +93,7 @@ def select(to_server: str | None, **options: Any) -> None:
     cls=Related,
     needs="model",
     hint="say which registered model the version belongs to",
-    type=click.IntRange(min=1),
+    type=VersionNumber(),
     help="Its version [the newest that is READY].",
 )
 @marks
@@ -149,7 +150,7 @@ def promote(
 
 @click.command()
 @click.option("--model", required=True, help="Registered model to roll back.")
-@click.option("--to", type=click.IntRange(min=1), metavar="V", help="Version to return to [the one before].")
+@click.option("--to", type=VersionNumber(), metavar="V", help="Version to return to [the one before].")
 @click.option(
     "--recorded",
     cls=Related,

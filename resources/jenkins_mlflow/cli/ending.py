@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ import click
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cli.options import DEFAULT_REPORT, overrides
+from jenkins_mlflow.cli.repeated import advice_for
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
@@ -83,7 +84,7 @@ def open_session(
     session = Session(
         config=loaded,
         uri=uri,
-        terminal=Terminal(options["quiet"]),
+        terminal=Terminal(options["quiet"], advice_for(click.get_current_context())),
         report=report,
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
         keys=keys,
@@ -110,7 +111,7 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
     notify(session, {"command": ended.command, "status": ended.status, "message": redact(ended.message)})
     ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
     _invocation().result = ended
-    _print(ended, options["output"])
+    _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
 
 
@@ -135,20 +136,23 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
     from jenkins_mlflow.commands.notify import news
 
     said = {"command": result.command, "status": result.status}
+    advice, error = session.terminal.advice, result.error
     return replace(
         result,
-        build=result.build or session.build.id,  # a training outside of a build makes one up
+        message=advice(result.message),
+        error=error and replace(error, message=advice(error.message), next_step=advice(error.next_step)),
+        build=result.build or session.build.id or None,  # a training outside of a build makes one up
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        warnings=tuple(redact(warning) for warning in session.warnings),
+        warnings=tuple(redact(advice(warning)) for warning in session.warnings),
         recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
         tracking_uri=redact(session.uri),
         event=news(session, said),
     )
 
 
-def _print(result: RegistryResult, form: str) -> None:
+def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> None:
     try:
-        render(result, form, sys.stdout)
+        render(result, form, sys.stdout, advice)
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -184,7 +188,8 @@ def fail(
     lines = [f"error: {line}" for line in error.message.splitlines()]
     lines += [f"state: {error.state}"] if error.state else []
     lines += [f"next:  {error.next_step}"] if error.next_step else []
-    Terminal().alert("\n".join(lines), color="red")
+    terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
+    terminal.alert("\n".join(lines), color="red")
     result: RegistryResult = failure(error, command)
     for session in invocation.sessions:
         result = _complete(result, session)

@@ -71,6 +71,19 @@ class Configured(click.Option):
         return record and (record[0], record[1].replace(self.help or "", self.words))
 
 
+class VersionNumber(click.IntRange):
+    """The number of a version of a model."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is not a version number: expected 1, 2, 3, ...", param, ctx)
+
+
 def configured(*names: str, key: str, **attributes: Any) -> Callable[[F], F]:
     """A click option that overrides a key of the config."""
     return click.option(*names, cls=Configured, key=key, **attributes)

@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from jenkins_mlflow.cli.ending import finish, open_session
-from jenkins_mlflow.cli.options import TIMES, common, configured, duration, epoch, marks, overrides
+from jenkins_mlflow.cli.options import (
+    TIMES,
+    VersionNumber,
+    common,
+    configured,
+    duration,
+    epoch,
+    marks,
+    overrides,
+)
 from jenkins_mlflow.errors import UsageError
 
 SHAPING = ("models", "cleanup.keep_last", "cleanup.keep_within", "cleanup.max_deletions")
@@ -125,7 +134,7 @@ def cleanup(
 
 @click.command()
 @click.option("--model", help="Registered model; without it, the leases of the group are listed.")
-@click.option("--version", type=click.IntRange(min=1), help="Its version.")
+@click.option("--version", type=VersionNumber(), help="Its version.")
 @click.option("--holder", help="Who uses the version, such as a cluster.")
 @click.option(
     "--for", "seconds", callback=duration, metavar="DURATION", help="How long from now on, e.g. 30d."
@@ -159,7 +168,7 @@ def lease(
 
 @click.command()
 @click.option("--model", required=True, help="Registered model.")
-@click.option("--version", type=click.IntRange(min=1), help="Only the version that had this number.")
+@click.option("--version", type=VersionNumber(), help="Only the version that had this number.")
 @click.option("--build", "build_url", metavar="URL", help="Only what this build deleted.")
 @click.option(
     "--since",

@@ -68,7 +68,7 @@ def _intent(model: Model) -> Iterator[Finding]:
 def _records(model: Model, target: Target) -> Iterator[Finding]:
     """What the records of the versions in production lack."""
     for version in model.production(target):
-        if is_unsigned(version):
+        if is_unsigned(version, target):
             yield Finding(
                 "record not signed",
                 "note",

@@ -13,6 +13,7 @@ from jenkins_mlflow.registry.snapshot import Model, Snapshot
 from jenkins_mlflow.text import listed, printable
 
 EVERY_MODEL = "*"
+NAMED_BY = "`models` in the config, or --models"
 _ALIKE = 0.5
 _SHOWN = 5
 
@@ -24,7 +25,9 @@ class Names(Protocol):
         """Every registered model's name, sorted."""
 
 
-def require_models(registry: Names, group: Snapshot, patterns: Sequence[str]) -> None:
+def require_models(
+    registry: Names, group: Snapshot, patterns: Sequence[str], named_by: str = NAMED_BY
+) -> None:
     """Make sure that every pattern matches a registered model; costs a request only where one does not.
 
     One of several that matches nothing is an error, too: without its models, the group's champion may be missing.
@@ -34,6 +37,7 @@ def require_models(registry: Names, group: Snapshot, patterns: Sequence[str]) ->
         registry: Where to look for the nearest names.
         group: The models that the patterns match.
         patterns: Names or patterns, of the config or the command line.
+        named_by: What a person corrects where one is wrong.
 
     Raises:
         UsageError: a pattern matches nothing; it names the nearest existing name. NothingRegistered if none of them
@@ -49,7 +53,7 @@ def require_models(registry: Names, group: Snapshot, patterns: Sequence[str]) ->
         return
     known = registry.names()
     hint = (
-        "correct `models` in the config, or --models; `jenkins-mlflow list --models '*'` shows every name"
+        f"correct {named_by}; `jenkins-mlflow list --models '*'` shows every name"
         if known
         else "train and register one first: in the training script, or by train.register"
     )

@@ -19,7 +19,12 @@ def show_registry(session: Session, *, brief: bool = False) -> ListResult:
     """
     metric, target = session.config.select.metric, session.target
     snapshot = settled(
-        session, session.registry(), session.patterns, Purpose.LOOK, with_runs=RunsOf.every_version(metric)
+        session,
+        session.registry(),
+        session.patterns,
+        Purpose.LOOK,
+        with_runs=RunsOf.every_version(metric),
+        named_by="`models` in the config, --models or MODEL",
     )
 
     def shown(version: Version) -> VersionPart:

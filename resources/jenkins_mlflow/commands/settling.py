@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 
 from jenkins_mlflow.commands.conflicts import conflicts, rivals
-from jenkins_mlflow.commands.group import require_models
+from jenkins_mlflow.commands.group import NAMED_BY, require_models
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Busy, JenkinsMlflowError
 from jenkins_mlflow.history.book import Book
@@ -42,6 +42,7 @@ def settled(
     purpose: Purpose,
     *,
     with_runs: bool | RunsOf = False,
+    named_by: str = NAMED_BY,
 ) -> Snapshot:
     """Read the group; unless the purpose is to look, what is half done is finished or undone first.
 
@@ -51,15 +52,15 @@ def settled(
         patterns: The group.
         purpose: Why.
         with_runs: As for ``Registry.snapshot``.
+        named_by: As for ``require_models``.
 
     Raises:
         UsageError: one of the config's patterns matches no registered model.
     """
     with session.unwritten():
         snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        require_models(
-            registry, snapshot, [pattern for pattern in patterns if pattern in session.config.models]
-        )
+        configured = [pattern for pattern in patterns if pattern in session.config.models]
+        require_models(registry, snapshot, configured, named_by)
     for text in filter(None, map(unsigned, snapshot.models)):
         session.warn(text)
     unfinished = [model for model in snapshot.models if is_unfinished(model)]

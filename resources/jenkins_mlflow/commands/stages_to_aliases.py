@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused, RegistryError
 from jenkins_mlflow.methods.alias import point
-from jenkins_mlflow.migration.stages import Naming, plan_aliases
+from jenkins_mlflow.migration.stages import Naming, config_without_stages, plan_aliases
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.results.migrate import AliasPart, MigrateResult
@@ -28,6 +29,12 @@ def stages_to_aliases(session: Session, aliases: Mapping[str, str], *, plan_only
         Busy, LockLost: another command is at work on one of the models.
         RegistryError: An alias could not be set, or is not there afterwards.
     """
+    rules = session.config.promote
+    done = _name_versions(session, aliases, plan_only=plan_only)
+    return replace(done, config=config_without_stages(aliases, rules.stage, rules.alias))
+
+
+def _name_versions(session: Session, aliases: Mapping[str, str], *, plan_only: bool) -> MigrateResult:
     registry = session.registry()
     patterns = session.config.models
     purpose = Purpose.LOOK if plan_only else Purpose.CHANGE

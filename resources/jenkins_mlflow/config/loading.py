@@ -58,6 +58,11 @@ def add_flags(model: type[BaseModel], layers: Layers, flags: Flags) -> None:
         path = tuple(dotted.split("."))
         origin = Origin(option, (2, number), path)
         layers.put(path, _scalar(model, path, value) if isinstance(value, str) else value, origin)
+        if isinstance(value, list | tuple):
+            # The option was given once for each item: nobody counts these from 0.
+            for index in range(len(value)):
+                at = (*path, index)
+                layers.origins[at] = Origin(option, (2, number), at)
 
 
 def validate(model: type[M], layers: Layers) -> M:

@@ -14,7 +14,9 @@ from typing import Any
 from pydantic import Field, PrivateAttr
 
 from jenkins_mlflow.config.cleanup import Cleanup
+from jenkins_mlflow.config.layers import Layers
 from jenkins_mlflow.config.loading import Flags, add_flags, read_layers, validate
+from jenkins_mlflow.config.problems import show
 from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.registry_values import Patterns
 from jenkins_mlflow.config.section import Section
@@ -22,8 +24,11 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.config.values import EVENTS, Command, Duration, Events, Line, WebAddress, lasting
+from jenkins_mlflow.errors import ConfigError
+from jenkins_mlflow.text import printable
 
 DEFAULT_FILE = "mlops.yaml"
+OTHER_ENDING = "mlops.yml"
 KEYS = "`jenkins-mlflow schema`"
 
 
@@ -79,6 +84,23 @@ class Config(Section):
         return {key: self._settled[key] for key in keys if key in self._settled}
 
 
+def default_file(folder: Path) -> Path | None:
+    """The folder's `mlops.yaml`; None if there is none.
+
+    Raises:
+        ConfigError: There is only a `mlops.yml`, which a command would pass over without a word.
+    """
+    if os.path.lexists(folder / DEFAULT_FILE):
+        return folder / DEFAULT_FILE
+    other = folder / OTHER_ENDING
+    if os.path.lexists(other):
+        raise ConfigError(
+            f"{printable(str(other))} is not read: the config in a folder is {DEFAULT_FILE}",
+            next_step=f"rename it to {DEFAULT_FILE}, or give --config {OTHER_ENDING}",
+        )
+    return None
+
+
 def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
     """Put file, environment and flags together and check the result.
 
@@ -90,13 +112,33 @@ def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: With one line for each problem.
     """
-    source = path if path is not None else Path(DEFAULT_FILE) if os.path.lexists(DEFAULT_FILE) else None
+    source = path if path is not None else default_file(Path())
     layers = read_layers(Config, source, KEYS, environ)
     settled = deepcopy(layers.data)
     add_flags(Config, layers, flags)
     config = validate(Config, layers)
+    if "models" not in flags:  # on the command line, it may be what a cleanup or a list is for
+        _refuse_copies_of_itself(config, layers)
     config._source, config._settled = source, settled  # noqa: SLF001 - its own class
     return config
+
+
+def _refuse_copies_of_itself(config: Config, layers: Layers) -> None:
+    """A group that is nothing but the production model has no candidate, ever.
+
+    Raises:
+        ConfigError: It is that.
+    """
+    rules = config.promote
+    if rules.copies and config.models == (rules.copy_to,):
+        path = ("promote", "copy_to")
+        layers.add(
+            layers.origin(path),
+            path,
+            "expected another model than `models` names, for its versions are no candidates, "
+            f"got {show(rules.copy_to)}",
+        )
+        layers.fail_on_problems()
 
 
 def schema_of(key: str) -> dict[str, Any]:

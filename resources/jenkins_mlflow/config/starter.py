@@ -82,7 +82,7 @@ def starter(found: Found) -> str:
             "cleanup:",
             f"  {f'keep_last: {Cleanup().keep_last}':<33}# newest versions of each model that are not in production",
             "  # keep_within: 30d               # every version that is younger",
-            "  # keep_best: 1                   # the best by the metric",
+            "  # keep_best: {count: 1}          # the best by the metric",
             "",
         ]
     )

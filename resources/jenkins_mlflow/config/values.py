@@ -116,7 +116,8 @@ def parse_candidate_name(value: Any) -> str:
     """A candidate's name, which also names its log file and is a tag of its runs."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", value):
         raise expected(
-            "a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first"
+            "a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first",
+            "; put it in quotes" if isinstance(value, bool | int | float) else "",
         )
     return value
 

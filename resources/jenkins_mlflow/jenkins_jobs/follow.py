@@ -18,7 +18,7 @@ from jenkins_mlflow.jenkins_jobs.answers import Build, QueueItem
 from jenkins_mlflow.jenkins_jobs.log import Lines
 from jenkins_mlflow.jenkins_jobs.server import pause
 from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.text import one_line, printable
+from jenkins_mlflow.text import arguments, one_line, printable
 
 T = TypeVar("T")
 
@@ -156,7 +156,11 @@ class Follower:
             abort()
             self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
             return
-        follow = f"jenkins-mlflow jobs logs {self.job} {number} --follow" if number else f"look at {where}"
+        follow = (
+            f"jenkins-mlflow jobs logs --follow {arguments(self.job, str(number))}"
+            if number
+            else f"look at {where}"
+        )
         interruption.state = f"{printable(what)} goes on in Jenkins: {where}"
         interruption.next_step = follow
         raise interruption

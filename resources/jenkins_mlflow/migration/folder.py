@@ -39,8 +39,12 @@ def find_folder(given: str) -> Path:
     for folder in (path / "mlruns", path):
         if folder.is_dir() and any(experiments(folder)):
             return folder
+    if path.is_dir():
+        why = "no experiment in it"
+    else:
+        why = "it is no folder" if path.exists() else "the folder does not exist"
     raise UsageError(
-        f"there is no MLflow file store in {printable(str(path))}: no experiment in it",
+        f"there is no MLflow file store in {printable(str(path))}: {why}",
         state="nothing was written",
         next_step="give the folder that is the server's --backend-store-uri, such as ./mlruns",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.snapshot import PRODUCTION, Model, Snapshot
 
 DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
 
@@ -27,6 +27,21 @@ class Naming:
     @property
     def load_by(self) -> str:
         return f"models:/{self.model}@{self.alias}"
+
+
+def config_without_stages(
+    aliases: Mapping[str, str], stage: str | None, alias: str | None
+) -> tuple[str, ...]:
+    """The keys to set in the config when nothing loads by a stage any more, with their values.
+
+    Args:
+        aliases: The alias of each stage.
+        stage: The stage that means production in the config of today; None for none.
+        alias: The alias that does.
+    """
+    given = aliases.get(stage or PRODUCTION)
+    moved = () if given in (None, alias) else (f"promote.alias: {given}",)
+    return ("promote.stage: null", *moved, "promote.methods: [alias]")
 
 
 def plan_aliases(snapshot: Snapshot, aliases: Mapping[str, str]) -> tuple[list[Naming], list[str]]:

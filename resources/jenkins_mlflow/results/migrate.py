@@ -78,6 +78,8 @@ class MigrateResult(RegistryResult):
     """How the server is started on the database, without any login."""
     aliases: tuple[AliasPart, ...] = ()
     """With --stages-to-aliases: what was set."""
+    config: tuple[str, ...] = ()
+    """With --stages-to-aliases: what to set in the config when nothing loads by a stage any more."""
 
     def table(self) -> Table:
         if self.aliases:
@@ -99,7 +101,8 @@ class MigrateResult(RegistryResult):
     @property
     def next_step(self) -> str:
         if self.aliases:
-            return "load models by alias; then set promote.stage: null and promote.methods: [alias] in mlops.yaml"
+            *others, last = self.config
+            return f"load models by alias; then set {', '.join(others)} and {last} in mlops.yaml"
         return (
             f"start the server with the options it has now, and: {self.server_command}"
             if self.server_command
