@@ -38,7 +38,7 @@ AGENT = ROOT / "resources" / "jenkins_mlflow" / "agent"
 MODELS, VERSIONS, WORKERS = 300, 20, 2
 OURS = [sys.executable, "-m", "jenkins_mlflow"]
 BARE = [sys.executable, "-c"]
-DELETED, DELETERS = 1600, 8
+DELETED, DELETERS = 1200, 8
 Serve = Callable[[Path, int, int], AbstractContextManager[str]]
 PARTS = ("start", "request", "read", "promote", "exclusive", "delete", "large", "large-delete")
 BARE_DELETE = """
@@ -301,6 +301,7 @@ def deleting(
 
     def clean_up(url: str, chosen: Sequence[str], count: int, *how: str) -> Cost:
         argv = [*OURS, "cleanup", *how, f"--keep-last={versions - 41}", f"--workers={count}"]
+        argv += [f"--max-deletions={DELETED}"]
         return run([*argv, "--tracking-uri", url, *(f"--models={name}" for name in chosen)], folder)
 
     for count in workers:
