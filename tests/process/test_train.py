@@ -448,11 +448,13 @@ def test_an_abort_says_what_had_been_done(tmp_path: Path) -> None:
     )
     plan = replace(plan, jobs=1)
     registry = Registry([run("svm"), run("knn", finished=False, seconds=None)])
+    registry.versions["svm1"] = (RegisteredVersion("heart-svm", 3),)
     result = train(plan, registry, lambda line: os.kill(os.getpid(), signal.SIGTERM), grace=5)
 
     assert (result.status, result.exit_code) == ("interrupted", 143)
-    assert result.message == "stopped by SIGTERM: 1 of 2 candidates trained: knn cancelled"
+    assert result.message == "interrupted by SIGTERM: 1 of 2 candidates trained: knn cancelled"
     assert [c.status for c in result.candidates] == ["ok", "cancelled"]
+    assert [one.versions for one in result.runs if one.candidate == "svm"] == [registry.versions["svm1"]]
     assert registry.marks == {"knn1": "cancelled"}
     assert registry.ended == ["knn1"], "MLflow would show it as running for ever"
 

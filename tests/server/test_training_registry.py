@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeServer
+from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.errors import RegistryError
@@ -25,7 +25,7 @@ from jenkins_mlflow.training.registered import MlflowTrainingRegistry
 from jenkins_mlflow.training.run import gather, train
 from mlflow import MlflowClient
 from support.proxy import CountingProxy, drop_after
-from support.seeding import client
+from support.seeding import Spec, client, seed
 from support.servers import Server
 
 STORES = {
@@ -295,4 +295,20 @@ def test_a_lost_training_is_taken_over_and_gathered(
     ]
     assert [(run.run_id, run.versions) for run in gathered.runs] == [
         (trained, (RegisteredVersion(unique, 1),))
+    ]
+
+
+def test_a_model_outside_of_the_group_is_named(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Perhaps its name is mistyped: `select` will not see it."""
+    uri = make_server().url
+    tags = {BUILD_TAG: "b-3", "jenkins_mlflow.candidate": "svm"}
+    seed(uri, {"inside-1": [Spec(run_tags=tags)], "outsid-1": [Spec(run_tags=tags)]})
+    (tmp_path / "mlops.yaml").write_text(
+        f"tracking_uri: {uri}\nmodels: inside-*\ntrain: {{experiment: seed, candidates: {{svm: 'true'}}}}\n"
+    )
+    done = run_cli("train", "--gather", "--build=b-3", "--output=json")
+    assert done.doc["warnings"] == [
+        "outsid-1 is not of the group that `models` names (inside-*): `select` takes no version of it"
     ]

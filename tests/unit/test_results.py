@@ -90,6 +90,11 @@ PROMOTED = PromoteResult(status="promoted", message="done", model="a b", version
     ("result", "next_step"),
     [
         (PROMOTED, "`jenkins-mlflow list 'a b'` shows it"),
+        (replace(PROMOTED, model="-d"), "`jenkins-mlflow list -- -d` shows it"),
+        (
+            replace(PROMOTED, method="copy", production=(Place(model="prod", version=1),)),
+            "`jenkins-mlflow list prod` shows it",
+        ),
         (
             replace(PROMOTED, previous=Place(model="a b", version=1)),
             "`jenkins-mlflow rollback --model 'a b' --to 1` returns to a b version 1",

@@ -286,7 +286,7 @@ def test_nothing_is_selected_while_stage_and_alias_disagree() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"stage": "Archived"}, "archived after it left production: promote it by name to bring it back"),
+        ({"stage": "Archived"}, "archived: promote it by name to bring it back"),
         ({"status": "PENDING_REGISTRATION"}, "its status is PENDING_REGISTRATION, not READY"),
     ],
 )

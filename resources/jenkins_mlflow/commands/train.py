@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,10 +13,11 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.train import RunPart, TrainedPart, TrainResult
-from jenkins_mlflow.text import plural, redact
+from jenkins_mlflow.text import listed, plural, redact
 from jenkins_mlflow.training.marks import decode, encode, marks, self_promotions
 from jenkins_mlflow.training.plan import TrainPlan, plan_training
 from jenkins_mlflow.training.registered import MlflowTrainingRegistry
@@ -73,10 +74,21 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
             f"into {redact(session.uri)}"
         )
         result = run_training(plan, runs, session.terminal.say, resume=mode == "resume")
-    for warning in result.warnings:
+    for warning in (*result.warnings, *_outside(result, session.config.models)):
         session.warn(warning)
     ended = train_result(plan, result)
     return ended if rules.may_promote else _put_back(session, registry, runs, before, ended)
+
+
+def _outside(result: Trained, models: Sequence[str]) -> Iterator[str]:
+    """Models that were registered and are not of the group, where a name may be mistyped."""
+    made = {version.model for run in result.runs for version in run.versions}
+    outside = sorted(name for name in made if not matches(name, models))
+    if outside:
+        yield (
+            f"{listed(outside, 3)} {'is' if len(outside) == 1 else 'are'} not of the group that `models` names "
+            f"({', '.join(models)}): `select` takes no version of {'it' if len(outside) == 1 else 'them'}"
+        )
 
 
 def _put_back(

@@ -180,7 +180,11 @@ class PromoteResult(PromotionResult):
                 model, number = self.previous.model, self.previous.version
                 back = f"`jenkins-mlflow rollback --model {argument(model)} --to {number}{self._where}`"
                 return f"{back} returns to {printable(model)} version {number}"
-            return f"`jenkins-mlflow list{self._where} {arguments(self.model)}` shows it"
+            models = [place.model for place in self.production]
+            shown = (
+                models[0] if models and self.model not in models else self.model
+            )  # a copy has another name
+            return f"`jenkins-mlflow list{self._where} {arguments(shown)}` shows it"
         if self.notice:
             return "follow the notice above"
         return ""

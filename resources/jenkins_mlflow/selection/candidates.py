@@ -72,7 +72,7 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target, build: st
         if version.stage == ARCHIVED:
             if _is_own(version, build) and PROMOTED_AT not in version.record:
                 return ""  # by a script that promotes by itself what it trained beside this one
-            return "archived after it left production: promote it by name to bring it back"
+            return "archived: promote it by name to bring it back"
         return (
             f"in {version.stage}, another stage than {target.stage or 'none'}: promote it by name, "
             "or name the stage in select.include.stages"

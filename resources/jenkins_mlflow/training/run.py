@@ -79,14 +79,16 @@ def train(
             return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
         except Interrupted as late:  # Jenkins ends the scripts first, and then the command that started them
             stopped = late
-    with suppress(JenkinsMlflowError):  # it only tidies up; to end is more important
+    runs: list[LoggedRun] = []
+    with suppress(JenkinsMlflowError):  # it tidies up, and tells what is there; to end is more important
         ids = {run.run_id for run in earlier}
         fresh = [run for run in registry.runs_of_build(plan.build) if run.run_id not in ids]
         _settle(registry, [candidate for candidate in candidates if candidate.status != "ok"], fresh)
+        runs = with_versions(registry, fresh)
     stopped.state = summary(candidates)
     stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
     message = f"{stopped.message}: {stopped.state}"
-    return Trained("interrupted", message, plan.build, candidates, stopped=stopped)
+    return Trained("interrupted", message, plan.build, candidates, tuple(runs), stopped=stopped)
 
 
 def gather(plan: TrainPlan, registry: TrainingRegistry) -> Trained:
