@@ -28,7 +28,7 @@ def render(result: Result, form: str, stream: TextIO, advice: Callable[[str], st
         result: What the command came to.
         form: One of FORMATS.
         stream: Where to; for text, its terminal decides where long lines are wrapped.
-        advice: Completes the commands that the text advises.
+        advice: Completes the commands that lines and next step advise; the message is complete.
     """
     if form == "json":
         _write_json(result, stream)
@@ -43,7 +43,7 @@ def render(result: Result, form: str, stream: TextIO, advice: Callable[[str], st
         elif result.in_table:
             _write_table(*result.table(), stream)
         if not result.message_was_shown:
-            stream.write(f"{printable(redact(advice(result.message)))}\n")
+            stream.write(f"{printable(redact(result.message))}\n")
         if result.next_step:
             stream.write(f"next:  {printable(advice(result.next_step))}\n")
 

@@ -34,7 +34,7 @@ class Promotions:
 
 
 def read_promotions(registry: Registry) -> Promotions:
-    """Read it, however large the registry is: 4 requests, side by side.
+    """Read it, however large the registry is: 4 requests, two at a time.
 
     Raises:
         ConnectionFailed, RegistryError: the registry does not answer.
@@ -65,9 +65,9 @@ def whole_world(registry: Registry, group: Snapshot, protection: Protection) -> 
     others = {v.identity: v for v in found.recorded if group.model(v.model) is None}
     naming = {one.identity: one for version in group.versions() for one in targets.of(version)}
     asked = [version for identity, version in naming.items() if identity in others]
-    live = side_by_side(functools.partial(as_it_is, registry), asked)
+    others |= {v.identity: v for v in side_by_side(functools.partial(as_it_is, registry), asked)}
     of_model: dict[str, list[Version]] = defaultdict(list)
-    for version in {**others, **{version.identity: version for version in live}}.values():
+    for version in others.values():
         of_model[version.model].append(version)
     names = sorted({*of_model, *(name for name in found.intents if group.model(name) is None)})
     rest = [_part(name, of_model[name], found) for name in names]

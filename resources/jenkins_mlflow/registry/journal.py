@@ -89,7 +89,7 @@ class Journal:
     def withdraw(self, run_id: str, versions: Sequence[Version]) -> None:
         """Say of versions in a run of the journal that they were not deleted after all."""
         for version in versions:
-            self._tag(run_id, f"{JOURNAL_KEPT}{version.number}-{version.created}", "kept")
+            self._tag(run_id, JOURNAL_KEPT + _key(version), "kept")
 
     def tell_restored(self, model: str, numbers: Mapping[int, int]) -> None:
         """Write down that versions were registered again, by their old numbers: a run, as everything here.
@@ -127,7 +127,7 @@ class Journal:
                 continue
             for written, size in read_versions(run.run_id, name, run.tags):
                 version = self.registry.vouched(written)
-                if f"{JOURNAL_KEPT}{version.number}-{version.created}" in run.tags:
+                if JOURNAL_KEPT + _key(version) in run.tags:
                     continue
                 before = found.get(version.identity)
                 reclaimed = _reclaimed(run.tags, version) or (before and before.reclaimed)
