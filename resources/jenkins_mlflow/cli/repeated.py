@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 import click
 
@@ -24,13 +23,16 @@ _COMMAND = re.compile(r"`jenkins-mlflow ([a-z]+)\b([^`]*)`")
 def advice_for(context: click.Context) -> Callable[[str], str]:
     """What a command does to its messages: see ``with_options``, with the options that the command line has.
 
-    An address with a password is not repeated.
+    An address with a password is not repeated, nor any where two servers are at work (--to-server): a message may be
+    about either of them.
     """
     given: dict[str, str] = {}
     for name, option in OPTIONS.items():
-        value = _text(context.params.get(name))
+        value = str(context.params.get(name) or "")
         if value and redact(value) == value:
             given[option] = value
+    if context.params.get("to_server"):
+        given.pop("--tracking-uri", None)
     group = context.find_root().command
     accepted: Mapping[str, Collection[str]] = (
         {name: _options_of(command) for name, command in group.commands.items()}
@@ -64,7 +66,3 @@ def with_options(text: str, given: Mapping[str, str], accepted: Mapping[str, Col
 
 def _options_of(command: click.Command) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
