@@ -126,3 +126,69 @@ def test_the_advice_in_an_exclusive_group_names_the_config(
     mlflow = client(server.url)
     stages = [str(mlflow.get_model_version(model, "1").current_stage) for model in (name, other)]
     assert sorted(stages) == ["Archived", "Production"]
+
+
+@pytest.mark.parametrize("command", [("promote", "--version", "1"), ("rollback", "--to", "1")])
+def test_staging_does_not_take_the_version_in_production(
+    command: tuple[str, ...], server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """A version has one stage: in Staging it would leave Production, without a word about production."""
+    promote_all(run_cli, server, tmp_path, name)
+    verb, *rest = command
+    refused = run(run_cli, server, tmp_path, verb, "--model", name, *rest, *STAGE, code=1)
+    assert refused["message"] == (
+        f"{name} version 1 is in Production, and a version has one stage: in Staging it would be out of production"
+    )
+    mlflow = client(server.url)
+    assert [mlflow.get_model_version(name, number).current_stage for number in "123"] == [
+        "Production",
+        "Archived",
+        "Staging",
+    ]
+
+
+def test_staging_has_an_alias_of_its_own(server: Server, name: str, run_cli: RunCli, tmp_path: Path) -> None:
+    """Who gives the stage alone does not move production's alias."""
+    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "1")
+    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "2", "--stage", "Staging")
+    mlflow = client(server.url)
+    assert mlflow.get_registered_model(name).aliases == {"champion": "1", "challenger": "2"}
+    command = ("promote", "--model", name, "--version", "3", "--stage", "Staging", "--alias", "champion")
+    refused = run(run_cli, server, tmp_path, *command, code=1)
+    assert refused["message"] == (
+        f"{name} version 3 would take the alias champion from {name} version 1, which is in Production"
+    )
+    assert refused["error"]["next_step"] == "give Staging an alias of its own, such as `--alias challenger`"
+    assert mlflow.get_registered_model(name).aliases == {"champion": "1", "challenger": "2"}
+    assert mlflow.get_model_version(name, "3").current_stage == "None"
+
+
+def test_selection_for_staging_leaves_out_production(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Also where stages are named in select.include."""
+    promote_all(run_cli, server, tmp_path, name)
+    (tmp_path / "mlops.yaml").write_text(
+        f"models: ['{name}']\nselect: {{metric: accuracy, include: {{stages: all}}}}\n"
+    )
+    chosen = run(run_cli, server, tmp_path, "select", *STAGE)
+    (one,) = (c for c in chosen["candidates"] if c["version"] == 1)
+    assert (one["verdict"], one["reason"]) == ("excluded", "in Production, which it would leave for Staging")
+
+
+def test_from_staging_to_production_as_the_docs_say(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """What docs/configuration.md names for a team that promotes from Staging."""
+    mlflow = client(server.url)
+    for number, value in (("1", 0.7), ("2", 0.8)):
+        mlflow.log_metric(str(mlflow.get_model_version(name, number).run_id), "accuracy", value)
+    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "1")
+    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "2", "--stage", "Staging")
+    (tmp_path / "mlops.yaml").write_text(
+        f"models: ['{name}']\n"
+        "select: {metric: accuracy, include: {stages: Staging, aliases: challenger}}\n"
+    )
+    assert run(run_cli, server, tmp_path, "promote")["version"] == 2
+    assert mlflow.get_model_version(name, "2").current_stage == "Production"
+    assert run(run_cli, server, tmp_path, "history", "--model", name)["items"][-1]["version"] == 2

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.migration.folder import experiments, find_folder, fingerprint, view
 from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
 from jenkins_mlflow.migration.source import python_values_are_nothing
-from jenkins_mlflow.migration.stages import DEFAULT_ALIASES, config_without_stages, plan_aliases
+from jenkins_mlflow.migration.stages import config_without_stages, plan_aliases
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
 
 

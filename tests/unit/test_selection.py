@@ -224,10 +224,7 @@ def test_what_would_be_replaced_must_be_measured_too(exclusive: bool, status: st
 
 
 ELSEWHERE: dict[str, tuple[dict[str, Any], str]] = {
-    "stage": (
-        {"stage": "Production"},
-        "in Production, another stage than Staging: promote it by name, or name the stage in select.include.stages",
-    ),
+    "stage": ({"stage": "Production"}, "in Production, which it would leave for Staging"),
     "alias": (
         {"aliases": ("champion",)},
         "has the alias champion: promote it by name, or name the alias in select.include.aliases",
@@ -237,12 +234,13 @@ ELSEWHERE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", ELSEWHERE)
 def test_what_serves_elsewhere_is_no_candidate(case: str) -> None:
-    """To promote it from Production to Staging would leave production empty."""
+    """To promote it from Production to Staging would leave production empty, whatever `include` says."""
     fields, reason = ELSEWHERE[case]
     group = snapshot(
         version("m", 1, metrics={"roc_auc": 0.99}, **fields), version("m", 2, metrics={"roc_auc": 0.7})
     )
-    result = select(group, Select(), Target("Staging", None))
+    include = {"include": {"stages": "all"}} if case == "stage" else {}
+    result = select(group, Select.model_validate(include), Target("Staging", None))
     assert result.message == "Selected m v2 (0.7): nothing is in Staging yet."
     assert (result.verdicts[-1].verdict, result.verdicts[-1].reason) == ("excluded", reason)
 

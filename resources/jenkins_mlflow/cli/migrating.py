@@ -83,7 +83,7 @@ def migrate(
         )
     if stages_to_aliases:
         from jenkins_mlflow.commands.stages_to_aliases import stages_to_aliases as name_versions
-        from jenkins_mlflow.migration.stages import DEFAULT_ALIASES
+        from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 
         session = open_session(options)
         finish(name_versions(session, aliases or DEFAULT_ALIASES, plan_only=dry_run), options, session)

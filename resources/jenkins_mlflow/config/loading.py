@@ -75,6 +75,8 @@ def validate(model: type[M], layers: Layers) -> M:
         result = model.model_validate(layers.data)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
+            if problem["type"] == "default_factory_not_called":
+                continue  # a default that follows from a key which has a problem itself
             path, shown, message = explain(model, problem)
             layers.add(layers.latest(path, problem.get("ctx", {}).get("keys", ())), shown, message)
     layers.fail_on_problems()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +19,9 @@ from jenkins_mlflow.config.registry_values import (
 )
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.values import Command, Duration, Line, lasting
+
+DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
+"""The alias of the version in a stage: the alias champion never leaves production for Staging by default."""
 
 
 class Retry(Section):
@@ -100,7 +104,12 @@ class Promote(Section):
     stage: PromotionStage | None = Field(
         default="Production", description="Stage the version gets; null for none."
     )
-    alias: Alias | None = Field(default="champion", description="Alias the version gets; null for none.")
+    alias: Alias | None = Field(
+        default_factory=lambda given: _default_alias(given),
+        json_schema_extra={"default": DEFAULT_ALIASES["Production"]},
+        description="Alias the version gets; null for none. Default for the stage Staging: "
+        f"{DEFAULT_ALIASES['Staging']}.",
+    )
     exclusive: bool = Field(
         default=False,
         description="Whether the group has one champion: other models leave production after it.",
@@ -151,3 +160,8 @@ class Promote(Section):
     def copies(self) -> bool:
         """Whether promotions copy into a production model."""
         return COPY in self.methods
+
+
+def _default_alias(given: Mapping[str, Any]) -> str:
+    """The default of ``alias``, which follows the stage."""
+    return DEFAULT_ALIASES.get(given.get("stage") or "", DEFAULT_ALIASES["Production"])

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.registry.snapshot import PRODUCTION, Model, Snapshot
 
-DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
-
 
 @dataclass(frozen=True)
 class Naming:

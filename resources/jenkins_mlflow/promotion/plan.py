@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.methods.copy import find_copy
 from jenkins_mlflow.promotion.changes import Table, is_done, states, strangers
 from jenkins_mlflow.registry.change import NEW, Change
-from jenkins_mlflow.registry.snapshot import ARCHIVED, READY, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import (
+    ARCHIVED,
+    PRODUCTION,
+    READY,
+    STAGING,
+    Model,
+    Snapshot,
+    Target,
+    Version,
+)
 from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY
 
 MOST_NAMED = 3
@@ -98,7 +108,7 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
 
     Raises:
         NotFound: the model or version is not in the registry, or was deleted.
-        Refused: the version is not READY.
+        Refused: the version is not READY; or the target is Staging, and would take production's version or alias.
     """
     candidate = require_version(snapshot.require(model), number)
     copies = target.copy_to is not None and target.copy_to != model
@@ -117,9 +127,28 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     ]
     if target.exclusive and copies:  # the development model is a member of the group like any other
         others += snapshot.require(model).production(target)
+    _refuse_to_empty_production(candidate, (*leaving, *others), target)
     changes = (*_own(place, promoted, leaving, target), *(c for v in others for c in _retire(v, target)))
     table = Table(place.name, promoted, changes, _created(snapshot, place, candidate, changes))
     return Plan(candidate, target, table, (*leaving, *others), is_done(table, snapshot, target))
+
+
+def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], target: Target) -> None:
+    """Keep a promotion to another stage away from what is in the stage Production."""
+    if target.is_beside(candidate):
+        raise Refused(
+            f"{candidate.label} is in {PRODUCTION}, and a version has one stage: in {target.stage} "
+            "it would be out of production",
+            state="nothing was changed",
+            next_step=f"name another version for {target.stage}",
+        )
+    holder = next((version for version in leaving if target.is_beside(version)), None)
+    if holder:
+        raise Refused(
+            f"{candidate.label} would take the alias {target.alias} from {holder.label}, which is in {PRODUCTION}",
+            state="nothing was changed",
+            next_step=f"give {target.stage} an alias of its own, such as `--alias {DEFAULT_ALIASES[STAGING]}`",
+        )
 
 
 def require_version(found: Model, number: int) -> Version:

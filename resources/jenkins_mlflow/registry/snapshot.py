@@ -52,6 +52,11 @@ class Target:
         """
         return not marks or not {*marks.split(" ", 1)}.isdisjoint(self.marks.split(" ", 1))
 
+    def is_beside(self, version: Version) -> bool:
+        """Whether a version is in the stage Production, and this target is another stage: it must not touch it."""
+        gets = None if self.copy_to else self.stage
+        return version.stage == PRODUCTION and gets not in (None, PRODUCTION)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
