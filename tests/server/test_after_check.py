@@ -158,7 +158,9 @@ def test_a_killed_check_is_told_of_and_run_again(make_server: MakeServer, run_cl
     told = run_cli("doctor", "--models", name, "--tracking-uri", server.url, "--output=json")
     (finding,) = [item for item in told.doc["findings"] if item["what"] == "check not ended"]
     assert told.code == 1
-    assert finding["fix"].endswith(f"jenkins-mlflow promote --model {name} --version 2")
+    assert finding["fix"].endswith(
+        f"`jenkins-mlflow promote --model {name} --version 2 --tracking-uri {server.url}`"
+    )
     again = promote(run_cli, server, name, ["true"])
     assert (again.code, again.doc["status"], again.doc["check"]["passed"]) == (0, "already", True), (
         again.stderr

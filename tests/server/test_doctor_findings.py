@@ -96,7 +96,9 @@ def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, 
     registry = Registry(connect(server.url))
     assert f"{PROBE_PREFIX}killed" not in registry.names()
     done = doctor(zygote, server.url, name)
-    assert found(done, "scratch model")["fix"] == "jenkins-mlflow doctor --probe"
+    assert (
+        found(done, "scratch model")["fix"] == f"`jenkins-mlflow doctor --probe --tracking-uri {server.url}`"
+    )
     doctor(zygote, server.url, name, "--probe")
     assert not registry.probes()
 
@@ -130,8 +132,8 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
     assert finding["message"].startswith(head)
     assert finding["message"].endswith("; recorded is version 2")
     assert finding["fix"] == (
-        f"`jenkins-mlflow rollback --model {name} --recorded` or "
-        f"`jenkins-mlflow history --model {name} --adopt --reason '...'`"
+        f"`jenkins-mlflow rollback --model {name} --recorded --tracking-uri {server.url}` or "
+        f"`jenkins-mlflow history --model {name} --adopt --reason '...' --tracking-uri {server.url}`"
     )
     back = zygote.run("rollback", "--recorded", *end)
     assert (back.code, back.doc["status"], back.doc["version"]) == (0, "rolled_back", 2)
@@ -272,7 +274,9 @@ def test_an_alias_with_upper_case_and_a_stage_without_alias(make_server: MakeSer
         f"{other}: version 1 in Production, version 2 in Staging, without an alias; "
         "stages are deprecated since MLflow 2.9"
     )
-    assert finding["fix"] == f"jenkins-mlflow promote --model {other} --version 1"
+    assert (
+        finding["fix"] == f"`jenkins-mlflow promote --model {other} --version 1 --tracking-uri {server.url}`"
+    )
 
 
 def test_history_that_is_not_written(

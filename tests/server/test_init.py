@@ -46,7 +46,7 @@ def test_without_a_tracking_uri_it_says_what_to_set(run_cli: RunCli, tmp_path: P
         "wrote mlops.yaml from this folder alone: no registry was asked, for there is no tracking URI\n"
         "next:  read it, and set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, "
         "or, without a server: export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
-        "jenkins-mlflow train, or select where something is registered already\n"
+        "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already\n"
     )
     assert "python train.py" in (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
     refused = run_cli("select")

@@ -141,4 +141,4 @@ def test_abort_in_the_queue_cancels_the_item() -> None:
 def test_what_to_do_after_leaving_is_a_command() -> None:
     with pytest.raises(Interrupted) as caught:
         interrupted(Builds(), "d").to_the_end(7)
-    assert caught.value.next_step == "jenkins-mlflow jobs logs --follow j 7"
+    assert caught.value.next_step == "`jenkins-mlflow jobs logs --follow j 7`"

@@ -136,11 +136,9 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
     from jenkins_mlflow.commands.notify import news
 
     said = {"command": result.command, "status": result.status}
-    advice, error = session.terminal.advice, result.error
+    advice = session.terminal.advice
     return replace(
-        result,
-        message=advice(result.message),
-        error=error and replace(error, message=advice(error.message), next_step=advice(error.next_step)),
+        result.advised(advice),
         build=result.build or session.build.id or None,  # a training outside of a build makes one up
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warnings=tuple(redact(advice(warning)) for warning in session.warnings),

@@ -84,12 +84,12 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     done = f"wrote {printable(str(output))}"
     if not uri:
         done += " from this folder alone: no registry was asked, for there is no tracking URI"
-        run = "jenkins-mlflow train, or select where something is registered already"
+        run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
         todo = f"read it, and {SET_URI}; then run: {run}"
     elif tracking_uri:
-        todo = "read it, set MLFLOW_TRACKING_URI to the same address, then run: jenkins-mlflow select"
+        todo = "read it, set MLFLOW_TRACKING_URI to the same address, then run: `jenkins-mlflow select`"
     else:
-        todo = "read it, then run: jenkins-mlflow select"
+        todo = "read it, then run: `jenkins-mlflow select`"
     Terminal().say(f"{done}\nnext:  {todo}")
 
 

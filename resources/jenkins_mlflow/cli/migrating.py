@@ -79,7 +79,7 @@ def migrate(
         raise UsageError(
             "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)",
             state="nothing was read or written",
-            next_step="jenkins-mlflow migrate --help",
+            next_step="`jenkins-mlflow migrate --help` says more",
         )
     if stages_to_aliases:
         from jenkins_mlflow.commands.stages_to_aliases import stages_to_aliases as name_versions

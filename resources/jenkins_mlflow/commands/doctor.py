@@ -157,7 +157,7 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
             "scratch model",
             "note",
             f"the registered model {name} is left of a `doctor --probe` that was killed, or is at work",
-            "jenkins-mlflow doctor --probe",
+            "`jenkins-mlflow doctor --probe`",
         )
 
 

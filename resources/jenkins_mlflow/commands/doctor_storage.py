@@ -189,7 +189,7 @@ def _changed(registry: Registry, version: Version) -> Finding | str | None:
         f"{version.label}: its files are not those that were copied from {of}: {plural(found.files, 'file')}, "
         f"{found.bytes} bytes, SHA-256 {found.sha256[:12]}…; copied were {plural(wanted.files, 'file')}, "
         f"{wanted.bytes} bytes, {wanted.sha256[:12]}…",
-        f"restore them from a backup, or copy it again: jenkins-mlflow promote --to-server ..., then delete version "
+        f"restore them from a backup, or copy it again: `jenkins-mlflow promote --to-server ...`, then delete version "
         f"{version.number} of {argument(version.model)}",
     )
 
@@ -210,7 +210,7 @@ def _loaded(session: Session, versions: Sequence[Version], over: Callable[[], bo
                 "cannot be loaded",
                 "problem",
                 f"{version.label} is in production: {checked.reason}",
-                f"jenkins-mlflow rollback --model {argument(version.model)}",
+                f"`jenkins-mlflow rollback --model {argument(version.model)}`",
             )
 
 

@@ -59,7 +59,7 @@ def _intent(model: Model) -> Iterator[Finding]:
         try:
             intent = read_intent(model)
             text = intent.title if intent else ""
-            fix = f"jenkins-mlflow promote --recover --models {argument(model.name)}"
+            fix = f"`jenkins-mlflow promote --recover --models {argument(model.name)}`"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
         yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
@@ -86,7 +86,7 @@ def _records(model: Model, target: Target) -> Iterator[Finding]:
                 "problem",
                 f"{version.label} is in production, but the check after its promotion has not ended ({origin})",
                 "if nothing runs it any more: "
-                f"jenkins-mlflow promote --model {argument(model.name)} --version {version.number}",
+                f"`jenkins-mlflow promote --model {argument(model.name)} --version {version.number}`",
             )
 
 
@@ -135,7 +135,7 @@ def _stages(model: Model, target: Target) -> Iterator[Finding]:
     serving = next((version for version in staged if version.stage == target.stage), None)
     fix = "set an alias beside each stage"
     if serving and target.alias:
-        fix = f"jenkins-mlflow promote --model {argument(model.name)} --version {serving.number}"
+        fix = f"`jenkins-mlflow promote --model {argument(model.name)} --version {serving.number}`"
     yield Finding(
         "stage without alias",
         "note",

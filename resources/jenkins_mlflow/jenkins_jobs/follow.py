@@ -157,7 +157,7 @@ class Follower:
             self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
             return
         follow = (
-            f"jenkins-mlflow jobs logs --follow {arguments(self.job, str(number))}"
+            f"`jenkins-mlflow jobs logs --follow {arguments(self.job, str(number))}`"
             if number
             else f"look at {where}"
         )

@@ -9,14 +9,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.text import redact
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # 5 ms, for each --help
 
 Document = dict[str, Any]
 _AT_ONCE = 1000
@@ -119,6 +122,13 @@ class Result(Part):
     def next_step(self) -> str:
         """What a person can do next; empty if there is nothing to do."""
         return ""
+
+    def advised(self, advice: Callable[[str], str]) -> Self:
+        """The result with its commands completed, see ``cli/repeated.py``."""
+        error = self.error and replace(
+            self.error, message=advice(self.error.message), next_step=advice(self.error.next_step)
+        )
+        return replace(self, message=advice(self.message), error=error)
 
     def table(self) -> Table:
         """The rows for CSV, Markdown and text."""

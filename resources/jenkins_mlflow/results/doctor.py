@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from jenkins_mlflow import errors
@@ -43,6 +43,10 @@ class DoctorResult(RegistryResult):
     status: Status
     findings: tuple[Finding, ...]
     """Everything that was looked at."""
+
+    def advised(self, advice: Callable[[str], str]) -> DoctorResult:
+        findings = tuple(replace(f, message=advice(f.message), fix=advice(f.fix)) for f in self.findings)
+        return replace(super().advised(advice), findings=findings)
 
     def table(self) -> Table:
         return Table(

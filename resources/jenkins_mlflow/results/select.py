@@ -79,7 +79,7 @@ class SelectResult(RegistryResult):
 
     @property
     def next_step(self) -> str:
-        return "jenkins-mlflow promote, with the same options" if self.status == "selected" else ""
+        return "`jenkins-mlflow promote`, with the same options" if self.status == "selected" else ""
 
     def table(self) -> Table:
         return Table(

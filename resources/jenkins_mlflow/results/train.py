@@ -99,7 +99,7 @@ class TrainResult(RegistryResult):
         if self.status == "failed":
             return "read the logs that are named, mend the script, and train again"
         registered = any(run.versions for run in self.runs)
-        return "jenkins-mlflow select, then jenkins-mlflow promote" if registered else ""
+        return "`jenkins-mlflow select`, then `jenkins-mlflow promote`" if registered else ""
 
     def table(self) -> Table:
         rows: list[tuple[object, ...]] = []

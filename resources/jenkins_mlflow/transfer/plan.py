@@ -118,7 +118,7 @@ def plan_copy(
         raise Refused(
             f"{version.label} has no files at {uri}",
             state="nothing was copied",
-            next_step="jenkins-mlflow doctor --storage",
+            next_step="`jenkins-mlflow doctor --storage` looks for the files of every version",
         )
     folder = _within(uri, run.uri) if run else None
     if folder is None:
