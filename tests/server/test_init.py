@@ -27,7 +27,7 @@ def test_the_written_file_works(make_server: MakeServer, run_cli: RunCli, tmp_pa
     done = run_cli("init", "--models", "starter-*", env={"MLFLOW_TRACKING_URI": server.url})
 
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == "wrote mlops.yaml\nnext:  read it, then run: jenkins-mlflow select\n"
+    assert done.stderr == "wrote mlops.yaml\nnext:  read it, then run: `jenkins-mlflow select`\n"
     text = (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
     assert "metric: roc_auc  # 2 of 2 versions have it, best 0.9" in text
     chosen = run_cli("select", "--output=json", env={"MLFLOW_TRACKING_URI": server.url}).doc
