@@ -29,8 +29,10 @@ from support.stored import register
 names = (f"checkup-{number}" for number in itertools.count(1))
 
 
-def look(uri: str, folder: Path, name: str, wish: StorageWish | None = None) -> list[tuple[str, str, str]]:
-    rules = Promote(smoke_test=SmokeTest(python=sys.executable))
+def look(
+    uri: str, folder: Path, name: str, wish: StorageWish | None = None, python: str = sys.executable
+) -> list[tuple[str, str, str]]:
+    rules = Promote(smoke_test=SmokeTest(python=python))
     config = Config(models=(name,), promote=rules)
     session = Session(config, uri, Terminal(quiet=True), folder / "report", BuildContext())
     found = examine_storage(session, Registry(connect(uri)), wish or StorageWish())
@@ -77,6 +79,16 @@ def test_what_is_gone_and_what_is_in_danger(
     searches = ("search", "get", "version", "artifacts", "logged-models")
     assert {r.method for r in proxy.requests if not any(word in r.path for word in searches)} <= {"GET"}
     assert {r.method for r in proxy.requests} <= {"GET", "POST"}
+
+
+def test_a_python_that_cannot_load_is_one_finding(make_server: MakeServer, tmp_path: Path) -> None:
+    """The other findings are told all the same."""
+    server, name = make_server(), next(names)
+    register(server.url, name)
+    client(server.url).set_registered_model_alias(name, "champion", "1")
+    found = look(server.url, tmp_path, name, StorageWish(load=True), python="/no/python")
+    assert [(what, status) for what, status, _ in found] == [("loading", "problem"), ("files", "fine")]
+    assert found[0][2].startswith("nothing can be loaded: the smoke test's Python /no/python is no program")
 
 
 def test_it_goes_on_where_its_time_was_over(

@@ -268,6 +268,36 @@ def test_an_input_that_is_not_there_is_bad_usage(make_server: MakeServer, run_cl
     assert "the smoke test's input nowhere.csv does not exist here" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python without MLflow."""
+    folder = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder / "bin" / "python")
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("/no/python", "the smoke test's Python /no/python is no program that can be started here"),
+        ("bare", "has no MLflow: No module named 'mlflow'"),
+    ],
+)
+def test_a_python_that_cannot_test_is_bad_usage(
+    named: str, words: str, make_server: MakeServer, run_cli: RunCli, bare_python: str
+) -> None:
+    """The model is not to blame."""
+    from support.seeding import Spec, seed
+
+    server, name = make_server(), f"smoke-{next(numbers)}"
+    seed(server.store_uri, {name: [Spec()]})
+    env = {"MLOPS__PROMOTE__SMOKE_TEST__PYTHON": bare_python if named == "bare" else named}
+    done = run_cli("promote", "--model", name, "--tracking-uri", server.url, "--output=json", env=env)
+    assert (done.code, done.doc["status"]) == (2, "error"), done.stderr
+    assert words in done.doc["message"]
+    assert "promote.smoke_test.python" in done.doc["error"]["next_step"]
+
+
 def test_a_promotion_tells_of_its_smoke_test(make_server: MakeServer, run_cli: RunCli) -> None:
     server = make_server()
     name = logged(server, "fine")

@@ -17,7 +17,7 @@ from pathlib import Path
 from jenkins_mlflow.cleanup.claims import Unknown, logged_model_of, original
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import SmokeTest
-from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.promotion.smoke_test import smoke_test
 from jenkins_mlflow.registry import homes
@@ -202,7 +202,11 @@ def _loaded(session: Session, versions: Sequence[Version], over: Callable[[], bo
             left = plural(len(versions) - at, "version")
             yield Finding("time", "note", f"the time was over before {left} in production had been loaded")
             return
-        checked = smoke_test(rules, version, session.uri, session.report)
+        try:
+            checked = smoke_test(rules, version, session.uri, session.report)
+        except UsageError as error:
+            yield Finding("loading", "problem", f"nothing can be loaded: {error.message}", error.next_step)
+            return
         if checked.passed or checked.reason.startswith(NO_EXAMPLE):
             yield Finding("loading", "fine", f"{version.label} was loaded")
         else:

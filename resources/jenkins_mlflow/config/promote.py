@@ -98,6 +98,11 @@ class Check(Section):
     timeout: Duration = lasting("60s", "Maximum time that the command may take.", gt=0)
 
 
+def _default_alias(given: Mapping[str, Any]) -> str:
+    """The default of ``alias``, which follows the stage."""
+    return DEFAULT_ALIASES.get(given.get("stage") or "", DEFAULT_ALIASES["Production"])
+
+
 class Promote(Section):
     """How a version goes into production."""
 
@@ -105,7 +110,7 @@ class Promote(Section):
         default="Production", description="Stage the version gets; null for none."
     )
     alias: Alias | None = Field(
-        default_factory=lambda given: _default_alias(given),
+        default_factory=_default_alias,
         json_schema_extra={"default": DEFAULT_ALIASES["Production"]},
         description="Alias the version gets; null for none. Default for the stage Staging: "
         f"{DEFAULT_ALIASES['Staging']}.",
@@ -160,8 +165,3 @@ class Promote(Section):
     def copies(self) -> bool:
         """Whether promotions copy into a production model."""
         return COPY in self.methods
-
-
-def _default_alias(given: Mapping[str, Any]) -> str:
-    """The default of ``alias``, which follows the stage."""
-    return DEFAULT_ALIASES.get(given.get("stage") or "", DEFAULT_ALIASES["Production"])

@@ -154,7 +154,7 @@ def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
         from mlflow.artifacts import download_artifacts
         from mlflow.store.artifact.artifact_repository_registry import get_registered_artifact_repositories
     except ImportError as error:
-        return {"error": f"{sys.executable} has no MLflow: {error}"}
+        return {"no_mlflow": f"{sys.executable} has no MLflow: {error}"}
     keep_login_at_home(get_registered_artifact_repositories(), get_tracking_uri())
     Path(folder).mkdir()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,10 @@ class _Failed(_Answer):
     error: str
 
 
+class _NoMlflow(_Answer):
+    no_mlflow: str
+
+
 class _Fetched(_Answer):
     model: str
 
@@ -57,7 +62,7 @@ class _Predicted(_Answer):
     most: float | None
 
 
-_ANSWER: TypeAdapter[_Answer] = TypeAdapter(_Failed | _Fetched | _Predicted)
+_ANSWER: TypeAdapter[_Answer] = TypeAdapter(_Failed | _NoMlflow | _Fetched | _Predicted)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
         folder: The report folder, for the log.
 
     Raises:
-        UsageError: the configured input does not exist.
+        UsageError: the configured input or Python does not exist, or that Python has no MLflow.
         Interrupted: a signal arrived; the process was ended first.
     """
     if rules.input is not None and not Path(rules.input).is_file():
@@ -89,12 +94,16 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
             state="nothing was written",
             next_step="check promote.smoke_test.input; it is looked for from the working directory",
         )
+    if not shutil.which(rules.python):
+        raise _unusable(f"the smoke test's Python {rules.python} is no program that can be started here")
     hide_process()
     account = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}
     account.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         step = functools.partial(_step, rules, folder / LOG, Path(scratch))
         answer, seconds = step(account, "fetch", version.model, str(version.number), f"{scratch}/files")
+        if "no_mlflow" in answer:  # of the fetching alone: no code of the model has run by then
+            raise _unusable(f"the smoke test's Python {answer['no_mlflow']}")
         if "model" in answer:
             files = answer["model"]
             code = code_on_loading(Path(files)) if rules.refuse_code else ""
@@ -107,6 +116,14 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
                 seconds += more
     reason = judge(rules, answer)
     return Checked(not reason, reason or _passed(answer), round(seconds, 3))
+
+
+def _unusable(what: str) -> UsageError:
+    return UsageError(
+        one_line(what, 300),
+        state="nothing was written",
+        next_step="name a Python with MLflow and the packages of the model in promote.smoke_test.python",
+    )
 
 
 def _step(

@@ -37,6 +37,8 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
     """Why a version that is not in production is no candidate; empty when it is one."""
     if version.status != READY:
         return f"its status is {version.status}, not READY"
+    if target.is_beside(version):
+        return f"in {PRODUCTION}, which it would leave for {target.stage}"
     if elsewhere := _serves_elsewhere(version, rules, target, build):
         return elsewhere
     if version.tags.get(CHECK_TAG) == FAILED:
@@ -66,8 +68,6 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target, build: st
     """Whether somebody gave the version a place already, which a promotion would take from them."""
     if version.model == target.copy_to:
         return "a version of the production model: promote it by name to bring it back"
-    if target.is_beside(version):
-        return f"in {PRODUCTION}, which it would leave for {target.stage}"
     stages, aliases = rules.include.stages, rules.include.aliases
     named = (PRODUCTION, STAGING) if stages == "all" else stages
     if version.stage != NO_STAGE and version.stage not in named:
