@@ -210,7 +210,9 @@ def test_a_dry_run_shows_the_plan(make_server: MakeServer, run_cli: RunCli) -> N
     client(server.url).transition_model_version_stage(name, "2", "Production")
     done = run_cli("rollback", "--model", name, "--to", "1", "--dry-run", "--tracking-uri", server.url)
     assert done.code == 0
-    assert done.stdout.rstrip().split("; ") == [
+    steps, following = done.stdout.splitlines()
+    assert following == "next:  run it without --dry-run"
+    assert steps.split("; ") == [
         f"{name} version 1: stage None -> Production",
         f"{name} version 2: stage Production -> Archived",
         f"{name}: alias champion on no version -> on version 1",

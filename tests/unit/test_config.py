@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from jenkins_mlflow.config.cleanup import Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Flags
@@ -246,6 +246,7 @@ MISTAKES = [
     ("promote: {methods: [alias, alias]}", f"1: promote.methods: expected each method at most once, and one at least, out of {METHODS}, got a list"),
     ("promote: {methods: [alias, stage-archiv]}", f'1: promote.methods[1]: expected a method out of {METHODS}, got "stage-archiv"; did you mean "stage-archive"?'),
     ("promote: {methods: [3]}", "1: promote.methods[0]: expected text, got 3; put it in quotes"),
+    ("promote: {methods: [alias], force_methods: [alias, stage]}", "1: promote: expected methods that promote.methods has, got stage"),
     ("promote: {force_methods: [stage, alais]}", f'1: promote.force_methods[1]: expected a method out of {METHODS}, got "alais"; did you mean "alias"?'),
     ("promote: {copy_to: heart/prod}", '1: promote.copy_to: expected a model name without / and : (MLflow refuses them), got "heart/prod"'),
     ("promote: {copy_to: ''}", f'1: promote.copy_to: {ONE_LINE}, got ""'),
@@ -650,6 +651,7 @@ def test_durations(number: int, unit: str) -> None:
         parse_duration(f"{number}{unit}")
 
 
+@example("\x85\t", {})  # to YAML a line ends there
 @given(st.text(), st.dictionaries(st.sampled_from(["MLOPS__SELECT__METRIC", "MLOPS__A"]), st.text()))
 def test_any_text_loads_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, text: str, environ: dict[str, str]

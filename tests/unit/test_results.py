@@ -103,7 +103,12 @@ PROMOTED = PromoteResult(status="promoted", message="done", model="a b", version
             replace(PROMOTED, previous=Place(model="c", version=1)),
             "`jenkins-mlflow rollback --model c --to 1` returns to c version 1",
         ),
-        (replace(PROMOTED, status="planned"), "run it without --dry-run"),
+        (replace(PROMOTED, status="planned", plan=("x",)), "run it without --dry-run"),
+        (replace(PROMOTED, status="planned"), ""),
+        (
+            replace(PROMOTED, status="check_failed"),
+            "`jenkins-mlflow list 'a b'` shows what is in production now",
+        ),
         (replace(PROMOTED, status="manual", notice=NoticePart(text="", files=())), "follow the notice above"),
         (replace(PROMOTED, status="already"), ""),
     ],

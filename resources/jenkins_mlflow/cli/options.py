@@ -41,8 +41,8 @@ class Related(click.Option):
             if self.needs and self.needs not in opts:
                 raise UsageError(f"--{self.name} needs --{self.needs}", next_step=self.hint)
             if any(other in opts for other in self.excludes):
-                others = " nor ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
-                raise UsageError(f"--{self.name} goes with neither {others}", next_step=self.hint)
+                others = " or ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
+                raise UsageError(f"--{self.name} cannot be given together with {others}", next_step=self.hint)
         return super().handle_parse_result(ctx, opts, args)
 
 

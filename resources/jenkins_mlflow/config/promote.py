@@ -150,6 +150,12 @@ class Promote(Section):
     def _some_mark(self) -> Promote:
         if self.stage is None and self.alias is None:
             raise broken_rule("expected a stage or an alias (or both), but both are null", "alias", "stage")
+        if idle := [method for method in self.force_methods if method not in self.methods]:
+            raise broken_rule(
+                f"expected methods that promote.methods has, got {', '.join(idle)}",
+                "force_methods",
+                "methods",
+            )
         if self.copies and len(self.methods) > 1:
             raise broken_rule(
                 "expected no other method beside copy, which puts production into another model", "methods"

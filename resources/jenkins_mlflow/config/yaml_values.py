@@ -15,6 +15,7 @@ _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _REPLACED_TAGS = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
 # `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as PyYAML counts lines
 _UNQUOTED = re.compile(r"([^\s,{}:][^,{}:]*):\s*((?:>=?|!=)\s*[-+.\d]+(?:[eE][-+]?\d+)?)")
 
 
@@ -100,7 +101,7 @@ def explain_yaml(error: yaml.YAMLError, text: str) -> str:
         return problem
     if "expected a single document" in context:
         return "expected one YAML document, got a second one"
-    line = text.split("\n")[line_of(error, text) - 1]
+    line = _LINE_BREAK.split(text)[line_of(error, text) - 1]
     if slip := _UNQUOTED.search(line[:1000]):
         return f'expected YAML, got a comparison without quotes; write {slip[1]}: "{slip[2]}"'
     if tag := re.search(r"constructor for the tag '(.*)'", problem):

@@ -89,9 +89,9 @@ class Plan:
         return ", ".join([*stage, *alias])
 
     def steps(self) -> list[str]:
-        """The plan in words, for a dry run."""
+        """The plan in words, for a dry run; empty if nothing is to be done."""
         if self.done:
-            return [f"{self.candidate.label}: is in production already, nothing to do"]
+            return []
         copy = f"{self.candidate.label}: is copied to {self.table.model}"
         head = [copy] if self.table.number == NEW else []
         return head + [change.describe() for change in self.table.pending]

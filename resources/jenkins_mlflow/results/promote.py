@@ -87,7 +87,7 @@ class PromotionResult(RegistryResult):
     version: int | None = None
     """Its version."""
     plan: tuple[str, ...] = ()
-    """The steps in words; filled by a dry run."""
+    """The steps in words; filled by a dry run, and empty if nothing is to be done."""
     method: str | None = None
     """The [method](methods.md) that worked, or null."""
     previous: Place | None = None
@@ -104,6 +104,23 @@ class PromotionResult(RegistryResult):
     """In words, what a person still has to do."""
     notice: NoticePart | None = None
     """How a person promotes by hand, or null."""
+
+    @property
+    def _where(self) -> str:
+        """The option that names another server than that of the command; it has its own login."""
+        return ""
+
+    @property
+    def next_step(self) -> str:
+        if self.status == "planned":
+            return "run it without --dry-run" if self.plan else ""
+        if self.notice:
+            return "follow the notice above"
+        if self.status in ("overtaken", "partial", "manual", "check_failed") and self.model:
+            return (
+                f"`jenkins-mlflow list{self._where} {arguments(self.model)}` shows what is in production now"
+            )
+        return ""
 
     def table(self) -> Table:
         return Table(
@@ -167,13 +184,11 @@ class PromoteResult(PromotionResult):
 
     @property
     def _where(self) -> str:
-        """The option that names the server of a copy; it has its own login."""
+        """The option that names the server of a copy."""
         return f" --tracking-uri {argument(self.copied.tracking_uri)}" if self.copied else ""
 
     @property
     def next_step(self) -> str:
-        if self.status == "planned":
-            return "run it without --dry-run"
         if self.status == "promoted" and self.model:
             if self.previous:
                 # By its number: without, only what a recorded promotion put into production is returned to.
@@ -185,9 +200,7 @@ class PromoteResult(PromotionResult):
                 models[0] if models and self.model not in models else self.model
             )  # a copy has another name
             return f"`jenkins-mlflow list{self._where} {arguments(shown)}` shows it"
-        if self.notice:
-            return "follow the notice above"
-        return ""
+        return super().next_step
 
 
 @dataclass(frozen=True, kw_only=True)
