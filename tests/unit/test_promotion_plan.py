@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.plan import plan_promotion, refuse_if_changed
 from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import TARGET
 
 BOTH = Target("Production", "champion")
 
@@ -174,3 +177,47 @@ def test_a_candidate_that_is_gone_is_refused() -> None:
     plan = plan_promotion(snapshot(version("m", 2)), "m", 2, Target("Production", "champion"))
     with pytest.raises(Refused, match="m version 2 was deleted after this promotion was planned"):
         refuse_if_changed(plan, snapshot(version("m", 1)))
+
+
+STAGING = Target("Staging", "challenger")
+SERVING: dict[str, Any] = {"stage": "Production", "aliases": ("champion",)}
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "message"),
+    [
+        (STAGING, SERVING, ""),
+        (Target("Staging", "champion"), SERVING, "m version 2 would take the alias champion"),
+        (Target(None, "champion"), SERVING, ""),
+        # After Staging and Production a version has both aliases; what it is recorded by is not taken.
+        (STAGING, {**SERVING, "aliases": ("challenger", "champion")}, ""),
+        (STAGING, {"stage": "Production", "aliases": ("challenger",)}, "m version 2 would take the alias"),
+        (
+            STAGING,
+            {**SERVING, "aliases": ("challenger", "x"), "tags": {TARGET: "Production @challenger"}},
+            "m version 2 would take the alias challenger from m version 1, which is in Production",
+        ),
+        (
+            STAGING,
+            {"stage": "Production", "aliases": ("challenger",), "tags": {TARGET: "Production @champion"}},
+            "",
+        ),
+    ],
+)
+def test_staging_takes_no_alias_that_production_is_loaded_by(
+    target: Target, fields: dict[str, Any], message: str
+) -> None:
+    group = snapshot(version("m", 1, **fields), version("m", 2))
+    if message:
+        with pytest.raises(Refused) as caught:
+            plan_promotion(group, "m", 2, target)
+        assert caught.value.message.startswith(message)
+    else:
+        stages = [c for c in plan_promotion(group, "m", 2, target).table.pending if c.is_stage]
+        assert all(change.mark == 2 for change in stages)
+
+
+@pytest.mark.parametrize("target", [STAGING, Target("Staging", None)])
+def test_staging_takes_no_version_from_production(target: Target) -> None:
+    with pytest.raises(Refused, match="in Staging it would be out of production"):
+        plan_promotion(snapshot(version("m", 1, **SERVING)), "m", 1, target)

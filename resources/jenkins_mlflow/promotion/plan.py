@@ -20,7 +20,7 @@ from jenkins_mlflow.registry.snapshot import (
     Target,
     Version,
 )
-from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY
+from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY, TARGET
 
 MOST_NAMED = 3
 
@@ -142,13 +142,23 @@ def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], 
             state="nothing was changed",
             next_step=f"name another version for {target.stage}",
         )
-    holder = next((version for version in leaving if target.is_beside(version)), None)
+    holder = next((v for v in leaving if target.is_beside(v) and _is_known_by(v, target.alias)), None)
     if holder:
         raise Refused(
             f"{candidate.label} would take the alias {target.alias} from {holder.label}, which is in {PRODUCTION}",
             state="nothing was changed",
             next_step=f"give {target.stage} an alias of its own, such as `--alias {DEFAULT_ALIASES[STAGING]}`",
         )
+
+
+def _is_known_by(version: Version, alias: str | None) -> bool:
+    """Whether production is loaded by this alias of a version in the stage Production.
+
+    Its promotion record names the alias. Without a record it is, if the version has no other one: after a promotion
+    from Staging a version keeps the alias of Staging beside that of production.
+    """
+    recorded = version.tags.get(TARGET)
+    return f"@{alias}" in recorded.split() if recorded else version.aliases == (alias,)
 
 
 def require_version(found: Model, number: int) -> Version:
