@@ -328,14 +328,20 @@ def check(enumeration: Enumeration, title: str, report: Callable[[str], None]) -
     assert not wrong, f"{len(wrong)} violations\n" + "\n\n".join(wrong[:5])
 
 
-def test_every_write_of_a_promotion(servers: Servers, report: Callable[[str], None], tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [promotion, copying], ids=lambda make: make.__name__)
+def test_every_write_of_a_promotion(
+    make: Callable[[Server, str], Scenario],
+    servers: Servers,
+    report: Callable[[str], None],
+    tmp_path: Path,
+) -> None:
     """The sample that `make test-promises` runs: killed after each write."""
     kinds = [kind for kind in KINDS if kind.name == "killed after"]
-    scenario = promotion(servers("3.17.2", "sqlite"), "sample")
+    scenario = make(servers("3.17.2", "sqlite"), f"sample {make.__name__}")
     writes = Enumeration(
         scenario, tmp_path, kinds, only=lambda r: not r.startswith("GET") and "search" not in r
     )
-    check(writes, "the writes of a promotion on SQLite", report)
+    check(writes, f"the writes of {make.__name__} on SQLite", report)
 
 
 @pytest.mark.parametrize("make", [cleanup, reclaim, restoring], ids=lambda make: make.__name__)

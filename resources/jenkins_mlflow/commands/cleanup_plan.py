@@ -95,13 +95,15 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     if rules.min_age:
         session.warn("cleanup.min_age has a new name: write keep_within instead")
     patterns = [model] if model else session.config.models
-    snapshot = settled(
+    everything = settled(
         session,
         registry,
-        patterns,
+        session.with_production(patterns),
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
         with_runs=RunsOf.every_version(),
     )
+    # The production model of copies is no part of the group: its promotions are settled, its versions stay.
+    snapshot = Snapshot(tuple(found for found in everything.models if matches(found.name, patterns)))
     protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
     world = snapshot if "*" in patterns else whole_world(registry, snapshot, protection)
 
