@@ -279,7 +279,7 @@ def _more(step: str, parts: Sequence[str]) -> Iterator[str]:
 
 
 def _help(option: click.Option) -> str:
-    text = (option.words if isinstance(option, Configured) else option.help or "").rstrip(".")
+    text = (option.help_with_default if isinstance(option, Configured) else option.help or "").rstrip(".")
     default = re.search(r" \[(.*)\]$", text)
     text = text[: default.start()] if default else text
     text = text[0].lower() + text[1:] if text[1].islower() or text[1] == " " else text

@@ -30,7 +30,7 @@ def test_every_status_has_a_meaning_and_a_code(kind: type[Result]) -> None:
     assert set(get_args(get_type_hints(kind)["status"])) == set(kind.statuses)
     for meaning in kind.statuses.values():
         assert meaning.codes
-        assert meaning.words
+        assert meaning.description
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
