@@ -119,7 +119,7 @@ def test_the_version_in_a_stage_gets_the_alias() -> None:
         Snapshot((model({"champion": 2}, v3="Staging", v2="Production", v1="Archived"),)), DEFAULT_ALIASES
     )
     assert problems == []
-    assert [(one.version, one.alias, one.there, one.loaded_by, one.load_by) for one in found] == [
+    assert [(one.version, one.alias, one.already_set, one.loaded_by, one.load_by) for one in found] == [
         (2, "champion", True, "models:/m/Production", "models:/m@champion"),
         (3, "challenger", False, "models:/m/Staging", "models:/m@challenger"),
     ]
