@@ -242,13 +242,13 @@ def _parameters(step: str) -> Iterator[str]:
         )
     parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
     said = set(DECIDED) if step == "mlflowPipeline" else set()
-    own = {"report": REPORT} | ({"dryRun": DRY_PIPELINE} if step == "mlflowPipeline" else {})
+    descriptions = {"report": REPORT} | ({"dryRun": DRY_PIPELINE} if step == "mlflowPipeline" else {})
     for command in parts:
         for name, option in options(command):
             if name in said:
                 continue
             said.add(name)
-            yield own.get(name) or f"{name}: {_help(option)}"
+            yield descriptions.get(name) or f"{name}: {_help(option)}"
             if name == "report":
                 yield PLACE
     yield from _more(step, parts)

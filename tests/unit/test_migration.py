@@ -141,7 +141,7 @@ def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aliases", "stage", "alias", "told"),
+    ("aliases", "stage", "alias", "alias_change"),
     [
         pytest.param(DEFAULT_ALIASES, "Production", "champion", (), id="the default"),
         pytest.param(
@@ -156,11 +156,11 @@ def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
     ],
 )
 def test_the_config_afterwards_has_the_alias_of_production(
-    aliases: dict[str, str], stage: str | None, alias: str, told: tuple[str, ...]
+    aliases: dict[str, str], stage: str | None, alias: str, alias_change: tuple[str, ...]
 ) -> None:
     """Else later promotions would move an alias that nothing loads by."""
     assert config_without_stages(aliases, stage, alias) == (
         "promote.stage: null",
-        *told,
+        *alias_change,
         "promote.methods: [alias]",
     )
