@@ -80,7 +80,7 @@ def compare(server: Server, rounds: int, folder: Path) -> None:
             [sys.executable, "-c", script], cwd=folder, env=clean_environ(), stderr=subprocess.DEVNULL
         )
         try:
-            rows += [measure(server, way, rounds, folder) for way in ways]
+            rows += [measure(server, setup, rounds, folder) for setup in ways]
             code = call.wait(timeout=900)
         finally:
             call.kill()
@@ -109,19 +109,19 @@ def compare(server: Server, rounds: int, folder: Path) -> None:
     )
 
 
-def measure(server: Server, way: Way, rounds: int, folder: Path) -> list[object]:
+def measure(server: Server, setup: Way, rounds: int, folder: Path) -> list[object]:
     """Promote the same version again and again from the same start; then once more to count requests."""
     times = []
     for turn in range(rounds + 1):
         reset(server)
-        seconds, outcome = run(server.url, way, folder)
+        seconds, outcome = run(server.url, setup, folder)
         if turn:  # the first turn fills the caches
             times.append(seconds)
     reset(server)
     with CountingProxy(server.url) as proxy:
-        run(proxy.url, way, folder)
+        run(proxy.url, setup, folder)
         count = len(proxy.requests)
-    return [way.label, outcome, count, f"{statistics.median(times):.1f}"]
+    return [setup.label, outcome, count, f"{statistics.median(times):.1f}"]
 
 
 def reset(server: Server) -> None:
@@ -134,14 +134,14 @@ def reset(server: Server) -> None:
     store.set_registered_model_alias(MODEL, "champion", "1")
 
 
-def run(url: str, way: Way, folder: Path) -> tuple[float, str]:
+def run(url: str, setup: Way, folder: Path) -> tuple[float, str]:
     """One promotion of version 2 as a process: seconds, and what came out."""
-    env = clean_environ(**{f"MLOPS__PROMOTE__{key}": value for key, value in way.settings.items()})
+    env = clean_environ(**{f"MLOPS__PROMOTE__{key}": value for key, value in setup.settings.items()})
     argv = [*COMMAND, "--version", "2", "--tracking-uri", url]
     started = time.perf_counter()
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - started
-    assert done.returncode == way.code, f"{way.label}: {done.stdout}{done.stderr}"
+    assert done.returncode == setup.code, f"{setup.label}: {done.stdout}{done.stderr}"
     document = json.loads(done.stdout)
     return seconds, f"{document['status']}, exit {done.returncode}"
 

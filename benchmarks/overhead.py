@@ -130,27 +130,33 @@ def main() -> None:
 
 def measure(url: str, rounds: int, folder: Path, measured: list[Way]) -> None:
     """Time each way ``rounds`` times, in turn, so that a busy moment hits all of them; then count requests."""
-    costs: dict[str, list[Cost]] = {way.name: [] for way in measured}
+    costs: dict[str, list[Cost]] = {measured_call.name: [] for measured_call in measured}
     version = 0
     for turn in range(rounds + 1):
-        for way in measured:
+        for measured_call in measured:
             version = version % (VERSIONS - 1) + 1  # always another one than is in production
-            cost = run(way, url, version, folder)
+            cost = run(measured_call, url, version, folder)
             if turn:  # the first turn fills the caches
-                costs[way.name].append(cost)
+                costs[measured_call.name].append(cost)
     rows = []
     with CountingProxy(url) as proxy:
-        for way in measured:
+        for measured_call in measured:
             version = version % (VERSIONS - 1) + 1
             proxy.reset()
-            run(way, proxy.url, version, folder)
-            spent = costs[way.name]
+            run(measured_call, proxy.url, version, folder)
+            spent = costs[measured_call.name]
             middle = [
                 statistics.median(values) for values in zip(*(vars(c).values() for c in spent), strict=True)
             ]
             best = min(cost.seconds for cost in spent)
             rows.append(
-                [way.name, len(proxy.requests), f"{middle[0]:.2f}", f"{best:.2f}", f"{middle[1]:.2f}"]
+                [
+                    measured_call.name,
+                    len(proxy.requests),
+                    f"{middle[0]:.2f}",
+                    f"{best:.2f}",
+                    f"{middle[1]:.2f}",
+                ]
             )
     print(
         f"## Whole processes: {MODELS} models x {VERSIONS} versions, {rounds} rounds in turn, {WORKERS} workers\n"
@@ -181,11 +187,13 @@ def measure_one_request(url: str, count: int = 40) -> None:
     print(f"\n{machine()}.\n", flush=True)
 
 
-def run(way: Way, url: str, version: int, folder: Path) -> Cost:
+def run(measured_call: Way, url: str, version: int, folder: Path) -> Cost:
     """Run one process to its end."""
-    argv, started = way.argv(url, version), time.perf_counter()
+    argv, started = measured_call.argv(url, version), time.perf_counter()
     with (folder / "out").open("w") as out:
-        process = subprocess.Popen(argv, cwd=folder, env=clean_environ(**way.environ), stdout=out, stderr=out)
+        process = subprocess.Popen(
+            argv, cwd=folder, env=clean_environ(**measured_call.environ), stdout=out, stderr=out
+        )
         _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)

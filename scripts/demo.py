@@ -123,12 +123,13 @@ def outcome(promotion: dict[str, Any]) -> str:
 
 def run(command: str, *arguments: str) -> dict[str, Any]:
     """Echo and run one jenkins-mlflow command; its report, or the end of the demo if it failed."""
-    words = ["jenkins-mlflow", command, *arguments, "--report", REPORT]
-    echo(shlex.join(words))
-    done = subprocess.run(words, cwd=PROJECT, env=environment(), check=False)
+    command_line = ["jenkins-mlflow", command, *arguments, "--report", REPORT]
+    echo(shlex.join(command_line))
+    done = subprocess.run(command_line, cwd=PROJECT, env=environment(), check=False)
     if done.returncode:
         stop(
-            f"the demo stopped: `{shlex.join(words)}` ended with exit code {done.returncode}", done.returncode
+            f"the demo stopped: `{shlex.join(command_line)}` ended with exit code {done.returncode}",
+            done.returncode,
         )
     report: dict[str, Any] = json.loads((PROJECT / REPORT / f"{command}.json").read_text(encoding="utf-8"))
     return report
@@ -136,10 +137,15 @@ def run(command: str, *arguments: str) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """What a terminal with .venv activated has, without settings of the caller's that would change the story."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', os.defpath)}"
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     # MLflow warns that a .venv made by uv has no pip: true, and nothing that a spectator can use.
-    return {**own, "PATH": path, "MLFLOW_TRACKING_URI": f"sqlite:///{STORE}", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+    return {
+        **inherited,
+        "PATH": path,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{STORE}",
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+    }
 
 
 def heading(text: str) -> None:

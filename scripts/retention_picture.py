@@ -58,8 +58,8 @@ def plan() -> list[Item]:
     """What a cleanup by the page's policy would do with them."""
     (text, *_) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     config = Config.model_validate(yaml.safe_load(text))
-    own = versions()
-    group = Snapshot((Model(MODEL, tuple(reversed(own))),))
+    drawn_versions = versions()
+    group = Snapshot((Model(MODEL, tuple(reversed(drawn_versions))),))
     found = plan_cleanup(
         group,
         group,
@@ -96,12 +96,12 @@ def draw(items: list[Item]) -> str:
             f'<text x="{x + 4}" y="{y + 15}" fill="white">{rank}</text></g>'
         )
     bottom = TOP + len(months) * CELL + 24
-    for at, (rule, (color, words)) in enumerate(COLORS.items()):
+    for at, (rule, (color, label)) in enumerate(COLORS.items()):
         count = sum(item.rule == rule for item in items)
         x, y = 8 + (at % 2) * 370, bottom + (at // 2) * 22
         lines.append(
             f'<rect x="{x}" y="{y}" width="16" height="16" fill="{color}"/>'
-            f'<text x="{x + 24}" y="{y + 13}">{escape(words)}: {count}</text>'
+            f'<text x="{x + 24}" y="{y + 13}">{escape(label)}: {count}</text>'
         )
     return "\n".join([*lines, "</svg>"]) + "\n"
 

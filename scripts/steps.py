@@ -242,13 +242,13 @@ def _parameters(step: str) -> Iterator[str]:
         )
     parts = (STEPS[step],) if STEPS[step] else ("train", "select", "promote", "cleanup")
     said = set(DECIDED) if step == "mlflowPipeline" else set()
-    own = {"report": REPORT} | ({"dryRun": DRY_PIPELINE} if step == "mlflowPipeline" else {})
+    descriptions = {"report": REPORT} | ({"dryRun": DRY_PIPELINE} if step == "mlflowPipeline" else {})
     for command in parts:
         for name, option in options(command):
             if name in said:
                 continue
             said.add(name)
-            yield own.get(name) or f"{name}: {_help(option)}"
+            yield descriptions.get(name) or f"{name}: {_help(option)}"
             if name == "report":
                 yield PLACE
     yield from _more(step, parts)
@@ -279,7 +279,7 @@ def _more(step: str, parts: Sequence[str]) -> Iterator[str]:
 
 
 def _help(option: click.Option) -> str:
-    text = (option.words if isinstance(option, Configured) else option.help or "").rstrip(".")
+    text = (option.help_with_default if isinstance(option, Configured) else option.help or "").rstrip(".")
     default = re.search(r" \[(.*)\]$", text)
     text = text[: default.start()] if default else text
     text = text[0].lower() + text[1:] if text[1].islower() or text[1] == " " else text

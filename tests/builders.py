@@ -22,6 +22,6 @@ def snapshot(*versions: Version) -> Snapshot:
     names = sorted({v.model for v in versions})
     models = []
     for name in names:
-        own = tuple(sorted((v for v in versions if v.model == name), key=lambda v: -v.number))
-        models.append(Model(name, own, {alias: v.number for v in own for alias in v.aliases}))
+        of_model = tuple(sorted((v for v in versions if v.model == name), key=lambda v: -v.number))
+        models.append(Model(name, of_model, {alias: v.number for v in of_model for alias in v.aliases}))
     return Snapshot(tuple(models))

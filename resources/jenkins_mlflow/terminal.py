@@ -180,7 +180,7 @@ def _plain_progress(
         if done == total or clock() - last >= _SECONDS_BETWEEN_LINES:
             last = clock()
             rate = done / (last - began) if last > began else 0.0
-            left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-            terminal.say(f"{what}: {done} of {total} ({rate:.1f} a second{left})")
+            time_left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+            terminal.say(f"{what}: {done} of {total} ({rate:.1f} a second{time_left})")
 
     return advance

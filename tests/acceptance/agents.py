@@ -73,8 +73,8 @@ def agents(server: JenkinsServer, label: str, count: int, folder: Path) -> Itera
         made = {}
         for name in (f"{label}-{number}" for number in range(1, count + 1)):
             stack.callback(remove, server, name)
-            secret, *way = _create(server, name, label, folder / name).split()
-            made[name] = Agent(server, name, label, _start(server, name, secret, way, jar))
+            secret, *connection = _create(server, name, label, folder / name).split()
+            made[name] = Agent(server, name, label, _start(server, name, secret, connection, jar))
             stack.callback(made[name].kill)
         for agent in made.values():
             _connected(server, agent)
@@ -111,13 +111,24 @@ def _create(server: JenkinsServer, name: str, label: str, folder: Path) -> str:
     """)
 
 
-def _start(server: JenkinsServer, name: str, secret: str, way: list[str], jar: Path) -> Background:
+def _start(server: JenkinsServer, name: str, secret: str, connection: list[str], jar: Path) -> Background:
     folder = jar.parent / name
     folder.mkdir()
     given = folder / "secret"
     given.touch(0o600)
     given.write_text(secret)
-    command = ["java", "-jar", str(jar), "-url", server.url, "-name", name, "-secret", f"@{given}", *way]
+    command = [
+        "java",
+        "-jar",
+        str(jar),
+        "-url",
+        server.url,
+        "-name",
+        name,
+        "-secret",
+        f"@{given}",
+        *connection,
+    ]
     return Background([*command, "-workDir", str(folder)], folder / "agent.log", clean_environ())
 
 
@@ -137,7 +148,7 @@ def _family(pid: int) -> set[int]:
         ["ps", "-A", "-o", "pid=,ppid=,pgid="], capture_output=True, text=True, check=True
     ).stdout
     rows = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found = {own for own, _, group in rows if group == pid}
-    while more := {own for own, parent, _ in rows if parent in found} - found:
+    found = {process for process, _, group in rows if group == pid}
+    while more := {process for process, parent, _ in rows if parent in found} - found:
         found |= more
     return found

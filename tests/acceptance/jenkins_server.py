@@ -163,8 +163,8 @@ class JenkinsServer:
 
     def create(self, name: str, config: Element) -> None:
         """Make an item; ``name`` may have folders, which exist."""
-        folder, _, own = name.rpartition("/")
-        self.post(f"{item_path(folder)}createItem", data=tostring(config, encoding="utf-8"), name=own)
+        folder, _, short_name = name.rpartition("/")
+        self.post(f"{item_path(folder)}createItem", data=tostring(config, encoding="utf-8"), name=short_name)
 
     def delete(self, name: str) -> None:
         """Remove an item and all that is in it."""

@@ -59,13 +59,13 @@ def runners(build: Build) -> list[int]:
             continue
         try:
             environ = (process / "environ").read_bytes().split(b"\0")
-            words = (process / "cmdline").read_bytes().split(b"\0")
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        own = any(
+        of_build = any(
             entry.startswith(b"BUILD_URL=") and entry.endswith(build.path.encode()) for entry in environ
         )
-        if own and any(word.endswith(b"/src") for word in words):
+        if of_build and any(word.endswith(b"/src") for word in arguments):
             found.append(int(process.name))
     return found
 
@@ -98,7 +98,9 @@ def test_an_abort_in_training_ends_its_runs(
     assert run.data.tags["jenkins_mlflow.build"], run.data.tags
     shown = str(jenkins.json(build.path, "description")["description"])
     assert shown.startswith("mlflowPipeline train: "), shown
-    assert any(words in shown for words in ("aborted", "stopped by SIGTERM", "interrupted by SIGTERM")), shown
+    assert any(reason in shown for reason in ("aborted", "stopped by SIGTERM", "interrupted by SIGTERM")), (
+        shown
+    )
 
 
 def test_an_abort_in_a_deletion_is_finished_by_the_next_cleanup(

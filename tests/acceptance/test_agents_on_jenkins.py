@@ -59,7 +59,7 @@ def marks(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(
+def own_agents(
     jenkins: JenkinsServer, prefix: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Agent]]:
     """Two agents of this test's own, by name; the test's name is their label."""
@@ -80,7 +80,7 @@ def spread(model: str, uri: str, label: str, candidates: dict[str, list[str]], *
         "models": model,
         "train": {
             "experiment": model,
-            "candidates": {key: shlex.join(words) for key, words in candidates.items()},
+            "candidates": {key: shlex.join(command_line) for key, command_line in candidates.items()},
         },
         "select": {"metric": "score", "scope": "build"},
     }
@@ -118,19 +118,19 @@ def trained(mlflow: Mlflow, model: str) -> list[tuple[str, str, str, int]]:
 
 
 def test_candidates_work_on_several_agents(
-    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job, own: dict[str, Agent], marks: Path
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job, own_agents: dict[str, Agent], marks: Path
 ) -> None:
     """Each waits for the other, so neither agent can have done the work of both; their results are gathered."""
     candidates = {
         "left": command("several", marks, "left", "0.7", "right"),
         "right": command("several", marks, "right", "0.8", "left"),
     }
-    script = spread("several", mlflow.url, next(iter(own.values())).label, candidates)
+    script = spread("several", mlflow.url, next(iter(own_agents.values())).label, candidates)
     with started(jenkins, job(trusted, script)) as build:
         build.wait(TRAINING_SECONDS).expect("SUCCESS").expect_no_log(*SANDBOX)
     found = trained(mlflow, "several")
     assert [each[:2] for each in found] == [("left", "ok"), ("right", "ok")], build.describe()
-    assert {node for _, _, node, _ in found} == set(own), build.describe()
+    assert {node for _, _, node, _ in found} == set(own_agents), build.describe()
     gathered = results(build.console)["mlflowTrain"]
     assert [(each["name"], each["status"]) for each in gathered["candidates"]] == [
         ("left", "ok"),
@@ -140,7 +140,7 @@ def test_candidates_work_on_several_agents(
 
 
 def test_training_survives_a_lost_agent(
-    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job, own: dict[str, Agent], marks: Path
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job, own_agents: dict[str, Agent], marks: Path
 ) -> None:
     """The agent is killed with all that runs on it, and its node removed, as a cloud does.
 
@@ -150,7 +150,7 @@ def test_training_survives_a_lost_agent(
         "slow": command("survivor", marks, "slow", "0.9", "go"),
         "quick": command("survivor", marks, "quick", "0.7"),
     }
-    label = next(iter(own.values())).label
+    label = next(iter(own_agents.values())).label
     script = spread("survivor", mlflow.url, label, candidates, "mlflowPromote")
     with started(jenkins, job(trusted, script)) as build:
 
@@ -160,15 +160,15 @@ def test_training_survives_a_lost_agent(
         jenkins.until("the slow candidate's first version", under_way, TRAINING_SECONDS, build.describe)
         assert (marks / "slow").exists(), build.describe()
         lost = (marks / "slow").read_text()
-        own[lost].lose()
+        own_agents[lost].lose()
         (marks / "go").touch()
         build.wait(TRAINING_SECONDS).expect_log("Retrying").expect("SUCCESS").expect_no_log(*SANDBOX)
-    (left,) = set(own) - {lost}
+    (survivor,) = set(own_agents) - {lost}
     found = trained(mlflow, "survivor")
     assert [each[:2] for each in found] == [("quick", "ok"), ("slow", "lost"), ("slow", "ok")], (
         build.describe()
     )
-    assert [node for _, _, node, _ in found] == [left, lost, left], build.describe()
+    assert [node for _, _, node, _ in found] == [survivor, lost, survivor], build.describe()
     best = found[-1][-1]
     said = results(build.console)
     assert said["mlflowTrain"]["message"] == "2 of 2 candidates trained; 2 runs logged, 2 versions registered"

@@ -162,14 +162,14 @@ def test_the_nightly_job_applies_the_config(
     seed(fresh_mlflow.direct, {SVM: [CHAMPION, *[Spec()] * 5, Spec(tags={"keep": "true"})]})
     name = scm_job("jobs/nightly-cleanup.Jenkinsfile", {"MLFLOW_TRACKING_URI": fresh_mlflow.url})
     build = jenkins.run(name, {"MLFLOW_TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
-    left = stages(fresh_mlflow, SVM)
-    assert left[1] == "Production", build.describe()
-    assert 7 in left, build.describe()
-    assert 2 not in left, build.describe()
+    remaining = stages(fresh_mlflow, SVM)
+    assert remaining[1] == "Production", build.describe()
+    assert 7 in remaining, build.describe()
+    assert 2 not in remaining, build.describe()
     artifacts = build.artifacts
     plan, done = (json.loads(artifacts[f"mlflow-report/{part}cleanup.json"]) for part in ("plan/", ""))
     gone = [item["version"] for item in done["items"] if item["outcome"] == "deleted"]
-    assert sorted(gone) == sorted(set(range(1, 8)) - set(left)), build.describe()
+    assert sorted(gone) == sorted(set(range(1, 8)) - set(remaining)), build.describe()
     assert gone == [item["version"] for item in plan["items"] if item["action"] == "delete"]
     assert json.loads(artifacts["mlflow-report/plan/plan.json"]), sorted(artifacts)
     rows = artifacts["mlflow-report/cleanup.csv"].splitlines()

@@ -81,10 +81,10 @@ def wait_for_question(jenkins: JenkinsServer, build: Build) -> None:
     """Wait until the build asks for the approval; it must hold no executor meanwhile."""
 
     def asked() -> bool | None:
-        return any(words in build.console for words in QUESTION) or build.info()["result"] or None
+        return any(question in build.console for question in QUESTION) or build.info()["result"] or None
 
     jenkins.until("the question", asked, 900, build.describe)
-    assert any(words in build.console for words in QUESTION), build.describe()
+    assert any(question in build.console for question in QUESTION), build.describe()
     tree = "computer[executors[currentExecutable[url]]]"
     for computer in jenkins.json("computer/", tree)["computer"]:
         busy = [each["currentExecutable"] for each in computer["executors"]]

@@ -38,10 +38,10 @@ INVALID = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "refus
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[webdriver.Chrome]:
     """Signed in to Jenkins by the API token, on every request."""
-    words = f"{os.environ['JENKINS_USER']}:{os.environ['JENKINS_TOKEN']}"
+    credentials = f"{os.environ['JENKINS_USER']}:{os.environ['JENKINS_TOKEN']}"
     with running_chromium() as driver:
         driver.execute_cdp_cmd("Network.enable", {})
-        headers = {"Authorization": f"Basic {base64.b64encode(words.encode()).decode()}"}
+        headers = {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
         driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": headers})
         yield driver
 
@@ -82,9 +82,9 @@ def test_the_report_is_shown_whole_under_jenkins_own_policy(
     jenkins: JenkinsServer, reported: Build, chromium: webdriver.Chrome, width: int, scheme: str
 ) -> None:
     """Opened from the build's page: nothing is refused, the style sheet applies, every picture is drawn."""
-    own = jenkins.get(f"{reported.path}artifact/mlflow-report/index.html").headers
-    assert "default-src 'none'" in own["Content-Security-Policy"], own
-    assert "unsafe" not in own["Content-Security-Policy"], own
+    headers = jenkins.get(f"{reported.path}artifact/mlflow-report/index.html").headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"], headers
+    assert "unsafe" not in headers["Content-Security-Policy"], headers
     look(chromium, jenkins.url + reported.path, width=width, scheme=scheme)
     links = chromium.find_elements(By.CSS_SELECTOR, "a[href$='artifact/mlflow-report/index.html']")
     assert links, reported.describe()
@@ -137,9 +137,9 @@ def test_a_version_put_into_production_by_hand_makes_the_build_unstable(
     build = jenkins.run(look_after).expect("UNSTABLE").expect_no_log(*SANDBOX)
     said = results(build.console)["doctor"]
     assert (said["status"], said["exit_code"]) == ("drift", 7), said
-    words = "drifted: version 1 was put into Production or @champion without this tool"
-    assert words in said["message"], said["message"]
-    assert words in description(jenkins, build)
+    finding = "drifted: version 1 was put into Production or @champion without this tool"
+    assert finding in said["message"], said["message"]
+    assert finding in description(jenkins, build)
     assert stages(mlflow, "drifted") == before == {1: "Production", 2: "Archived"}, build.describe()
 
 

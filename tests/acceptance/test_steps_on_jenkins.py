@@ -109,8 +109,8 @@ def test_an_abort_in_the_middle_is_repaired_by_the_next_build(
     assert done.wait(SLOW * 2)
     again = jenkins.run(name).expect("SUCCESS")
     assert (in_production(mlflow, "aborted"), champion(mlflow, "aborted")) == ([2], 2), again.describe()
-    left = client(mlflow.direct).get_registered_model("aborted").tags
-    assert "jenkins_mlflow.intent" not in left, again.describe()
+    tags = client(mlflow.direct).get_registered_model("aborted").tags
+    assert "jenkins_mlflow.intent" not in tags, again.describe()
 
 
 def _ended(result: str | None) -> bool | None:

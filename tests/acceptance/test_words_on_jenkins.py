@@ -70,8 +70,8 @@ def test_a_build_says_what_a_terminal_says(
     for model in ("by-hand-it", "in-a-build"):
         give_files(mlflow, model)
     for key, (_, _, arguments) in WORDS.items():
-        words = arguments.replace("MODEL", "by-hand-it").split()
-        said[key] = at_a_terminal(mlflow, tmp_path, *words, "--models=by-hand-it")
+        command_line = arguments.replace("MODEL", "by-hand-it").split()
+        said[key] = at_a_terminal(mlflow, tmp_path, *command_line, "--models=by-hand-it")
     calls = []
     for key, (step, given, _) in WORDS.items():
         named: dict[str, Any] = {

@@ -75,8 +75,8 @@ class Notice:
 
 
 def actions_of(step: str) -> list[str]:
-    left = SENTENCE.sub("", step)
-    assert '"' not in left, f"nobody looked for what is in quotes: {left}"
+    unmatched = SENTENCE.sub("", step)
+    assert '"' not in unmatched, f"nobody looked for what is in quotes: {unmatched}"
     actions = [found[0] for found in SENTENCE.finditer(step)]
     assert actions, step
     return actions

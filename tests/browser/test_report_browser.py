@@ -147,8 +147,8 @@ def test_it_is_shown_whole_under_jenkins_policy(
         PICTURES.mkdir(parents=True, exist_ok=True)
         whole = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
         (PICTURES / f"report-{width}-{scheme}.png").write_bytes(base64.b64decode(whole["data"]))
-    told = [text for text in console(chromium) if "favicon" not in text]
-    assert not told
+    complaints = [text for text in console(chromium) if "favicon" not in text]
+    assert not complaints
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -220,8 +220,8 @@ def test_pictures_of_a_run_are_shown(tmp_path: Path, chromium: webdriver.Chrome,
         shown = chromium.find_elements(By.CSS_SELECTOR, "figure img")
         assert len(shown) == 2
         assert all(each.size["width"] > 100 for each in shown)
-        words = [each.text for each in chromium.find_elements(By.TAG_NAME, "figcaption")]
-        assert words == [
+        captions = [each.text for each in chromium.find_elements(By.TAG_NAME, "figcaption")]
+        assert captions == [
             "ROC curve of m v1 (challenger): test_roc_curve_plot.png",
             f"ROC curve of m v1 (champion): {HOSTILE}",
         ]

@@ -100,7 +100,7 @@ def production(model: Model) -> set[int]:
     return staged | ({model.aliases["champion"]} if "champion" in model.aliases else set())
 
 
-def told(ended: Ended) -> str:
+def outcome_text(ended: Ended) -> str:
     return f"exit {ended.code}: {ended.doc.get('message', '')} {ended.stderr[-600:]}"
 
 
@@ -135,7 +135,9 @@ def refused_writes(bench: Bench) -> list[Cell]:
                 proxy.reset()
                 refuse(proxy, write)
                 ended = bench.recover(zygote, name, proxy.url)
-                wrong = "" if production(bench.live(name)) else f"nothing is in production; {told(ended)}"
+                wrong = (
+                    "" if production(bench.live(name)) else f"nothing is in production; {outcome_text(ended)}"
+                )
                 proxy.reset()
                 bench.recover(zygote, name, proxy.url)
                 wrong = wrong or wrong_after_recovery(bench, name)
@@ -149,9 +151,9 @@ def wrong_without_fault(bench: Bench, name: str, ended: Ended) -> str:
     if "Traceback" in ended.stderr or "this is a bug" in ended.stderr:
         return f"a traceback: {ended.stderr}"
     if not now:
-        return f"nothing is in production; {told(ended)}"
+        return f"nothing is in production; {outcome_text(ended)}"
     if ended.doc.get("status") in ("promoted", "rolled_back") and now != wanted(bench, name):
-        return f"said done, but in production is {now}; {told(ended)}"
+        return f"said done, but in production is {now}; {outcome_text(ended)}"
     return ""
 
 

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from dimensions import Bench, letter, told
+from dimensions import Bench, letter, outcome_text
 from enumeration import Cell
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -168,7 +168,7 @@ def _cell(
     wrong = wrong_with_hand(look(), put, ended, seen=seen, planned=planned, torn=torn)
     second = bench.recover(zygote, name, proxy.url)
     if not wrong and intents(look()):
-        wrong = f"an intent is left; {told(second)}"
+        wrong = f"an intent is left; {outcome_text(second)}"
     return wrong or wrong_with_hand(look(), put, None, seen=seen, planned=planned, torn=torn), ended
 
 
@@ -216,7 +216,7 @@ def wrong_with_hand(
     said = in_its_words(ended) if ended else set()
     done = ended is not None and ended.code == 0 and seen and said
     archived = ended is None or any(
-        f"{number} was archived at that moment" in text + told(ended) for _, number in put
+        f"{number} was archived at that moment" in text + outcome_text(ended) for _, number in put
     )
     checks = {
         "a traceback": "Traceback" in text or "this is a bug" in text,
@@ -234,7 +234,7 @@ def wrong_with_hand(
         model: ({n: s for n, (s, _) in versions.items()}, aliases)
         for model, (versions, aliases, _) in now.items()
     }
-    return f"{wrong}: {detail}" + (f"; {told(ended)}" if ended else "") if wrong else ""
+    return f"{wrong}: {detail}" + (f"; {outcome_text(ended)}" if ended else "") if wrong else ""
 
 
 def in_its_words(ended: Ended) -> set[Place]:

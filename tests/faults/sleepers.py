@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dimensions import Bench, is_write, told
+from dimensions import Bench, is_write, outcome_text
 from enumeration import Cell
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -59,13 +59,13 @@ class Nap:
     state: Callable[[], State]
     count: int = 0
     rival: Ended | None = None
-    left: State = field(default_factory=dict)
+    after_rival: State = field(default_factory=dict)
     woken: list[Request] = field(default_factory=list)
     waking: threading.Thread | None = None
 
     def fault(self, request: Request, send: Send) -> Answer:
         renews = str(request) == RENEWAL
-        if self.left:
+        if self.after_rival:
             self.woken.append(request)
         self.count += not renews
         due = renews if self.point == 0 else self.count == self.point and not renews
@@ -84,7 +84,7 @@ class Nap:
         try:
             time.sleep(LEASE + 0.1)
             self.rival = self.promote()
-            self.left = self.state()
+            self.after_rival = self.state()
         finally:
             self.zygote.wake()
 
@@ -189,7 +189,7 @@ class Sleepers:
         wrong = wrong or (
             self._untold(rival, name, ended, nap.rival)
             if on_its_way
-            else self._wrong(name, ended, nap.rival, nap.left, holding=holding, seen=seen)
+            else self._wrong(name, ended, nap.rival, nap.after_rival, holding=holding, seen=seen)
         )
         recovered = self._command(
             sleeper,
@@ -203,7 +203,7 @@ class Sleepers:
         wrong = wrong or self._left_over(name, recovered)
         if on_its_way:  # settled by the same command again
             again = self._rival(rival, name)
-            wrong = wrong or ("" if again.code == 0 else f"the rival again: {told(again)}")
+            wrong = wrong or ("" if again.code == 0 else f"the rival again: {outcome_text(again)}")
         wrong = wrong or self._several(name)
         letter = "d" if ended.code == 0 else "n"
         return Cell(point, request, kind, "X" if wrong else letter, wrong)
@@ -216,9 +216,11 @@ class Sleepers:
             nap.point == 0
         ):  # stopped beside its renewal, it may have been about to send one write: see Not promised
             sent = sent[1:]
-        return f"sent after it woke: {sent}; {told(ended)}" if sent else ""
+        return f"sent after it woke: {sent}; {outcome_text(ended)}" if sent else ""
 
-    def _wrong(self, name: str, ended: Ended, rival: Ended, left: State, *, holding: bool, seen: bool) -> str:
+    def _wrong(
+        self, name: str, ended: Ended, rival: Ended, after_rival: State, *, holding: bool, seen: bool
+    ) -> str:
         now = self._state(name)
         said = {(place["model"], place["version"]) for place in ended.doc.get("production", ())}
         promoted = ended.code == 0 and ended.doc.get("status") in ("promoted", "rolled_back")
@@ -226,20 +228,20 @@ class Sleepers:
             "a traceback": any(
                 "Traceback" in e.stderr or "this is a bug" in e.stderr for e in (ended, rival)
             ),
-            f"the rival did not get through: {told(rival)}": rival.code != 0,
-            f"written after it woke: {_differences(left, now)}": holding and now != left,
+            f"the rival did not get through: {outcome_text(rival)}": rival.code != 0,
+            f"written after it woke: {_differences(after_rival, now)}": holding and now != after_rival,
             "said promoted, and something else is in production": promoted and seen and said != serving(now),
         }
         wrong = next((title for title, holds in checks.items() if holds), "")
-        return f"{wrong}; {told(ended)}" if wrong else self._several(name)
+        return f"{wrong}; {outcome_text(ended)}" if wrong else self._several(name)
 
     def _untold(self, rival: Zygote, name: str, ended: Ended, winner: Ended) -> str:
         """What is not told where a request arrived after the rival's promotion."""
         now = self._state(name)
         if "Traceback" in ended.stderr or "this is a bug" in ended.stderr:
-            return f"a traceback; {told(ended)}"
+            return f"a traceback; {outcome_text(ended)}"
         if winner.code != 0:
-            return f"the rival did not get through: {told(winner)}"
+            return f"the rival did not get through: {outcome_text(winner)}"
         if not serving(now):
             return f"nothing is in production: {now}"
         looked = self._rival(rival, name, "list", "--models", self._bench.group(name))
@@ -253,7 +255,7 @@ class Sleepers:
 
     def _left_over(self, name: str, ended: Ended) -> str:
         found = intents(self._state(name))
-        return f"an intent is left in {found}: {told(ended)}" if found else ""
+        return f"an intent is left in {found}: {outcome_text(ended)}" if found else ""
 
 
 def is_history(request: Request) -> bool:

@@ -52,9 +52,9 @@ paddings = itertools.count(1000)
 class Scene:
     """Two servers, each behind a proxy; every version has other files than those before it."""
 
-    def __init__(self, here: Server, there: Server, proxies: Proxies, folder: Path) -> None:
-        self.here, self.there = here, there
-        self.a, self.b = proxies(here), proxies(there)
+    def __init__(self, here: Server, other: Server, proxies: Proxies, folder: Path) -> None:
+        self.here, self.other = here, other
+        self.a, self.b = proxies(here), proxies(other)
         self._folder = folder
 
     def trained(self) -> Made:
@@ -77,7 +77,7 @@ class Scene:
             return f"{error.message}; {error.state}"
 
     def serving(self) -> Version | None:
-        found = Registry(connect(self.there.url)).find_model(INTO)
+        found = Registry(connect(self.other.url)).find_model(INTO)
         serving = [v for v in found.versions if v.stage == "Production" or v.aliases] if found else []
         assert len(serving) <= 1, serving
         return serving[0] if serving else None
@@ -85,13 +85,13 @@ class Scene:
     def is_whole(self, version: Version, made: Made) -> bool:
         """Whether the files on the second server's disk are those on the first's, and the run has its values."""
         mine = next(self.here.folder.rglob(made.run_id)) / "artifacts" / "model"
-        theirs = next(self.there.folder.rglob(str(version.run_id))) / "artifacts" / "model"
-        run = client(self.there.url).get_run(str(version.run_id))
+        theirs = next(self.other.folder.rglob(str(version.run_id))) / "artifacts" / "model"
+        run = client(self.other.url).get_run(str(version.run_id))
         values = (dict(run.data.params), dict(run.data.metrics)) == ({"depth": "3"}, {"roc_auc": 0.8})
         return values and _same(filecmp.dircmp(mine, theirs, ignore=[], hide=[]))
 
     def copies(self, made: Made) -> int:
-        found = Registry(connect(self.there.url)).find_model(INTO)
+        found = Registry(connect(self.other.url)).find_model(INTO)
         return (
             sum(made.run_id in v.tags.get("jenkins_mlflow.copied_from", "") for v in found.versions)
             if found
@@ -227,7 +227,7 @@ def test_bytes_that_arrive_changed(scene: Scene) -> None:
 
     def spoil(request: Request, send: Send) -> Answer:
         answer = send()
-        file = scene.there.folder / "artifacts" / request.path.partition("/artifacts/")[2]
+        file = scene.other.folder / "artifacts" / request.path.partition("/artifacts/")[2]
         file.write_bytes(b"y" * file.stat().st_size)
         return answer
 
@@ -262,7 +262,7 @@ def test_a_copy_that_was_damaged_later(scene: Scene) -> None:
     damaged = scene.serving()
     assert damaged
     assert scene.promote(second, 3) == "promoted"
-    file = next(scene.there.folder.rglob(str(damaged.run_id))) / "artifacts" / "model" / "padding.bin"
+    file = next(scene.other.folder.rglob(str(damaged.run_id))) / "artifacts" / "model" / "padding.bin"
     file.write_bytes(b"y" * file.stat().st_size)
     assert scene.promote(first, 3) == "promoted"
     now = scene.serving()

@@ -273,8 +273,10 @@ def reclaim(server: Server, name: str) -> Scenario:
 
     def journal(model: str) -> str:
         entries = {e.version.number: e.reclaimed for e in Journal(Registry(connect(server.url))).read(model)}
-        told = {number: bool(reclaimed and reclaimed.done) for number, reclaimed in entries.items()}
-        return "" if told == {1: False, 2: True} else f"the journal says {told}"
+        reclaimed_by_number = {
+            number: bool(reclaimed and reclaimed.done) for number, reclaimed in entries.items()
+        }
+        return "" if reclaimed_by_number == {1: False, 2: True} else f"the journal says {reclaimed_by_number}"
 
     return Scenario(
         name,

@@ -39,11 +39,11 @@ def history_is_complete(server: Server, first: int, *, written: bool) -> Callabl
     registry = Registry(connect(server.url))
 
     def wrong(model: Model) -> str:
-        left = list(unwritten([model]))
-        if written and left:
-            return f"history is not written: {[event.title for event in left]}"
-        told = [event for event in Book(registry).read() if event.model == model.name]
-        recorded = production_at([*told, *left]).get(model.name)
+        unwritten_events = list(unwritten([model]))
+        if written and unwritten_events:
+            return f"history is not written: {[event.title for event in unwritten_events]}"
+        written_events = [event for event in Book(registry).read() if event.model == model.name]
+        recorded = production_at([*written_events, *unwritten_events]).get(model.name)
         live = tuple(version.identity for version in model.production(BOTH))
         if recorded is None and [place[1] for place in live] == [first]:
             return ""  # nothing has happened yet

@@ -174,7 +174,7 @@ def judge(ended: Sequence[Ended], first: Place, serving: Sequence[Version]) -> s
     lost = [f"lost: {model} version {number} went into production" for ((model, number),) in over.values()]
     lost.append("was changed by someone else after this promotion")
     if not all(
-        end.code in (0, 1) and (not end.code or any(words in end.stderr for words in lost)) for end in ended
+        end.code in (0, 1) and (not end.code or any(reason in end.stderr for reason in lost)) for end in ended
     ):
         return f"somebody was told neither of {lost}"
     return ""

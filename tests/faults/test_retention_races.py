@@ -46,12 +46,12 @@ def test_side_by_side(server: Server, rivals: list[Zygote]) -> None:
         champion = Spec(stage="Production", aliases=("champion",), tags=record)
         runs = with_files(server, name, [Spec(stage="Archived"), champion, *[Spec()] * 4])
         deleted(server, name, 3)
-        own = ("--models", name, "--tracking-uri", server.url)
+        model_options = ("--models", name, "--tracking-uri", server.url)
         commands = (
-            ("promote", "--model", name, "--version", "6", *own),
-            ("rollback", "--model", name, *own),
-            ("cleanup", "--yes", "--keep-last=0", "--allow-remove-all", "--model", name, *own),
-            ("reclaim", "--yes", "--mode=artifacts", "--grace=0s", *own),
+            ("promote", "--model", name, "--version", "6", *model_options),
+            ("rollback", "--model", name, *model_options),
+            ("cleanup", "--yes", "--keep-last=0", "--allow-remove-all", "--model", name, *model_options),
+            ("reclaim", "--yes", "--mode=artifacts", "--grace=0s", *model_options),
         )
         for rival, command in zip(rivals, commands, strict=True):
             rival.start(*command, **PATIENT)
@@ -70,9 +70,9 @@ def test_side_by_side(server: Server, rivals: list[Zygote]) -> None:
             assert model.version(one), f"{name}: version {one} was deleted"
             assert weights(server, runs[one - 1]).exists(), f"{name}: the files of version {one} are gone"
         again = rivals[0].run(
-            "cleanup", "--yes", "--keep-last=0", "--allow-remove-all", "--model", name, *own
+            "cleanup", "--yes", "--keep-last=0", "--allow-remove-all", "--model", name, *model_options
         )
-        last = rivals[1].run("reclaim", "--yes", "--mode=artifacts", "--grace=0s", *own)
+        last = rivals[1].run("reclaim", "--yes", "--mode=artifacts", "--grace=0s", *model_options)
         assert (again.code, last.code) == (0, 0), again.stderr + last.stderr
         assert not weights(server, runs[2]).exists(), "in the end the deleted version's files are freed"
         assert weights(server, runs[serving.number - 1]).exists()

@@ -83,10 +83,10 @@ def hold() -> Iterator[Hold]:
         def start(
             uri: str, name: str, *, lease: float = 60, env: Mapping[str, str] | None = None, host: str = ""
         ) -> Holder:
-            own = [sys.executable, "-c", HOLD, uri, name, str(lease)]
-            named = ["sh", "-c", 'hostname "$0" && exec "$@"', host, *own]
+            holder_command = [sys.executable, "-c", HOLD, uri, name, str(lease)]
+            named = ["sh", "-c", 'hostname "$0" && exec "$@"', host, *holder_command]
             process = subprocess.Popen(
-                [*HOST, *named] if host else own,
+                [*HOST, *named] if host else holder_command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -103,7 +103,7 @@ def transition(cell: Cell, name: str, number: int) -> requests.Response:
 
 
 def promote(
-    cell: Cell, name: str, way: str, folder: Path, table: list[tuple[object, ...]], **rules: str
+    cell: Cell, name: str, scenario: str, folder: Path, table: list[tuple[object, ...]], **rules: str
 ) -> Finished:
     """Run the real command on the challenger, as a process, and note what came out."""
     models(cell, name)
@@ -115,7 +115,7 @@ def promote(
         seconds, count = time.perf_counter() - started, len(proxy.requests)
     outcome = f"{done.doc['status']} (exit {done.code})"
     by = done.doc["method"] or "-"
-    table.append((cell.server.version, cell.server.store, way, outcome, by, f"{seconds:.1f}", count))
+    table.append((cell.server.version, cell.server.store, scenario, outcome, by, f"{seconds:.1f}", count))
     return done
 
 

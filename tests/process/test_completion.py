@@ -18,7 +18,7 @@ TAB = """
 {line}
 registered=$(complete -p jenkins-mlflow)
 [[ $registered =~ -F\\ ([^ ]+) ]]
-COMP_WORDS=({words})
+COMP_WORDS=({typed})
 COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
 "${{BASH_REMATCH[1]}}" jenkins-mlflow
 printf '%s\\n' "${{COMPREPLY[@]}}"
@@ -36,7 +36,7 @@ def run(script: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "completed"),
+    ("typed", "completed"),
     [
         ("jenkins-mlflow prom", ["promote"]),
         ("jenkins-mlflow re", ["reclaim", "restore"]),
@@ -47,9 +47,9 @@ def run(script: str) -> list[str]:
         ("jenkins-mlflow promote --models m", []),
     ],
 )
-def test_bash_completes(words: str, completed: list[str]) -> None:
+def test_bash_completes(typed: str, completed: list[str]) -> None:
     """Commands, options, an option's values; a model's name is none of ours to know."""
-    assert [line for line in run(TAB.format(line=BASH, words=words)) if line] == completed
+    assert [line for line in run(TAB.format(line=BASH, typed=typed)) if line] == completed
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_the_lines_for_other_shells_give_what_those_load(line: str, shell: str, 
     script = "\n".join(run(command))
     assert registered in script
     assert f"_JENKINS_MLFLOW_COMPLETE={shell}_complete" in script
-    words = {"zsh": "jenkins-mlflow prom", "fish": "jenkins-mlflow "}[shell]
+    typed = {"zsh": "jenkins-mlflow prom", "fish": "jenkins-mlflow "}[shell]
     current = {"zsh": "1", "fish": "prom"}[shell]
     asked = (
-        f'COMP_WORDS="{words}" COMP_CWORD={current} _JENKINS_MLFLOW_COMPLETE={shell}_complete jenkins-mlflow'
+        f'COMP_WORDS="{typed}" COMP_CWORD={current} _JENKINS_MLFLOW_COMPLETE={shell}_complete jenkins-mlflow'
     )
     assert "promote" in ",".join(run(asked))

@@ -89,11 +89,11 @@ def jobs(
         signal.signal(number, handler)
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+def answers(monkeypatch: pytest.MonkeyPatch, *typed: str) -> None:
     """Let there be a person at the terminal who answers with these words."""
-    left = list(words)
+    remaining = list(typed)
     monkeypatch.setattr(Terminal, "interactive", property(lambda self: True))
-    monkeypatch.setattr(Terminal, "ask", lambda self, question: left.pop(0))
+    monkeypatch.setattr(Terminal, "ask", lambda self, question: remaining.pop(0))
 
 
 def test_apply_creates_then_finds_nothing_to_do(jenkins: FakeJenkins, jobs: Jobs) -> None:
@@ -326,7 +326,7 @@ def test_run_takes_values_from_the_environment_and_shows_none(
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("arguments", "problem"),
     [
         (["--from-env=NOT_SET"], "--from-env NOT_SET: there is no variable NOT_SET"),
         (["--from-env=MODEL=NOT_SET"], "--from-env MODEL=NOT_SET: there is no variable NOT_SET"),
@@ -341,12 +341,12 @@ def test_run_takes_values_from_the_environment_and_shows_none(
     ],
 )
 def test_run_refuses_what_the_environment_does_not_give(
-    jenkins: FakeJenkins, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, words: list[str], problem: str
+    jenkins: FakeJenkins, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, arguments: list[str], problem: str
 ) -> None:
     jenkins.configs["manual"] = MANUAL
     monkeypatch.setenv("GIVEN", "promte")
     monkeypatch.delenv("NOT_SET", raising=False)
-    done = jobs("run", "manual", *words)
+    done = jobs("run", "manual", *arguments)
     assert done.code == 2
     assert problem in done.err
     assert "promte" not in done.err
@@ -361,7 +361,7 @@ def test_run_without_words_takes_the_jobs_defaults(jenkins: FakeJenkins, jobs: J
 
 
 @pytest.mark.parametrize(
-    ("words", "problems"),
+    ("parameters", "problems"),
     [
         (["ACTON=list"], ['manual: no parameter ACTON; did you mean "ACTION"?']),
         (
@@ -376,10 +376,10 @@ def test_run_without_words_takes_the_jobs_defaults(jenkins: FakeJenkins, jobs: J
     ],
 )
 def test_run_refuses_wrong_parameters_before_anything_is_queued(
-    jenkins: FakeJenkins, jobs: Jobs, words: list[str], problems: list[str]
+    jenkins: FakeJenkins, jobs: Jobs, parameters: list[str], problems: list[str]
 ) -> None:
     jenkins.configs["manual"] = MANUAL
-    done = jobs("run", "manual", *words)
+    done = jobs("run", "manual", *parameters)
     assert done.code == 2
     for problem in problems:
         assert f"error: {problem}" in done.err

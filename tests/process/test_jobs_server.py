@@ -143,7 +143,7 @@ def test_an_answer_without_a_queue_item_is_no_success(jenkins: FakeJenkins) -> N
 
 
 @pytest.mark.parametrize(
-    ("answers", "kind", "words"),
+    ("answers", "kind", "reason"),
     [
         (
             [page(401, "Unauthorized")],
@@ -161,7 +161,7 @@ def test_an_answer_without_a_queue_item_is_no_success(jenkins: FakeJenkins) -> N
     ],
 )
 def test_a_failure_says_what_and_why(
-    jenkins: FakeJenkins, answers: list[Answer], kind: type[Exception], words: str
+    jenkins: FakeJenkins, answers: list[Answer], kind: type[Exception], reason: str
 ) -> None:
     """Never with Jenkins' page, never with the token."""
     jenkins.configs["x"] = XML
@@ -170,7 +170,7 @@ def test_a_failure_says_what_and_why(
         connect(jenkins).config("x")
     assert isinstance(caught.value, JenkinsError | ConnectionFailed)
     assert caught.value.message.startswith("cannot read x: ")
-    assert words in caught.value.message
+    assert reason in caught.value.message
     assert caught.value.next_step
     assert "<html>" not in caught.value.message
     assert TOKEN not in caught.value.message

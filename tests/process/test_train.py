@@ -59,7 +59,7 @@ class Registry:
         self.marks: dict[str, str] = {}
         self.ended: list[str] = []
         self.asked = 0
-        self.left: list[LoggedRun] = []
+        self.left_by_others: list[LoggedRun] = []
         self.left_before = 0
 
     def prepare(self, experiment: str) -> None:
@@ -73,7 +73,7 @@ class Registry:
     def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
         assert experiment == "heart"
         self.left_before = started_before
-        return self.left
+        return self.left_by_others
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         return {run_id: self.versions[run_id] for run_id in run_ids if run_id in self.versions}
@@ -613,7 +613,7 @@ def test_what_an_earlier_build_left_running_is_ended(
     """Nothing trains longer than its timeout, or than a day."""
     plan = planned(tmp_path, {"PATH": os.environ["PATH"]}, candidates={"svm": "true"}, timeout=timeout)
     registry = Registry([run("svm", 2)])
-    registry.left = [OPEN]
+    registry.left_by_others = [OPEN]
     said: list[str] = []
     train(plan, registry, said.append, grace=5)
     assert said[0] == "ended 1 run that an earlier build left running"

@@ -158,9 +158,9 @@ def test_a_forged_intent_reaches_no_other_model(config: str, scene: Scene) -> No
         if (
             name == "a version that passed nothing"
         ):  # its owner could set the marks herself: nobody does it for her
-            own = scene.registry("admin").model(OWN).version(2)
-            assert own is not None
-            assert (own.stage, own.aliases) == ("None", ())
+            untouched = scene.registry("admin").model(OWN).version(2)
+            assert untouched is not None
+            assert (untouched.stage, untouched.aliases) == ("None", ())
 
 
 ODD = {

@@ -103,11 +103,11 @@ def test_a_client_that_does_not_start_is_not_kept(agent: Agent) -> None:
 
 def test_what_a_killed_installation_left_is_installed_again(agent: Agent) -> None:
     """It is complete or not there: the folder gets its name last."""
-    left = agent.runner / "stores.partial" / "mlflow.py"
+    half_installed = agent.runner / "stores.partial" / "mlflow.py"
     agent.launch()
-    (agent.runner / "stores").rename(left.parent)
-    left.unlink()  # uv's cache has the same file
-    left.write_text("raise SystemExit('half')\n")
+    (agent.runner / "stores").rename(half_installed.parent)
+    half_installed.unlink()  # uv's cache has the same file
+    half_installed.write_text("raise SystemExit('half')\n")
     assert agent.launch().message == f"{agent.runner}/stores/mlflow.py"
 
 
@@ -132,12 +132,12 @@ def test_a_ready_environment_installs_nothing(agent: Agent) -> None:
     program = agent.folder / "bare/bin/python"
     program.write_text(f'#!/bin/sh\nexec {ROOT}/.venv/bin/python -S "$@"\n')
     program.chmod(0o755)
-    told = agent.launch()
-    assert told.message == (
+    launched = agent.launch()
+    assert launched.message == (
         "this agent's ready environment (JENKINS_MLFLOW_RUNNER_PYTHON) lacks MLflow's client, which databases "
         "and folders need; install agent/stores.txt of the library into it, too, "
         "or give the address of an MLflow server"
-    ), told.log
+    ), launched.log
 
 
 @UV

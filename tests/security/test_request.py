@@ -96,13 +96,13 @@ VALUES: Any = st.recursive(st.none() | st.booleans() | st.integers() | st.text()
 @given(st.dictionaries(st.from_regex(r"[a-z][a-zA-Z]{0,20}", fullmatch=True), VALUES, max_size=5))
 def test_a_value_of_a_request_is_one_argument(options: dict[str, Any]) -> None:
     """Whatever it holds: no value becomes an option, a command or two arguments."""
-    command, *words, output = command_line({"command": "promote", "options": options})
+    command, *arguments, output = command_line({"command": "promote", "options": options})
     assert (command, output) == ("promote", "--output=json")
     expected = sum(
         len(value) if isinstance(value, list) else value not in (None, False) for value in options.values()
     )
-    assert len(words) == expected
+    assert len(arguments) == expected
     names = {"".join(f"-{c.lower()}" if c.isupper() else c for c in name) for name in options}
-    assert {word.removeprefix("--").partition("=")[0] for word in words} <= names
-    assert all(word.startswith("--") for word in words)
+    assert {word.removeprefix("--").partition("=")[0] for word in arguments} <= names
+    assert all(word.startswith("--") for word in arguments)
     assert os.linesep not in command

@@ -327,9 +327,9 @@ class Trap:
         path.mkdir()
 
 
-@pytest.mark.parametrize("left", [Trap.pipe, Trap.link, Trap.folder])
-def test_a_result_that_is_no_file_is_not_read(left: Any, tmp_path: Path) -> None:
-    left(tmp_path / "result.json")
+@pytest.mark.parametrize("make_trap", [Trap.pipe, Trap.link, Trap.folder])
+def test_a_result_that_is_no_file_is_not_read(make_trap: Any, tmp_path: Path) -> None:
+    make_trap(tmp_path / "result.json")
     assert read_answer(tmp_path / "result.json") == {"error": "it left a result that cannot be read"}
 
 

@@ -236,10 +236,10 @@ def try_all(scene: Scene, account: str, commands: tuple[list[str], ...]) -> None
         code, shown = scene.run(account, CONFIG, *command)
         assert code in (0, 1, 3, 4, 7), (command, shown)
         now = scene.models(TEAM, OWN)
-        own = now.pop(OWN)
+        own_model = now.pop(OWN)
         assert now == before, (command, shown)
-        assert [v.number for v in own.staged("Production")] == [1], (command, shown)
-        assert own.aliases["champion"] == 1, (command, shown)
+        assert [v.number for v in own_model.staged("Production")] == [1], (command, shown)
+        assert own_model.aliases["champion"] == 1, (command, shown)
         assert "\x1b" not in shown, command
 
 
@@ -279,9 +279,9 @@ def test_whoever_keeps_the_promoter_out_stops_no_promotion(
         code, shown = scene.run(UNWELCOME, CONFIG, "promote", f"--model={OWN}", "--version=2")
         assert code == 0, shown
         assert "it stays on the model as a tag" in shown
-        own = scene.models(OWN)[OWN]
-        assert [v.number for v in own.staged("Production")] == [2]
-        assert [key for key in own.tags if key.startswith(UNWRITTEN_TAG)]
+        own_model = scene.models(OWN)[OWN]
+        assert [v.number for v in own_model.staged("Production")] == [2]
+        assert [key for key in own_model.tags if key.startswith(UNWRITTEN_TAG)]
     finally:
         if deleted:
             mallory.restore_experiment(experiment)

@@ -215,12 +215,12 @@ def scene(
     for name in admin.names():
         if name.startswith("written-") and name not in (OWN, TEAM):
             admin.lower_flag(name)
-    own = admin.model(OWN)
-    for key in own.tags:
+    own_model = admin.model(OWN)
+    for key in own_model.tags:
         admin.untag_model(OWN, key)
-    for alias in own.aliases:
+    for alias in own_model.aliases:
         admin.delete_alias(OWN, alias)
-    for version in own.versions:
+    for version in own_model.versions:
         if version.number > 2:
             admin.delete_version(OWN, version.number)
             continue

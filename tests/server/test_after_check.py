@@ -155,9 +155,9 @@ def test_a_killed_check_is_told_of_and_run_again(make_server: MakeServer, run_cl
     server = make_server()
     name = model(server, CHAMPION, Spec())
     killed_in_its_check(run_cli, server, name)
-    told = run_cli("doctor", "--models", name, "--tracking-uri", server.url, "--output=json")
-    (finding,) = [item for item in told.doc["findings"] if item["what"] == "check not ended"]
-    assert told.code == 1
+    examined = run_cli("doctor", "--models", name, "--tracking-uri", server.url, "--output=json")
+    (finding,) = [item for item in examined.doc["findings"] if item["what"] == "check not ended"]
+    assert examined.code == 1
     assert finding["fix"].endswith(
         f"`jenkins-mlflow promote --model {name} --version 2 --tracking-uri {server.url}`"
     )

@@ -21,24 +21,24 @@ class Case:
     name: str
     arguments: list[str]
     code: int
-    words: str
+    reason: str
     config: str | None = None
     environ: dict[str, str] = field(default_factory=dict)
 
 
-def config(name: str, text: str, words: str) -> Case:
+def config(name: str, text: str, reason: str) -> Case:
     """A config file that every command refuses."""
-    return Case(f"config: {name}", ["promote"], 2, words, text)
+    return Case(f"config: {name}", ["promote"], 2, reason, text)
 
 
-def usage(name: str, *arguments: str, words: str, code: int = 2, **environ: str) -> Case:
-    return Case(f"usage: {name}", list(arguments), code, words, None, environ)
+def usage(name: str, *arguments: str, reason: str, code: int = 2, **environ: str) -> Case:
+    return Case(f"usage: {name}", list(arguments), code, reason, None, environ)
 
 
 CASES = [
-    usage("no such command", "promot", words="No such command 'promot'"),
-    usage("no such option", "promote", "--modle=m", words="No such option"),
-    usage("option of another command", "select", "--keep-last=1", words="No such option"),
+    usage("no such command", "promot", reason="No such command 'promot'"),
+    usage("no such option", "promote", "--modle=m", reason="No such option"),
+    usage("option of another command", "select", "--keep-last=1", reason="No such option"),
     *(
         usage(
             f"approval over {over!r}",
@@ -46,7 +46,7 @@ CASES = [
             "--model=m",
             "--dry-run",
             f"--over={over}",
-            words="expected a version in production as MODEL/VERSION, or the word nothing",
+            reason="expected a version in production as MODEL/VERSION, or the word nothing",
         )
         for over in ("x", "", "m/", "m/0", "m/v3", "/3", "Nothing", "m/3\n")
     ),
@@ -56,7 +56,7 @@ CASES = [
         "--models=m",
         "--metric=nope",
         "--over=m/2",
-        words="a promotion was to replace m/2, but it would replace m/3 now",
+        reason="a promotion was to replace m/2, but it would replace m/3 now",
         code=1,
     ),
     usage(
@@ -66,28 +66,28 @@ CASES = [
         "--metric=nope",
         "--dry-run",
         "--over=nothing",
-        words="a promotion was to replace nothing, but it would replace m/3 now",
+        reason="a promotion was to replace nothing, but it would replace m/3 now",
         code=1,
     ),
-    usage("version without model", "promote", "--version=1", words="--version needs --model"),
+    usage("version without model", "promote", "--version=1", reason="--version needs --model"),
     usage(
         "version that is no number",
         "promote",
         "--model=m",
         "--version=latest",
-        words="'latest' is not a version number: expected 1, 2, 3, ...",
+        reason="'latest' is not a version number: expected 1, 2, 3, ...",
     ),
-    usage("version 0", "promote", "--model=m", "--version=0", words="'0' is not a version number"),
-    usage("negative version", "promote", "--model=m", "--version=-1", words="'-1' is not a version number"),
+    usage("version 0", "promote", "--model=m", "--version=0", reason="'0' is not a version number"),
+    usage("negative version", "promote", "--model=m", "--version=-1", reason="'-1' is not a version number"),
     usage(
         "shell in a version",
         "promote",
         "--model=m",
         "--version=$(reboot)",
-        words="'$(reboot)' is not a version number",
+        reason="'$(reboot)' is not a version number",
     ),
     *(
-        usage(f"no version for {command}", command, "--model=m", option, words="is not a version number")
+        usage(f"no version for {command}", command, "--model=m", option, reason="is not a version number")
         for command, option in (
             ("rollback", "--to=last"),
             ("lease", "--version=x"),
@@ -98,58 +98,58 @@ CASES = [
         "list of what is not there",
         "list",
         "zz*",
-        words="correct `models` in the config, --models or MODEL; `jenkins-mlflow list --models '*'` shows every name",
+        reason="correct `models` in the config, --models or MODEL; `jenkins-mlflow list --models '*'` shows every name",
     ),
-    usage("output nobody knows", "list", "--output=xml", words="'xml' is not one of"),
-    usage("stray argument", "select", "m", words="unexpected extra argument"),
-    usage("no keep", "cleanup", "--keep-last=few", words='--keep-last: expected a whole number, got "few"'),
-    usage("negative keep", "cleanup", "--keep-last=-1", words="--keep-last"),
-    usage("half a version", "cleanup", "--keep-last=1.5", words="--keep-last"),
-    usage("age without a unit", "cleanup", "--min-age=7", words="--min-age: expected a duration"),
-    usage("age in moons", "cleanup", "--min-age=7moons", words="--min-age: expected a duration"),
-    usage("no deletions at all", "cleanup", "--max-deletions=0", words="--max-deletions"),
-    usage("direction", "select", "--direction=up", words="--direction"),
-    usage("scope", "select", "--scope=all", words="--scope"),
-    usage("NaN as improvement", "select", "--min-improvement=.nan", words="--min-improvement"),
-    usage("negative improvement", "select", "--min-improvement=-0.1", words="--min-improvement"),
-    usage("scope build without a build", "select", "--scope=build", words="no build is known"),
-    usage("stage that is none", "promote", "--stage=Prodction", words="--stage"),
-    usage("promotion to the archive", "promote", "--stage=Archived", words="--stage"),
-    usage("alias like a version", "promote", "--alias=v3", words="--alias"),
-    usage("alias that is reserved", "promote", "--alias=latest", words="--alias"),
-    usage("config that is not there", "list", "--config=nowhere.yaml", words="nowhere.yaml"),
-    usage("nothing to train", "train", words="the config has no train section"),
-    usage("unknown environment key", "list", words='did you mean "metric"?', MLOPS__SELECT__METRC="auc"),
+    usage("output nobody knows", "list", "--output=xml", reason="'xml' is not one of"),
+    usage("stray argument", "select", "m", reason="unexpected extra argument"),
+    usage("no keep", "cleanup", "--keep-last=few", reason='--keep-last: expected a whole number, got "few"'),
+    usage("negative keep", "cleanup", "--keep-last=-1", reason="--keep-last"),
+    usage("half a version", "cleanup", "--keep-last=1.5", reason="--keep-last"),
+    usage("age without a unit", "cleanup", "--min-age=7", reason="--min-age: expected a duration"),
+    usage("age in moons", "cleanup", "--min-age=7moons", reason="--min-age: expected a duration"),
+    usage("no deletions at all", "cleanup", "--max-deletions=0", reason="--max-deletions"),
+    usage("direction", "select", "--direction=up", reason="--direction"),
+    usage("scope", "select", "--scope=all", reason="--scope"),
+    usage("NaN as improvement", "select", "--min-improvement=.nan", reason="--min-improvement"),
+    usage("negative improvement", "select", "--min-improvement=-0.1", reason="--min-improvement"),
+    usage("scope build without a build", "select", "--scope=build", reason="no build is known"),
+    usage("stage that is none", "promote", "--stage=Prodction", reason="--stage"),
+    usage("promotion to the archive", "promote", "--stage=Archived", reason="--stage"),
+    usage("alias like a version", "promote", "--alias=v3", reason="--alias"),
+    usage("alias that is reserved", "promote", "--alias=latest", reason="--alias"),
+    usage("config that is not there", "list", "--config=nowhere.yaml", reason="nowhere.yaml"),
+    usage("nothing to train", "train", reason="the config has no train section"),
+    usage("unknown environment key", "list", reason='did you mean "metric"?', MLOPS__SELECT__METRC="auc"),
     usage(
-        "bad environment value", "list", words="MLOPS__CLEANUP__KEEP_LAST", MLOPS__CLEANUP__KEEP_LAST="many"
+        "bad environment value", "list", reason="MLOPS__CLEANUP__KEEP_LAST", MLOPS__CLEANUP__KEEP_LAST="many"
     ),
-    usage("unknown scheme", "list", "--tracking-uri=ftp://x", words="scheme 'ftp' is not supported"),
-    usage("address without host", "list", "--tracking-uri=http://", words="no host"),
+    usage("unknown scheme", "list", "--tracking-uri=ftp://x", reason="scheme 'ftp' is not supported"),
+    usage("address without host", "list", "--tracking-uri=http://", reason="no host"),
     usage(
         "store that is not there",
         "list",
         "--tracking-uri=sqlite:////nowhere/x.db",
-        words="there is no MLflow store",
+        reason="there is no MLflow store",
         code=1,
     ),
     usage(
         "folder that is not there",
         "list",
         "--tracking-uri=/nowhere/mlruns",
-        words="there is no MLflow store",
+        reason="there is no MLflow store",
         code=1,
     ),
     usage(
         "no model of the group",
         "list",
         "mm",
-        words='"mm" matches no registered model; the nearest name is "m"',
+        reason='"mm" matches no registered model; the nearest name is "m"',
     ),
     *(
         usage(
             f"model that is not there: {arguments[0]}",
             *arguments,
-            words="there is no registered model 'mm'; the nearest name is \"m\"",
+            reason="there is no registered model 'mm'; the nearest name is \"m\"",
             code=1,
         )
         for arguments in (
@@ -166,14 +166,14 @@ CASES = [
             ["lease", "--model=mm", "--version=1", "--holder=h", "--release"],
         )
     ),
-    usage("missing version", "promote", "--model=m", "--version=9", words="m has no version 9", code=1),
-    usage("deleted version", "promote", "--model=m", "--version=1", words="or it was deleted", code=1),
+    usage("missing version", "promote", "--model=m", "--version=9", reason="m has no version 9", code=1),
+    usage("deleted version", "promote", "--model=m", "--version=1", reason="or it was deleted", code=1),
     usage(
         "unready version",
         "promote",
         "--model=unready",
         "--version=1",
-        words="is FAILED_REGISTRATION, not READY",
+        reason="is FAILED_REGISTRATION, not READY",
         code=1,
     ),
     usage(
@@ -181,7 +181,7 @@ CASES = [
         "cleanup",
         "--model=nope",
         "--yes",
-        words="no registered model 'nope'",
+        reason="no registered model 'nope'",
         code=1,
     ),
     usage(
@@ -191,7 +191,7 @@ CASES = [
         "--version=2",
         "--holder=h",
         "--for=9999999999w",
-        words="expected a duration of at most 100 years (36500d)",
+        reason="expected a duration of at most 100 years (36500d)",
     ),
     usage(
         "a plan narrowed by a group",
@@ -199,7 +199,7 @@ CASES = [
         "--apply=plan.json",
         "--models=m",
         "--yes",
-        words="--apply does not go with --models: the plan is carried out as it stands",
+        reason="--apply does not go with --models: the plan is carried out as it stands",
     ),
     usage(
         "a plan narrowed by a rule",
@@ -207,7 +207,7 @@ CASES = [
         "--apply=plan.json",
         "--min-age=7d",
         "--yes",
-        words="--apply does not go with --min-age: the plan is carried out as it stands",
+        reason="--apply does not go with --min-age: the plan is carried out as it stands",
     ),
     usage(
         "one stage with two aliases",
@@ -215,15 +215,17 @@ CASES = [
         "--stages-to-aliases",
         "--map=Production=a",
         "--map=Production=b",
-        words="Production=b: stage Production has alias a already",
+        reason="Production=b: stage Production has alias a already",
     ),
-    usage("a pattern is no name", "promote", "--model=m*", words="there is no registered model 'm*'", code=1),
-    usage("SQL in a name", "promote", "--model=x' OR '1'='1", words="there is no registered model", code=1),
+    usage(
+        "a pattern is no name", "promote", "--model=m*", reason="there is no registered model 'm*'", code=1
+    ),
+    usage("SQL in a name", "promote", "--model=x' OR '1'='1", reason="there is no registered model", code=1),
     usage(
         "escape codes in a name",
         "promote",
         "--model=\x1b[31mred\nnext",
-        words="no registered model '�[31mred�next'",
+        reason="no registered model '�[31mred�next'",
         code=1,
     ),
     config(
@@ -320,7 +322,7 @@ def test_bad_input_is_refused_before_anything_is_written(case: Case, run: Run, s
     before = digest(store)
     code, said = run(case)
     assert code == case.code, said
-    assert case.words in said
+    assert case.reason in said
     assert "Traceback" not in said
     assert digest(store) == before
     assert {path.name for path in Path.cwd().iterdir()} <= {"mlops.yaml"}

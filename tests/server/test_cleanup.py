@@ -89,7 +89,7 @@ def locks(registry: Registry, wait: float = 5) -> Callable[[Sequence[str]], Lock
     return lock
 
 
-def left(server: Server, name: str) -> list[int]:
+def remaining_versions(server: Server, name: str) -> list[int]:
     return [version.number for version in Registry(connect(server.url)).model(name).versions]
 
 
@@ -102,7 +102,7 @@ def test_old_versions_go_and_protected_ones_stay(version: str, store: Store, mak
     server, name = make_server(version, store), fresh_name()
     seed(server.url, {name: [Spec(), Spec(), Spec(), Spec(), Spec(stage="Production")]})
     result = clean(server.url, name, keep_last=2)
-    assert (result.status, left(server, name)) == ("deleted", [5, 4, 3])
+    assert (result.status, remaining_versions(server, name)) == ("deleted", [5, 4, 3])
     assert {i.version.number: i.outcome for i in result.items} == {
         5: "",
         4: "",
@@ -125,7 +125,7 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     other.set_registered_model_alias(name, "canary", "2")
     other.set_model_version_tag(name, "3", "keep", "true")
     result = apply_cleanup(registry, plan, locks(registry))
-    assert left(server, name) == [3, 2, 1]
+    assert remaining_versions(server, name) == [3, 2, 1]
     assert [(i.outcome, i.error) for i in result.items] == [
         ("deleted", ""),
         ("kept: changed meanwhile", "its stage, aliases or tags changed"),
@@ -146,7 +146,7 @@ def test_a_version_that_is_gone_already_is_told_apart(
     client(server.url).delete_model_version(name, "1")
     proxy.inject(drop_after, path=DELETE, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert left(server, name) == []
+    assert remaining_versions(server, name) == []
     assert {i.version.number: i.outcome for i in result.items} == {
         1: "already gone",
         2: "deleted",
@@ -182,7 +182,7 @@ def test_the_first_unexpected_error_stops_the_rest(
     assert result.status == "stopped"
     assert isinstance(result.stopped, RegistryError)
     assert result.message.startswith("stopped after 2 of 6 deletions: deleting")
-    assert left(server, name) == [4, 3, 2, 1]
+    assert remaining_versions(server, name) == [4, 3, 2, 1]
 
 
 def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
@@ -202,7 +202,7 @@ def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
     gone = {i.version.number for i in result.items if i.outcome == "deleted"}
     assert result.status == "stopped"
     assert 2 <= len(gone) < 12
-    assert set(left(server, name)) == set(range(1, 13)) - gone
+    assert set(remaining_versions(server, name)) == set(range(1, 13)) - gone
 
 
 def test_deletions_run_side_by_side(
@@ -217,7 +217,7 @@ def test_deletions_run_side_by_side(
     gate = threading.Barrier(8, timeout=20)
     proxy.inject(meanwhile(gate.wait), path=DELETE)
     assert apply_cleanup(registry, plan, locks(registry), workers=8).status == "deleted"
-    assert left(server, name) == []
+    assert remaining_versions(server, name) == []
 
 
 def test_the_rollback_target_of_a_real_promotion_stays(make_server: MakeServer) -> None:
@@ -226,7 +226,7 @@ def test_the_rollback_target_of_a_real_promotion_stays(make_server: MakeServer) 
     seed(server.store_uri, {name: [Spec(), Spec(stage="Production"), Spec()]})
     promote(server.url, name, 3)
     clean(server.url, name, keep_last=0)
-    assert left(server, name) == [3, 2]
+    assert remaining_versions(server, name) == [3, 2]
 
 
 def test_models_that_someone_works_on_are_left_for_the_next_run(make_server: MakeServer) -> None:
@@ -277,7 +277,7 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
     result = apply_cleanup(
         registry, planned(registry, name, keep_last=0), lambda models: nullcontext(Held()), workers=1
     )
-    assert left(server, name) == [2, 1]
+    assert remaining_versions(server, name) == [2, 1]
     assert [item.outcome for item in result.items] == ["deleted", "failed", "not reached"]
     assert isinstance(result.stopped, LockLost)
 
@@ -323,7 +323,7 @@ def test_a_rollback_target_of_another_model_stays(make_server: MakeServer, tmp_p
     champion = Spec(stage="Production", tags={PREVIOUS_MODEL: a, PREVIOUS_VERSION: "1"})
     seed(server.store_uri, {a: [Spec(), Spec(), Spec()], b: [champion]})
     document = command(server, tmp_path, a, keep_last=1)
-    assert left(server, a) == [3, 1]
+    assert remaining_versions(server, a) == [3, 1]
     assert document["items"][2]["reason"] == f"rollback target of {b} version 1"
 
 
@@ -340,7 +340,7 @@ def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> 
     assert [(i.outcome, i.error) for i in result.items if i.action == "delete"] == [
         ("kept: changed meanwhile", f"rollback target of {name} version 2")
     ]
-    assert left(server, name) == [3, 2, 1]
+    assert remaining_versions(server, name) == [3, 2, 1]
 
 
 @pytest.mark.parametrize("hand", ["takes it out", "promotes another one"])
@@ -362,7 +362,7 @@ def test_what_is_recorded_as_in_production_stays(hand: str, make_server: MakeSer
     reasons = {item["version"]: item["reason"] for item in document["items"]}
     assert reasons[2] == "recorded as in production"
     assert reasons[1] == f"rollback target of {name} version 2"
-    assert left(server, name) == ([4, 2, 1] if hand == "takes it out" else [4, 3, 2, 1])
+    assert remaining_versions(server, name) == ([4, 2, 1] if hand == "takes it out" else [4, 3, 2, 1])
 
 
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
@@ -385,7 +385,7 @@ def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
 
     proxy.inject(meanwhile(put_back), path=DELETE, nth=1, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert left(server, name) == [3, 1]
+    assert remaining_versions(server, name) == [3, 1]
     assert result.items[3].error == f"rollback target of {name} version 3"
 
 
@@ -401,7 +401,7 @@ def test_an_intent_that_appeared_after_the_plan_saves_what_it_names(
     client(server.url).set_registered_model_tag(other, INTENT_TAG, json.dumps({"group": [name]}))
     result = apply_cleanup(registry, plan, locks(registry))
     assert result.items[0].error == "an unfinished promotion works on this model"
-    assert left(server, name) == [1]
+    assert remaining_versions(server, name) == [1]
     client(server.url).delete_registered_model_tag(other, INTENT_TAG)
     assert apply_cleanup(registry, plan, locks(registry)).items[0].outcome == "deleted"
 
@@ -416,7 +416,7 @@ def test_a_version_made_again_under_the_same_number_is_another_one(make_server: 
     seed(server.store_uri, {name: [Spec()]})
     result = apply_cleanup(registry, plan, locks(registry))
     assert result.items[0].error == "it was deleted and made again under the same number"
-    assert left(server, name) == [1]
+    assert remaining_versions(server, name) == [1]
 
 
 def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None:
@@ -445,13 +445,13 @@ def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: R
         "next:  add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
         "give --allow-remove-all with --model and the model's name\n"
     )
-    assert left(server, name) == [2, 1]
+    assert remaining_versions(server, name) == [2, 1]
     as_text = run_cli(*base[:-1], f"--models={name}")
     assert as_text.stderr == refused.stderr
     assert as_text.stdout.splitlines()[-1].startswith("   🗑️  delete   v1 ")  # and not the message once more
     assert run_cli(*base, f"--models={name}", "--allow-remove-all").code == 2
     assert run_cli(*base, f"--model={name}", "--allow-remove-all").code == 0
-    assert left(server, name) == []
+    assert remaining_versions(server, name) == []
 
 
 def test_one_model_that_would_be_emptied_does_not_stop_the_others(
@@ -465,7 +465,9 @@ def test_one_model_that_would_be_emptied_does_not_stop_the_others(
     env = {"MLOPS__SELECT__GATES": '{"auc": ">= 0.5"}'}
     where = (f"--models={name}*", f"--tracking-uri={server.url}", "--output=json")
     done = run_cli("cleanup", "--keep-last=1", "--yes", *where, env=env)
-    assert (done.code, left(server, name), left(server, bad)) == (0, [2], [1]), done.stderr
+    assert (done.code, remaining_versions(server, name), remaining_versions(server, bad)) == (0, [2], [1]), (
+        done.stderr
+    )
     (warning,) = done.doc["warnings"]
     assert warning == (
         f"{bad} is left alone: it would lose every version; "
@@ -483,7 +485,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     path = str(tmp_path / "plan.json")
     written = run_cli(*base, f"--model={name}", "--keep-last=1", f"--plan={path}", "--at=2099-01-01")
     assert (written.code, written.doc["status"]) == (0, "planned")
-    assert left(server, name) == [3, 2, 1]
+    assert remaining_versions(server, name) == [3, 2, 1]
     seed(server.store_uri, {name: [Spec()]})
     client(server.url).set_registered_model_alias(name, "canary", "1")
     done = run_cli(*base, f"--apply={path}", "--yes", env={"MLOPS__CLEANUP__KEEP_LAST": "0"})
@@ -496,12 +498,12 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert done.doc["warnings"] == [
         "the config has changed since the plan was made; the plan is carried out as it stands"
     ]
-    assert left(server, name) == [4, 3, 1]
+    assert remaining_versions(server, name) == [4, 3, 1]
     again = str(tmp_path / "again.json")
     assert run_cli(*base, f"--model={name}", "--keep-last=1", "--min-age=0s", f"--plan={again}").code == 0
     done = run_cli(*base, f"--apply={again}", "--yes")
     assert (done.code, done.doc["warnings"]) == (0, []), "an option of --plan is no change of the config"
-    assert left(server, name) == [4, 1]
+    assert remaining_versions(server, name) == [4, 1]
 
 
 def test_a_plan_for_a_file_is_for_no_file_of_that_name_elsewhere(run_cli: RunCli, tmp_path: Path) -> None:
@@ -557,4 +559,4 @@ def test_a_second_try_looks_at_the_version_again(
     proxy.inject(made_again, path=DELETE, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert result.items[0].error == "it was deleted and made again under the same number"
-    assert left(server, name) == [1]
+    assert remaining_versions(server, name) == [1]

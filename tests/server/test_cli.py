@@ -282,8 +282,8 @@ def test_cleanup_without_a_terminal_needs_yes(uri: str, fresh: Callable[..., str
     assert (again.code, again.doc["status"]) == (0, "nothing")
 
 
-@pytest.mark.parametrize(("answer", "left"), [("", 2), ("n", 2), ("y", 1)])
-def test_cleanup_asks_at_a_terminal(answer: str, left: int, uri: str, fresh: Callable[..., str]) -> None:
+@pytest.mark.parametrize(("answer", "remaining"), [("", 2), ("n", 2), ("y", 1)])
+def test_cleanup_asks_at_a_terminal(answer: str, remaining: int, uri: str, fresh: Callable[..., str]) -> None:
     """At a real terminal the question is asked, and Enter means no."""
     name = fresh(Spec(), Spec())
     master, terminal = pty.openpty()
@@ -310,7 +310,7 @@ def test_cleanup_asks_at_a_terminal(answer: str, left: int, uri: str, fresh: Cal
     assert process.returncode == 0
     question = f"⚠️  Delete old versions of {name} (keeping last 1)? [y/N]: "
     assert f"\n1 version of 1 model would be deleted\n{question}" in said
-    assert len(client(uri).search_model_versions(f"name = '{name}'")) == left
+    assert len(client(uri).search_model_versions(f"name = '{name}'")) == remaining
 
 
 def test_the_script_lists(uri: str, fresh: Callable[..., str]) -> None:
@@ -347,8 +347,8 @@ def test_the_script_cleans_up_one_model(uri: str, fresh: Callable[..., str]) -> 
     assert sorted(int(v.version) for v in client(uri).search_model_versions(f"name = '{name}'")) == [3, 4, 5]
 
 
-@pytest.mark.parametrize(("answer", "left"), [("\n", 5), ("", 5), ("n\n", 5), ("y\n", 3)])
-def test_the_script_asks_before_it_cleans_up_everything(answer: str, left: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("answer", "remaining"), [("\n", 5), ("", 5), ("n\n", 5), ("y\n", 3)])
+def test_the_script_asks_before_it_cleans_up_everything(answer: str, remaining: int, tmp_path: Path) -> None:
     """--cleanup asks the question that people know; Enter and the end of input mean no."""
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     seed(store, {"all": [Spec()] * 5})
@@ -357,7 +357,7 @@ def test_the_script_asks_before_it_cleans_up_everything(answer: str, left: int, 
     question = "⚠️  Delete old versions of ALL models (keeping last 3)? [y/N]: "
     assert f"\n2 versions of 1 model would be deleted\n{question}" in done.stderr
     versions = client(store).search_model_versions("name = 'all'")
-    assert len(versions) == left
+    assert len(versions) == remaining
 
 
 def test_the_script_promotes(uri: str, fresh: Callable[..., str]) -> None:

@@ -101,13 +101,13 @@ def test_it_goes_on_where_its_time_was_over(
     client(server.url).set_registered_model_alias(name, "champion", "4")
     monkeypatch.setattr(doctor_storage, "CHUNK", 2)
     state = tmp_path / "report" / STATE
-    told = []
+    looks = []
     for _ in range(3):
         ticks = itertools.count()
         wish = StorageWish(seconds=2, clock=functools.partial(next, ticks))
         (finding,) = look(server.url, tmp_path, name, wish)
-        told.append((finding[2], json.loads(state.read_text())["version"] if state.exists() else None))
-    assert told == [
+        looks.append((finding[2], json.loads(state.read_text())["version"] if state.exists() else None))
+    assert looks == [
         ("the time was over after 2 of 4 versions", 1),
         ("the time was over after 2 of 3 versions", 2),
         ("2 versions looked at (the 2 before them were looked at earlier)", None),

@@ -152,7 +152,7 @@ def write_everything(registry: Registry, name: str, *, archive: bool) -> Snapsho
 
 def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same writes leave the same registry, but for its names and times."""
-    left = {}
+    written = {}
     for door in DOORS:
         name = f"written-{door}"
         seed(server.url, {name: [Spec(), Spec(), Spec()]}, "writes")
@@ -160,7 +160,7 @@ def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPat
             through(door, server.url, monkeypatch), name, archive=server.store != "postgresql"
         )  # there psycopg 3 refuses it
         again, *versions = [replace(v, model="", created=0, run_id="", source="") for v in group.versions()]
-        left[door] = plain([again, versions, group.models[0].aliases, group.models[0].tags])
+        written[door] = plain([again, versions, group.models[0].aliases, group.models[0].tags])
         assert again.tags == {"registered": "again", "empty": ""}
         first, last = min(group.versions(), key=number), max(group.versions(), key=number)
         assert (last.run_id, last.source) == (first.run_id, first.source)
@@ -168,7 +168,7 @@ def test_both_doors_write_the_same(server: Server, monkeypatch: pytest.MonkeyPat
             (2, "Production", ("champion",)),
             (1, "Archived", ()),
         ]
-    assert left["http"] == left["store"]
+    assert written["http"] == written["store"]
 
 
 def test_both_doors_copy_the_same(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,17 +176,17 @@ def test_both_doors_copy_the_same(server: Server, monkeypatch: pytest.MonkeyPatc
     spec = Spec(metrics={"roc_auc": 0.5}, tags={"k": "🫀"}, linked=server.version == "3.17.2")
     mlflow = seed(server.url, {"copied": [spec]}, "copies")
     mlflow.update_model_version("copied", "1", "what it is")
-    left = {}
+    copied = {}
     for door in DOORS:
         registry, into = through(door, server.url, monkeypatch), f"copies-{door}"
         assert [registry.copy_version("copied", 1, into) for _ in range(2)] == [1, 2]
         versions = [replace(v, model="", created=0) for v in registry.snapshot([into]).versions()]
         ids = {mlflow.get_model_version(into, str(number)).model_id for number in (1, 2)}
-        left[door] = plain(
+        copied[door] = plain(
             [versions, [mlflow.get_model_version(into, "2").description, *sorted(map(str, ids))]]
         )
-    assert left["http"] == left["store"]
-    assert '"source": "models:/copied/1"' in left["http"]
+    assert copied["http"] == copied["store"]
+    assert '"source": "models:/copied/1"' in copied["http"]
 
 
 def train_through(door: Door, url: str, name: str) -> list[Any]:
@@ -481,12 +481,12 @@ def test_hostile_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One clear error each, after one request."""
-    breakage, words = HOSTILE[what]
+    breakage, reason = HOSTILE[what]
     proxy = make_proxy(make_server())
     proxy.inject(breakage)
     with pytest.raises(ConnectionFailed) as caught:
         through("http", proxy.url, monkeypatch).snapshot(["*"])
-    assert caught.value.message == f"reading the registry: no usable answer from {proxy.url}: {words}"
+    assert caught.value.message == f"reading the registry: no usable answer from {proxy.url}: {reason}"
     assert len(proxy.requests) == 1
 
 
@@ -833,13 +833,19 @@ def test_a_file_of_credentials_that_is_broken(text: str, error: str, tmp_path: P
 
 def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server with a CA of one's own, that asks for a client's certificate."""
-    ca, own = make_certificates(tmp_path)
+    ca, client_certificate = make_certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own)
+    context.load_cert_chain(client_certificate)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
-    both = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca), "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(own)}
-    insecure = {"MLFLOW_TRACKING_INSECURE_TLS": "true", "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(own)}
+    both = {
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca),
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate),
+    }
+    insecure = {
+        "MLFLOW_TRACKING_INSECURE_TLS": "true",
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate),
+    }
     with recorder(context) as server:
         uri = f"https://{server.place}"
         with pytest.raises(Exception, match="certificate verify failed") as caught:
@@ -853,7 +859,7 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.warns(match="Unverified HTTPS request"):
             asked(uri, insecure, tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
-        asked(uri, {"MLFLOW_TRACKING_CLIENT_CERT_PATH": str(own)}, tmp_path)
+        asked(uri, {"MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate)}, tmp_path)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
         asked(uri, both, tmp_path)
     assert len(server.seen) == 4

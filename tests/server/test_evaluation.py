@@ -197,9 +197,9 @@ def test_a_server_that_does_not_give_them_is_a_warning(
     proxy.inject(lambda request, send: answer, path="predictions.csv")
     done = promoted(run_cli, name, proxy.url, "--output=json")
     assert (done.code, done.doc["status"]) == (0, "promoted")
-    (told,) = done.doc["warnings"]
-    assert told.startswith("the report shows no curves: "), told
-    assert warning in told
+    (shown,) = done.doc["warnings"]
+    assert shown.startswith("the report shows no curves: "), shown
+    assert warning in shown
     assert not (tmp_path / "r" / "evaluation.json").exists()
     assert (tmp_path / "r" / "index.html").exists()
 

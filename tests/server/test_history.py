@@ -142,9 +142,9 @@ def test_what_was_in_production_when(
 
     answers = [asked(moment + 1) for moment, _ in log]
     assert answers == [serving for _, serving in log]
-    told = do("history").doc
-    assert [item["version"] for item in told["items"]] == [1, 2, 3, 2, 5, 4, 5, 4, 5]
-    works = [item["work"] for item in told["items"]]
+    timeline = do("history").doc
+    assert [item["version"] for item in timeline["items"]] == [1, 2, 3, 2, 5, 4, 5, 4, 5]
+    works = [item["work"] for item in timeline["items"]]
     assert works == [
         *["promotion"] * 3,
         "rollback",
@@ -154,11 +154,11 @@ def test_what_was_in_production_when(
         "promotion",
         "rollback",
     ]
-    adopted = told["items"][5]
+    adopted = timeline["items"][5]
     assert (adopted["reason"], adopted["method"]) == ("it was urgent", "adopted")
-    assert told["items"][1]["before"] == 0.81
-    assert told["from_tags"] == 0
-    assert [item["until"] is None for item in told["items"]] == [*[False] * 8, True]
+    assert timeline["items"][1]["before"] == 0.81
+    assert timeline["from_tags"] == 0
+    assert [item["until"] is None for item in timeline["items"]] == [*[False] * 8, True]
     assert not left_unwritten(server, name)
     written = [run.data.params["work"] for run in runs_of(server, name)]
     assert sorted(set(written)) == ["adoption", "cleanup", "promotion", "rollback"]
@@ -210,21 +210,21 @@ def test_what_was_promoted_before_there_was_a_history_is_told_from_tags(
     }
     seed(server.store_uri, {name: [Spec(), Spec(tags=old, stage="Production"), Spec()]})
     do = steps(zygote, server, name)
-    told = do("history").doc
-    assert told["recorded_since"] is None
-    assert told["message"] == (
+    timeline = do("history").doc
+    assert timeline["recorded_since"] is None
+    assert timeline["message"] == (
         "2 times in production; no history is written yet; 1 change known from the tags of versions alone: "
         "each version that was not deleted has its last promotion and its last rollback there"
     )
-    first, second = told["items"]
+    first, second = timeline["items"]
     assert (first["version"], first["since"], first["until"][:19]) == (1, None, "2026-03-01T10:00:00")
     assert (second["version"], second["by"], second["value"], second["until"]) == (2, "ann", 0.81, None)
     at = do("history", "--at=2026-03-01T12:00").doc
     assert [item["version"] for item in at["items"]] == [2]
     do("promote", "--version=3")
-    told = do("history").doc
-    assert [item["version"] for item in told["items"]] == [1, 2, 3]
-    assert [item["source"] for item in told["items"]] == ["", "tags", "run"]
+    timeline = do("history").doc
+    assert [item["version"] for item in timeline["items"]] == [1, 2, 3]
+    assert [item["source"] for item in timeline["items"]] == ["", "tags", "run"]
     rows = list(
         csv.DictReader(
             io.StringIO(

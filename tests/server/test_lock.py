@@ -329,6 +329,8 @@ def test_no_write_that_got_no_answer_is_outlived_by_its_lock(
 
 def run(uri: str, *command: str, **env: str) -> str:
     """What a command said, after its exit code."""
-    words = [sys.executable, "-m", "jenkins_mlflow", *command, f"--tracking-uri={uri}"]
-    ended = subprocess.run(words, capture_output=True, text=True, env=clean_environ(**env), check=False)
+    command_line = [sys.executable, "-m", "jenkins_mlflow", *command, f"--tracking-uri={uri}"]
+    ended = subprocess.run(
+        command_line, capture_output=True, text=True, env=clean_environ(**env), check=False
+    )
     return f"exit {ended.returncode}: {ended.stderr}"

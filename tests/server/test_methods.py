@@ -323,8 +323,8 @@ def test_an_exclusive_group_with_copies_leaves_no_other_champion(healthy: Server
     seed(healthy.store_uri, {name: [Spec()], other: [Spec(stage="Production", aliases=("champion",))]})
     target = Target("Production", "champion", exclusive=True, copy_to=production)
     assert promote(healthy.url, name, 1, target, (name, other)).status == "promoted"
-    left = Registry(connect(healthy.url)).model(other)
-    assert (left.versions[0].stage, left.aliases) == ("Archived", {})
+    replaced = Registry(connect(healthy.url)).model(other)
+    assert (replaced.versions[0].stage, replaced.aliases) == ("Archived", {})
 
 
 @pytest.mark.parametrize(

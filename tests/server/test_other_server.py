@@ -27,9 +27,9 @@ class Pair:
     """Two servers behind proxies, a config that names the second, and the command with a login for each."""
 
     def __init__(
-        self, here: CountingProxy, there: CountingProxy, run_cli: RunCli, folder: Path, models: str
+        self, here: CountingProxy, other: CountingProxy, run_cli: RunCli, folder: Path, models: str
     ) -> None:
-        self.here, self.there, self._run_cli, self._folder = here, there, run_cli, folder
+        self.here, self.other, self._run_cli, self._folder = here, other, run_cli, folder
         self.login = {
             "MLFLOW_TRACKING_USERNAME": "ann",
             "MLFLOW_TRACKING_PASSWORD": "secret-of-here",
@@ -42,7 +42,7 @@ class Pair:
             "select: {gates: {roc_auc: '>= 0.5'}}\n"
             "promote: {lock: {wait: 0s}}\n"
             "servers:\n"
-            f"  prod: {{uri: '{there.url}', model: 'prod-{{model}}', "
+            f"  prod: {{uri: '{other.url}', model: 'prod-{{model}}', "
             "username_env: PROD_USER, password_env: PROD_PASSWORD}\n"
         )
 
@@ -54,7 +54,7 @@ class Pair:
         return done.doc
 
     def production(self, name: str) -> list[int]:
-        found = Registry(connect(self.there.url)).find_model(name)
+        found = Registry(connect(self.other.url)).find_model(name)
         return (
             [version.number for version in found.versions if version.stage == "Production"] if found else []
         )
@@ -81,11 +81,11 @@ def test_a_version_goes_to_another_server_whole(
     kind: Kind, source: tuple[str, Store], target: tuple[str, Store], make_server: MakeServer, pair_of: PairOf
 ) -> None:
     """Files, run and tags are the same there; it predicts; again: nothing is sent; a rollback there returns."""
-    here, there, name = make_server(*source), make_server(*target), next(names)
+    here, other, name = make_server(*source), make_server(*target), next(names)
     # MLflow 3.3.2 answers 500 to whoever reads a file whose name is not ASCII.
-    files = {path: content for path, content in FILES.items() if path.isascii() or there.version != "3.3.2"}
+    files = {path: content for path, content in FILES.items() if path.isascii() or other.version != "3.3.2"}
     first = rich(here.url, name, kind, files=files)
-    pair, into = pair_of(here, there, name), f"prod-{name}"
+    pair, into = pair_of(here, other, name), f"prod-{name}"
     dry = pair.run("promote", "--to-server=prod", "--model", name, "--dry-run")
     assert dry["copied"]["version"] is None  # type: ignore[index]
     assert dry["plan"][0].startswith(f"{name} version 1: is copied to {into} on prod (")  # type: ignore[index]
@@ -93,20 +93,20 @@ def test_a_version_goes_to_another_server_whole(
         f"the copy in {into}: stage None -> Production",
         f"{into}: alias champion on no version -> on the copy",
     ]
-    assert Registry(connect(there.url)).find_model(into) is None
+    assert Registry(connect(other.url)).find_model(into) is None
 
     pair.here.reset()
     done = pair.run("promote", "--to-server=prod", "--model", name, "--version=1")
     assert (done["status"], done["model"], done["version"]) == ("promoted", into, 1), pair.said
-    assert files_of(there.url, into, 1) == files_of(here.url, name, 1)
-    copy = Registry(connect(there.url)).version(into, 1)
+    assert files_of(other.url, into, 1) == files_of(here.url, name, 1)
+    copy = Registry(connect(other.url)).version(into, 1)
     assert copy.run_id
     wanted = run_data(here.url, first.run_id)
     del wanted["tags"]["mlflow.parentRunId"]
-    found = run_data(there.url, copy.run_id)
+    found = run_data(other.url, copy.run_id)
     assert {key: found["tags"].get(key) for key in wanted["tags"]} == wanted["tags"]
     assert {**found, "tags": 0} == {**wanted, "tags": 0}
-    artifacts = downloaded(there.url, f"runs:/{copy.run_id}/")
+    artifacts = downloaded(other.url, f"runs:/{copy.run_id}/")
     assert {path for path in artifacts if not path.startswith("model")} == set(files)
     assert copy.description == "what it is"
     assert copy.tags["team"] == "blue"
@@ -117,32 +117,32 @@ def test_a_version_goes_to_another_server_whole(
         "run": first.run_id,
     }
     assert copy.tags["jenkins_mlflow.promoted_at"] > "2026-01-01T00:00:00+00:00"
-    assert predictions(there.url, [f"models:/{into}/1"]) == {f"models:/{into}/1": [42]}
+    assert predictions(other.url, [f"models:/{into}/1"]) == {f"models:/{into}/1": [42]}
 
     assert all(r.method == "GET" or r.endpoint.endswith(READS) for r in pair.here.requests), (
         pair.here.requests
     )
     assert {r.login for r in pair.here.requests} == {"ann:secret-of-here"}
-    assert {r.login for r in pair.there.requests} == {"prod:secret-of-there"}
+    assert {r.login for r in pair.other.requests} == {"prod:secret-of-there"}
 
-    pair.there.reset()
+    pair.other.reset()
     assert pair.run("promote", "--to-server=prod", "--model", name, "--version=1")["status"] == "already"
     assert not [
         r
-        for r in pair.there.requests
+        for r in pair.other.requests
         if r.method == "PUT" or ("create" in r.endpoint and "lock" not in str(r.json))
     ]
 
     rich(here.url, name, kind, score=0.9, files=files)
     second = pair.run("promote", "--to-server=prod")
     assert (second["status"], second["version"]) == ("promoted", 2), pair.said
-    back = pair.run("rollback", "--model", into, "--tracking-uri", there.url)
+    back = pair.run("rollback", "--model", into, "--tracking-uri", other.url)
     assert back["production"] == [{"model": into, "version": 1}]
 
-    doctor = ("doctor", "--storage", "--models", into, "--tracking-uri", there.url)
-    healthy = pair.run(*doctor, code=int(there.version == "3.3.2"))  # which has problems of its own
+    doctor = ("doctor", "--storage", "--models", into, "--tracking-uri", other.url)
+    healthy = pair.run(*doctor, code=int(other.version == "3.3.2"))  # which has problems of its own
     assert not [f for f in healthy["findings"] if f["what"] == "files changed"]  # type: ignore[attr-defined]
-    file = next(there.folder.rglob(copy.run_id)) / "artifacts" / "model" / "padding.bin"
+    file = next(other.folder.rglob(copy.run_id)) / "artifacts" / "model" / "padding.bin"
     file.write_bytes(b"y" * 1000)
     (found,) = [f for f in pair.run(*doctor, code=1)["findings"] if f["what"] == "files changed"]  # type: ignore[attr-defined]
     assert found["message"].startswith(
@@ -153,14 +153,14 @@ def test_a_version_goes_to_another_server_whole(
 def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pair_of: PairOf) -> None:
     """The champion is what is in production there: a copy, or another version; what is in production here is a
     candidate; what was approved over one version replaces no other."""
-    here, there, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
     into = f"prod-{name}"
     for score in (0.7, 0.8):
         rich(here.url, name, score=score)
     client(here.url).set_registered_model_alias(name, "champion", "2")
-    rich(there.url, into, score=0.75)
-    client(there.url).set_registered_model_alias(into, "champion", "1")
-    pair = pair_of(here, there, name)
+    rich(other.url, into, score=0.75)
+    client(other.url).set_registered_model_alias(into, "champion", "1")
+    pair = pair_of(here, other, name)
     outside = ("promote", "--to-server=prod", "--dry-run", f"--model={name}", "--over=nothing")
     pair.run(*outside, code=1, MLOPS__MODELS="another-group-*")
     assert f"it would replace {into}/1 now" in pair.said
@@ -174,7 +174,7 @@ def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pai
     named = ("promote", "--to-server=prod", "--model", name, "--version=2")
     pair.run(*named, f"--over={into}/7", code=1)
     assert f"was to replace {into}/7, but it would replace {into}/1 now" in pair.said
-    assert not [r for r in pair.there.requests if r.method == "PUT" or r.endpoint in MAKES]
+    assert not [r for r in pair.other.requests if r.method == "PUT" or r.endpoint in MAKES]
     done = pair.run(*named, f"--over={into}/1")
     assert (done["status"], done["previous"]) == ("promoted", {"model": into, "version": 1})
     kept = pair.run("promote", "--to-server=prod")
@@ -189,9 +189,9 @@ def test_no_other_login_reaches_the_other_server(
 ) -> None:
     """No file of the user has one for it: a .netrc, MLflow's credentials; a check gets the login of the server that
     it is to look at, and no other."""
-    here, there, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
     rich(here.url, name)
-    pair = pair_of(here, there, name)
+    pair = pair_of(here, other, name)
     home = tmp_path / "home"
     (home / ".mlflow").mkdir(parents=True)
     (home / ".netrc").write_text("default login netrc password secret-of-netrc\n")
@@ -204,10 +204,10 @@ def test_no_other_login_reaches_the_other_server(
     check = json.dumps(["bash", "-c", show])
     pair.run("promote", "--to-server=prod", HOME=str(home), MLOPS__PROMOTE__CHECK__COMMAND=check)
     assert {r.login for r in pair.here.requests} == {"ann:secret-of-here"}
-    assert {r.login for r in pair.there.requests} == {"prod:secret-of-there"}
+    assert {r.login for r in pair.other.requests} == {"prod:secret-of-there"}
     assert seen.read_text().splitlines() == [
         "MLFLOW_TRACKING_PASSWORD=secret-of-there",
-        f"MLFLOW_TRACKING_URI={pair.there.url}",
+        f"MLFLOW_TRACKING_URI={pair.other.url}",
         "MLFLOW_TRACKING_USERNAME=prod",
         "PROD_PASSWORD=secret-of-there",
     ]
@@ -215,9 +215,9 @@ def test_no_other_login_reaches_the_other_server(
     config.write_text(
         config.read_text().replace(", username_env: PROD_USER, password_env: PROD_PASSWORD", "")
     )
-    pair.there.reset()
+    pair.other.reset()
     pair.run("promote", "--to-server=prod", "--dry-run", HOME=str(home))
-    assert {r.login for r in pair.there.requests} == {""}
+    assert {r.login for r in pair.other.requests} == {""}
     pair.login |= {"MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": ""}
     pair.here.reset()
     pair.run("promote", "--to-server=prod", "--dry-run", HOME=str(home))

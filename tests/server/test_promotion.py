@@ -224,20 +224,20 @@ def test_another_registrys_folder_is_refused(affected: Server, make_server: Make
 
 
 @pytest.mark.parametrize(
-    ("folder", "words"),
+    ("folder", "reason"),
     [
         ("/nowhere", "there is no store with"),
         (None, "no folder with this registry was found on this machine; promote.file_store can name it"),
     ],
 )
 def test_an_unreachable_folder_is_skipped_with_the_reason(
-    folder: str | None, words: str, affected: Server
+    folder: str | None, reason: str, affected: Server
 ) -> None:
     """Not configured and not found, or configured wrongly: said, and the next method is tried."""
     name = fresh_name()
     seed(affected.url, {name: [Spec(metrics={"roc_auc": 0.9}, linked=True)]})
     outcome = promote(affected.url, name, 1, file_store=folder)
-    assert words in next(a.error for a in outcome.attempts if a.method == "file-store")
+    assert reason in next(a.error for a in outcome.attempts if a.method == "file-store")
 
 
 @pytest.mark.parametrize(

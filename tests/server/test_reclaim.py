@@ -34,7 +34,7 @@ from support.s3 import BUCKET, S3, start_s3
 from support.seeding import Spec, client, seed
 from support.servers import Server, clean_environ, start_server
 from support.stored import disk_usage, predictions, register
-from test_cleanup import clean, left
+from test_cleanup import clean, remaining_versions
 
 names = (f"reclaim-{number}" for number in itertools.count(1))
 
@@ -91,8 +91,8 @@ def test_a_mistyped_model_gets_the_nearest_name(make_server: MakeServer, run_cli
     assert done.code != 0
     assert "there is no registered model 'reclaim-tyop'" in done.stderr
     assert 'the nearest name is "reclaim-typo"' in done.stderr
-    there = run_cli("reclaim", "--model=reclaim-typo", "--mode=artifacts", f"--tracking-uri={server.url}")
-    assert there.code == 0, there.stderr
+    corrected = run_cli("reclaim", "--model=reclaim-typo", "--mode=artifacts", f"--tracking-uri={server.url}")
+    assert corrected.code == 0, corrected.stderr
 
 
 def test_beside_mlflow_gc(fresh_server: FreshServer, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_beside_mlflow_gc(fresh_server: FreshServer, tmp_path: Path) -> None:
         other.stop()
     assert "No such" in str(lost) or "Error" in str(lost) or "Exception" in str(lost), lost
     clean(server.url, name, keep_last=0)
-    assert left(server, name) == [1]
+    assert remaining_versions(server, name) == [1]
     free(server.url, tmp_path, name)
     free(server.url, tmp_path, orphans=True, older_than=-5.0)
     assert predictions(server.url, [f"models:/{name}/1"]) == {f"models:/{name}/1": [42]}
@@ -309,7 +309,7 @@ def test_restore_says_what_cannot_come_back(make_server: MakeServer, run_cli: Ru
     assert (found["status"], found["exit_code"]) == ("failed", 1)
     assert found["message"] == "restored 0 versions; 2 cannot come back"
     assert {item["note"].partition(" on ")[0] for item in found["items"]} == {"its files were reclaimed"}
-    assert left(server, name) == []
+    assert remaining_versions(server, name) == []
 
 
 def test_an_interrupted_reclaim_goes_on(
@@ -345,7 +345,7 @@ def test_a_cleanup_that_reclaims(make_server: MakeServer, run_cli: RunCli) -> No
     second = run_cli("cleanup", "--keep-last=1", *end, env=environ)
     assert second.code == 0, second
     assert any("; freed " in line for line in second.stdout.splitlines())
-    assert left(server, name) == [3]
+    assert remaining_versions(server, name) == [3]
 
 
 class PrefixServer:

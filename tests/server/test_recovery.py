@@ -179,8 +179,8 @@ def test_a_command_that_looks_writes_nothing(
     server, name = make_server(), fresh_name()
     crashed(server, name, stages={1: "Archived"}, alias=1)
     proxy = make_proxy(server)
-    words = [name if word == "MODEL" else word for word in command]
-    done = run_cli(*words, "--models", name, "--tracking-uri", proxy.url, "--output=json")
+    arguments = [name if word == "MODEL" else word for word in command]
+    done = run_cli(*arguments, "--models", name, "--tracking-uri", proxy.url, "--output=json")
     repair = f"jenkins-mlflow promote --recover --models {name}"
     assert repair in (done.stdout if command[0] == "doctor" else str(done.doc["warnings"])), done.stderr
     writes = [str(r) for r in proxy.requests if r.method != "GET" and not r.path.endswith("search")]

@@ -183,7 +183,7 @@ def test_what_is_missing_is_not_found(make_server: MakeServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "words", "next_step"),
+    ("status", "error", "reason", "next_step"),
     [
         (503, ConnectionFailed, "HTTP 503 from the server", "check that the MLflow server runs"),
         (500, RegistryError, "HTTP 500 from the server", "look into the log"),
@@ -200,7 +200,7 @@ def test_what_is_missing_is_not_found(make_server: MakeServer) -> None:
 def test_a_server_that_answers_badly_is_named(
     status: int,
     error: type[Exception],
-    words: str,
+    reason: str,
     next_step: str,
     make_server: MakeServer,
     make_proxy: Callable[[Server], CountingProxy],
@@ -208,7 +208,7 @@ def test_a_server_that_answers_badly_is_named(
     """Each bad answer becomes an error with the address and a next step, never a client's traceback."""
     proxy = make_proxy(make_server())
     proxy.inject(respond(status, "<html>no</html>"))
-    with pytest.raises(error, match=words) as caught:
+    with pytest.raises(error, match=reason) as caught:
         Registry(connect(proxy.url), ONCE).snapshot(["*"])
     assert next_step in caught.value.next_step  # type: ignore[attr-defined]
 

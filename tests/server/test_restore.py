@@ -18,7 +18,7 @@ from jenkins_mlflow.tags import RESTORED_FROM
 from support.proxy import CountingProxy, drop_after, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store
-from test_cleanup import QUICK, TARGET, left, locks, planned
+from test_cleanup import QUICK, TARGET, locks, planned, remaining_versions
 
 names = (f"restore-{number}" for number in itertools.count(1))
 
@@ -39,7 +39,7 @@ def test_what_a_cleanup_deleted_comes_back(
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
     environ = {"BUILD_URL": "http://jenkins/job/7/"}
     assert run_cli("cleanup", "--keep-last=1", "--yes", *end, env=environ).doc["status"] == "deleted"
-    assert left(server, name) == [3]
+    assert remaining_versions(server, name) == [3]
     dry = run_cli("restore", "--version=1", "--dry-run", *end)
     assert (dry.code, dry.doc["message"]) == (0, "DRY RUN: would restore 1 version")
     done = run_cli("restore", "--version=1", "--build=http://jenkins/job/7/", *end)
@@ -65,7 +65,7 @@ def test_what_comes_back_keeps_its_order_and_is_not_the_newest(
     done = run_cli("promote", "--dry-run", *end)
     assert (done.code, done.doc["version"]) == (0, 3)
     assert run_cli("cleanup", "--keep-last=1", "--yes", *end).doc["status"] == "deleted"
-    assert left(server, name) == [3]
+    assert remaining_versions(server, name) == [3]
     assert run_cli("restore", "--version=5", *end).doc["message"] == "restored 1 version"
     assert run_cli("promote", "--dry-run", *end).doc["version"] == 3, "restored twice, it is as old as ever"
     again = run_cli("restore", "--version=5", *end)
@@ -94,7 +94,7 @@ def test_a_deleted_model_comes_back_with_its_versions(
             "and the tags that it had"
         )
     ]
-    assert left(server, name) == [1]
+    assert remaining_versions(server, name) == [1]
 
 
 def test_no_mark_is_taken_from_a_living_version(make_server: MakeServer, run_cli: RunCli) -> None:
@@ -126,17 +126,17 @@ def test_nothing_is_deleted_that_is_not_in_the_journal(
     plan = planned(registry, name, keep_last=0)
     proxy.inject(respond(403, "no"), path="runs/create", times=1)
     result = apply_cleanup(registry, plan, locks(registry))
-    assert (result.status, left(server, name), entries(server, name)) == ("stopped", [2, 1], [])
+    assert (result.status, remaining_versions(server, name), entries(server, name)) == ("stopped", [2, 1], [])
 
     def interrupt() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     apply_cleanup(registry, plan, locks(registry), progress=interrupt, workers=1)
-    alive = left(server, name)
+    alive = remaining_versions(server, name)
     assert len(alive) <= 1
     assert sorted(entries(server, name)) == [1, 2]
     apply_cleanup(registry, plan, locks(registry))
-    assert (left(server, name), sorted(entries(server, name))) == ([], [1, 2])
+    assert (remaining_versions(server, name), sorted(entries(server, name))) == ([], [1, 2])
 
 
 def test_what_was_kept_after_all_is_no_deletion(make_server: MakeServer) -> None:
@@ -147,7 +147,7 @@ def test_what_was_kept_after_all_is_no_deletion(make_server: MakeServer) -> None
     plan = planned(registry, name, keep_last=0)
     registry.tag_version(name, 1, {"note": "changed"})
     apply_cleanup(registry, plan, locks(registry))
-    assert (left(server, name), entries(server, name)) == ([1], [2])
+    assert (remaining_versions(server, name), entries(server, name)) == ([1], [2])
 
 
 def test_a_lost_answer_restores_once(
@@ -162,7 +162,7 @@ def test_a_lost_answer_restores_once(
     proxy.inject(drop_after, path="model-versions/create", times=1)
     (item,) = plan_restore(Journal(registry).read(name), registry.model(name))
     assert restore(registry, item, TARGET).outcome == "restored"
-    assert len(left(server, name)) == 1
+    assert len(remaining_versions(server, name)) == 1
 
 
 def test_a_journal_of_many_long_tags(make_server: MakeServer) -> None:

@@ -39,16 +39,20 @@ def test_it_returns_to_what_the_promotion_recorded() -> None:
         version("m", 2),
         version("m", 3, stage="Production", tags=before("m", 1)),
     )
-    way = plan_return(group, "m", None, TARGET)
-    assert (way.current, way.model, way.number) == (group.models[0].version(3), "m", 1)
+    return_plan = plan_return(group, "m", None, TARGET)
+    assert (return_plan.current, return_plan.model, return_plan.number) == (
+        group.models[0].version(3),
+        "m",
+        1,
+    )
     assert plan_return(group, "m", 2, TARGET).number == 2
 
 
 def test_an_exclusive_group_returns_to_its_other_model() -> None:
     """Another model's version is returned to only in an exclusive group, and only by that version's own record."""
     group = snapshot(version("n", 4, tags=RECORD), version("m", 3, stage="Production", tags=before("n", 4)))
-    way = plan_return(group, "m", None, Target("Production", "champion", exclusive=True))
-    assert (way.model, way.number) == ("n", 4)
+    return_plan = plan_return(group, "m", None, Target("Production", "champion", exclusive=True))
+    assert (return_plan.model, return_plan.number) == ("n", 4)
     with pytest.raises(
         Refused, match="m version 3 says that it replaced n version 4, but its group is not exclusive"
     ):

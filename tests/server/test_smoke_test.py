@@ -100,28 +100,28 @@ def test_a_decimal_can_be_infinite() -> None:
     assert judge(SmokeTest(), summary([1], [decimal.Decimal("Infinity")])) == "its 1 value is infinite"
 
 
-def model_that(way: str) -> PythonModel:
-    """A model that answers as its way says; its class is local, so that it travels with the model."""
+def model_that(behaviour: str) -> PythonModel:
+    """A model that answers as its behaviour says; its class is local, so that it travels with the model."""
 
     class Model(PythonModel):
         def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:
             import time
 
-            if way == "raises":
+            if behaviour == "raises":
                 raise ValueError("no such column: age")
-            if way == "alone":
+            if behaviour == "alone":
                 import importlib.util
 
                 return [float(importlib.util.find_spec("pytest") is not None)] * len(model_input)
-            if way == "hangs" and len(model_input) < 3:  # not while it is logged
+            if behaviour == "hangs" and len(model_input) < 3:  # not while it is logged
                 time.sleep(60)
             answer = [0.5] * len(model_input)
-            return [*answer[:-1], float("nan")] if way == "nan" else answer
+            return [*answer[:-1], float("nan")] if behaviour == "nan" else answer
 
     return Model()
 
 
-def logged(server: Server, way: str, *, example: bool = True, needs: Sequence[str] = ()) -> str:
+def logged(server: Server, behaviour: str, *, example: bool = True, needs: Sequence[str] = ()) -> str:
     """A champion of no files, and a challenger that really is a model."""
     name = f"smoke-{next(numbers)}"
     mlflow.set_tracking_uri(server.url)
@@ -130,9 +130,9 @@ def logged(server: Server, way: str, *, example: bool = True, needs: Sequence[st
             mlflow.log_metric("roc_auc", 0.9)
             mlflow.pyfunc.log_model(
                 name="model",
-                python_model=model_that(way),
+                python_model=model_that(behaviour),
                 registered_model_name=name,
-                input_example=FRAME if example and way != "raises" else None,
+                input_example=FRAME if example and behaviour != "raises" else None,
                 pip_requirements=list(needs),
             )
     finally:
@@ -164,7 +164,7 @@ def test_a_sound_model_passes(source: str | None, make_server: MakeServer, input
 
 
 @pytest.mark.parametrize(
-    ("way", "rules", "reason"),
+    ("behaviour", "rules", "reason"),
     [
         ("nan", {}, "1 of its 3 values is missing (NaN or None)"),
         ("raises", {"input": "smoke.csv"}, "it cannot predict: ValueError: no such column: age"),
@@ -173,11 +173,11 @@ def test_a_sound_model_passes(source: str | None, make_server: MakeServer, input
     ],
 )
 def test_a_failed_smoke_test_writes_nothing(
-    way: str, rules: dict[str, Any], reason: str, make_server: MakeServer, inputs: Path, run_cli: RunCli
+    behaviour: str, rules: dict[str, Any], reason: str, make_server: MakeServer, inputs: Path, run_cli: RunCli
 ) -> None:
     """Exit 3, the reason in one line, and not one request that changes anything."""
     server = make_server()
-    name = logged(server, way)
+    name = logged(server, behaviour)
     settings = {"python": sys.executable, **rules}
     env = {f"MLOPS__PROMOTE__SMOKE_TEST__{key.upper()}": str(value) for key, value in settings.items()}
     with CountingProxy(server.url) as proxy:
@@ -277,14 +277,14 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("named", "words"),
+    ("named", "reason"),
     [
         ("/no/python", "the smoke test's Python /no/python is no program that can be started here"),
         ("bare", "has no MLflow: No module named 'mlflow'"),
     ],
 )
 def test_a_python_that_cannot_test_is_bad_usage(
-    named: str, words: str, make_server: MakeServer, run_cli: RunCli, bare_python: str
+    named: str, reason: str, make_server: MakeServer, run_cli: RunCli, bare_python: str
 ) -> None:
     """The model is not to blame."""
     from support.seeding import Spec, seed
@@ -294,7 +294,7 @@ def test_a_python_that_cannot_test_is_bad_usage(
     env = {"MLOPS__PROMOTE__SMOKE_TEST__PYTHON": bare_python if named == "bare" else named}
     done = run_cli("promote", "--model", name, "--tracking-uri", server.url, "--output=json", env=env)
     assert (done.code, done.doc["status"]) == (2, "error"), done.stderr
-    assert words in done.doc["message"]
+    assert reason in done.doc["message"]
     assert "promote.smoke_test.python" in done.doc["error"]["next_step"]
 
 

@@ -265,7 +265,7 @@ def test_a_lost_training_is_taken_over_and_gathered(
     registry.prepare(experiment)
     build = f"build of {tmp_path.name}"
     script = Script(uri, experiment, build)
-    trained, left = script.run("svm", "model"), script.run("knn", "model", finish=False)
+    trained, unfinished = script.run("svm", "model"), script.run("knn", "model", finish=False)
     registry.mark([run for run in registry.runs_of_build(build) if run.run_id == trained], "ok")
     log = tmp_path / "started"
     rules = Train.model_validate(
@@ -285,8 +285,8 @@ def test_a_lost_training_is_taken_over_and_gathered(
     assert log.read_text() == "knn\n"
     assert [run.run_id for run in result.runs] == [trained]  # the stand-in for knn's script logs nothing
     runs = {run.run_id: run for run in registry.runs_of_build(build)}
-    assert (runs[trained].outcome, runs[left].outcome) == ("ok", "lost")
-    assert client(uri).get_run(left).info.status == "KILLED"
+    assert (runs[trained].outcome, runs[unfinished].outcome) == ("ok", "lost")
+    assert client(uri).get_run(unfinished).info.status == "KILLED"
 
     gathered = gather(plan, registry)
     assert [(found.name, found.status) for found in gathered.candidates] == [

@@ -54,8 +54,8 @@ def test_a_promotion_to_staging_is_no_change_of_production(
     server: Server, name: str, run_cli: RunCli, tmp_path: Path
 ) -> None:
     promote_all(run_cli, server, tmp_path, name)
-    told = run(run_cli, server, tmp_path, "history", "--model", name)
-    assert [(stay["version"], stay["until"]) for stay in told["items"]] == [(1, None)]
+    timeline = run(run_cli, server, tmp_path, "history", "--model", name)
+    assert [(stay["version"], stay["until"]) for stay in timeline["items"]] == [(1, None)]
     assert run(run_cli, server, tmp_path, "doctor", "--models", name)["status"] == "fine"
     tags = client(server.url).get_model_version(name, "3").tags
     assert tags[TARGET] == "Staging @staging"
@@ -117,10 +117,10 @@ def test_the_advice_in_an_exclusive_group_names_the_config(
     seed(server.store_uri, {other: [Spec(stage="Production", aliases=("champion",))]})
     run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "1")
     (tmp_path / "group.yaml").write_text(f"models: ['{name}*']\npromote: {{exclusive: true}}\n")
-    told = run_cli(
+    listed = run_cli(
         "list", "--config", "group.yaml", "--tracking-uri", server.url, "--output", "json", cwd=tmp_path
     )
-    (warning,) = [text for text in json.loads(told.stdout)["warnings"] if "keep one" in text]
+    (warning,) = [text for text in json.loads(listed.stdout)["warnings"] if "keep one" in text]
     (advised, _) = re.findall(r"`jenkins-mlflow (.*?)`", warning)
     assert run_cli(*shlex.split(advised), cwd=tmp_path).code == 0
     mlflow = client(server.url)

@@ -46,8 +46,8 @@ class Accounts:
     def ensure(self, name: str) -> str:
         """The address with an account's login; the account is created where it is not there yet."""
         auth, url = (ADMIN, password(ADMIN)), f"{self.server.url}/api/2.0/mlflow/users/get"
-        there = requests.get(url, params={"username": name}, auth=auth, timeout=30).ok
-        return self.url(name) if there else self.create(name)
+        exists = requests.get(url, params={"username": name}, auth=auth, timeout=30).ok
+        return self.url(name) if exists else self.create(name)
 
     def grant(self, name: str, model: str, permission: Permission, kind: str = "registered_model") -> None:
         """Let an account do this with one registered model, or experiment by its id, whatever it might do before."""

@@ -35,8 +35,8 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
             .sign(keys[0], hashes.SHA256())
         )
         pems.append(certificate.public_bytes(serialization.Encoding.PEM))
-    ca, own = folder / "ca.pem", folder / "own.pem"
+    ca, client_certificate = folder / "ca.pem", folder / "own.pem"
     ca.write_bytes(pems[0])
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    own.write_bytes(keys[1].private_bytes(*pem) + pems[1])
-    return ca, own
+    client_certificate.write_bytes(keys[1].private_bytes(*pem) + pems[1])
+    return ca, client_certificate

@@ -83,9 +83,9 @@ def ingress(server: str, folder: Path) -> Iterator[Ingress]:
         server: Its address.
         folder: For the certificates.
     """
-    ca, own = make_certificates(folder)
+    ca, client_certificate = make_certificates(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own)
+    context.load_cert_chain(client_certificate)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
     refused: list[str] = []
@@ -95,7 +95,7 @@ def ingress(server: str, folder: Path) -> Iterator[Ingress]:
         thread.start()
         environ = {
             "MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca),
-            "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(own),
+            "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate),
             "MLFLOW_TRACKING_USERNAME": USER,
             "MLFLOW_TRACKING_PASSWORD": PASSWORD,
         }

@@ -94,10 +94,10 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def page(status: int, words: str, **headers: str) -> Answer:
+def page(status: int, reason: str, **headers: str) -> Answer:
     return Answer(
         status,
-        f"<html><title>Error {status} {words}</title></html>".encode(),
+        f"<html><title>Error {status} {reason}</title></html>".encode(),
         {"Content-Type": "text/html", **headers},
     )
 
@@ -137,7 +137,7 @@ class FakeJenkins:
             def do_POST(self) -> None:
                 fake._handle(self, self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode())
 
-            def log_message(self, *words: object) -> None:
+            def log_message(self, *arguments: object) -> None:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -164,10 +164,12 @@ class FakeJenkins:
 
     def fail(self, method: str, part: str, *answers: Answer) -> None:
         """Answer the next requests with this method and part of the path like this, then as ever."""
-        left = list(answers)
+        remaining = list(answers)
 
         def fault(request: Request) -> Answer | None:
-            return left.pop(0) if left and request.method == method and part in request.path else None
+            return (
+                remaining.pop(0) if remaining and request.method == method and part in request.path else None
+            )
 
         self.faults.append(fault)
 

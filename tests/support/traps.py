@@ -86,7 +86,11 @@ def commit(folder: Path, links: Mapping[str, str]) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
-    for words in (("init", "--quiet"), ("add", "--all", "--force"), ("commit", "--quiet", "-m", "all of it")):
+    for arguments in (
+        ("init", "--quiet"),
+        ("add", "--all", "--force"),
+        ("commit", "--quiet", "-m", "all of it"),
+    ):
         who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "core.hooksPath=/dev/null")
-        subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
+        subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
     return folder

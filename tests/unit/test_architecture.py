@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jenkins_mlflow
@@ -40,3 +42,36 @@ def test_contributing_has_no_second_map() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert "docs/architecture.md#the-rooms" in text
     assert not re.findall(r"^\| .*`(?:selection|history|page)/`", text, re.MULTILINE)
+
+
+SAY_NOTHING = {"told", "left", "there", "own", "way", "words", "insist"}
+KEYS = {("history/event.py", "left")}
+"""Fields whose name is a key in a JSON that is kept: it cannot change."""
+
+
+def declared(tree: ast.AST) -> Iterator[str]:
+    """Every name that a module gives to something: a variable, parameter, attribute, field, function, class, import."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(name):
+                yield name
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)) | ast.alias(asname=str(name)):
+                yield name
+
+
+def test_names_say_what_they_hold() -> None:
+    """`own` or `there` means something only beside the sentence it comes from; a reader needs to know of what, where.
+
+    No module of the package gives such a name to anything.
+    """
+    found = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in PACKAGE.rglob("*.py")
+        for name in declared(ast.parse(path.read_text(encoding="utf-8")))
+        if name in SAY_NOTHING
+    }
+    assert found == KEYS

@@ -314,9 +314,9 @@ def test_a_further_rule_never_deletes_more(
     """Rules only keep: with another rule, or a larger number in one, nothing goes that stayed before."""
     joined = {**rules}
     for name, value in more.items():
-        there = rules.get(name)
+        known = rules.get(name)
         larger = LARGER.get(name, max)
-        joined[name] = value if there is None else larger(there, value)
+        joined[name] = value if known is None else larger(known, value)
     assert doomed(group, {"keep_last": 0, **joined}, select) <= doomed(
         group, {"keep_last": 0, **rules}, select
     )
@@ -326,8 +326,8 @@ def test_a_further_rule_never_deletes_more(
 def test_a_second_cleanup_finds_nothing(group: Snapshot, rules: dict[str, object], select: Select) -> None:
     """Idempotent: planning again on what the first cleanup left deletes nothing."""
     going = doomed(group, rules, select)
-    left = snapshot(*(v for v in group.versions() if (v.model, v.number) not in going))
-    assert doomed(left, rules, select) == set()
+    remaining = snapshot(*(v for v in group.versions() if (v.model, v.number) not in going))
+    assert doomed(remaining, rules, select) == set()
 
 
 def test_the_work_grows_with_the_versions_and_no_faster() -> None:

@@ -693,7 +693,7 @@ def test_a_default_time_is_written_as_in_a_config() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "words", "key"),
+    ("page", "phrase", "key"),
     [
         ("README.md", "the metric is `{}`", "select.metric"),
         ("docs/notify.md", "`notify.timeout` (`{}` by default)", "notify.timeout"),
@@ -703,11 +703,11 @@ def test_a_default_time_is_written_as_in_a_config() -> None:
         ("docs/methods.md", "The default is `[{}]`", "promote.methods"),
     ],
 )
-def test_a_page_states_the_default_that_counts(page: str, words: str, key: str) -> None:
+def test_a_page_states_the_default_that_counts(page: str, phrase: str, key: str) -> None:
     """Prose that states a default goes stale when it changes: then this names the page."""
     default = default_of(key) or ", ".join(schema_of(key)["default"])
     text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
-    assert words.format(default) in " ".join(text.split())
+    assert phrase.format(default) in " ".join(text.split())
 
 
 def test_schema_agrees_with_loading(file: Path) -> None:

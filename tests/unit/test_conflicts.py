@@ -16,7 +16,7 @@ ALIASED: dict[str, Any] = {"aliases": ("champion",)}
 
 
 @pytest.mark.parametrize(
-    ("versions", "told"),
+    ("versions", "messages"),
     [
         ((version("m", 1, **STAGED), version("m", 2)), []),
         (
@@ -61,15 +61,15 @@ ALIASED: dict[str, Any] = {"aliases": ("champion",)}
         ),
     ],
 )
-def test_two_versions_of_one_model(versions: tuple[Version, ...], told: list[str]) -> None:
-    assert conflicts(snapshot(*versions), BOTH) == told
+def test_two_versions_of_one_model(versions: tuple[Version, ...], messages: list[str]) -> None:
+    assert conflicts(snapshot(*versions), BOTH) == messages
 
 
 def test_two_models_of_an_exclusive_group() -> None:
     """By either mark; in a group that is not exclusive each model has a champion of its own."""
-    there = snapshot(version("a", 1, **STAGED), version("b", 2, **ALIASED), version("c", 3))
-    assert rivals(there, BOTH) == []
-    assert rivals(there, EXCLUSIVE) == [
+    group = snapshot(version("a", 1, **STAGED), version("b", 2, **ALIASED), version("c", 3))
+    assert rivals(group, BOTH) == []
+    assert rivals(group, EXCLUSIVE) == [
         (
             "the group has one champion (promote.exclusive), but 2 of its models are in production: a version 1, "
             "b version 2; keep one: `jenkins-mlflow promote --model a --version 1` or "

@@ -12,11 +12,11 @@ PLACES = ("", "resources/jenkins_mlflow", "tests", "tests/groovy")
 
 
 def test_every_path_exists() -> None:
-    words = set(re.findall(r"`([\w./-]+(?:/|\.(?:py|md|groovy|toml|json|txt)))`", TEXT))
+    paths = set(re.findall(r"`([\w./-]+(?:/|\.(?:py|md|groovy|toml|json|txt)))`", TEXT))
     made = {"build/coverage.xml"}
-    assert len(words) > 30
+    assert len(paths) > 30
     assert [
-        word for word in sorted(words - made) if not any((ROOT / place / word).exists() for place in PLACES)
+        word for word in sorted(paths - made) if not any((ROOT / place / word).exists() for place in PLACES)
     ] == ["vars/STEP.txt", "vars/mlflowVERB.groovy", "vars/mlflowVERB.txt"]
 
 

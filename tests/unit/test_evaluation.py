@@ -164,7 +164,7 @@ def test_which_versions_a_result_compares(
     assert compared(document, here=here) == expected
 
 
-def told(*found: Evaluation) -> dict[str, Any]:
+def evaluation_document(*found: Evaluation) -> dict[str, Any]:
     items = json.loads(json.dumps([asdict(each) for each in found]))
     return {"command": "evaluation", "items": items}
 
@@ -173,7 +173,7 @@ def test_what_is_kept_is_read_back() -> None:
     pictures = (Picture("roc", "roc_curve.png"),)
     rows = scored(("0", 0.1), ("1", 0.9), ("0", 0.2))
     found = Evaluation("champion", "m", 2, file="predictions.csv", pictures=pictures, **measured(rows))
-    assert evaluations(told(found)) == (found,)
+    assert evaluations(evaluation_document(found)) == (found,)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_what_is_kept_is_read_back() -> None:
 )
 def test_a_file_of_somebody_else_counts_as_none(change: dict[str, Any]) -> None:
     """The report's folder lies in a workspace: no name of a file and no endless list is taken from it."""
-    document = told(Evaluation("champion", "m", 2))
+    document = evaluation_document(Evaluation("champion", "m", 2))
     assert len(evaluations(document)) == 1
     document["items"][0] |= change
     assert evaluations(document) == ()
@@ -201,7 +201,7 @@ def test_a_file_of_somebody_else_counts_as_none(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("points", [[], [[0, 0]]])
 def test_a_curve_of_hardly_any_points_is_drawn(points: list[list[float]]) -> None:
     """A kept file may hold as few as it likes."""
-    document = told(Evaluation("champion", "m", 2))
+    document = evaluation_document(Evaluation("champion", "m", 2))
     document["items"][0] |= {
         key: {"points": points, "area": float("nan")} for key in ("roc", "precision_recall")
     }
@@ -238,7 +238,7 @@ def test_hostile_names_in_every_place() -> None:
     rows = [Row(HOSTILE, 0.1, HOSTILE), Row("a", 0.9, "a")]
     found = Evaluation("challenger", HOSTILE, 1, file="predictions.csv", **measured(rows))
     drawn = Evaluation("champion", HOSTILE, 2, pictures=(Picture("roc", HOSTILE),), notes=(HOSTILE,))
-    shown = view({"promote": {"message": "x"}, "evaluation": told(found, drawn)}, "")
+    shown = view({"promote": {"message": "x"}, "evaluation": evaluation_document(found, drawn)}, "")
     pictures = charts(shown)
     assert sorted(pictures) == ["precision-recall.svg", "roc.svg"]
     text = page(shown, pictures)
@@ -255,7 +255,7 @@ def test_the_page_has_the_curves_and_matrices_as_text() -> None:
     """A table with the areas below the charts; a row of cells for each true class, with its head."""
     rows = scored(("0", 0.1), ("1", 0.9), ("0", 0.7))
     found = Evaluation("challenger", "m", 3, file="predictions.csv", **measured(rows))
-    shown = view({"promote": {"message": "x"}, "evaluation": told(found)}, "")
+    shown = view({"promote": {"message": "x"}, "evaluation": evaluation_document(found)}, "")
     text = page(shown, charts(shown))
     assert "ROC curves of challenger and champion; the table below has their areas" in text
     assert '<td>challenger</td><td class="number">3</td><td>1</td><td class="number">1</td>' in text

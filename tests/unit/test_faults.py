@@ -102,23 +102,23 @@ class Calls:
 def test_retries_by_the_policy(errors: list[Exception], made: int, succeeds: bool) -> None:
     """Transient errors up to 3 attempts, a 500 once more, a permanent error not at all."""
     calls = Calls(*errors)
-    told: list[int] = []
+    failures: list[int] = []
     policy = RetryPolicy(attempts=3)
     if succeeds:
         assert (
             call_with_retries(
-                calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append
+                calls, policy, on_failure=lambda n, s, e: failures.append(n), sleep=calls.slept.append
             )
             == "answer"
         )
     else:
         with pytest.raises(Exception, match=r"\w"):
             call_with_retries(
-                calls, policy, on_failure=lambda n, s, e: told.append(n), sleep=calls.slept.append
+                calls, policy, on_failure=lambda n, s, e: failures.append(n), sleep=calls.slept.append
             )
     assert calls.made == made
-    assert told == list(range(1, len(told) + 1))
-    assert len(told) == made - succeeds
+    assert failures == list(range(1, len(failures) + 1))
+    assert len(failures) == made - succeeds
 
 
 def test_waits_grow_and_stay_below_the_limit() -> None:

@@ -54,9 +54,9 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
     declared = re.findall(
         r"\b(choice|string|booleanParam)\(\s*name: '(\w+)',\s*(\w+): (\[[^]]*\]|'[^']*'|\w+)", script
     )
-    words = {"true": True, "false": False}
+    booleans = {"true": True, "false": False}
     expected = {
-        name: (key, words[value] if kind == "booleanParam" else literal_eval(value))
+        name: (key, booleans[value] if kind == "booleanParam" else literal_eval(value))
         for kind, name, key, value in declared
     }
     found = {

@@ -64,7 +64,7 @@ def interrupted(builds: Builds, *answers: str, number: int = signal.SIGINT, at: 
         if waits <= at:
             raise Interrupted(f"interrupted by {signal.Signals(number).name}", signal_number=number)
 
-    left = list(answers)
+    remaining = list(answers)
 
     class Person(Terminal):
         @property
@@ -72,7 +72,7 @@ def interrupted(builds: Builds, *answers: str, number: int = signal.SIGINT, at: 
             return bool(answers)
 
         def ask(self, question: str) -> str:
-            answer = left.pop(0)
+            answer = remaining.pop(0)
             if answer == "^C":
                 raise Interrupted("interrupted by SIGINT", signal_number=signal.SIGINT)
             return answer

@@ -209,9 +209,9 @@ def test_what_is_not_signed_is_waited_for_and_passed_over(
         lock.confirm()
         lock.check()
     first = f"going on without waiting longer for {OTHERS}"
-    (told,) = [text for text in said if text.startswith("going on")]
-    assert told.startswith(first)
-    assert told.endswith(": not signed with this key")
+    (notice,) = [text for text in said if text.startswith("going on")]
+    assert notice.startswith(first)
+    assert notice.endswith(": not signed with this key")
 
 
 def test_who_holds_it_signed_is_never_passed_over(flags: Flags, make: Make) -> None:
@@ -448,8 +448,8 @@ def test_a_write_that_got_no_answer_keeps_the_flag_until_its_time_out(
         lose_an_answer(lock)
         flags.pass_by(10)
     ((renewed, tags),) = flags.flags.values()
-    left = Holder.from_tag(tags[HOLDER_TAG])
-    assert (renewed, left) == (1_000_015_000, replace(ME, scope=(), pid=0, build="", lease=20))
+    holder = Holder.from_tag(tags[HOLDER_TAG])
+    assert (renewed, holder) == (1_000_015_000, replace(ME, scope=(), pid=0, build="", lease=20))
     assert said == [
         "a request that got no answer may still take effect: the lock for m ends by itself in 20 s"
     ]
@@ -470,7 +470,7 @@ def test_a_write_whose_time_is_over_keeps_nothing(open_for: float, flags: Flags,
 
 
 UNANSWERED = pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "unanswered"),
     [
         (Interrupted("stopped", signal_number=15), True),
         (requests.exceptions.ReadTimeout("no answer"), True),
@@ -483,11 +483,11 @@ UNANSWERED = pytest.mark.parametrize(
 
 @UNANSWERED
 def test_only_a_write_without_an_answer_keeps_the_flag(
-    error: BaseException, told: bool, flags: Flags, make: Make
+    error: BaseException, unanswered: bool, flags: Flags, make: Make
 ) -> None:
     with make() as lock:
         lose_an_answer(lock, error)
-    assert len(flags.flags) == told
+    assert len(flags.flags) == unanswered
 
 
 def test_the_last_write_without_an_answer_counts(flags: Flags, make: Make) -> None:
@@ -510,14 +510,14 @@ def test_nothing_is_sent_when_the_lock_is_lost(flags: Flags, make: Make) -> None
 
 
 @UNANSWERED
-def test_a_writer_knows_of_writes_without_an_answer(error: BaseException, told: bool) -> None:
+def test_a_writer_knows_of_writes_without_an_answer(error: BaseException, unanswered: bool) -> None:
     def write() -> None:
         raise error
 
     writer = Writer(RetryPolicy(attempts=1))
     with pytest.raises(type(error)):
         writer.run(write)
-    assert writer.open_ended == told
+    assert writer.open_ended == unanswered
 
 
 def test_who_waits_in_vain_goes_at_once(flags: Flags) -> None:

@@ -119,7 +119,7 @@ def test_the_version_in_a_stage_gets_the_alias() -> None:
         Snapshot((model({"champion": 2}, v3="Staging", v2="Production", v1="Archived"),)), DEFAULT_ALIASES
     )
     assert problems == []
-    assert [(one.version, one.alias, one.there, one.loaded_by, one.load_by) for one in found] == [
+    assert [(one.version, one.alias, one.already_set, one.loaded_by, one.load_by) for one in found] == [
         (2, "champion", True, "models:/m/Production", "models:/m@champion"),
         (3, "challenger", False, "models:/m/Staging", "models:/m@challenger"),
     ]
@@ -141,7 +141,7 @@ def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aliases", "stage", "alias", "told"),
+    ("aliases", "stage", "alias", "alias_change"),
     [
         pytest.param(DEFAULT_ALIASES, "Production", "champion", (), id="the default"),
         pytest.param(
@@ -156,11 +156,11 @@ def test_what_contradicts_stops_all(made: Model, problem: str) -> None:
     ],
 )
 def test_the_config_afterwards_has_the_alias_of_production(
-    aliases: dict[str, str], stage: str | None, alias: str, told: tuple[str, ...]
+    aliases: dict[str, str], stage: str | None, alias: str, alias_change: tuple[str, ...]
 ) -> None:
     """Else later promotions would move an alias that nothing loads by."""
     assert config_without_stages(aliases, stage, alias) == (
         "promote.stage: null",
-        *told,
+        *alias_change,
         "promote.methods: [alias]",
     )

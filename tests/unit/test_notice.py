@@ -148,14 +148,14 @@ def test_the_cause_fits_what_was_to_be_done() -> None:
 )
 def test_production_is_never_emptied(version_: str | None, file_store: bool | None, tick: bool) -> None:
     """Where the change may fail, the old version is archived by a step of its own, after the new one."""
-    words = steps(facts(server_version=version_, file_store=file_store))
-    (change,) = (number for number, step in enumerate(words) if "-> Production" in step)
-    assert (" tick " in words[change]) is tick
-    assert ("Leave the box in the dialog unticked" in words[change]) is not tick
+    shown_steps = steps(facts(server_version=version_, file_store=file_store))
+    (change,) = (number for number, step in enumerate(shown_steps) if "-> Production" in step)
+    assert (" tick " in shown_steps[change]) is tick
+    assert ("Leave the box in the dialog unticked" in shown_steps[change]) is not tick
     archive = (
         "When the page shows Production, and only then, open http://mlflow:5000/#/models/churn/versions/1, "
     )
-    assert words[change + 1].startswith(archive) is not tick
+    assert shown_steps[change + 1].startswith(archive) is not tick
 
 
 def test_nothing_to_archive_is_no_step() -> None:
@@ -253,13 +253,13 @@ def test_a_model_named_alias_gets_no_alias_step() -> None:
 )
 def test_a_store_without_a_server_gets_one(uri: str, start: str) -> None:
     """MLflow 3.17 refuses a store of files without the variable."""
-    words = steps(facts(uri=uri))
-    assert words[:2] == [start, "Open http://localhost:5000/#/models/churn"]
-    assert words[-1].endswith(f"--tracking-uri {argument(uri)}")
+    shown_steps = steps(facts(uri=uri))
+    assert shown_steps[:2] == [start, "Open http://localhost:5000/#/models/churn"]
+    assert shown_steps[-1].endswith(f"--tracking-uri {argument(uri)}")
 
 
 @pytest.mark.parametrize(
-    ("version_", "file_store", "words"),
+    ("version_", "file_store", "warning"),
     [
         ("3.3.2", True, "No: the server is MLflow 3.3.2 and keeps its registry in files"),
         ("3.3.2", None, "Probably not: the server is MLflow 3.3.2"),
@@ -269,9 +269,9 @@ def test_a_store_without_a_server_gets_one(uri: str, start: str) -> None:
         (None, None, "Unknown: the server is an MLflow of unknown version"),
     ],
 )
-def test_it_is_honest_about_the_ui(version_: str | None, file_store: bool | None, words: str) -> None:
+def test_it_is_honest_about_the_ui(version_: str | None, file_store: bool | None, warning: str) -> None:
     """The UI fails exactly on affected versions with a file store."""
-    assert words in text_notice(facts(server_version=version_, file_store=file_store))
+    assert warning in text_notice(facts(server_version=version_, file_store=file_store))
 
 
 def test_it_says_that_a_cleanup_does_not_help() -> None:
@@ -329,8 +329,8 @@ def test_the_kind_of_store_is_read_from_the_experiment_id(uri: str, expected: bo
 
 def test_the_way_to_a_database_is_a_command_of_ours() -> None:
     """It compares what it copied, and writes into more than SQLite."""
-    told = text_notice(facts(server_version="3.3.2", file_store=True))
-    (line,) = re.findall(r"start the server on it: jenkins-mlflow (.*?) \(or into PostgreSQL\)", told)
+    notice = text_notice(facts(server_version="3.3.2", file_store=True))
+    (line,) = re.findall(r"start the server on it: jenkins-mlflow (.*?) \(or into PostgreSQL\)", notice)
     name, *arguments = shlex.split(line)
     given = cli.commands[name].make_context(name, arguments).params
     assert (given["source"], given["target"]) == ("./mlruns", "sqlite:///mlflow.db")

@@ -80,9 +80,9 @@ def test_a_command_is_told(tmp_path: Path) -> None:
     )
     one = session(tmp_path, command=[sys.executable, "-c", code])
     notify(one, PROMOTED)
-    told = (tmp_path / "told").read_text().splitlines()
-    assert "JENKINS_MLFLOW_EVENT=promoted" in told
-    assert "JENKINS_MLFLOW_MESSAGE=promoted churn version 2" in told
+    variables = (tmp_path / "told").read_text().splitlines()
+    assert "JENKINS_MLFLOW_EVENT=promoted" in variables
+    assert "JENKINS_MLFLOW_MESSAGE=promoted churn version 2" in variables
     assert one.warnings == []
 
 
@@ -130,8 +130,8 @@ def test_no_address_is_shown(
         one = session(tmp_path, urls)
         notify(one, PROMOTED, lambda seconds: None)
         assert one.warnings == [f"nobody was told by {URLS} that promoted: {why} (3 tries)"]
-    told = capfd.readouterr()
-    assert "secret" not in told.out + told.err
+    shown = capfd.readouterr()
+    assert "secret" not in shown.out + shown.err
 
 
 def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,9 +56,9 @@ def test_no_other_build_selects_what_a_change_request_has_trained() -> None:
     assert other.selected.number == 1
     reasons = {verdict.version.number: verdict.reason for verdict in other.verdicts}
     assert reasons[2] == "trained by the change request PR-12, which is no branch: promote it by name"
-    own = select(group, rules, target, build="b-1")
-    assert own.selected
-    assert own.selected.number == 2
+    chosen = select(group, rules, target, build="b-1")
+    assert chosen.selected
+    assert chosen.selected.number == 2
     assert select(group, rules, target).selected == other.selected
 
 

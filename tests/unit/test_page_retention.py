@@ -144,6 +144,6 @@ def test_the_page_and_its_twin() -> None:
         '<tr><td>m</td><td>1 by keep_last</td><td>2 would be deleted</td><td class="number">2.0 kB</td></tr>'
     ) in text
     assert "<dt>files of what goes</dt><dd>2.0 kB</dd>" in text
-    told = twin(shown)
-    assert "- files of what goes: 2.0 kB" in told
-    assert "| m | `1 by keep_last` | 2 would be deleted | 2.0 kB |" in told
+    markdown = twin(shown)
+    assert "- files of what goes: 2.0 kB" in markdown
+    assert "| m | `1 by keep_last` | 2 would be deleted | 2.0 kB |" in markdown

@@ -386,9 +386,9 @@ class Trial:
         snapshot = self.registry.snapshot([*GROUP, "p"] if self.program.exclusive else [name, "p"])
         at = f"t{number}"
         if command.what == "rollback":
-            way = plan_return(snapshot, "p" if self.program.copies else name, None, self.target)
-            plan = plan_promotion(snapshot, way.model, way.number, self.target)
-            tags = {ROLLED_BACK_AT: at, **before_tags(way.before)}
+            return_plan = plan_return(snapshot, "p" if self.program.copies else name, None, self.target)
+            plan = plan_promotion(snapshot, return_plan.model, return_plan.number, self.target)
+            tags = {ROLLED_BACK_AT: at, **before_tags(return_plan.before)}
             begun = Begun("rollback", at, "ann")
         else:
             plan = plan_promotion(snapshot, name, command.number, self.target)
@@ -422,8 +422,8 @@ class Trial:
 
     def judge(self, plan: Plan, outcome: Outcome, found: set[Identity]) -> None:
         """Hold a promotion that came to an end to the promises."""
-        left = plan.table.model in self.unfinished()
-        assert not left or outcome.warnings, "an intent is left, and nobody is told"
+        unfinished = plan.table.model in self.unfinished()
+        assert not unfinished or outcome.warnings, "an intent is left, and nobody is told"
         if outcome.status == "promoted":
             new = {
                 identity for identity in self.last if identity[:2] == (plan.table.model, outcome.table.number)
@@ -432,9 +432,11 @@ class Trial:
             assert not any(isinstance(mark[1], int) for mark in self.swept), (
                 "archived what somebody else chose"
             )
-        elif outcome.status in ("manual", "overtaken") and not left and not self.hands and not self.lates:
+        elif (
+            outcome.status in ("manual", "overtaken") and not unfinished and not self.hands and not self.lates
+        ):
             assert self.serving() == found, "not promoted, and not as before"
-        if outcome.status != "partial" and not left and not self.hands and not self.lates:
+        if outcome.status != "partial" and not unfinished and not self.hands and not self.lates:
             assert len(self.serving()) <= max(1, len(found)), "several in production by our own doing"
 
     def run(self) -> None:
@@ -462,8 +464,8 @@ class Trial:
         for name in self.unfinished():
             try:
                 self.recover(name)
-            except JenkinsMlflowError as told:
-                self.log.append(f"  {told.message}")
+            except JenkinsMlflowError as refusal:
+                self.log.append(f"  {refusal.message}")
                 assert self.excused, "recovery has to be able to mend what we did alone"
         assert self.excused or self.unfinished() == []
         done, writes = [name for name in self.world.models if name not in self.unfinished()], len(self.log)

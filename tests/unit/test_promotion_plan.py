@@ -90,7 +90,7 @@ def test_alias_only_target_replaces_the_holder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "number", "error", "words"),
+    ("model", "number", "error", "reason"),
     [
         ("nope", 1, NotFound, "no registered model 'nope'"),
         ("m", 9, NotFound, "m has no version 9: it never had one, or it was deleted (there now: 2, 1)"),
@@ -98,13 +98,13 @@ def test_alias_only_target_replaces_the_holder() -> None:
     ],
 )
 def test_impossible_promotions_are_refused(
-    model: str, number: int, error: type[Exception], words: str
+    model: str, number: int, error: type[Exception], reason: str
 ) -> None:
     """Missing model, missing version, unready version: each says so, and that nothing was changed."""
     group = snapshot(version("m", 1), version("m", 2, status="PENDING_REGISTRATION"))
     with pytest.raises(error) as caught:
         plan_promotion(group, model, number, BOTH)
-    assert words in str(caught.value)
+    assert reason in str(caught.value)
     assert caught.value.state == "nothing was changed"  # type: ignore[attr-defined]
 
 

@@ -143,8 +143,8 @@ def test_a_whole_run_goes_with_all_that_it_made() -> None:
     below = known([], entry, runs={RUNS[0]: "b version 1, which a run below it made,"})
     assert [p.run_id for p in pieces(below, whole_runs=True)] == [""]
     found = known([], entry)
-    own = found.homes[RUNS[0]]
-    for other in (replace(own, ended=False), replace(own, kept=True)):
+    home = found.homes[RUNS[0]]
+    for other in (replace(home, ended=False), replace(home, kept=True)):
         changed = replace(found, homes={**found.homes, RUNS[0]: other})
         assert [p.run_id for p in pieces(changed, whole_runs=True)] == [""]
 
@@ -299,7 +299,7 @@ def test_nothing_that_lives_or_can_be_restored_is_ever_freed(found: Known, whole
     for piece in freed:
         for place in piece.locations:
             assert not any(touches(place, other) for other in needed)
-            assert any(place.within(own) for own in homes)
+            assert any(place.within(home) for home in homes)
         assert piece.run_id not in {v.run_id for v in (*found.living, *young)}
     flat = [place for piece in freed for place in piece.locations]
     assert not any(touches(a, b) for at_, a in enumerate(flat) for b in flat[at_ + 1 :])

@@ -30,7 +30,7 @@ def test_every_status_has_a_meaning_and_a_code(kind: type[Result]) -> None:
     assert set(get_args(get_type_hints(kind)["status"])) == set(kind.statuses)
     for meaning in kind.statuses.values():
         assert meaning.codes
-        assert meaning.words
+        assert meaning.description
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -44,10 +44,12 @@ def test_the_schema_is_one(command: str) -> None:
     """Draft 2020-12; exactly the keys of the document, under JSON's names."""
     schema = result_schema(command)
     jsonschema.Draft202012Validator.check_schema(schema)
-    own = schema["$defs"][RESULTS[command].__name__]
-    assert {"schema", "command", "status", "exit_code", "build_result", "warnings"} <= set(own["properties"])
-    assert "code" not in own["properties"]
-    assert own["required"] == list(own["properties"])
+    definition = schema["$defs"][RESULTS[command].__name__]
+    assert {"schema", "command", "status", "exit_code", "build_result", "warnings"} <= set(
+        definition["properties"]
+    )
+    assert "code" not in definition["properties"]
+    assert definition["required"] == list(definition["properties"])
 
 
 def test_a_document_has_the_key_that_python_cannot_name() -> None:

@@ -219,8 +219,8 @@ def test_what_would_be_replaced_must_be_measured_too(exclusive: bool, status: st
     )
     target = Target("Production", "champion", exclusive)
     assert select(snapshot(*group), Select(), target).status == status
-    own = (group[0], group[2], version("b", 2, metrics={"roc_auc": 0.8}))
-    assert select(snapshot(*own), Select(), target).status == "champion_unmeasured"
+    unmeasured = (group[0], group[2], version("b", 2, metrics={"roc_auc": 0.8}))
+    assert select(snapshot(*unmeasured), Select(), target).status == "champion_unmeasured"
 
 
 ELSEWHERE: dict[str, tuple[dict[str, Any], str]] = {

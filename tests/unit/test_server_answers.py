@@ -87,10 +87,10 @@ BODIES = (
 def registry(bodies: list[bytes], keys: Keys) -> Registry:
     """A registry whose server gives these answers in turn, the last one for ever."""
     door = HttpDoor("http://mlflow", {}, Path("/nowhere"))
-    left = list(bodies)
+    remaining = list(bodies)
 
     def exchange(method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
-        return (left.pop(0) if len(left) > 1 else left[0]), {}
+        return (remaining.pop(0) if len(remaining) > 1 else remaining[0]), {}
 
     door._sender.exchange = exchange  # type: ignore[method-assign]
     connection: Any = SimpleNamespace(uri="http://mlflow", over_http=True, door=door)

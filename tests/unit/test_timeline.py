@@ -38,7 +38,7 @@ def event(time: int, *production: Place, left: tuple[Place, ...] = (), **facts: 
     )
 
 
-def told(events: list[Event]) -> list[tuple[int, int | None, int | None]]:
+def spans(events: list[Event]) -> list[tuple[int, int | None, int | None]]:
     return [
         (
             reign.place[1],
@@ -58,8 +58,8 @@ def test_times_in_production() -> None:
         event(40, place(2), left=(place(3),), work="rollback"),
         event(50, left=(place(2),), work="check"),
     ]
-    assert told(events) == [(1, None, 10), (2, 10, 30), (3, 30, 40), (2, 40, 50)]
-    assert told(events[::-1]) == told(events)
+    assert spans(events) == [(1, None, 10), (2, 10, 30), (3, 30, 40), (2, 40, 50)]
+    assert spans(events[::-1]) == spans(events)
     assert production_at(events, 35) == {"m": (place(3),)}
     assert production_at(events) == {"m": ()}
     assert production_at(events, 5) == {}
@@ -67,8 +67,8 @@ def test_times_in_production() -> None:
 
 def test_what_an_undone_promotion_left_there_was_there_before() -> None:
     undone = event(10, place(1), work="recovery")
-    assert told([undone]) == [(1, None, None)]
-    assert told([event(5, place(1)), undone]) == [(1, 5, None)]
+    assert spans([undone]) == [(1, None, None)]
+    assert spans([event(5, place(1)), undone]) == [(1, 5, None)]
 
 
 def test_an_exclusive_group_takes_the_other_models_out() -> None:
@@ -118,9 +118,9 @@ LIVE = {
 
 @pytest.mark.parametrize("case", LIVE)
 def test_drift(case: str) -> None:
-    versions, words = LIVE[case]
+    versions, description = LIVE[case]
     found = list(drifts([event(500, place(2))], snapshot(*versions), TARGET))
-    assert [drift.describe(TARGET) for drift in found] == ([words] if words else [])
+    assert [drift.describe(TARGET) for drift in found] == ([description] if description else [])
 
 
 def test_a_model_that_was_never_recorded_has_no_drift() -> None:
@@ -154,13 +154,13 @@ def test_another_models_event_names_no_version_to_return_to() -> None:
     recorded = snapshot(
         version("m", 1, tags={PROMOTED_AT: "2026"}), version("m", 2, tags={PROMOTED_AT: "2026"})
     )
-    own, others = event(1, place(2)), event(2, place(1), model="theirs")
+    first, others = event(1, place(2)), event(2, place(1), model="theirs")
     with pytest.raises(Refused) as caught:
-        recorded_version(recorded, "m", [own, others])
+        recorded_version(recorded, "m", [first, others])
     assert (
         caught.value.message == "what is recorded last of m is an event of theirs, which does not count for m"
     )
-    assert recorded_version(recorded, "m", [others, replace(own, time=3)]) == 2
+    assert recorded_version(recorded, "m", [others, replace(first, time=3)]) == 2
 
 
 @pytest.mark.parametrize(

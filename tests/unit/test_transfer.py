@@ -88,11 +88,11 @@ def test_a_version_without_files_is_refused() -> None:
 
 def test_what_is_true_of_its_own_server_alone_stays_there() -> None:
     """No promotion record, no parent run; what a selection needs goes along."""
-    own = {"jenkins_mlflow.promoted_at": "x", "jenkins_mlflow.keep": "1", "team": "blue"}
+    tags = {"jenkins_mlflow.promoted_at": "x", "jenkins_mlflow.keep": "1", "team": "blue"}
     run = whole(
         **{"jenkins_mlflow.build": "b-1", "mlflow.parentRunId": "c", "jenkins_mlflow.record": "production"}
     )
-    made = replace(plan(f"{ROOT}/model", {"x": 1}, {}, run), version=replace(CHURN, tags=own))
+    made = replace(plan(f"{ROOT}/model", {"x": 1}, {}, run), version=replace(CHURN, tags=tags))
     assert made.version_tags == {"team": "blue", **ORIGIN.tags()}
     assert made.run_tags == {"jenkins_mlflow.build": "b-1", **ORIGIN.tags()}
     assert made.experiment == "exp"
@@ -154,10 +154,10 @@ POINTS = st.lists(
 
 
 @given(POINTS, POINTS)
-def test_what_is_missing_of_a_history(wanted: list[Point], there: list[Point]) -> None:
+def test_what_is_missing_of_a_history(wanted: list[Point], logged: list[Point]) -> None:
     """Logged after what is there, nothing is missing; nothing twice, nothing that nobody wanted."""
-    found = missing(wanted, there)
-    assert missing(wanted, [*there, *found]) == []
+    found = missing(wanted, logged)
+    assert missing(wanted, [*logged, *found]) == []
     assert missing(found, []) == found
     assert all(any(point is each for each in wanted) for point in found)
 
@@ -178,8 +178,8 @@ def test_a_selection_sees_the_other_servers_production() -> None:
     idle = Version("churn", 3, "None", ("blue",), run_id="c", tags=Origin.of(one, "x").tags())
     other = Version("fraud", 9, "Production", run=Run("f", {"auc": 0.5}))
     lost = Version("churn", 4, "Production", run_id="l", tags=Origin.of(replace(one, created=9), "x").tags())
-    there = Snapshot((Model("churn", (lost, idle, copy)), Model("fraud", (other,))))
-    seen = seen_with(here, there, BOTH, "prod")
+    on_other_server = Snapshot((Model("churn", (lost, idle, copy)), Model("fraud", (other,))))
+    seen = seen_with(here, on_other_server, BOTH, "prod")
     assert seen.models[0].versions == (
         replace(two, stage="Production", aliases=("champion",)),
         replace(one, stage="None", aliases=("blue",)),
@@ -205,16 +205,16 @@ def test_the_session_there_has_its_own_login_alone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
     monkeypatch.setenv("PU", "ann")
     monkeypatch.setenv("PP", "geheim")
-    there = other_session(session(), "prod")
-    assert there.account is not None
-    assert {key: text for key, text in there.account.items() if text == "here"} == {}
-    assert there.account["MLFLOW_TRACKING_USERNAME"] == "ann"
-    assert there.account["MLFLOW_TRACKING_PASSWORD"] == "geheim"
-    assert there.account["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
-    assert "here" not in there.environ.values()
-    assert there.uri == "https://prod"
-    assert there.config.models == ("churn-*-prod",)
-    assert (there.config.promote.file_store, there.config.promote.smoke_test, there.config.ui.url) == (
+    other = other_session(session(), "prod")
+    assert other.account is not None
+    assert {key: text for key, text in other.account.items() if text == "here"} == {}
+    assert other.account["MLFLOW_TRACKING_USERNAME"] == "ann"
+    assert other.account["MLFLOW_TRACKING_PASSWORD"] == "geheim"
+    assert other.account["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
+    assert "here" not in other.environ.values()
+    assert other.uri == "https://prod"
+    assert other.config.models == ("churn-*-prod",)
+    assert (other.config.promote.file_store, other.config.promote.smoke_test, other.config.ui.url) == (
         None,
         None,
         None,

@@ -30,12 +30,12 @@ class Lock:
     """Held for so many requests."""
 
     def __init__(self, requests: int) -> None:
-        self.left = requests
+        self.remaining = requests
 
     def send(self, write: Callable[[], T], /) -> T:
-        if not self.left:
+        if not self.remaining:
             raise LockLost("the lock was lost")
-        self.left -= 1
+        self.remaining -= 1
         return write()
 
 

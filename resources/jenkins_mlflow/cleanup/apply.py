@@ -88,11 +88,11 @@ def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
         of_model[item.version.model].append(item)
     batch: list[Item] = []
     names = 0
-    for name, own in of_model.items():
-        if batch and (len(batch) + len(own) > BATCH or names + len(name) > BATCH_NAMES):
+    for name, deletions in of_model.items():
+        if batch and (len(batch) + len(deletions) > BATCH or names + len(name) > BATCH_NAMES):
             yield batch
             batch, names = [], 0
-        batch += own
+        batch += deletions
         names += len(name)
     if batch:
         yield batch

@@ -109,11 +109,12 @@ def plan_cleanup(
     """
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
-    told = [version for version in world.versions() if has_record(version)]
-    naming, recorded = protection.rollback_targets(told), recorded_champions(told)
-    there = (*world.models, *group.models)
+    recorded_versions = [version for version in world.versions() if has_record(version)]
+    naming, recorded = protection.rollback_targets(recorded_versions), recorded_champions(recorded_versions)
+    all_models = (*world.models, *group.models)
     at_work = unfinished(
-        {model.name: model.tags for model in there}, {model.name for model in there if not model.signed}
+        {model.name: model.tags for model in all_models},
+        {model.name for model in all_models if not model.signed},
     )
     items: list[Item] = []
     for model in group.models:

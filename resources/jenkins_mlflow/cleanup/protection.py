@@ -132,7 +132,9 @@ def recorded_champions(versions: Iterable[Version]) -> frozenset[Key]:
     of_model: dict[str, list[Version]] = defaultdict(list)
     for version in versions:
         of_model[version.model].append(version)
-    return frozenset(_key(champion) for own in of_model.values() if (champion := last_recorded(own)))
+    return frozenset(
+        _key(champion) for model_versions in of_model.values() if (champion := last_recorded(model_versions))
+    )
 
 
 def has_record(version: Version) -> bool:

@@ -134,10 +134,10 @@ class _Evaluation:
             above = next((other for other in places if other != location and location.within(other)), None)
             if above is not None and not self._against(above, homes[above]):
                 places[above] += places.pop(location)
-        for location, own in places.items():
+        for location, at_location in places.items():
             reason = self._against(location, homes[location])
             action: Literal["reclaim", "keep"] = "keep" if reason else "reclaim"
-            pieces.append(Piece((location,), tuple(own), action, reason or "nothing refers to it"))
+            pieces.append(Piece((location,), tuple(at_location), action, reason or "nothing refers to it"))
         return pieces
 
     def runs(self, entries: Sequence[Entry]) -> list[Piece]:
@@ -147,12 +147,12 @@ class _Evaluation:
             if entry.version.run_id:
                 of_run[entry.version.run_id].append(entry)
         pieces = []
-        for run_id, own in of_run.items():
+        for run_id, run_entries in of_run.items():
             found = self._known.homes.get(run_id)
             if found is None or self.against_run(found):
                 continue
             locations = self.run_locations(found)
-            inside = [entry for entry in own if self._inside(entry.version, locations)]
+            inside = [entry for entry in run_entries if self._inside(entry.version, locations)]
             if inside:
                 pieces.append(Piece(locations, tuple(inside), "reclaim", "nothing refers to its run", run_id))
         return pieces

@@ -31,9 +31,9 @@ class Written:
             of_model[item.version.model].append(item)
 
         def write(model: str) -> str:
-            own = of_model[model]
-            sizes = {item.version.number: item.bytes for item in own}
-            return journal.write(model, [item.version for item in own], sizes)
+            to_delete = of_model[model]
+            sizes = {item.version.number: item.bytes for item in to_delete}
+            return journal.write(model, [item.version for item in to_delete], sizes)
 
         self._runs = dict(zip(of_model, side_by_side(write, list(of_model), workers=workers), strict=True))
 
@@ -41,10 +41,10 @@ class Written:
         """Write down what came of each item."""
 
         def end(model: str) -> None:
-            own, run = [item for item in batch if item.version.model == model], self._runs[model]
+            attempted, run = [item for item in batch if item.version.model == model], self._runs[model]
             # A failed deletion may have taken effect: only what was kept is sure to be there.
-            kept = [item.version for item in own if item.outcome == "kept: changed meanwhile"]
-            counts = Counter(item.outcome.partition(":")[0] for item in own)
+            kept = [item.version for item in attempted if item.outcome == "kept: changed meanwhile"]
+            counts = Counter(item.outcome.partition(":")[0] for item in attempted)
             with contextlib.suppress(JenkinsMlflowError):  # it is written; that it looks open does no harm
                 self._journal.withdraw(run, kept)
                 self._journal.close(run, model, counts)

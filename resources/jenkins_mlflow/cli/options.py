@@ -58,7 +58,7 @@ class Configured(click.Option):
         self.key = key
 
     @property
-    def words(self) -> str:
+    def help_with_default(self) -> str:
         """The help with the default; the config's schema is loaded for it, so only where help is shown."""
         from jenkins_mlflow.config.schema import default_of
 
@@ -68,7 +68,7 @@ class Configured(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
-        return record and (record[0], record[1].replace(self.help or "", self.words))
+        return record and (record[0], record[1].replace(self.help or "", self.help_with_default))
 
 
 class VersionNumber(click.IntRange):

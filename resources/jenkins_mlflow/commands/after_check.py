@@ -169,14 +169,14 @@ def _keep(
     held: Registry,
 ) -> None:
     """Keep in the history that a promotion was taken back."""
-    own = next((version for version in serving if version.model == outcome.table.model), None)
+    restored = next((version for version in serving if version.model == outcome.table.model), None)
     taken = (outcome.table.model, outcome.table.number)
     book.keep(
         Event(
             new_id(time),
             "check",
             outcome.table.model,
-            own.number if own else None,
+            restored.number if restored else None,
             time,
             at,
             tuple(version.identity for version in serving),

@@ -49,8 +49,8 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
             )
     else:
         plan = planned_cleanup(session, registry, wish, now)
-        told = wish.looks_only or rules.reclaim.mode != "none"
-        if told and wish.count_bytes and not plan.refusals:
+        sizes_wanted = wish.looks_only or rules.reclaim.mode != "none"
+        if sizes_wanted and wish.count_bytes and not plan.refusals:
             plan = replace(plan, items=with_sizes(registry, plan.items, wish.pace.workers))
     planned = cleanup_result(dry_run(plan))
     if plan.refusals:
@@ -189,6 +189,10 @@ def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
         else f"models {', '.join(patterns)}"
     )
     rules = session.config.cleanup
-    words = plan.policy[0][1]
-    kept = f"last {rules.keep_last}" if rules.keep_last and len(words) == 1 else ", ".join(words) or "nothing"
+    keep_rules = plan.policy[0][1]
+    kept = (
+        f"last {rules.keep_last}"
+        if rules.keep_last and len(keep_rules) == 1
+        else ", ".join(keep_rules) or "nothing"
+    )
     return session.terminal.confirm(f"⚠️  Delete old versions of {whose} (keeping {kept})?")

@@ -49,14 +49,14 @@ def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
 
     One with an unfinished promotion is left out: that is what has to be settled first.
     """
-    told = []
+    messages = []
     for model in snapshot.models:
         if is_unfinished(model) or not model.production(target):
             continue
         if found := conflict(model, target):
             settle = "keep one" if found.kind == "two in production" else "settle it"
-            told.append(f"{found.message}; {settle}: {keep_one(found.versions)}")
-    return told
+            messages.append(f"{found.message}; {settle}: {keep_one(found.versions)}")
+    return messages
 
 
 def keep_one(versions: Sequence[Version]) -> str:

@@ -38,10 +38,10 @@ def server(connection: Connection, *, files: bool | None) -> Finding:
 def _client(version: str | None) -> str:
     """The client's version, where it is another than the server's."""
     try:
-        own = importlib.metadata.version("mlflow-skinny")
+        client_version = importlib.metadata.version("mlflow-skinny")
     except importlib.metadata.PackageNotFoundError:
         return ""
-    return f" (the client here is {own})" if version and version != own else ""
+    return f" (the client here is {client_version})" if version and version != client_version else ""
 
 
 def door(connection: Connection) -> Finding:

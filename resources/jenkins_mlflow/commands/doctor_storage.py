@@ -151,12 +151,12 @@ def _files(registry: Registry, versions: Sequence[Version]) -> list[Finding | st
 
     def look(version: Version) -> Finding | str | None:
         try:
-            there = registry.has_files(version.model, version.number)
+            files_exist = registry.has_files(version.model, version.number)
         except FilesUnknown as unknown:
             return f"whether the files of {version.label} are there cannot be told from here: {unknown}"
         except JenkinsMlflowError as error:
             return error.message
-        if there:
+        if files_exist:
             return _changed(registry, version)
         return Finding(
             "files gone",
@@ -199,8 +199,10 @@ def _loaded(session: Session, versions: Sequence[Version], over: Callable[[], bo
     session.report.mkdir(parents=True, exist_ok=True)
     for at, version in enumerate(versions):
         if over():
-            left = plural(len(versions) - at, "version")
-            yield Finding("time", "note", f"the time was over before {left} in production had been loaded")
+            not_loaded = plural(len(versions) - at, "version")
+            yield Finding(
+                "time", "note", f"the time was over before {not_loaded} in production had been loaded"
+            )
             return
         try:
             checked = smoke_test(rules, version, session.uri, session.report)

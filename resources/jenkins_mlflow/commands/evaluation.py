@@ -51,8 +51,12 @@ def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
         return
     if all(each.empty and not each.notes for each in found):
         return
-    told = {"command": "evaluation", "build": document["build"], "items": [asdict(each) for each in found]}
-    if problem := write_report(folder, "evaluation.json", json.dumps(told, ensure_ascii=False) + "\n"):
+    evaluation = {
+        "command": "evaluation",
+        "build": document["build"],
+        "items": [asdict(each) for each in found],
+    }
+    if problem := write_report(folder, "evaluation.json", json.dumps(evaluation, ensure_ascii=False) + "\n"):
         session.warn(problem)
 
 

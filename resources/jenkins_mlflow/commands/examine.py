@@ -93,11 +93,11 @@ def _records(model: Model, target: Target) -> Iterator[Finding]:
 def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
     serving = champions(snapshot, target)
     if len(serving) > 1:
-        there = ", ".join(version.label for version in serving)
+        labels = ", ".join(version.label for version in serving)
         yield Finding(
             "several champions",
             "problem",
-            f"the group is exclusive, but {len(serving)} of its models are in production: {there}",
+            f"the group is exclusive, but {len(serving)} of its models are in production: {labels}",
             keep_one(serving),
         )
 
@@ -145,12 +145,12 @@ def _stages(model: Model, target: Target) -> Iterator[Finding]:
 
 
 def _unwritten(model: Model) -> Iterator[Finding]:
-    if left := list(unwritten([model])):
+    if unwritten_changes := list(unwritten([model])):
         yield Finding(
             "history not written",
             "note",
-            f"{model.name}: {plural(len(left), 'change')} of production not written into the history yet, such as the "
-            f"{left[0].title}",
+            f"{model.name}: {plural(len(unwritten_changes), 'change')} of production not written into the history yet, "
+            f"such as the {unwritten_changes[0].title}",
             "nothing: the next command that changes this model does it; if it stays, the account may not make runs in "
             "the experiment jenkins-mlflow",
         )

@@ -87,7 +87,7 @@ class Told:
                 f"{plural(tags, 'change')} known from the tags of versions alone: each version that was not "
                 f"deleted has its last promotion and its last rollback there"
             )
-        return printable("; ".join([*lines, *(f"NOTE: {words}" for words in self._changed())]))
+        return printable("; ".join([*lines, *(f"NOTE: {note}" for note in self._changed())]))
 
     def _changed(self) -> list[str]:
         return [

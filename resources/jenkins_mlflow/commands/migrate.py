@@ -156,8 +156,10 @@ def _compared(session: Session, work: _Work) -> Comparison:
     ):
         compared = compare(shown, session.uri, work.numbers, advance)
     for table, rows in work.plan.rows.items():
-        if (there := work.target.count(table)) != rows:
-            compared.differences.append(f"table {table}: {rows} rows in the folder, {there} in the database")
+        if (rows_in_database := work.target.count(table)) != rows:
+            compared.differences.append(
+                f"table {table}: {rows} rows in the folder, {rows_in_database} in the database"
+            )
     return compared
 
 

@@ -29,11 +29,11 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
     names = {str(place["model"]) for place in document.get("production") or ()}
     if document["command"] in ("promote", "rollback") and names:
         try:
-            told = {**as_document(past(session, names)), "build": document["build"]}
+            earlier_promotions = {**as_document(past(session, names)), "build": document["build"]}
         except JenkinsMlflowError as error:
             session.warn(f"the report shows no earlier promotions: {error.message}")
         else:
-            text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+            text = json.dumps(earlier_promotions, ensure_ascii=False, indent=1) + "\n"
             if problem := write_report(folder, "history.json", text):
                 session.warn(problem)
     if document["command"] in ("select", "promote"):

@@ -40,14 +40,14 @@ def probe(registry: Registry) -> Iterator[Finding]:
     try:
         yield from scratch.findings()
     finally:
-        left = scratch.remove()
-    if left:
-        names = ", ".join(left)
+        not_removed = scratch.remove()
+    if not_removed:
+        names = ", ".join(not_removed)
         yield Finding(
             "scratch model",
             "problem",
             f"the probe could not remove what it has made: {names}",
-            f"remove the registered model {left[0]} in MLflow",
+            f"remove the registered model {not_removed[0]} in MLflow",
         )
 
 
@@ -145,13 +145,13 @@ class _Scratch:
         for removal in removals:
             with contextlib.suppress(Exception):  # what is in MLflow's trash or not disturbs nobody
                 removal()
-        left = []
+        still_registered = []
         for name in {self._model, *self._registry.probes()}:
             try:
                 self._registry.lower_flag(name)
             except Exception:  # noqa: BLE001  named below
-                left.append(name)
-        return sorted(left)
+                still_registered.append(name)
+        return sorted(still_registered)
 
 
 def _tried(what: str, call: Callable[[], object], fix: str) -> Finding:

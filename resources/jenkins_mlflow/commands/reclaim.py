@@ -140,9 +140,9 @@ def _orphans(registry: Registry, before: float) -> list[KeptRun]:
     journal = registry.retrying(
         "reading the journal", lambda: registry.connection.door.experiment(EXPERIMENT)
     )
-    own = journal.experiment_id if journal else ""
+    journal_experiment = journal.experiment_id if journal else ""
     found = homes.every_run(registry, f"attributes.end_time < {int(before * 1000)}")
-    return [run for run in found if run.experiment != own and 0 < run.ended < before * 1000]
+    return [run for run in found if run.experiment != journal_experiment and 0 < run.ended < before * 1000]
 
 
 def _require_sight(registry: Registry) -> None:
@@ -215,8 +215,8 @@ def _words(
         yield f"kept {len(changed)} that changed since the plan was made"
     if in_use := [piece for piece in doomed if piece.outcome == "kept: in use"]:
         yield f"left {len(in_use)} for the next run: {in_use[0].error}"
-    if left := [piece for piece in freed.pieces if piece.action == "leave"]:
-        yield f"{plural(len(left), 'place')} left alone"
+    if left_alone := [piece for piece in freed.pieces if piece.action == "leave"]:
+        yield f"{plural(len(left_alone), 'place')} left alone"
     if held := [piece.until for piece in freed.pieces if piece.action == "wait" and piece.until > now]:
         yield f"{plural(len(held), 'version')} can be restored, the first until {minute(min(held))}"
 

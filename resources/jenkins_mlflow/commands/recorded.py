@@ -71,9 +71,9 @@ def read_recorded(
     except JenkinsMlflowError as error:
         written = False
         session.warn(f"the written history could not be read, the tags of versions are used: {error.message}")
-    told = {(event.model, event.version, event.at) for event in events}
+    known = {(event.model, event.version, event.at) for event in events}
     events = [event for event in events if session.target.counts(event.marks)]
-    events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in told]
+    events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in known]
     return Recorded(tuple(in_order(events)), written)
 
 
@@ -96,9 +96,9 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
             )
         if time := milliseconds(tags.get(ROLLED_BACK_AT, "")):
             name, _, number = tags.get(ROLLED_BACK_FROM, "").rpartition("/")
-            left = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
+            rolled_back_from = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
             by = tags.get(ROLLED_BACK_BY, "")
-            yield _event(version, time, "rollback", at=tags[ROLLED_BACK_AT], left=left, by=by)
+            yield _event(version, time, "rollback", at=tags[ROLLED_BACK_AT], left=rolled_back_from, by=by)
 
 
 def _event(version: Version, time: int, work: str, **facts: object) -> Event:

@@ -72,10 +72,10 @@ def settled(
         changed = [_recover(session, registry, model, purpose) for model in unfinished]
         if any(changed):
             snapshot = registry.snapshot(patterns, with_runs=with_runs)
-    told = conflicts(snapshot, session.target)
+    warnings = conflicts(snapshot, session.target)
     if purpose is not Purpose.PROMOTE:  # that settles it, or refuses to
-        told += rivals(snapshot, session.target)
-    for text in told:
+        warnings += rivals(snapshot, session.target)
+    for text in warnings:
         session.warn(text)
     return snapshot
 
@@ -138,18 +138,18 @@ def _keep_recovery(session: Session, book: Book, lock: Lock, held: Registry, rec
     """Keep what is in production after an unfinished promotion was finished or undone."""
     time, table = lock.now(), recovered.intent.table
     places = tuple(version.identity for version in recovered.serving)
-    own = next((version for version in recovered.serving if version.model == table.model), None)
+    in_production = next((version for version in recovered.serving if version.model == table.model), None)
     book.keep(
         Event(
             new_id(time),
             "recovery",
             table.model,
-            own.number if own else None,
+            in_production.number if in_production else None,
             time,
             recovered.at,
             places,
             tuple(place for place in table.found_in_production(session.target) if place not in places),
-            own.tags.get(METHOD, "") if own else "",
+            in_production.tags.get(METHOD, "") if in_production else "",
             session.build.user,
             build=session.build.url,
             reason=f"of {recovered.intent.title}",

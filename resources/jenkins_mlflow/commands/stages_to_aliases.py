@@ -39,11 +39,11 @@ def _name_versions(session: Session, aliases: Mapping[str, str], *, plan_only: b
     patterns = session.config.models
     purpose = Purpose.LOOK if plan_only else Purpose.CHANGE
     planned = _planned(settled(session, registry, patterns, purpose), aliases)
-    names = sorted({one.model for one in planned if not one.there})
+    names = sorted({one.model for one in planned if not one.already_set})
     if plan_only or not names:
         return _result("planned" if names else "already", planned)
     with session.lock(registry, "migrate", names, names) as lock:
-        planned = [one for one in _planned(registry.snapshot(names), aliases) if not one.there]
+        planned = [one for one in _planned(registry.snapshot(names), aliases) if not one.already_set]
         lock.confirm()
         held, writer = registry.under(lock), session.writer()
         for one in planned:
@@ -94,14 +94,14 @@ def _result(
     def outcome(one: Naming) -> str:
         if done and (one.model, one.alias) in done:
             return "set"
-        return "there" if one.there else "planned"
+        return "there" if one.already_set else "planned"
 
     new = sum(outcome(one) != "there" for one in planned)
-    words = {"planned": "would set", "aliased": "set"}.get(status)
+    verb = {"planned": "would set", "aliased": "set"}.get(status)
     return MigrateResult(
         status=status,  # type: ignore[arg-type]
-        message=f"{words} {plural(new, 'alias', 'aliases')}; stages stay as they are"
-        if words
+        message=f"{verb} {plural(new, 'alias', 'aliases')}; stages stay as they are"
+        if verb
         else "every version in these stages has its alias already",
         aliases=tuple(
             AliasPart(

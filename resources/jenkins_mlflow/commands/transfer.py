@@ -38,8 +38,8 @@ from jenkins_mlflow.transfer.view import seen_with
 
 def choose_for(session: Session, name: str) -> Selection:
     """`select --to-server`: the best candidate, compared with what is in production on the other server."""
-    other, there = _looked(session, name, None)
-    return _choose(session, name, other, _here(session, None, None), there)
+    other, other_snapshot = _looked(session, name, None)
+    return _choose(session, name, other, _here(session, None, None), other_snapshot)
 
 
 def promote_to(
@@ -61,15 +61,15 @@ def promote_to(
     """
     if model is not None:
         session = session.for_model(model)
-    other, there = _looked(session, name, model)
+    other, other_snapshot = _looked(session, name, model)
     source, here = session.registry(), _here(session, model, version)
     result = PromoteResult(status="planned", message="")
     if model is None:
-        choice = _choose(session, name, other, here, there)
+        choice = _choose(session, name, other, here, other_snapshot)
         result = replace(result, selection=selection_result(choice))
         if choice.selected is None:
             assert choice.status != "selected"
-            serving = there.production(other.target)
+            serving = other_snapshot.production(other.target)
             refuse_over_another(over, "a promotion", serving)
             production = tuple(map(place, serving))
             return other, replace(result, status=choice.status, message=choice.message, production=production)
@@ -81,7 +81,7 @@ def promote_to(
         found = require_model(source, here, model)
         chosen = require_version(found, named(found, version))
     plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
-    preview = _plan_there(there, plan.into, plan.origin, plan.version, other)
+    preview = _plan_there(other_snapshot, plan.into, plan.origin, plan.version, other)
     refuse_plan_over_another(over, preview)
     if plan_only:
         return other, replace(result, **_dry(plan, name, other, preview))
@@ -96,11 +96,11 @@ def promote_to(
                 message=printable(message),
                 model=chosen.model,
                 version=chosen.number,
-                production=tuple(map(place, there.production(other.target))),
+                production=tuple(map(place, other_snapshot.production(other.target))),
             )
         session.terminal.say(f"smoke test: {checked.reason}")
     copied = _copy(session, source, other, plan, name)
-    group = tuple(pattern for pattern in other.config.models if _matches(there, pattern))
+    group = tuple(pattern for pattern in other.config.models if _matches(other_snapshot, pattern))
     other = replace(other, config=other.config.model_copy(update={"models": (*group, plan.into)}))
     promoted = promote(
         other,
@@ -133,9 +133,9 @@ def _copy(session: Session, source: Registry, other: Session, plan: CopyPlan, na
             f"nothing in production on {name} was changed; the same command goes on with the copy"
         )
         raise
-    words = f"{plural(copied.contents.files, 'file')}, {size(copied.contents.bytes)}, compared by SHA-256"
+    contents = f"{plural(copied.contents.files, 'file')}, {size(copied.contents.bytes)}, compared by SHA-256"
     verb = "copied" if copied.made else "is there already"
-    session.terminal.say(printable(f"  {copied.version.label}: {verb}; {words}"))
+    session.terminal.say(printable(f"  {copied.version.label}: {verb}; {contents}"))
     return copied
 
 
@@ -149,9 +149,9 @@ def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Sn
     runs = RunsOf(lambda version: version.in_production(target))
     asked = [] if model is None else [name_there(session.config.servers[name], model)]
     with other.unwritten():
-        there = other.registry().snapshot([*other.patterns, *asked], with_runs=runs)
-    there.require_agreement(target)
-    return other, there
+        other_snapshot = other.registry().snapshot([*other.patterns, *asked], with_runs=runs)
+    other_snapshot.require_agreement(target)
+    return other, other_snapshot
 
 
 def _here(session: Session, model: str | None, version: int | None) -> Snapshot:
@@ -162,15 +162,17 @@ def _here(session: Session, model: str | None, version: int | None) -> Snapshot:
     return settled(session, session.registry(), patterns, Purpose.LOOK, with_runs=runs)
 
 
-def _choose(session: Session, name: str, other: Session, here: Snapshot, there: Snapshot) -> Selection:
+def _choose(
+    session: Session, name: str, other: Session, here: Snapshot, other_snapshot: Snapshot
+) -> Selection:
     target = other.target
-    view = seen_with(here, there, target, name)
+    view = seen_with(here, other_snapshot, target, name)
     choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)
     if choice.selected is None:
         return choice
     server = session.config.servers[name]
     into, origin = name_there(server, choice.selected.model), Origin.of(choice.selected, session.uri)
-    preview = _plan_there(there, into, origin, choice.selected, other)
+    preview = _plan_there(other_snapshot, into, origin, choice.selected, other)
     replaces = preview.replaces
     where = (
         f"On {name} it replaces {printable(replaces.label)}."
@@ -184,7 +186,7 @@ def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, 
     """What a dry run says: the copy, unless it is there, and what its promotion would change."""
     made = None if preview.candidate.number == NEW else preview.candidate
     changes = preview.steps() if made else [change.describe() for change in preview.table.pending]
-    steps = (*([] if made else [plan.words(name)]), *changes)
+    steps = (*([] if made else [plan.describe(name)]), *changes)
     return {
         "message": "; ".join(steps),
         "model": plan.into,
@@ -194,19 +196,21 @@ def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, 
     }
 
 
-def _plan_there(there: Snapshot, into: str, origin: Origin, version: Version, other: Session) -> Plan:
+def _plan_there(
+    other_snapshot: Snapshot, into: str, origin: Origin, version: Version, other: Session
+) -> Plan:
     """What a promotion of the copy would change, also where the copy is not made yet."""
-    model = there.model(into) or Model(into)
+    model = other_snapshot.model(into) or Model(into)
     made = next(iter(copies(model, origin)), None)
     if made is None:
         copy = Version(into, NEW, run=version.run)
         model = replace(model, versions=(*model.versions, copy))
-        there = Snapshot((*(each for each in there.models if each.name != into), model))
-    return plan_promotion(there, into, made.number if made else NEW, other.target)
+        other_snapshot = Snapshot((*(each for each in other_snapshot.models if each.name != into), model))
+    return plan_promotion(other_snapshot, into, made.number if made else NEW, other.target)
 
 
-def _matches(there: Snapshot, pattern: str) -> bool:
-    return any(matches(model.name, [pattern]) for model in there.models)
+def _matches(snapshot: Snapshot, pattern: str) -> bool:
+    return any(matches(model.name, [pattern]) for model in snapshot.models)
 
 
 def _part(

@@ -27,9 +27,9 @@ OPERATORS: dict[str, Callable[[float, float], bool]] = {
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 
-def _one_word_of(words: Iterable[str]) -> str:
+def _one_word_of(alternatives: Iterable[str]) -> str:
     """A regular expression for one of the words; a longer one is tried before its own beginning."""
-    return f"({'|'.join(map(re.escape, sorted(words, key=len, reverse=True)))})"
+    return f"({'|'.join(map(re.escape, sorted(alternatives, key=len, reverse=True)))})"
 
 
 _GATE = re.compile(rf"\s*{_one_word_of(OPERATORS)}\s*({_NUMBER})\s*", re.ASCII)

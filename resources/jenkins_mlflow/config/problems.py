@@ -80,9 +80,9 @@ def _mismatch(kind: str, context: Mapping[str, Any], value: Any, otherwise: str)
     if kind == "expected":
         return f"expected {context['what']}, got {show(value)}{context['hint']}"
     if kind == "literal_error":
-        words = re.findall(r"'([^']*)'", context["expected"])
-        hint = did_you_mean(value, words) if isinstance(value, str) else ""
-        return f"expected {' or '.join(words)}, got {show(value)}{hint}"
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        return f"expected {' or '.join(allowed)}, got {show(value)}{hint}"
     if kind == "string_type" and isinstance(value, bool | int | float):
         return f"expected text, got {show(value)}; put it in quotes"
     if kind not in _EXPECTED:

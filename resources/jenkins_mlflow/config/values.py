@@ -98,18 +98,18 @@ def parse_command(value: Any) -> tuple[str, ...]:
     """A command as text, split like a shell would but run without one, or as a list of arguments."""
     if isinstance(value, str):
         try:
-            words = shlex.split(value)
+            arguments = shlex.split(value)
         except ValueError as error:
             raise expected(f"a command ({str(error).lower()})") from None
-        if SHELL_WORDS & set(words):
+        if SHELL_WORDS & set(arguments):
             raise expected("a command that needs no shell", '; for a shell write ["bash", "-c", "..."]')
     elif isinstance(value, list | tuple) and all(isinstance(word, str) for word in value):
-        words = list(value)
+        arguments = list(value)
     else:
         raise expected("a command: a text or a list of texts")
-    if not words or not words[0].strip() or any("\0" in word for word in words):
+    if not arguments or not arguments[0].strip() or any("\0" in word for word in arguments):
         raise expected("a command that is not empty")
-    return tuple(words)
+    return tuple(arguments)
 
 
 def parse_candidate_name(value: Any) -> str:

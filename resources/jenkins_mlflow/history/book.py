@@ -118,8 +118,8 @@ class Book:
             try:
                 self.registry.retrying("writing history", write)
             except JenkinsMlflowError as error:
-                left = len(events) - done
-                count = "" if left == 1 else f", and of {plural(left - 1, 'other change')}"
+                not_written = len(events) - done
+                count = "" if not_written == 1 else f", and of {plural(not_written - 1, 'other change')}"
                 self.warn(
                     f"the history of the {event.title}{count} could not be written ({error.message}); "
                     f"it stays on the model as a tag, and the next command tries again"
@@ -176,13 +176,13 @@ def unwritten(models: Iterable[Model]) -> Iterator[Event]:
 
 
 def _tags(event: Event) -> dict[str, str]:
-    words = event.words
+    explanation = event.explanation
     return {
         RECORD_TAG: PRODUCTION_CHANGE,
         EVENT_ID: event.id,
         EVENT_MODEL: event.model,
         **pieces_of(event),
-        "mlflow.note.content": f"{event.title}{': ' if words else ''}{words}",
+        "mlflow.note.content": f"{event.title}{': ' if explanation else ''}{explanation}",
     }
 
 
@@ -192,12 +192,12 @@ def pieces_of(event: Event) -> dict[str, str]:
 
 
 def _params(event: Event) -> dict[str, str]:
-    left = event.left[0] if event.left else None
+    replaced = event.left[0] if event.left else None
     params = {
         "work": event.work,
         "model": event.model,
         "version": str(event.version or ""),
-        "replaced": f"{left[0]}/{left[1]}" if left else "",
+        "replaced": f"{replaced[0]}/{replaced[1]}" if replaced else "",
         "method": event.method,
         "by": event.by,
         "approved_by": event.approved_by,

@@ -92,7 +92,7 @@ class Event:
         return tuple(dict.fromkeys((self.model, *(place[0] for place in (*self.production, *self.left)))))
 
     @property
-    def words(self) -> str:
+    def explanation(self) -> str:
         """Who did it, by which method, why: one sentence for people."""
         parts = [
             f"by {self.by}" if self.by else "",

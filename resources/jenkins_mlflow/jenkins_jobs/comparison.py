@@ -88,7 +88,8 @@ def merge(current: ET.Element, wanted: ET.Element) -> ET.Element:
     record[:] = [copy.deepcopy(node) for node in current.iterfind("actions/*")]
     for node in current.iterfind("properties/*"):
         if _class_name(node) in declared.properties:
-            properties[:] = [own for own in properties if own.tag != node.tag] + [copy.deepcopy(node)]
+            others = [element for element in properties if element.tag != node.tag]
+            properties[:] = [*others, copy.deepcopy(node)]
         elif node.tag == TRIGGERS:
             _keep(properties, node, lambda trigger: _class_name(trigger) in declared.triggers, _class_name)
         elif node.tag == PARAMETERS:
@@ -106,11 +107,11 @@ def _keep(
     kept = [copy.deepcopy(item) for item in stored.iterfind(f"{LISTS[stored.tag]}/*") if declared(item)]
     if not kept:
         return
-    own = properties.find(stored.tag)
-    if own is None:
-        own = ET.SubElement(properties, stored.tag)
-        ET.SubElement(own, LISTS[stored.tag])
-    items, names = own[0], {key(item) for item in kept}
+    counterpart = properties.find(stored.tag)
+    if counterpart is None:
+        counterpart = ET.SubElement(properties, stored.tag)
+        ET.SubElement(counterpart, LISTS[stored.tag])
+    items, names = counterpart[0], {key(item) for item in kept}
     items[:] = [item for item in items if key(item) not in names] + kept
 
 

@@ -82,15 +82,15 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
             )
         whose = f"is of {made_by}" if made_by else "does not say of which build it is"
         passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
-    words = " ".join((build.get("description") or "").split()) or passed_over
-    return OutcomePart(command="", status="", message=words, exit_code=None) if words else None
+    description = " ".join((build.get("description") or "").split()) or passed_over
+    return OutcomePart(command="", status="", message=description, exit_code=None) if description else None
 
 
 def exit_code(result: str, outcome: OutcomePart | None) -> int:
     """The exit code for a build's result: of an unstable one the archived result says which kind it is."""
-    told = outcome.exit_code if outcome else None
-    if result == "UNSTABLE" and told is not None and errors.build_result(told) == "UNSTABLE":
-        return told
+    code = outcome.exit_code if outcome else None
+    if result == "UNSTABLE" and code is not None and errors.build_result(code) == "UNSTABLE":
+        return code
     return RESULT_CODES.get(result, errors.FAILED)
 
 

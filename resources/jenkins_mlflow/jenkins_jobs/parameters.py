@@ -61,13 +61,13 @@ def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[s
     return values
 
 
-def check(name: str, job: Job, words: Sequence[str], hidden: Mapping[str, str] | None = None) -> Given:
+def check(name: str, job: Job, arguments: Sequence[str], hidden: Mapping[str, str] | None = None) -> Given:
     """Make the parameters of a build.
 
     Args:
         name: The job, for messages.
         job: What Jenkins says of it, by TREE.
-        words: From the command line.
+        arguments: From the command line.
         hidden: More values, none of which is shown.
 
     Raises:
@@ -81,7 +81,9 @@ def check(name: str, job: Job, words: Sequence[str], hidden: Mapping[str, str] |
     }
     values: dict[str, str] = {}
     problems = []
-    for position, word in enumerate([*words, *(f"{key}={value}" for key, value in hidden.items())], start=1):
+    for position, word in enumerate(
+        [*arguments, *(f"{key}={value}" for key, value in hidden.items())], start=1
+    ):
         key, separator, value = word.partition("=")
         if not separator:
             # The word itself is not repeated: it may be a secret in the wrong place.

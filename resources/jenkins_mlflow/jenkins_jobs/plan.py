@@ -78,8 +78,10 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
             next_step=f"name one of {', '.join(definition.jobs)}",
         )
     folders = [_folder(name, stored[name]) for name in definition.folders]
-    own = [_job(definition, short, name, stored[name], adopt=name in taken) for name, short in jobs.items()]
-    return Plan((*folders, *own))
+    planned_jobs = [
+        _job(definition, short, name, stored[name], adopt=name in taken) for name, short in jobs.items()
+    ]
+    return Plan((*folders, *planned_jobs))
 
 
 def _folder(name: str, kind: str | None) -> Item:

@@ -77,16 +77,16 @@ def compare(
 def _tracking(
     done: Comparison, ours: Any, theirs: Any, numbers: Mapping[str, int], progress: Callable[[], None]
 ) -> None:
-    names = {number: str(there) for number, there in numbers.items()}
+    names = {number: str(copied_id) for number, copied_id in numbers.items()}
     wanted = {names[e.experiment_id]: answers.about_experiment(e) for e in answers.experiments(ours)}
     found = {e.experiment_id: answers.about_experiment(e) for e in answers.experiments(theirs)}
     done.items("experiments", wanted, found)
-    for number, there in names.items():
-        if there not in wanted or there not in found:
+    for number, copied_id in names.items():
+        if copied_id not in wanted or copied_id not in found:
             continue
         runs, copies = (
             {run.info.run_id: run for run in answers.runs(store, e)}
-            for store, e in ((ours, number), (theirs, there))
+            for store, e in ((ours, number), (theirs, copied_id))
         )
         one = {run_id: answers.about_run(run) for run_id, run in runs.items()}
         other = {run_id: answers.about_run(run) for run_id, run in copies.items()}
@@ -100,8 +100,10 @@ def _tracking(
                     ours.get_metric_history(run_id, key),
                     theirs.get_metric_history(run_id, key),
                 )
-        done.items("logged models", answers.logged_models(ours, number), answers.logged_models(theirs, there))
-        done.items("traces", answers.traces(ours, number), answers.traces(theirs, there))
+        done.items(
+            "logged models", answers.logged_models(ours, number), answers.logged_models(theirs, copied_id)
+        )
+        done.items("traces", answers.traces(ours, number), answers.traces(theirs, copied_id))
         progress()
 
 

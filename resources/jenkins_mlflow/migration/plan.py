@@ -132,7 +132,7 @@ def shortened(texts: list[str]) -> tuple[str, ...]:
 def _named(table: str, row: Row) -> str:
     """What a row is about, for people."""
     owner = next(
-        (f"{words} {row[column]}" for column, words in _OWNERS.items() if row.get(column) is not None), table
+        (f"{kind} {row[column]}" for column, kind in _OWNERS.items() if row.get(column) is not None), table
     )
     key = next((row[column] for column in _KEYS if row.get(column)), "")
     version = f" version {row['version']}" if "version" in row else ""

@@ -141,6 +141,6 @@ def _bound(call: Callable[..., None], *arguments: Any) -> Callable[[Take], None]
 
 
 def _chunks(items: list[Path], size: int) -> Iterator[tuple[str, list[Path]]]:
-    left = iter(items)
-    while some := list(islice(left, size)):
+    remaining = iter(items)
+    while some := list(islice(remaining, size)):
         yield some[0].name, some

@@ -10,13 +10,13 @@ from jenkins_mlflow.registry.snapshot import PRODUCTION, Model, Snapshot
 
 @dataclass(frozen=True)
 class Naming:
-    """An alias for the version that is in a stage. ``there``: it has it already."""
+    """An alias for the version that is in a stage. ``already_set``: it has it already."""
 
     model: str
     version: int
     stage: str
     alias: str
-    there: bool
+    already_set: bool
 
     @property
     def loaded_by(self) -> str:

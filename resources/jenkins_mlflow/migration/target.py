@@ -117,19 +117,19 @@ class Target:
         if self._engine is None:
             return "new"
         with self._talking("read"):
-            there = set(self._alchemy.inspect(self._engine).get_table_names())
+            existing_tables = set(self._alchemy.inspect(self._engine).get_table_names())
             ours = set(self.tables)
-            if not ours & there:
+            if not ours & existing_tables:
                 return "new"
             self._require_schema()
             with self._engine.connect() as connection:
-                if MARK in there:
+                if MARK in existing_tables:
                     rows = connection.execute(
                         self._alchemy.select(self.mark.c.note).where(self.mark.c.unit == _SOURCE)
                     ).fetchall()
                     if rows:
                         return "unfinished" if rows[0][0] == fingerprint else "other migration"
-                return "other data" if self._holds_data(connection, ours & there) else "empty"
+                return "other data" if self._holds_data(connection, ours & existing_tables) else "empty"
 
     def _require_schema(self) -> None:
         from mlflow.exceptions import MlflowException

@@ -71,10 +71,10 @@ class Ending:
         live = self._read()
         serving = in_scope(table, live, plan.target)
         if not is_done(table, live, plan.target):
-            there = ", ".join(version.label for version in serving) or "NOTHING"
+            in_production = ", ".join(version.label for version in serving) or "NOTHING"
             message = (
                 f"{plan.candidate.label} was promoted by {method}, but then someone else changed production; "
-                f"in production now: {there}"
+                f"in production now: {in_production}"
             )
             return self._close(self._told("overtaken", message, method, serving, warnings=warnings))
         where = f" as {table.label}" if plan.copies else ""
@@ -124,14 +124,14 @@ class Ending:
         plan = self._plan
         self._steps.undo()
         serving = in_scope(self._table, self._read(), plan.target)
-        there = ", ".join(version.label for version in serving) or "NOTHING"
+        in_production = ", ".join(version.label for version in serving) or "NOTHING"
         swept = "".join(
             f"; {label} was archived at that moment: promote it again if it is wanted"
             for label in self._steps.swept()
         )
         message = (
             f"{plan.candidate.label} was not promoted: someone else changed production at the same time; "
-            f"in production now: {there}{swept}"
+            f"in production now: {in_production}{swept}"
         )
         return self._after_undoing(self._told("overtaken", message, None, serving))
 
@@ -194,8 +194,10 @@ class Ending:
 
     def _not_undone(self, outcome: Outcome) -> Outcome:
         """Keep the intent: the next command goes on with what could not be undone."""
-        left = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
-        return replace(outcome, warnings=(*outcome.warnings, f"not everything could be undone: {left}"))
+        still_changed = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
+        return replace(
+            outcome, warnings=(*outcome.warnings, f"not everything could be undone: {still_changed}")
+        )
 
     def _left_open(self, outcome: Outcome) -> Outcome:
         """Keep the intent: a request that got no answer could still spoil this outcome."""

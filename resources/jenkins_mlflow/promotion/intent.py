@@ -153,10 +153,10 @@ def asks_for_more(intent: Intent, target: Target, group: tuple[str, ...]) -> str
     """
     table = intent.table
     for change in table.changes:
-        own = change.model == table.model
-        if not own and not (target.exclusive and matches(change.model, group)):
+        in_promoted_model = change.model == table.model
+        if not in_promoted_model and not (target.exclusive and matches(change.model, group)):
             return f"it would change {change.model}, which is outside of its reach"
-        if not (_own_change(change, table, target) if own else _retirement(change, target)):
+        if not (_own_change(change, table, target) if in_promoted_model else _retirement(change, target)):
             return f"it would make a change that no promotion makes here ({change.describe()})"
     return ""
 

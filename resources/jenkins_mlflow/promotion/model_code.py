@@ -47,9 +47,9 @@ def code_in(described: object) -> str:
         return "its MLmodel names no flavor that can be read"
     if loader not in _DATA_FLAVORS:
         return f"loading its flavor {one_line(loader)} runs code"
-    own = [key for key in ("code", "model_code_path") if function.get(key) is not None]
-    if own:
-        return f"it brings code along ({', '.join(own)})"
+    code_keys = [key for key in ("code", "model_code_path") if function.get(key) is not None]
+    if code_keys:
+        return f"it brings code along ({', '.join(code_keys)})"
     allowed = _DATA_FLAVORS[loader]
     named = _mapping(flavors.get(loader.removeprefix("mlflow."))).get("model_class", allowed)
     if not isinstance(named, str):

@@ -126,8 +126,8 @@ def _stage_steps(facts: Facts) -> list[str]:
     previous = [version for version in _serving(facts, plan.previous) if version.stage == stage]
     leaving = [version for version in _serving(facts, plan.others) if version.stage == stage]
     missing = plan.needs_stage and _is_missing(facts, "stage")
-    there = any(version.stage == stage for version in _serving(facts, (plan.candidate,)))
-    if missing and not there:
+    candidate_staged = any(version.stage == stage for version in _serving(facts, (plan.candidate,)))
+    if missing and not candidate_staged:
         tick = bool(previous) and not facts.may_fail_in_the_ui
         box = _TICK.format(stage=stage) if tick else ""
         warning = _NO_TICK.format(stage=stage) if previous and not tick else ""

@@ -120,8 +120,8 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     promoted = find_copy(place, candidate) if copies else number
     if promoted is None:
         promoted = NEW
-    own = place.production(target)
-    leaving = [version for version in own if version.number != promoted]
+    in_model = place.production(target)
+    leaving = [version for version in in_model if version.number != promoted]
     others = [
         v for v in snapshot.production(target) if target.exclusive and v.model not in (model, place.name)
     ]
@@ -170,9 +170,9 @@ def require_version(found: Model, number: int) -> Version:
     """
     candidate = found.version(number)
     if candidate is None:
-        there = ", ".join(str(version.number) for version in found.versions[:10]) or "none"
+        known_numbers = ", ".join(str(version.number) for version in found.versions[:10]) or "none"
         raise NotFound(
-            f"{found.name} has no version {number}: it never had one, or it was deleted (there now: {there})",
+            f"{found.name} has no version {number}: it never had one, or it was deleted (there now: {known_numbers})",
             state="nothing was changed",
             next_step="name one of the versions that are there",
         )
@@ -212,8 +212,8 @@ def _created(
     for change in changes:
         numbers = (change.mark,) if change.is_stage else (change.found, change.wanted)
         named |= {(change.model, number) for number in numbers if isinstance(number, int)}
-    there = {(v.model, v.number): v.created for v in (*snapshot.versions(), *place.versions)}
-    return {key: there[key] for key in sorted(named) if key in there}
+    creation_times = {(v.model, v.number): v.created for v in (*snapshot.versions(), *place.versions)}
+    return {key: creation_times[key] for key in sorted(named) if key in creation_times}
 
 
 def refuse_if_changed(plan: Plan, live: Snapshot) -> None:

@@ -137,8 +137,8 @@ class Recovery:
 
     def _repair(self, table: Table, live: Snapshot) -> bool:
         """Make the changes of the model once more; whether the registry shows them."""
-        own, read = table.of(table.model), self._reader(table.model)
-        steps = Steps(self._registry, own, self._target, self._methods, self._writer, read, live)
+        model_table, read = table.of(table.model), self._reader(table.model)
+        steps = Steps(self._registry, model_table, self._target, self._methods, self._writer, read, live)
         try:
             staged = steps.is_staged(live) or steps.set_stage() is not None
             return staged and steps.set_own_alias()
@@ -154,10 +154,10 @@ class Recovery:
         )
         if undone.failed:
             serving = in_scope(table, read(), self._target)
-            there = ", ".join(version.label for version in serving) or "NOTHING"
+            in_production = ", ".join(version.label for version in serving) or "NOTHING"
             raise RegistryError(
                 f"{intent.title} stopped in the middle and cannot be undone: {'; '.join(undone.failed)}",
-                state=f"in production now: {there}",
+                state=f"in production now: {in_production}",
                 next_step="set stages and aliases by hand in MLflow; the next changing command removes the intent",
             )
         if undone.kept:

@@ -228,9 +228,9 @@ def run_elsewhere(files: str, source: str, manager: str, folder: Path) -> Dict[s
     except Exception as error:  # noqa: BLE001  a package that cannot be installed, a model that raises
         return {"error": f"it cannot predict in an environment of {manager} (see the log): {error}"}
     predicted = found.get("predictions", found) if isinstance(found, dict) else found
-    told = summary(None, predicted)
-    told["rows_in"] = serving_rows(json.loads(given)) or told["rows_out"]
-    return told
+    report = summary(None, predicted)
+    report["rows_in"] = serving_rows(json.loads(given)) or report["rows_out"]
+    return report
 
 
 def predict(files: str, source: str, manager: str) -> Dict[str, Any]:

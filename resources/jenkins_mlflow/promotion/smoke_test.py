@@ -143,10 +143,10 @@ def model_environment(rules: SmokeTest, scratch: str) -> dict[str, str]:
         scratch: A folder for what a model may log: MLflow finds an empty store there.
     """
     kept = {name: value for name, value in os.environ.items() if name in (*KEPT_VARIABLES, *rules.pass_env)}
-    own = {"MLFLOW_TRACKING_URI": f"file://{scratch}/store", "MLFLOW_ALLOW_FILE_STORE": "true"}
+    mlflow_variables = {"MLFLOW_TRACKING_URI": f"file://{scratch}/store", "MLFLOW_ALLOW_FILE_STORE": "true"}
     if rules.refuse_code:
-        own["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
-    return kept | own
+        mlflow_variables["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    return kept | mlflow_variables
 
 
 def read_answer(result: Path) -> dict[str, Any]:

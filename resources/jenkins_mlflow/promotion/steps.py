@@ -91,8 +91,8 @@ class Steps:
         return None
 
     def set_own_alias(self) -> bool:
-        own = self._table.of(self._table.model)
-        return all(self._move_alias(change) for change in own.pending if not change.is_stage)
+        model_table = self._table.of(self._table.model)
+        return all(self._move_alias(change) for change in model_table.pending if not change.is_stage)
 
     def retire_others(self) -> bool:
         """Take the other models of an exclusive group out of production, as long as the promoted version is in it.
@@ -192,20 +192,20 @@ class Steps:
         Archiving in one request takes all that is in the stage (method ``stage-archive``).
         """
         rows = {(change.model, change.mark) for change in self._table.changes}
-        own = self._live.model(self._table.model)
+        live_model = self._live.model(self._table.model)
         before = self._first.model(self._table.model)
         known = {v.identity for v in before.versions if v.stage == ARCHIVED} if before else set()
         return [
             version.label
-            for version in (own.versions if own else ())
+            for version in (live_model.versions if live_model else ())
             if version.stage == ARCHIVED
             and (version.model, version.number) not in rows
             and version.identity not in known
         ]
 
     def stage_changes(self) -> list[Change]:
-        own = self._table.of(self._table.model)
-        return [change for change in own.pending if change.is_stage]
+        model_table = self._table.of(self._table.model)
+        return [change for change in model_table.pending if change.is_stage]
 
     def _obstacle(self, method: Method, transitions: Sequence[Transition]) -> str:
         """Why a method is not tried; that it cannot find out is a reason too."""

@@ -156,8 +156,8 @@ class Undo:
 
 def _is_own(change: Change, table: Table) -> bool:
     """Whether the promoted version itself had this mark before: it stays in production by that."""
-    own = change.mark if change.is_stage else change.found
-    return (change.model, own) == (table.model, table.number)
+    marked_before = change.mark if change.is_stage else change.found
+    return (change.model, marked_before) == (table.model, table.number)
 
 
 def _number(holder: str | int | None) -> int | None:

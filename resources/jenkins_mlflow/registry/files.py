@@ -90,9 +90,9 @@ class Files:
                 shutil.copyfile(folder / path, into, follow_symlinks=False)
             except OSError as error:
                 raise OutOfReach(f"{folder / path} cannot be read: {error.strerror}") from error
-        elif own := self._own(uri):
+        elif served_path := self._own(uri):
             self._registry.retrying(
-                what, lambda: self._connection.door.fetch_file(f"{own}/{path}", into, most)
+                what, lambda: self._connection.door.fetch_file(f"{served_path}/{path}", into, most)
             )
         else:
             from jenkins_mlflow.registry.mlflow_client import fetch_file
@@ -107,13 +107,15 @@ class Files:
 
     def store(self, uri: str, path: str, source: Path) -> None:
         """Upload one file; under a lock, as its lock allows."""
-        own = self._own(uri)
-        if not own:
+        served_path = self._own(uri)
+        if not served_path:
             raise OutOfReach(
                 f"its artifacts are in {uri}; only a server that serves them itself (--serve-artifacts) takes copies"
             )
         door = self._connection.door
-        self._registry.writing(f"writing {path} to {uri}", lambda: door.store_file(f"{own}/{path}", source))
+        self._registry.writing(
+            f"writing {path} to {uri}", lambda: door.store_file(f"{served_path}/{path}", source)
+        )
 
     def _own(self, uri: str) -> str:
         """The path of a place in the server's own artifacts; empty if it is elsewhere."""
@@ -136,8 +138,8 @@ class Files:
 
     def _list(self, folder: Location) -> list[FoundFile]:
         what = f"listing {folder.uri}"
-        if own := self._own(folder.uri):
-            return self._registry.retrying(what, lambda: self._connection.door.files(own))
+        if served_path := self._own(folder.uri):
+            return self._registry.retrying(what, lambda: self._connection.door.files(served_path))
         from jenkins_mlflow.registry.mlflow_client import list_files
 
         return self._client(what, lambda: list_files(folder.uri, self._connection.uri), folder.uri)

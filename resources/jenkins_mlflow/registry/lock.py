@@ -289,14 +289,14 @@ class Lock:
     def _leave(self, lease: Lease, seconds: float) -> None:
         """Leave the flag up for a request that is under way; it ends by itself, however soon this process does."""
         lease.end()
-        left = replace(self._holder, pid=0, build="", lease=seconds)
+        abandoned = replace(self._holder, pid=0, build="", lease=seconds)
         self._say(
             f"a request that got no answer may still take effect: "
             f"the lock for {printable(self._holder.what)} ends by itself in {seconds:.0f} s"
         )
         with contextlib.suppress(Exception):  # then it ends as any lease does
-            self._registry.renew_flag(lease.name, left.description)
-            self._registry.tag_model(lease.name, HOLDER_TAG, left.to_tag())
+            self._registry.renew_flag(lease.name, abandoned.description)
+            self._registry.tag_model(lease.name, HOLDER_TAG, abandoned.to_tag())
             self._registry.sign_flag(lease.name)
 
     def _lower(self) -> None:

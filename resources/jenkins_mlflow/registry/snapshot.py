@@ -149,8 +149,8 @@ def last_recorded(versions: Iterable[Version]) -> Version | None:
 
     It was put there last, and did not fail its check.
     """
-    there = [v for v in versions if v.recorded_time and v.record.get(CHECK_TAG) != FAILED]
-    return max(there, key=lambda version: (version.recorded_time, version.number), default=None)
+    recorded = [v for v in versions if v.recorded_time and v.record.get(CHECK_TAG) != FAILED]
+    return max(recorded, key=lambda version: (version.recorded_time, version.number), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +234,8 @@ class Snapshot:
     @property
     def recorded(self) -> Version | None:
         """The version of the group that was put into production last by the records, whatever is there now."""
-        there = [version for model in self.models if (version := model.recorded)]
-        return max(there, key=lambda version: version.recorded_time, default=None)
+        recorded_versions = [version for model in self.models if (version := model.recorded)]
+        return max(recorded_versions, key=lambda version: version.recorded_time, default=None)
 
     def require_agreement(self, target: Target) -> None:
         """Make sure that each model's stage and alias mean the same version.

@@ -38,7 +38,7 @@ class Meaning(NamedTuple):
     """What a status means, and the exit codes that go with it; the first is the usual one."""
 
     codes: tuple[int, ...]
-    words: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,10 +49,10 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
 def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
     """Whether its training does not count: another build's, a change request's, a lost one."""
     tags = version.run.tags if version.run else {}
-    own = _is_own(version, build)
-    if rules.scope == "build" and not own:
+    of_this_build = _is_own(version, build)
+    if rules.scope == "build" and not of_this_build:
         return f"not trained by build {build}"
-    if not own and (change := tags.get(CHANGE_TAG)):
+    if not of_this_build and (change := tags.get(CHANGE_TAG)):
         return f"trained by the change request {change}, which is no branch: promote it by name"
     if tags.get(OUTCOME_TAG) == LOST:
         return "its training was lost with its agent, before it had ended"

@@ -44,15 +44,15 @@ def progress_of(name: str, runs: Iterable[LoggedRun]) -> Progress:
         name: The candidate.
         runs: The build's runs with their versions, oldest first.
     """
-    own = [run for run in runs if run.candidate == name and run.outcome != LOST]
-    unended = tuple(run for run in own if not run.outcome)
-    good = tuple(run for run in own if run.outcome == "ok")
+    of_candidate = [run for run in runs if run.candidate == name and run.outcome != LOST]
+    unended = tuple(run for run in of_candidate if not run.outcome)
+    good = tuple(run for run in of_candidate if run.outcome == "ok")
     if good:
         return Progress(name, "ok", good, unended)
     if unended and all(run.finished for run in unended) and any(run.versions for run in unended):
         return Progress(name, "ok", unended)
     known: dict[str, Status] = {word: word for word in get_args(Status)}
-    ends = [known[run.outcome] for run in own if run.outcome in known]  # a tag that anyone can write
+    ends = [known[run.outcome] for run in of_candidate if run.outcome in known]  # a tag that anyone can write
     if ends and not unended:
-        return Progress(name, ends[-1], tuple(own))
+        return Progress(name, ends[-1], tuple(of_candidate))
     return Progress(name, "open", unended, unended)

@@ -154,9 +154,9 @@ class MlflowTrainingRegistry:
         )
 
     def _register(self, model: LoggedModel, name: str) -> RegisteredVersion:
-        there = [v for v in self.versions_of_runs([model.run_id]).get(model.run_id, ()) if v.model == name]
-        if there:
-            return there[-1]
+        existing = [v for v in self.versions_of_runs([model.run_id]).get(model.run_id, ()) if v.model == name]
+        if existing:
+            return existing[-1]
         unless_there(lambda: self._door.create_model(name, {}, ""))
         like = Version(name, 0, source=model.source, run_id=model.run_id)
         number = self._door.create_version(like, {}, model.model_id or "")

@@ -40,9 +40,9 @@ def register(
                 f"run {run.name} of {run.candidate} logged {names}: the last, {chosen.name}, was registered"
             )
     for name in succeeded:
-        own = [run for run in runs if run.candidate == name]
-        if not all(run.finished for run in own):
+        candidate_runs = [run for run in runs if run.candidate == name]
+        if not all(run.finished for run in candidate_runs):
             notes.append(f"a run of {name} did not finish, so its model was not registered")
-        elif own and not any(run.versions or models.get(run.run_id) for run in own):
+        elif candidate_runs and not any(run.versions or models.get(run.run_id) for run in candidate_runs):
             notes.append(f"{name} logged no model, so there is nothing to register")
     return with_versions(registry, runs), notes

@@ -135,10 +135,10 @@ def _give_up_other_builds(plan: TrainPlan, registry: TrainingRegistry, say: Call
     """
     longest = plan.timeout or _LONGEST_TRAINING
     with suppress(JenkinsMlflowError):  # it only tidies up after others, perhaps without their rights
-        left = registry.left_running(plan.experiment, round((time.time() - longest) * 1000))
-        _give_up(registry, left)
-        if left:
-            say(f"ended {plural(len(left), 'run')} that an earlier build left running")
+        abandoned_runs = registry.left_running(plan.experiment, round((time.time() - longest) * 1000))
+        _give_up(registry, abandoned_runs)
+        if abandoned_runs:
+            say(f"ended {plural(len(abandoned_runs), 'run')} that an earlier build left running")
 
 
 def _collect(
@@ -170,10 +170,10 @@ def _collect(
 def _settle(registry: TrainingRegistry, candidates: Sequence[Ended], runs: Sequence[LoggedRun]) -> None:
     """Mark each run with how its candidate ended; a killed script leaves its run as running, for ever."""
     for candidate in candidates:
-        own = [run for run in runs if run.candidate == candidate.name]
-        registry.mark([run for run in own if run.outcome != candidate.status], candidate.status)
+        candidate_runs = [run for run in runs if run.candidate == candidate.name]
+        registry.mark([run for run in candidate_runs if run.outcome != candidate.status], candidate.status)
         if candidate.status != "ok":
-            registry.end([run for run in own if run.running])
+            registry.end([run for run in candidate_runs if run.running])
 
 
 def _ending(candidate: Ended) -> str:

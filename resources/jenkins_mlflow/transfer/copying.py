@@ -67,8 +67,8 @@ class Copying(CopyRun):
         except OutOfReach as error:
             raise unreadable(self.plan.version, error) from error
         model = self.plan.model
-        own = Contents.of({path: digests[model.target(path)] for path in model.files}, model.files)
-        return Copied(self._register(run, own), own, sent, made=True)
+        contents = Contents.of({path: digests[model.target(path)] for path in model.files}, model.files)
+        return Copied(self._register(run, contents), contents, sent, made=True)
 
     def _there(self) -> list[Version]:
         return copies(self.other.find_model(self.plan.into) or Model(self.plan.into), self.plan.origin)
@@ -76,9 +76,9 @@ class Copying(CopyRun):
     def _files(self, run: WholeRun) -> tuple[dict[str, str], int]:
         """Copy every file that is not there yet; the digest of each by its path in the run, and the bytes sent."""
         files = Files(self.other)
-        there = files.tree(run.uri)
+        existing = files.tree(run.uri)
         work = [(part, path) for part in (self.plan.beside, self.plan.model) for path in part.files]
-        done = side_by_side(lambda each: self._file(run, files, there, *each), work, workers=WORKERS)
+        done = side_by_side(lambda each: self._file(run, files, existing, *each), work, workers=WORKERS)
         if files.tree(run.uri) != self.plan.targets:
             raise Refused(
                 f"the files of {self.plan.version.label} are not all on {self.where}, or others are among them",
@@ -88,7 +88,7 @@ class Copying(CopyRun):
         return {target: digest for target, digest, _ in done}, sum(sent for *_, sent in done)
 
     def _file(
-        self, run: WholeRun, files: Files, there: Mapping[str, int], part: Part, path: str
+        self, run: WholeRun, files: Files, existing: Mapping[str, int], part: Part, path: str
     ) -> tuple[str, str, int]:
         """Copy one file, and read back what is there then: its path in the run, its digest, and the bytes sent."""
         target, length = part.target(path), part.files[path]
@@ -97,7 +97,7 @@ class Copying(CopyRun):
             digest = Files(self.source).fetch(part.uri, path, local)
             if local.stat().st_size != length:
                 raise self._changed()
-            if there.get(target) == length and files.digest(run.uri, target) == digest:
+            if existing.get(target) == length and files.digest(run.uri, target) == digest:
                 return target, digest, 0
             files.store(run.uri, target, local)
         if files.digest(run.uri, target) != digest:
@@ -124,12 +124,12 @@ class Copying(CopyRun):
             next_step="run the command again: it copies what is there then",
         )
 
-    def _register(self, run: WholeRun, own: Contents) -> Version:
+    def _register(self, run: WholeRun, contents: Contents) -> Version:
         """Register the copy, with its tags in the same request; one that an earlier try has made is found."""
         name, door = self.plan.into, self.other.connection.door
         source = f"{run.uri}/{self.plan.model.into}" if self.plan.model.into else run.uri
         like = Version(name, 0, run_id=run.run_id, source=source, description=self.plan.version.description)
-        tags = {**self.plan.version_tags, **own.tag()}
+        tags = {**self.plan.version_tags, **contents.tag()}
 
         def found() -> Version | None:
             return next((copy for copy in self._there() if copy.run_id == run.run_id), None)

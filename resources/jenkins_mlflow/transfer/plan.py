@@ -87,7 +87,7 @@ class CopyPlan:
         tags = self.version.tags
         return {**{key: tags[key] for key in tags if _may_go(key)}, **self.origin.tags()}
 
-    def words(self, server: str) -> str:
+    def describe(self, server: str) -> str:
         """The copy in one sentence, for a dry run."""
         files = f"{plural(len(self.targets), 'file')}, {size(self.bytes)}"
         return f"{self.version.label}: is copied to {self.into} on {server} ({files})"
@@ -125,14 +125,14 @@ def plan_copy(
         taken = {path.partition("/")[0] for path in artifacts}
         names = (_FOLDER, *(f"{_FOLDER}-{number}" for number in range(2, len(taken) + 3)))
         folder = next(name for name in names if name not in taken)
-    own = Part(uri, folder, files)
-    rest = {path: length for path, length in artifacts.items() if path not in own.targets}
-    return CopyPlan(origin, version, into, run, own, Part(run.uri if run else "", "", rest))
+    model_part = Part(uri, folder, files)
+    rest = {path: length for path, length in artifacts.items() if path not in model_part.targets}
+    return CopyPlan(origin, version, into, run, model_part, Part(run.uri if run else "", "", rest))
 
 
-def missing(wanted: Collection[Point], there: Collection[Point]) -> list[Point]:
+def missing(wanted: Collection[Point], logged: Collection[Point]) -> list[Point]:
     """The values of a metric that are not there yet, each once: some stores keep a repeated one twice."""
-    seen = {_key(point) for point in there}
+    seen = {_key(point) for point in logged}
     found: list[Point] = []
     for point in wanted:
         if _key(point) not in seen:
@@ -141,9 +141,9 @@ def missing(wanted: Collection[Point], there: Collection[Point]) -> list[Point]:
     return found
 
 
-def may_go_on(plan: CopyPlan, there: Mapping[str, int]) -> bool:
+def may_go_on(plan: CopyPlan, files_in_run: Mapping[str, int]) -> bool:
     """Whether a run that an interrupted copy has left can be gone on with: it has no other file than those wanted."""
-    return all(path in plan.targets for path in there)
+    return all(path in plan.targets for path in files_in_run)
 
 
 def batches(items: Sequence[T], most: int) -> list[Sequence[T]]:

@@ -100,8 +100,8 @@ class CopyRun:
         wanted = history(self.source, old.run_id, key)
 
         def log() -> None:
-            there = history(self.other, run.run_id, key) if next(tries) else []
-            for some in batches(missing(wanted, there), _POINTS):
+            logged = history(self.other, run.run_id, key) if next(tries) else []
+            for some in batches(missing(wanted, logged), _POINTS):
                 self.other.send(functools.partial(door.log_points, run.run_id, some))
 
         self.other.retrying(f"logging metric {key}", log)

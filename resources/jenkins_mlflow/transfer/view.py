@@ -9,7 +9,7 @@ from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, 
 from jenkins_mlflow.transfer.origin import Origin, read_origin
 
 
-def seen_with(here: Snapshot, there: Snapshot, target: Target, server: str) -> Snapshot:
+def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server: str) -> Snapshot:
     """The group with the marks of the other server's production in place of its own.
 
     What is in production here is a candidate like any other. A version whose copy is in production there is the
@@ -17,19 +17,19 @@ def seen_with(here: Snapshot, there: Snapshot, target: Target, server: str) -> S
 
     Args:
         here: The group.
-        there: The other server's models.
+        on_other_server: The other server's models.
         target: What marks production there.
         server: The other server's name, for models that are shown beside the group.
     """
     serving: dict[str, Version] = {}
-    for version in there.production(target):
+    for version in on_other_server.production(target):
         if origin := read_origin(version):
             serving[origin.id] = version
     ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
     models = tuple(_marked(model, serving, ids, target) for model in here.models)
     known = set(ids.values())
     foreign: dict[str, list[Version]] = defaultdict(list)
-    for version in there.production(target):
+    for version in on_other_server.production(target):
         origin = read_origin(version)
         if origin is None or origin.id not in known:
             foreign[version.model].append(version)
