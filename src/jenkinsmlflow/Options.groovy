@@ -98,7 +98,7 @@ class Options implements Serializable {
                 adopt: ['since', 'at'],
             ],
             promote: [
-                recover: ['model', 'dryRun', 'over', 'toServer'],
+                recover: ['model', 'dryRun', 'over', 'approvedBy', 'toServer'],
             ],
             rollback: [
                 recorded: ['to'],

@@ -29,9 +29,12 @@ def at_a_terminal(mlflow: Mlflow, folder: Path, *arguments: str) -> list[str]:
     return lines(done.stderr + done.stdout)
 
 
+SERVER = r" --tracking-uri \S+?(?=[` ]|$)"  # advice repeats the option; a step gives the address in the environment
+
+
 def lines(printed: str) -> list[str]:
     """What was said, without what differs from run to run."""
-    same = (re.sub(r" \([\d.]+ a second.*\)", "", line) for line in printed.splitlines())
+    same = (re.sub(r" \([\d.]+ a second.*\)|" + SERVER, "", line) for line in printed.splitlines())
     kept = (TIMES.sub("then", line.rstrip()) for line in same)
     return [line for line in kept if line and not PLACE.match(line)]
 

@@ -162,6 +162,16 @@ def test_what_the_commands_write_is_signed(scene: Scene) -> None:
     assert not [tag for model in scene.models(OWN, TEAM).values() for tag in model.tags if not_history(tag)]
 
 
+def test_an_approval_is_of_one_promotion(scene: Scene) -> None:
+    """Nor does another fact of an earlier promotion stay in the record, or under its new signature."""
+    for number, more in ((1, ["--approved-by=Grace"]), (2, []), (1, [])):
+        code, shown = scene.run(PROMOTER, {}, "promote", f"--model={TEAM}", f"--version={number}", *more)
+        assert code == 0, shown
+        record = scene.registry("admin").version(TEAM, number).record
+        assert record.get(APPROVED_BY, "") == ("Grace" if more else ""), number
+    assert scene.registry("admin").version(TEAM, 1).record[PROMOTED_AT] > "2026"
+
+
 def test_an_interrupted_promotion_is_recovered_by_its_signature(scene: Scene) -> None:
     """OWN's version 2 had its stage alone when its build was killed."""
     admin = scene.registry("admin")

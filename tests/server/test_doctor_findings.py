@@ -259,6 +259,7 @@ def test_an_alias_that_leads_nowhere(make_server: MakeServer, zygote: Zygote) ->
     finding = found(done, "dangling alias")
     assert done.code == 1
     assert finding["message"] == f"{name}: alias old is on version 9, which does not exist: loading it fails"
+    assert finding["fix"].startswith(f"MLFLOW_TRACKING_URI={server.url} python -c ")
     assert f"delete_registered_model_alias('\"'\"'{name}'\"'\"'" in finding["fix"]
 
 

@@ -6,6 +6,7 @@ import click
 import pytest
 from jenkins_mlflow.cli.main import cli
 from jenkins_mlflow.cli.options import Configured, overrides
+from jenkins_mlflow.cli.retention import SHAPING
 from jenkins_mlflow.config.schema import default_of
 
 OPTIONS = [
@@ -46,3 +47,9 @@ def test_a_former_name_sets_the_same_key_and_is_named_as_it_was_typed() -> None:
 def test_the_name_of_today_wins_over_a_former_one() -> None:
     context = cli.commands["cleanup"].make_context("cleanup", ["--keep-within=30d", "--min-age=7d"])
     assert overrides(context) == {"cleanup.keep_within": ("--keep-within", "30d")}
+
+
+def test_every_option_that_shapes_a_plan_is_refused_beside_one() -> None:
+    """`cleanup --apply` would ignore it, and delete what it was to keep."""
+    keys = {one.key for one in cli.commands["cleanup"].params if isinstance(one, Configured)}
+    assert {key for key in keys if key.startswith("cleanup.") and ".reclaim" not in key} <= {*SHAPING}

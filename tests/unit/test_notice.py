@@ -129,7 +129,7 @@ def test_a_tunnel_with_a_secret_hides_it() -> None:
 def test_the_cause_fits_what_was_to_be_done() -> None:
     """A team without stages reads nothing about a fault of stages; a team with them reads both of its names."""
     text = text_notice(replace(group(stage=None), server_version="3.3.2", file_store=True))
-    assert "stage" not in text
+    assert "stage" not in text.replace("--stage null", "")
     assert "Represent" not in text
     assert "The server is MLflow 3.3.2: it should, once the cause above is gone" in text
     assert "RepresentationError, in Python yaml.representer.RepresenterError" in text_notice(facts())
@@ -334,3 +334,24 @@ def test_the_way_to_a_database_is_a_command_of_ours() -> None:
     name, *arguments = shlex.split(line)
     given = cli.commands[name].make_context(name, arguments).params
     assert (given["source"], given["target"]) == ("./mlruns", "sqlite:///mlflow.db")
+
+
+def test_the_notice_of_staging_stays_in_staging() -> None:
+    """Its commands name the stage and the alias, and it does not say that production is empty."""
+    group = snapshot(version("churn", 1, stage="Production", aliases=("champion",)), version("churn", 2))
+    plan = plan_promotion(group, "churn", 2, Target("Staging", "challenger"))
+    outcome = Outcome("manual", "words", None, (), (), plan.table, ("stage Staging for churn version 2",))
+    text = text_notice(Facts(plan, outcome, "http://mlflow:5000", "3.3.2", file_store=True))
+    commands = re.findall(r"jenkins-mlflow (?:promote|list) .*", text)
+    assert len(commands) == 2
+    assert all(command.endswith(" --stage Staging --alias challenger") for command in commands)
+    assert "In Staging right now\n  - NOTHING: churn has no version in Staging\n" in text
+    assert "production" not in text
+
+
+def test_commands_for_another_machine_name_what_its_config_does_not() -> None:
+    group = snapshot(version("churn", 1, aliases=("live",)), version("churn", 2))
+    plan = plan_promotion(group, "churn", 2, Target(None, "live"))
+    outcome = Outcome("manual", "words", None, (), (), plan.table, ("alias live for churn version 2",))
+    shown = steps(Facts(plan, outcome, "http://mlflow:5000", "3.3.2", file_store=True))[-1]
+    assert shown.endswith(" --stage null --alias live")

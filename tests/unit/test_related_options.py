@@ -28,12 +28,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         ),
         (
             ("promote", "--recover", "--dry-run"),
-            "--recover cannot be given together with --model or --dry-run or --over or --to-server",
+            "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
             "name models with --models, another server with --tracking-uri",
         ),
         (
             ("promote", "--recover", "--over=m/1"),
-            "--recover cannot be given together with --model or --dry-run or --over or --to-server",
+            "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
             "name models with --models, another server with --tracking-uri",
         ),
     ],

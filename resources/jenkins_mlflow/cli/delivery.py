@@ -115,7 +115,7 @@ def select(to_server: str | None, **options: Any) -> None:
 @click.option(
     "--recover",
     cls=Related,
-    excludes=("model", "dry_run", "over", "to_server"),
+    excludes=("model", "dry_run", "over", "approved_by", "to_server"),
     hint="name models with --models, another server with --tracking-uri",
     is_flag=True,
     help="Only finish or undo interrupted promotions.",

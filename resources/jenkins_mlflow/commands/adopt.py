@@ -14,7 +14,7 @@ from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.event import Event, Place, new_id
 from jenkins_mlflow.history.timeline import drifts, production_at
-from jenkins_mlflow.promotion.record import given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import document
@@ -95,7 +95,7 @@ def _tag(
     }
     for version in serving:
         over = tags_over(replaced if replaced and replaced.identity != version.identity else None)
-        complete = {**given(tags), **over}
+        complete = fresh(version, {**given(tags), **over})
         registry.retrying(
             f"tagging {version.label}",
             lambda version=version, complete=complete: registry.record(  # type: ignore[misc]

@@ -74,7 +74,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *rights(registry, snapshot),
         *locks(registry),
         *leftovers(registry),
-        *examine(snapshot, session.target, [one.model for one in drifted]),
+        *examine(snapshot, session.target, [one.model for one in drifted], session.uri),
         *(changed_outside(one, session.target) for one in drifted),
         *(run_probe(registry) if probe else ()),
     ]

@@ -12,19 +12,24 @@ from jenkins_mlflow.promotion.record import is_unsigned
 from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, TAG_PREFIX
-from jenkins_mlflow.text import argument, plural
+from jenkins_mlflow.text import argument, plural, redact
 
 
-def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -> list[Finding]:
+def examine(
+    snapshot: Snapshot, target: Target, drifted: Collection[str] = (), uri: str = ""
+) -> list[Finding]:
     """What is wrong with the models. Pure.
 
     Args:
         snapshot: The models.
         target: What marks production.
         drifted: The models whose production was changed without this tool; another finding says how, and what to do.
+        uri: Where the registry is, for commands that are advised; a password in it is not shown.
     """
     found = [
-        finding for model in snapshot.models for finding in _of(model, target, drifted=model.name in drifted)
+        finding
+        for model in snapshot.models
+        for finding in _of(model, target, uri, drifted=model.name in drifted)
     ]
     if target.exclusive:
         found += _several_champions(snapshot, target)
@@ -36,7 +41,7 @@ def examine(snapshot: Snapshot, target: Target, drifted: Collection[str] = ()) -
     return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
 
 
-def _of(model: Model, target: Target, *, drifted: bool) -> list[Finding]:
+def _of(model: Model, target: Target, uri: str, *, drifted: bool) -> list[Finding]:
     """What is found in one model; what only should be better is not said beside what is wrong."""
     found = list(_intent(model))
     if not is_unfinished(model):
@@ -45,7 +50,7 @@ def _of(model: Model, target: Target, *, drifted: bool) -> list[Finding]:
         found += _records(model, target)
     return [
         *found,
-        *_aliases(model),
+        *_aliases(model, uri),
         *(() if found or drifted else _stages(model, target)),
         *_unwritten(model),
     ]
@@ -102,17 +107,18 @@ def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
         )
 
 
-def _aliases(model: Model) -> Iterator[Finding]:
+def _aliases(model: Model, uri: str) -> Iterator[Finding]:
     """Aliases that lead nowhere, and those that MLflow's pages refuse though its API takes them."""
     for alias, number in sorted(model.aliases.items()):
         name, quoted = argument(model.name), argument(alias)
+        start = f"MLFLOW_TRACKING_URI={argument(redact(uri))} python -c "
         remove = f"MlflowClient().delete_registered_model_alias({model.name!r}, {alias!r})"
         if model.version(number) is None:
             yield Finding(
                 "dangling alias",
                 "problem",
                 f"{model.name}: alias {alias} is on version {number}, which does not exist: loading it fails",
-                f"python -c {argument(f'from mlflow import MlflowClient; {remove}')}",
+                f"{start}{argument(f'from mlflow import MlflowClient; {remove}')}",
             )
         elif alias != alias.lower():
             lower = alias.lower()
@@ -122,7 +128,7 @@ def _aliases(model: Model) -> Iterator[Finding]:
                 "note",
                 f"{model.name}: the alias {alias} has upper case: MLflow's pages refuse to set it, its API takes it",
                 f"set {lower} too, change what loads models:/{name}@{quoted}, and remove {quoted} then: "
-                f"python -c {argument(f'from mlflow import MlflowClient; {move}')}",
+                f"{start}{argument(f'from mlflow import MlflowClient; {move}')}",
             )
 
 

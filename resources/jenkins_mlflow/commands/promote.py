@@ -15,7 +15,7 @@ from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
@@ -157,7 +157,7 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
         METRIC: f"{metric}={value!r}" if value is not None else "",
         CHECK_TAG: PENDING if session.config.promote.check else "",
     }
-    return {**given(tags), **tags_over(plan.replaces)}
+    return fresh(plan.promoted, {**given(tags), **tags_over(plan.replaces)})
 
 
 def named(model: Model, number: int | None) -> int:

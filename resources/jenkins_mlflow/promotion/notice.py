@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.promotion.notice_steps import Facts as Facts, ui_steps
+from jenkins_mlflow.promotion.notice_steps import Facts as Facts, target_options, ui_steps
 from jenkins_mlflow.registry.connection import is_affected
+from jenkins_mlflow.registry.snapshot import PRODUCTION
 from jenkins_mlflow.registry.writer import Attempt
 from jenkins_mlflow.text import argument, markdown, plural, printable
 
@@ -62,7 +63,7 @@ def _title(facts: Facts, name: Callable[[str], str]) -> str:
 def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[Section]:
     return [
         Section("What was tried", tuple(_tried(facts.outcome.attempts, name))),
-        Section("In production right now", _production(facts, name)),
+        Section(f"In {_place(facts)} right now", _production(facts, name)),
         Section("Will MLflow's UI work on this server?", tuple(_honest_word(facts, code))),
         Section("Promote by hand in MLflow's UI", tuple(ui_steps(facts, name, code)), numbered=True),
         Section("The permanent fix", _permanent_fix(facts, code)),
@@ -86,7 +87,13 @@ def _tried(attempts: Sequence[Attempt], name: Callable[[str], str]) -> list[str]
 
 def _production(facts: Facts, name: Callable[[str], str]) -> tuple[str, ...]:
     serving = tuple(f"{name(version.model)} version {version.number}" for version in facts.outcome.production)
-    return serving or (f"NOTHING: {name(facts.plan.candidate.model)} has no version in production",)
+    return serving or (f"NOTHING: {name(facts.plan.candidate.model)} has no version in {_place(facts)}",)
+
+
+def _place(facts: Facts) -> str:
+    """Where the version was to go, in words: another stage than Production is not called production."""
+    stage = facts.plan.target.stage
+    return "production" if stage in (None, PRODUCTION) else str(stage)
 
 
 def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
@@ -108,6 +115,7 @@ def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
     model = argument(candidate.model)
     command = (
         f"jenkins-mlflow promote --model {model} --version {candidate.number} --tracking-uri /path/to/mlruns"
+        f"{target_options(facts)}"
     )
     why = "keeps its registry in files, and" if facts.file_store else "may keep its registry in files; then"
     log = 'the server\'s log says "RepresenterError"'

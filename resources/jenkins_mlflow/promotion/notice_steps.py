@@ -20,10 +20,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
+from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.connection import HTTP_SCHEMES, is_affected
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Version
+from jenkins_mlflow.registry.snapshot import ARCHIVED, PRODUCTION, Version
 from jenkins_mlflow.text import argument, printable, redact
 
 _GREETING = "Flexible, governed deployments with the new Model Registry UI"
@@ -196,7 +197,15 @@ def _check(facts: Facts) -> str:
     uri = _base(facts) if over_http else redact(facts.uri)
     names = dict.fromkeys(version.model for version in (facts.plan.candidate, *facts.plan.others))
     models = " ".join(f"--models {argument(name)}" for name in names)
-    return f"jenkins-mlflow list {models} --tracking-uri {argument(uri)}"
+    return f"jenkins-mlflow list {models} --tracking-uri {argument(uri)}{target_options(facts)}"
+
+
+def target_options(facts: Facts) -> str:
+    """The options that name the stage and the alias, for a machine without the config; empty for the usual ones."""
+    target = facts.plan.target
+    if (target.stage, target.alias) == (PRODUCTION, DEFAULT_ALIASES[PRODUCTION]):
+        return ""
+    return f" --stage {target.stage or 'null'} --alias {argument(target.alias or 'null')}"
 
 
 def _at_least(facts: Facts, version: tuple[int, int]) -> bool:

@@ -35,6 +35,7 @@ class Plan:
         table: Every change; where the target copies, those of the copy in the production model.
         leaving: The versions that lose production to it: its own model's first, then the exclusive group's.
         done: Whether all of it is as wanted already.
+        promoted: The version that goes into production, as it is now; None for a copy that is not made yet.
     """
 
     candidate: Version
@@ -42,6 +43,7 @@ class Plan:
     table: Table
     leaving: tuple[Version, ...]
     done: bool
+    promoted: Version | None
 
     @property
     def copies(self) -> bool:
@@ -130,7 +132,14 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     _refuse_to_empty_production(candidate, (*leaving, *others), target)
     changes = (*_own(place, promoted, leaving, target), *(c for v in others for c in _retire(v, target)))
     table = Table(place.name, promoted, changes, _created(snapshot, place, candidate, changes))
-    return Plan(candidate, target, table, (*leaving, *others), is_done(table, snapshot, target))
+    return Plan(
+        candidate,
+        target,
+        table,
+        (*leaving, *others),
+        is_done(table, snapshot, target),
+        place.version(promoted),
+    )
 
 
 def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], target: Target) -> None:

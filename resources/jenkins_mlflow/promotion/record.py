@@ -15,9 +15,11 @@ from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,
+    METHOD,
     PREVIOUS_MODEL,
     PREVIOUS_VERSION,
     PROMOTED_AT,
+    RECORD_TAGS,
     ROLLED_BACK_AT,
     TARGET,
 )
@@ -81,6 +83,18 @@ def before_tags(entries: Sequence[Entry]) -> dict[str, str]:
 def tags_over(replaced: Version | None) -> dict[str, str]:
     """The same for a version that replaces another one in production."""
     return before_tags([*before(replaced), replaced.identity] if replaced else [])
+
+
+def fresh(version: Version | None, tags: Mapping[str, str]) -> dict[str, str]:
+    """A whole new record: what an earlier one says beside it is emptied, such as who approved that one.
+
+    Args:
+        version: What gets the record, as it is now; None for a copy that is not made yet.
+        tags: The record.
+    """
+    always = {TARGET, METHOD, *tags}
+    old = sorted(name for name in RECORD_TAGS - always if version and version.tags.get(name))
+    return {**dict.fromkeys(old, ""), **tags}
 
 
 def given(tags: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, strangers
 from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
-from jenkins_mlflow.promotion.record import given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
@@ -185,7 +185,7 @@ class Recovery:
             CHECK_TAG: PENDING if self._checked else "",
         }
         try:
-            complete = {**given(tags), **tags_over(found)}
+            complete = fresh(version, {**given(tags), **tags_over(found)})
             self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
         except Exception as error:
             raise self._registry.translate(f"tagging {version.label}", error) from error
