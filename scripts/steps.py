@@ -220,7 +220,12 @@ def _literal(value: str | list[str]) -> str:
 def page(step: str, text: str) -> str:
     """A step's help page with its generated part: from the parameters to what the step does to the build."""
     head, _, rest = text.partition("\nParameters")
-    returns = rest[rest.index("\nReturns ") :]
+    at = rest.find("\nReturns ")
+    if at < 0:
+        sys.exit(
+            f"vars/{step}.txt needs a line that begins with Parameters, and after it one that begins with Returns"
+        )
+    returns = rest[at:]
     lines = [
         "",
         "Parameters. All are optional unless marked required. Strings from a build form are accepted. A parameter that",

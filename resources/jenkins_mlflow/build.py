@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from jenkins_mlflow.tags import TAG_PREFIX
+from jenkins_mlflow.tags import BUILD_TAG, BUILD_URL, CHANGE_TAG, COMMIT_TAG, JOB_TAG
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/@+%=-]")
 _LONGEST_ID = 200
@@ -90,13 +90,13 @@ class BuildContext:
     def tags(self) -> dict[str, str]:
         """The run tags, without those that are not known."""
         values = {
-            "build": self.id,
-            "build_url": self.url,
-            "job": self.job,
-            "git_commit": self.git_commit,
-            "change": self.change,
+            BUILD_TAG: self.id,
+            BUILD_URL: self.url,
+            JOB_TAG: self.job,
+            COMMIT_TAG: self.git_commit,
+            CHANGE_TAG: self.change,
         }
-        return {TAG_PREFIX + key: value for key, value in values.items() if value}
+        return {name: value for name, value in values.items() if value}
 
 
 def _local_user() -> str:

@@ -7,6 +7,8 @@ TAG_PREFIX = "jenkins_mlflow."
 # Of a run: the build that made it, the candidate it belongs to, how that candidate's command ended, and what was in
 # production when the command began.
 BUILD_TAG = TAG_PREFIX + "build"
+JOB_TAG = TAG_PREFIX + "job"
+COMMIT_TAG = TAG_PREFIX + "git_commit"
 CANDIDATE_TAG = TAG_PREFIX + "candidate"
 CHANGE_TAG = TAG_PREFIX + "change"  # the change request that trained it: no candidate for any other build
 OUTCOME_TAG = TAG_PREFIX + "outcome"
