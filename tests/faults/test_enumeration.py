@@ -330,30 +330,16 @@ def check(enumeration: Enumeration, title: str, report: Callable[[str], None]) -
     assert not wrong, f"{len(wrong)} violations\n" + "\n\n".join(wrong[:5])
 
 
-@pytest.mark.parametrize("make", [promotion, copying], ids=lambda make: make.__name__)
-def test_every_write_of_a_promotion(
+@pytest.mark.parametrize(
+    "make", [promotion, copying, cleanup, reclaim, restoring], ids=lambda make: make.__name__
+)
+def test_every_write(
     make: Callable[[Server, str], Scenario],
     servers: Servers,
     report: Callable[[str], None],
     tmp_path: Path,
 ) -> None:
     """The sample that `make test-promises` runs: killed after each write."""
-    kinds = [kind for kind in KINDS if kind.name == "killed after"]
-    scenario = make(servers("3.17.2", "sqlite"), f"sample {make.__name__}")
-    writes = Enumeration(
-        scenario, tmp_path, kinds, only=lambda r: not r.startswith("GET") and "search" not in r
-    )
-    check(writes, f"the writes of {make.__name__} on SQLite", report)
-
-
-@pytest.mark.parametrize("make", [cleanup, reclaim, restoring], ids=lambda make: make.__name__)
-def test_every_write_of_retention(
-    make: Callable[[Server, str], Scenario],
-    servers: Servers,
-    report: Callable[[str], None],
-    tmp_path: Path,
-) -> None:
-    """The sample of a cleanup, a reclaim and a restore: killed after each write."""
     kinds = [kind for kind in KINDS if kind.name == "killed after"]
     scenario = make(servers("3.17.2", "sqlite"), f"sample {make.__name__}")
     writes = Enumeration(

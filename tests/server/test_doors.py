@@ -35,7 +35,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
 from jenkins_mlflow.registry.store import StoreDoor
-from support.certificates import make_certificates
+from support.certificates import make_certificates, server_context
 from support.proxy import Answer, CountingProxy, Fault as Breakage, drop_after, drop_before, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, Store, clean_environ
@@ -834,10 +834,6 @@ def test_a_file_of_credentials_that_is_broken(text: str, error: str, tmp_path: P
 def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server with a CA of one's own, that asks for a client's certificate."""
     ca, client_certificate = make_certificates(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(client_certificate)
-    context.load_verify_locations(ca)
-    context.verify_mode = ssl.CERT_REQUIRED
     both = {
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca),
         "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate),
@@ -846,7 +842,7 @@ def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "MLFLOW_TRACKING_INSECURE_TLS": "true",
         "MLFLOW_TRACKING_CLIENT_CERT_PATH": str(client_certificate),
     }
-    with recorder(context) as server:
+    with recorder(server_context(ca, client_certificate)) as server:
         uri = f"https://{server.place}"
         with pytest.raises(Exception, match="certificate verify failed") as caught:
             asked(uri, {}, tmp_path)

@@ -127,6 +127,8 @@ def test_a_version_goes_to_another_server_whole(
 
     pair.other.reset()
     assert pair.run("promote", "--to-server=prod", "--model", name, "--version=1")["status"] == "already"
+    dry = pair.run("promote", "--to-server=prod", "--model", name, "--version=1", "--dry-run")
+    assert dry["message"] == f"{into} version 1 is in production already, nothing to do"
     assert not [
         r
         for r in pair.other.requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
@@ -40,3 +41,12 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     client_certificate.write_bytes(keys[1].private_bytes(*pem) + pems[1])
     return ca, client_certificate
+
+
+def server_context(ca: Path, certificate: Path) -> ssl.SSLContext:
+    """How a server speaks TLS that has this certificate, and asks clients for one by this CA."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.load_verify_locations(ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context

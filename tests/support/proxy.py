@@ -7,10 +7,11 @@ import contextlib
 import http.client
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,19 +121,28 @@ class CountingProxy:
     """Forwards to one server, records every request, and applies faults to chosen ones.
 
     Use as a context manager. ``requests`` is in the order in which requests arrived.
+
+    Args:
+        target: The server's address.
+        tls: How it speaks TLS; None for plain HTTP.
+        prefix: A path before those of the server, which does not get it.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, tls: ssl.SSLContext | None = None, prefix: str = "") -> None:
         parts = urlsplit(target)
+        self.prefix = prefix
         self.target = (parts.hostname or "", parts.port or 80)
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
         self._requests: list[Request] = []
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}{prefix}"
 
     def __enter__(self) -> CountingProxy:  # noqa: PYI034
         self._thread.start()
@@ -278,7 +288,8 @@ def _handler(proxy: CountingProxy) -> type[BaseHTTPRequestHandler]:
             request = Request(self.command, self.path, self.rfile.read(length), login)
             headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
             try:
-                answer = proxy.answer(request, lambda: self.upstream.forward(request, headers))
+                passed_on = replace(request, path=request.path.removeprefix(proxy.prefix))
+                answer = proxy.answer(request, lambda: self.upstream.forward(passed_on, headers))
             except Dropped:
                 self.close_connection = True
                 self.connection.shutdown(socket.SHUT_RDWR)

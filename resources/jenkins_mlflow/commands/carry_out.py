@@ -62,8 +62,7 @@ def planned(result: R, plan: Plan) -> R:
     steps = tuple(plan.steps())
     return replace(
         result,
-        message="; ".join(steps)
-        or f"{printable(plan.candidate.label)} is in production already, nothing to do",
+        message=plan.describe(steps),
         model=plan.candidate.model,
         version=plan.candidate.number,
         plan=steps,

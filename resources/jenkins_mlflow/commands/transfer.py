@@ -188,7 +188,7 @@ def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, 
     changes = preview.steps() if made else [change.describe() for change in preview.table.pending]
     steps = (*([] if made else [plan.describe(name)]), *changes)
     return {
-        "message": "; ".join(steps),
+        "message": preview.describe(steps),
         "model": plan.into,
         "version": made.number if made else None,
         "plan": steps,

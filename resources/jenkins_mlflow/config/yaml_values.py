@@ -14,8 +14,8 @@ MAX_VALUES = 10_000
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 _REPLACED_TAGS = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
-# `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as PyYAML counts lines
+# `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
 _UNQUOTED = re.compile(r"([^\s,{}:][^,{}:]*):\s*((?:>=?|!=)\s*[-+.\d]+(?:[eE][-+]?\d+)?)")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jenkins_mlflow.config.promote import Promote
-from jenkins_mlflow.config.registry_values import COPY
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.methods.file_store import FileStore
@@ -35,4 +34,4 @@ def load_methods(registry: Registry, rules: Promote) -> list[Method]:
         FileStore.name: lambda: FileStore(registry, rules.file_store),
     }
     names = (Stage.name, FileStore.name) if rules.copies else rules.methods
-    return [made[name]() for name in names if name not in (ALIAS, COPY)]
+    return [made[name]() for name in names if name != ALIAS]

@@ -98,6 +98,10 @@ class Plan:
         head = [copy] if self.table.number == NEW else []
         return head + [change.describe() for change in self.table.pending]
 
+    def describe(self, steps: Sequence[str]) -> str:
+        """These steps as one sentence, which also says so where there are none."""
+        return "; ".join(steps) or f"{self.candidate.label} is in production already, nothing to do"
+
 
 def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) -> Plan:
     """Work out what a promotion has to change. Pure.
