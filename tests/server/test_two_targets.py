@@ -194,7 +194,10 @@ def test_from_staging_to_production_as_the_docs_say(
     assert run(run_cli, server, tmp_path, "history", "--model", name)["items"][-1]["version"] == 2
     # The alias of Staging stayed on it; the next version in Staging takes that, and nothing else.
     assert mlflow.get_registered_model(name).aliases == {"champion": "2", "challenger": "2"}
-    run(run_cli, server, tmp_path, "promote", "--model", name, "--version", "3", "--stage", "Staging")
+    staged = run(
+        run_cli, server, tmp_path, "promote", "--model", name, "--version", "3", "--stage", "Staging"
+    )
+    assert (staged["previous"], staged["replaced"]) == (None, []), "what is in production was not replaced"
     assert mlflow.get_registered_model(name).aliases == {"champion": "2", "challenger": "3"}
     assert [mlflow.get_model_version(name, number).current_stage for number in "123"] == [
         "Archived",

@@ -202,6 +202,12 @@ SERVING: dict[str, Any] = {"stage": "Production", "aliases": ("champion",)}
             {"stage": "Production", "aliases": ("challenger",), "tags": {TARGET: "Production @champion"}},
             "",
         ),
+        # A person moved it on from Staging: the alias is still that of Staging.
+        (
+            STAGING,
+            {"stage": "Production", "aliases": ("challenger",), "tags": {TARGET: "Staging @challenger"}},
+            "",
+        ),
     ],
 )
 def test_staging_takes_no_alias_that_production_is_loaded_by(

@@ -127,13 +127,13 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     if promoted is None:
         promoted = NEW
     in_model = place.production(target)
-    leaving = [version for version in in_model if version.number != promoted]
     others = [
         v for v in snapshot.production(target) if target.exclusive and v.model not in (model, place.name)
     ]
     if target.exclusive and copies:  # the development model is a member of the group like any other
         others += snapshot.require(model).production(target)
-    _refuse_to_empty_production(candidate, (*leaving, *others), target)
+    _refuse_to_empty_production(candidate, (*in_model, *others), target)
+    leaving = [v for v in in_model if v.number != promoted and not target.is_beside(v)]
     changes = (*_own(place, promoted, leaving, target), *(c for v in others for c in _retire(v, target)))
     table = Table(place.name, promoted, changes, _created(snapshot, place, candidate, changes))
     return Plan(
@@ -146,7 +146,7 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
     )
 
 
-def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], target: Target) -> None:
+def _refuse_to_empty_production(candidate: Version, marked: Sequence[Version], target: Target) -> None:
     """Keep a promotion to another stage away from what is in the stage Production."""
     if target.is_beside(candidate):
         raise Refused(
@@ -155,7 +155,7 @@ def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], 
             state="nothing was changed",
             next_step=f"name another version for {target.stage}",
         )
-    holder = next((v for v in leaving if target.is_beside(v) and _is_known_by(v, target.alias)), None)
+    holder = next((v for v in marked if target.is_beside(v) and _is_known_by(v, target)), None)
     if holder:
         raise Refused(
             f"{candidate.label} would take the alias {target.alias} from {holder.label}, which is in {PRODUCTION}",
@@ -164,14 +164,17 @@ def _refuse_to_empty_production(candidate: Version, leaving: Sequence[Version], 
         )
 
 
-def _is_known_by(version: Version, alias: str | None) -> bool:
-    """Whether production is loaded by this alias of a version in the stage Production.
+def _is_known_by(version: Version, target: Target) -> bool:
+    """Whether production is loaded by the target's alias of a version in the stage Production.
 
-    Its promotion record names the alias. Without a record it is, if the version has no other one: after a promotion
-    from Staging a version keeps the alias of Staging beside that of production.
+    Its promotion record says which alias it got there, unless that is of this target: then a person moved the version
+    on. Without a record it is, if the version has no other one: after a promotion from Staging a version keeps the
+    alias of Staging beside that of production.
     """
     recorded = version.tags.get(TARGET)
-    return f"@{alias}" in recorded.split() if recorded else version.aliases == (alias,)
+    if recorded:
+        return recorded != target.marks and f"@{target.alias}" in recorded.split()
+    return version.aliases == (target.alias,)
 
 
 def require_version(found: Model, number: int) -> Version:
