@@ -76,6 +76,31 @@ def test_a_file_that_exists_stays(run_cli: RunCli, tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "models: mine\n"
 
 
+def test_a_file_with_the_other_ending_is_named(run_cli: RunCli, tmp_path: Path) -> None:
+    """Beside the new `mlops.yaml`, nothing would read it any more."""
+    other = tmp_path / "mlops.yml"
+    other.write_text("models: mine\n", encoding="utf-8")
+    done = run_cli("init")
+    assert done.code == 2
+    assert done.stderr == (
+        "error: mlops.yml is not read: the config in a folder is mlops.yaml\n"
+        "next:  rename it to mlops.yaml, or give --config mlops.yml\n"
+    )
+    assert not (tmp_path / "mlops.yaml").exists()
+
+
+def test_another_file_is_named_in_the_advice(run_cli: RunCli, tmp_path: Path) -> None:
+    """The commands find it by --config only."""
+    seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
+    done = run_cli("init", "--output=my config.yaml", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+    assert done.stderr == (
+        "wrote my config.yaml\nnext:  read it, then run: `jenkins-mlflow select --config 'my config.yaml'`\n"
+    )
+    (tmp_path / "inner").mkdir()
+    done = run_cli("init", "--output=inner/mlops.yaml")
+    assert "`jenkins-mlflow train --config inner/mlops.yaml`" in done.stderr
+
+
 def test_a_link_is_not_followed(run_cli: RunCli, tmp_path: Path) -> None:
     """Not even one to a file that does not exist."""
     (tmp_path / "mlops.yaml").symlink_to(tmp_path / "elsewhere.yaml")

@@ -71,11 +71,13 @@ def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
 @click.option("--models", multiple=True, metavar="PATTERN", help="Registered models of this project.")
 def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> None:
     """Write a starter config from the registry's models and metrics and this folder's training scripts."""
-    from jenkins_mlflow.commands.init import make_starter, write_starter
+    from jenkins_mlflow.cli.repeated import with_options
+    from jenkins_mlflow.commands.init import make_starter, refuse_what_exists, write_starter
+    from jenkins_mlflow.config.schema import DEFAULT_FILE
 
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if str(output) != "-" and os.path.lexists(output):
-        write_starter(output, "")  # refuses, before anything is read
+    if str(output) != "-":
+        refuse_what_exists(output)
     text = make_starter(uri, models, Path.cwd(), os.environ)
     if str(output) == "-":
         click.echo(text, nl=False)
@@ -90,6 +92,10 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
         todo = "read it, set MLFLOW_TRACKING_URI to the same address, then run: `jenkins-mlflow select`"
     else:
         todo = "read it, then run: `jenkins-mlflow select`"
+    if output != Path(DEFAULT_FILE):
+        todo = with_options(
+            todo, {"--config": str(output)}, dict.fromkeys(("select", "train"), ("--config",))
+        )
     Terminal().say(f"{done}\nnext:  {todo}")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jenkins_mlflow.commands.group import nearest
+from jenkins_mlflow.config.schema import DEFAULT_FILE, default_file
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.metrics import comparable
@@ -30,6 +31,19 @@ _REGISTERS = ("registered_model_name", "register_model")
 # Metrics that people rank by, the most telling first; of equally frequent ones the first is taken.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
 _SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
+
+
+def refuse_what_exists(path: Path) -> None:
+    """Refuse a file that is there, before anything is read.
+
+    Raises:
+        Refused: it exists.
+        ConfigError: there is a `mlops.yml`, which nothing would read beside a `mlops.yaml`.
+    """
+    if os.path.lexists(path):
+        write_starter(path, "")
+    if path.name == DEFAULT_FILE:
+        default_file(path.parent)
 
 
 def write_starter(path: Path, text: str) -> None:
