@@ -88,6 +88,10 @@ docs: setup-dev ## paste the current help, keys and messages into docs/
 	$(RUN) -m cogapp -r docs/*.md
 	$(RUN) scripts/retention_picture.py
 
+.PHONY: pictures
+pictures: ## draw docs/architecture.svg and docs/security.svg from their .dot files (needs Graphviz)
+	for picture in architecture security; do dot -Tsvg docs/$$picture.dot -o docs/$$picture.svg; done
+
 .PHONY: bench
 bench: setup-dev ## measure the targets, the snapshot, promotion on an affected server, the runner's environment, migration
 	@$(RUN) benchmarks/targets.py

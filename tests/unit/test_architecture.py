@@ -6,8 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import jenkins_mlflow
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(jenkins_mlflow.__file__).parent
@@ -42,6 +44,29 @@ def test_contributing_has_no_second_map() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert "docs/architecture.md#the-rooms" in text
     assert not re.findall(r"^\| .*`(?:selection|history|page)/`", text, re.MULTILINE)
+
+
+DRAWINGS = [ROOT / "docs" / name for name in ("architecture", "security")]
+
+
+@pytest.mark.parametrize("drawing", DRAWINGS, ids=lambda path: path.name)
+def test_a_picture_shows_the_words_of_its_source(drawing: Path) -> None:
+    """`make pictures` was run after the last change."""
+    source = drawing.with_suffix(".dot").read_text(encoding="utf-8")
+    labels = re.findall(r'label="([^"]+)"', source)
+    wanted = {" ".join(line.split()) for label in labels for line in label.split(r"\n")}
+    picture = ET.fromstring(drawing.with_suffix(".svg").read_text(encoding="utf-8"))
+    shown = {
+        " ".join((found.text or "").split()) for found in picture.iter("{http://www.w3.org/2000/svg}text")
+    }
+    assert shown == wanted
+
+
+def test_the_picture_names_every_room_and_step() -> None:
+    source = DRAWINGS[0].with_suffix(".dot").read_text(encoding="utf-8").replace(r"\n", " ")
+    steps = {path.stem for path in (ROOT / "vars").glob("*.groovy")} - {"mlflowRun", "mlflowAgent"}
+    unseen = {"config"}  # every other room uses it
+    assert {name for name in steps | rooms() - unseen if not re.search(rf"\b{name}\b", source)} == set()
 
 
 SAY_NOTHING = {"told", "left", "there", "own", "way", "words", "insist"}
