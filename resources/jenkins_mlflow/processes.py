@@ -142,7 +142,7 @@ class Processes:
                 log.write(reason)
                 log.close()
                 self._say_line(command.name, reason)
-                self._record(command, "failed", None, started, reason)
+                self._record(command, log.path, "failed", None, started, reason)
                 continue
             self._running.append(process)
             selector.register(process.pipe, selectors.EVENT_READ, process)
@@ -202,9 +202,8 @@ class Processes:
             self.warnings.append(process.log.problem)
         self._running.remove(process)
         status = process.ending or ("ok" if code == 0 else "failed")
-        self._record(
-            process.command, status, code, process.started, self._explain(status, code), process.exited
-        )
+        error = self._explain(status, code)
+        self._record(process.command, process.log.path, status, code, process.started, error, process.exited)
         if status != "ok" and self._stop_on_failure:
             self._cancel()
 
@@ -222,6 +221,7 @@ class Processes:
     def _record(
         self,
         command: Command,
+        log: Path,
         status: Status,
         code: int | None,
         started: float,
@@ -229,7 +229,7 @@ class Processes:
         ended: float | None = None,
     ) -> None:
         seconds = round((ended or time.monotonic()) - started, 3)
-        ended_command = Ended(command.name, status, code, seconds, command.log, error)
+        ended_command = Ended(command.name, status, code, seconds, log, error)
         self._ended[command.name] = ended_command
         self._on_end(ended_command)
         if status == "failed" and code is None and self._stop_on_failure:
@@ -254,7 +254,7 @@ class Processes:
             if self._signals
             else "never started: another candidate failed"
         )
-        self._record(command, "cancelled", None, time.monotonic(), why)
+        self._record(command, command.log, "cancelled", None, time.monotonic(), why)
 
     def _react_to_signals(self) -> None:
         if self._signals and self.interrupted is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import signal
@@ -21,7 +22,10 @@ _ROUNDS = 20
 
 
 class Log:
-    """A log file. One that cannot be written does not stop the command that it is about: ``problem`` says why."""
+    """A log file. One that cannot be written does not stop the command that it is about: ``problem`` says why.
+
+    Where another command still writes a log of this name, ``path`` gets a number: `knn.2.log` instead of `knn.log`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,9 +33,20 @@ class Log:
         self._file: BinaryIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("wb", buffering=0)
+            self._file = self._open()
         except OSError as error:
             self._give_up(error)
+
+    def _open(self) -> BinaryIO:
+        """The first file of this name that nobody else has as a log, empty."""
+        first, number = self.path, 1
+        while not _is_free(file := self.path.open("ab", buffering=0)):
+            file.close()
+            number += 1
+            self.path = first.with_suffix(f".{number}{first.suffix}")
+        if file.tell():  # a device cannot be cut
+            file.truncate(0)
+        return file
 
     def write(self, text: str) -> None:
         """Append a line."""
@@ -50,6 +65,17 @@ class Log:
     def _give_up(self, error: OSError) -> None:
         self.problem = f"the log {self.path} cannot be written: {error.strerror or error}"
         self.close()
+
+
+def _is_free(file: BinaryIO) -> bool:
+    """Whether nobody else has this file as a log; from now on nobody else takes it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 class Running:

@@ -274,6 +274,27 @@ def test_a_log_that_cannot_be_written_stops_nothing(bench: Bench, tmp_path: Path
     ]
 
 
+def test_two_trainings_in_one_folder_have_a_log_each(bench: Bench, tmp_path: Path) -> None:
+    """The second one's file has a number, its result names that file, and the first one's lines are all in its own."""
+    (tmp_path / "a.log").write_text("an older training\n" * 9)
+    nested: list[Ended] = []
+
+    def second(line: str) -> None:
+        if line == "[a] first":
+            nested.append(bench.run({"a": sh("echo second")})["a"])
+            (tmp_path / "go").touch()
+
+    bench.on_line = second
+    first = bench.run({"a": sh(f"echo first; until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo last")})[
+        "a"
+    ]
+
+    assert first.log == tmp_path / "a.log"
+    assert first.log.read_text() == "first\nlast\n"
+    assert nested[0].log == tmp_path / "a.2.log"
+    assert nested[0].log.read_text() == "second\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything_and_keeps_the_result(
     bench: Bench, tmp_path: Path, number: signal.Signals
