@@ -21,22 +21,13 @@ from jenkins_mlflow.cli.options import DEFAULT_REPORT, Configured, Related
 from jenkins_mlflow.commands.notify import TELLING
 from jenkins_mlflow.config.schema import schema_of
 from jenkins_mlflow.config.values import EVENTS
+from jenkins_mlflow.results.schema import RESULTS
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
 PAGES = ROOT / "vars"
-COMMANDS = (
-    "cleanup",
-    "doctor",
-    "history",
-    "lease",
-    "list",
-    "promote",
-    "restore",
-    "rollback",
-    "select",
-    "train",
-)
+NOT_FOR_BUILDS = {"reclaim", "migrate"}
+COMMANDS = tuple(sorted(RESULTS.keys() - NOT_FOR_BUILDS))
 # Those without a step of their own: mlflowRun has their parameters.
 OF_RUN = ("list", "history", "restore")
 # A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.

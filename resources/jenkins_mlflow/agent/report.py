@@ -10,8 +10,8 @@ from jenkins_mlflow.report import probe, refuse_links
 
 MARK = ".build"
 _COMMANDS = (
-    *("cleanup", "doctor", "history", "lease", "list"),
-    *("promote", "restore", "rollback", "select", "train"),
+    *("cleanup", "doctor", "history", "lease", "list", "migrate", "promote"),
+    *("reclaim", "restore", "rollback", "select", "train"),
 )
 _PICTURES = ("attempts", "candidates", "history", "precision-recall", "roc")
 # Only what commands write: the folder may be shared with files of the team.
