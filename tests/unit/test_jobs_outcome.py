@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jenkins_mlflow import errors
 from jenkins_mlflow.build import safe_id
 from jenkins_mlflow.jenkins_jobs.answers import Artifact, Build
+from jenkins_mlflow.jenkins_jobs.commands import run_job
 from jenkins_mlflow.jenkins_jobs.outcome import OutcomePart, exit_code, read_outcome
+from jenkins_mlflow.jenkins_jobs.watch import BuildResult
+from jenkins_mlflow.results.schema import RESULTS
 
 NAME = "mlops/train"
 OURS = "jenkins-mlops-train-7"
@@ -31,7 +35,9 @@ class Archive:
         self.asked.append(path)
         return self.files[path]
 
-    def read(self, name: str = NAME, description: str | None = None) -> OutcomePart | None:
+    def read(
+        self, name: str = NAME, description: str | None = None, result: str | None = "SUCCESS"
+    ) -> OutcomePart | None:
         artifacts: list[Artifact] = [
             {"relativePath": path} for path in [*self.files, "mlflow-report/train.log"]
         ]
@@ -39,6 +45,7 @@ class Archive:
             "number": 7,
             "timestamp": 0,
             "duration": 0,
+            "result": result,
             "artifacts": artifacts,
             "description": description,
         }
@@ -51,6 +58,56 @@ def test_the_result_that_says_most_about_production_speaks() -> None:
         command="promote", status="done", message="churn 3 is in production", exit_code=0
     )
     assert archive.asked == ["mlflow-report/promote.json"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "result", "speaks", "code"),
+    [
+        ({"cleanup": 0, "doctor": 7}, "UNSTABLE", "doctor", 7),  # the nightly job that finds drift
+        ({"promote": 4, "doctor": 7}, "UNSTABLE", "promote", 4),
+        ({"promote": 0, "cleanup": 6}, "FAILURE", "cleanup", 1),
+        ({"select": 3, "promote": 1}, "FAILURE", "promote", 1),
+        ({"promote": 0, "lease": 5}, "FAILURE", "lease", 1),
+        ({"promote": 0, "reclaim": 1}, "FAILURE", "reclaim", 1),
+        ({"select": 0, "train": 0}, "FAILURE", "select", 1),  # something else failed it
+        ({"select": 0, "train": 143}, "ABORTED", "select", 130),
+        ({"train": 1, "cleanup": 0}, None, "cleanup", 1),  # it is not at its end
+    ],
+)
+def test_the_result_that_made_the_builds_result_speaks(
+    codes: dict[str, int], result: str | None, speaks: str, code: int
+) -> None:
+    """Where none has, or several have, the one that says most about production."""
+    found = Archive(*(document(command, OURS, code=made) for command, made in codes.items())).read(
+        result=result
+    )
+    assert found is not None
+    assert (found.command, exit_code(str(result), found)) == (speaks, code)
+
+
+def test_the_codes_of_an_unstable_build_are_all_that_make_one() -> None:
+    unstable = {code for code in range(256) if errors.build_result(code) == "UNSTABLE"}
+    assert set(BuildResult.statuses["unstable"].codes) == unstable
+
+
+def test_the_help_names_the_code_of_each_unstable_build() -> None:
+    words = " ".join((run_job.help or "").split())
+    assert (
+        "for UNSTABLE 4 if a person must promote by hand, 7 if production was changed without this tool, else 3"
+    ) in words
+
+
+def test_only_one_result_is_read_where_the_build_succeeded() -> None:
+    archive = Archive(document("promote", OURS), document("select", OURS), document("train", OURS))
+    assert archive.read() is not None
+    assert archive.asked == ["mlflow-report/promote.json"]
+
+
+def test_a_result_of_every_command_is_looked_for() -> None:
+    for command in RESULTS:
+        found = Archive(document(command, OURS)).read()
+        assert found is not None
+        assert found.command == command
 
 
 def test_a_result_of_an_earlier_build_is_passed_over() -> None:

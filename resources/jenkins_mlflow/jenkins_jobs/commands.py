@@ -134,7 +134,8 @@ def run_job(
 
     Keys and values are checked against the job's own parameters before anything is queued. Ctrl-C asks whether to abort
     the build, to leave it, or to go on watching; SIGTERM leaves it. The exit code is 0 for SUCCESS, 1 for FAILURE and
-    NOT_BUILT, 130 for ABORTED; for UNSTABLE 4 if a person must promote by hand, else 3; 1 when --timeout is over.
+    NOT_BUILT, 130 for ABORTED; for UNSTABLE 4 if a person must promote by hand, 7 if production was changed without
+    this tool, else 3; 1 when --timeout is over.
     """
     from jenkins_mlflow.jenkins_jobs import parameters as checking
     from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch

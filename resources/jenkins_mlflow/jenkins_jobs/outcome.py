@@ -9,6 +9,7 @@ from jenkins_mlflow import errors
 from jenkins_mlflow.build import safe_id
 from jenkins_mlflow.jenkins_jobs.answers import Build, Outcome
 from jenkins_mlflow.results.base import Part
+from jenkins_mlflow.results.schema import RESULTS
 from jenkins_mlflow.text import one_line
 
 RESULT_CODES = {
@@ -18,21 +19,9 @@ RESULT_CODES = {
     "NOT_BUILT": errors.FAILED,
     "ABORTED": 130,
 }
-# Of several results of one build, the first says most about production.
-_FILES = tuple(
-    f"{command}.json"
-    for command in (
-        "promote",
-        "rollback",
-        "restore",
-        "select",
-        "cleanup",
-        "train",
-        "doctor",
-        "history",
-        "list",
-    )
-)
+# These say most about production, the first most of all.
+_FIRST = ("promote", "rollback", "restore", "select", "cleanup", "train", "doctor")
+_FILES = tuple(f"{command}.json" for command in dict.fromkeys((*_FIRST, *RESULTS)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +50,14 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
     """The command, status, message and exit code of a build's steps.
 
     A workspace may still have the results of an earlier build when a later one archives it. Only a result that names
-    this build counts.
+    this build counts. Of several, the first counts whose exit code gives the build's own result; where none does, the
+    first.
 
     Returns:
         Without such a result, the build's description as the message; without one, which results were passed over; None
         if there is nothing at all.
     """
+    found: list[OutcomePart] = []
     passed_over = ""
     for path in _results(build):
         document = archive.outcome(name, build["number"], path)
@@ -74,16 +65,25 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
             continue
         made_by = document.get("build")
         if made_by and made_by.casefold() in _tags(name, build["number"]):
-            return OutcomePart(
-                command=document["command"],
-                status=document["status"],
-                message=document["message"],
-                exit_code=document["exit_code"],
-            )
+            found.append(_part(document))
+            if errors.build_result(document["exit_code"]) == build.get("result"):
+                return found[-1]
+            continue
         whose = f"is of {made_by}" if made_by else "does not say of which build it is"
         passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
+    if found:
+        return found[0]
     description = " ".join((build.get("description") or "").split()) or passed_over
     return OutcomePart(command="", status="", message=description, exit_code=None) if description else None
+
+
+def _part(document: Outcome) -> OutcomePart:
+    return OutcomePart(
+        command=document["command"],
+        status=document["status"],
+        message=document["message"],
+        exit_code=document["exit_code"],
+    )
 
 
 def exit_code(result: str, outcome: OutcomePart | None) -> int:
@@ -95,7 +95,7 @@ def exit_code(result: str, outcome: OutcomePart | None) -> int:
 
 
 def _results(build: Build) -> list[str]:
-    """The paths of the archived results, the one that says most first."""
+    """The paths of the archived results, the one that says most about production first."""
     paths = [artifact["relativePath"] for artifact in build.get("artifacts", ())]
     return [path for file in _FILES for path in paths if path.rpartition("/")[2] == file]
 

@@ -24,7 +24,7 @@ class BuildResult(Result):
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "queued": Meaning((errors.DONE,), "`--no-wait`: the build is queued"),
         "success": Meaning((errors.DONE,), "the build succeeded"),
-        "unstable": Meaning((errors.NO_CANDIDATE, errors.BY_HAND), "the build is unstable"),
+        "unstable": Meaning((errors.NO_CANDIDATE, errors.BY_HAND, errors.DRIFT), "the build is unstable"),
         "failure": Meaning((errors.FAILED,), "the build failed"),
         "not_built": Meaning((errors.FAILED,), "the build was not made"),
         "aborted": Meaning((INTERRUPTED,), "the build was aborted"),
