@@ -501,6 +501,46 @@ def test_status_shows_the_last_builds_and_what_they_did(jenkins: FakeJenkins, jo
     )
 
 
+def test_archived_files_on_a_server_that_cannot_be_reached(jenkins: FakeJenkins, jobs: Jobs) -> None:
+    """The build has succeeded, and status shows every job; what they did is not known. Nobody waits for each file."""
+    jenkins.configs |= {"x": "<flow-definition/>", "y": "<flow-definition/>"}
+    for name in ("x", "y"):
+        jenkins.runs[name] = [
+            Run(artifacts={"mlflow-report/promote.json": {}, "mlflow-report/train.json": {}})
+        ]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    elsewhere = {"Location": f"{away}/bucket/promote.json?X-Amz-Signature=5ec4e7"}
+    jenkins.fail("GET", "/artifact/", *[Answer(302, b"", elsewhere)] * 99)
+    unknown = f"its outcome is not known: cannot read archived files: connection refused ({away})"
+    for name in ("x", "y"):
+        done = jobs("run", name, "--output=json")
+        assert (done.code, done.doc["status"]) == (0, "success"), done.err
+        assert done.doc["message"] == f"{name} 1: SUCCESS after 42 s; {unknown}"
+    jenkins.seen.clear()
+    shown = jobs("status", "x", "y", "--output=json")
+    assert shown.code == 0
+    assert [(i["job"], i["outcome"]["message"]) for i in shown.doc["items"]] == [
+        ("x", unknown),
+        ("y", unknown),
+    ]
+    asked = [request.path for request in jenkins.seen if "/artifact/" in request.path]
+    assert set(asked) == {"/job/x/1/artifact/mlflow-report/promote.json"}
+
+
+def test_the_signature_of_an_archived_files_address_is_not_shown(jenkins: FakeJenkins, jobs: Jobs) -> None:
+    """Whoever has it can read the file."""
+    jenkins.configs["x"] = "<flow-definition/>"
+    jenkins.runs["x"] = [Run(artifacts={"mlflow-report/promote.json": {}})]
+    elsewhere = {"Location": "http://nowhere.invalid/a?sig=5ec4e7"}
+    jenkins.fail("GET", "/artifact/", *[Answer(302, b"", elsewhere)] * 99)
+    done = jobs("run", "x", "--output=json")
+    assert done.code == 0
+    assert "cannot read archived files: connection lost" in done.doc["message"]
+    assert "5ec4e7" not in done.out + done.err
+
+
 def test_status_of_a_running_and_of_a_missing_job(jenkins: FakeJenkins, jobs: Jobs) -> None:
     jenkins.configs["x"] = "<flow-definition/>"
     jenkins.runs["x"] = [Run(endless=True)]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jenkins_mlflow import errors
 from jenkins_mlflow.build import safe_id
+from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.jenkins_jobs.answers import Artifact, Build
 from jenkins_mlflow.jenkins_jobs.commands import run_job
 from jenkins_mlflow.jenkins_jobs.outcome import OutcomePart, exit_code, read_outcome
@@ -159,6 +160,30 @@ def test_the_report_may_have_another_folder(folder: str) -> None:
     found = Archive(document("cleanup", OURS), folder=folder).read()
     assert found is not None
     assert found.command == "cleanup"
+
+
+class Unreachable(Archive):
+    """Its files are on a server that this machine does not reach, from the second file on."""
+
+    def outcome(self, name: str, number: int, path: str) -> Any:
+        if self.asked:
+            raise ConnectionFailed("cannot read archived files: connection refused (http://s3)")
+        return super().outcome(name, number, path)
+
+
+UNREAD = "its outcome is not known: cannot read archived files: connection refused (http://s3)"
+
+
+@pytest.mark.parametrize(
+    ("description", "said"), [(None, UNREAD), ("see mlflow-report", f"see mlflow-report; {UNREAD}")]
+)
+def test_where_archived_files_cannot_be_reached_it_says_so(description: str | None, said: str) -> None:
+    """Its end is known all the same; a result that was read before, and that did not make it, is not the outcome."""
+    archive = Unreachable(document("cleanup", OURS), document("doctor", OURS, code=7))
+    found = archive.read(description=description, result="UNSTABLE")
+    assert found == only(said)
+    assert exit_code("UNSTABLE", found) == 3
+    assert archive.asked == ["mlflow-report/cleanup.json"]
 
 
 def test_a_build_that_archived_and_described_nothing_has_no_outcome() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ import requests
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.registry.faults import Fault, classify
-from jenkins_mlflow.text import one_line, printable
+from jenkins_mlflow.text import HIDDEN, one_line, printable
 
 _ACCOUNT = (
     "make a token on your Jenkins user's page (Security, API Token); set JENKINS_USER and JENKINS_TOKEN"
@@ -60,7 +61,7 @@ def explained(
         next_step = f"check that {access.url} is Jenkins, not a login page"
         return JenkinsError(f"{begun}: {message}", state=_UNKNOWN if sent_once else "", next_step=next_step)
     if fault.connection:
-        return _unreachable(begun, fault, access.url, sent_once=sent_once)
+        return _unreachable(begun, fault, _asked(error, access.url), sent_once=sent_once)
     return _refused(begun, who, error, access.url, sent_once=sent_once)
 
 
@@ -86,7 +87,10 @@ def _refused(begun: str, who: str, error: Exception, url: str, *, sent_once: boo
 
 
 def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> ConnectionFailed:
-    message = f"{begun}: {fault.summary} ({url})"
+    summary = re.sub(
+        r"\?\S+", f"?{HIDDEN}", fault.summary
+    )  # it may be the signature of an archived file's address
+    message = f"{begun}: {summary} ({url})"
     if sent_once and "refused" not in fault.summary:
         return ConnectionFailed(
             message, state=_UNKNOWN, next_step=f"look at {url} before you run the command again"
@@ -94,6 +98,13 @@ def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> Conn
     return ConnectionFailed(
         message, next_step="check JENKINS_URL and the network, then run the command again"
     )
+
+
+def _asked(error: Exception, url: str) -> str:
+    """The server that gave no answer: Jenkins, or the one that it had sent the request on to."""
+    found = (link.request for link in _chain(error) if isinstance(link, requests.RequestException))
+    address = next((request.url for request in found if request is not None and request.url), url)
+    return url if origin(address) == origin(url) else origin(address)
 
 
 def response_of(error: BaseException) -> requests.Response | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.build import safe_id
+from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.jenkins_jobs.answers import Build, Outcome
 from jenkins_mlflow.results.base import Part
 from jenkins_mlflow.results.schema import RESULTS
@@ -43,7 +45,8 @@ class OutcomePart(Part):
 class Archive(Protocol):
     """Where a build's archived files are."""
 
-    def outcome(self, name: str, number: int, path: str) -> Outcome | None: ...
+    def outcome(self, name: str, number: int, path: str) -> Outcome | None:
+        """Raises: ConnectionFailed: the file's server cannot be reached."""
 
 
 def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | None:
@@ -55,26 +58,38 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
 
     Returns:
         Without such a result, the build's description as the message; without one, which results were passed over; None
-        if there is nothing at all.
+        if there is nothing at all. If a file's server cannot be reached, the message says so.
     """
+    description = " ".join((build.get("description") or "").split())
     found: list[OutcomePart] = []
     passed_over = ""
-    for path in _results(build):
-        document = archive.outcome(name, build["number"], path)
-        if document is None:
-            continue
-        made_by = document.get("build")
-        if made_by and made_by.casefold() in _tags(name, build["number"]):
+    try:
+        for path, document in _documents(archive, name, build):
+            if whose := _other_build(document, name, build["number"]):
+                passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
+                continue
             found.append(_part(document))
             if errors.build_result(document["exit_code"]) == build.get("result"):
                 return found[-1]
-            continue
-        whose = f"is of {made_by}" if made_by else "does not say of which build it is"
-        passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
-    if found:
-        return found[0]
-    description = " ".join((build.get("description") or "").split()) or passed_over
-    return OutcomePart(command="", status="", message=description, exit_code=None) if description else None
+    except ConnectionFailed as error:
+        return _only("; ".join(filter(None, (description, f"its outcome is not known: {error.message}"))))
+    return found[0] if found else _only(description or passed_over)
+
+
+def _documents(archive: Archive, name: str, build: Build) -> Iterator[tuple[str, Outcome]]:
+    """The archived results with their paths, the one that says most about production first."""
+    paths = [artifact["relativePath"] for artifact in build.get("artifacts", ())]
+    for path in [path for file in _FILES for path in paths if path.rpartition("/")[2] == file]:
+        if document := archive.outcome(name, build["number"], path):
+            yield path, document
+
+
+def _other_build(document: Outcome, name: str, number: int) -> str:
+    """Whose the result is; empty if it names this build."""
+    made_by = document.get("build")
+    if made_by and made_by.casefold() in _tags(name, number):
+        return ""
+    return f"is of {made_by}" if made_by else "does not say of which build it is"
 
 
 def _part(document: Outcome) -> OutcomePart:
@@ -86,18 +101,16 @@ def _part(document: Outcome) -> OutcomePart:
     )
 
 
+def _only(message: str) -> OutcomePart | None:
+    return OutcomePart(command="", status="", message=message, exit_code=None) if message else None
+
+
 def exit_code(result: str, outcome: OutcomePart | None) -> int:
     """The exit code for a build's result: of an unstable one the archived result says which kind it is."""
     code = outcome.exit_code if outcome else None
     if result == "UNSTABLE" and code is not None and errors.build_result(code) == "UNSTABLE":
         return code
     return RESULT_CODES.get(result, errors.FAILED)
-
-
-def _results(build: Build) -> list[str]:
-    """The paths of the archived results, the one that says most about production first."""
-    paths = [artifact["relativePath"] for artifact in build.get("artifacts", ())]
-    return [path for file in _FILES for path in paths if path.rpartition("/")[2] == file]
 
 
 def _tags(name: str, number: int) -> set[str]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import requests
 from pydantic import TypeAdapter
 
-from jenkins_mlflow.errors import JenkinsError, JobNotFound, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound, UsageError
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.jenkins_jobs.answers import Build, Job, Outcome, QueueItem
 from jenkins_mlflow.jenkins_jobs.failures import MISSHAPEN, SAVE_ANEW, explained, response_of
@@ -65,6 +65,7 @@ class Server:
         self._client = Client(access, SECONDS)
         self._policy = policy
         self._sleep = sleep
+        self._archive_lost: ConnectionFailed | None = None
 
     def page(self, name: str, number: int | str = "") -> str:
         """The address of a job's or a build's page."""
@@ -166,12 +167,22 @@ class Server:
         return self._ask(f"read the log of {name} {number}", read)
 
     def outcome(self, name: str, number: int, path: str) -> Outcome | None:
-        """A step's archived result; None if it is gone, or is none."""
+        """A step's archived result; None if it is gone, or is none.
+
+        Raises:
+            ConnectionFailed: The server of archived files, maybe another one than Jenkins, cannot be reached; nor is it
+                asked again.
+        """
         address = f"{self.page(name, number)}artifact/{quote(path)}"
+        if self._archive_lost:
+            raise self._archive_lost
         try:
-            return self._json(f"read {path} of {name} {number}", address, Outcome)
+            return self._json("read archived files", address, Outcome)
         except JenkinsError:
             return None
+        except ConnectionFailed as error:
+            self._archive_lost = error
+            raise
 
     def _request(self, method: str, address: str, form: Mapping[str, str] | None = None) -> requests.Request:
         return requests.Request(method, address, data=dict(form or {}))

@@ -89,7 +89,7 @@ def _ended(server: Server, begun: BuildResult, build: Build) -> BuildResult:
     outcome = read_outcome(server, name, build)
     message = f"{name} {number}: {result} after {build['duration'] / 1000:.0f} s"
     if outcome and outcome.message:
-        message += f"; {outcome.command or 'described as'}: {outcome.message}"
+        message += "; " + ": ".join(filter(None, (outcome.command, outcome.message)))
     return replace(
         begun,
         status=result.lower(),
