@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -257,3 +258,76 @@ def test_parameters_of_the_file_and_of_the_jenkinsfile_live_together(
     root = ET.fromstring(decide(mine, stored.replace("*/main", "*/x")).xml)
     names = [node.findtext("name") for node in root.iterfind(f"properties/{job_xml.PARAMETERS}/*/*")]
     assert sorted(filter(None, names)) == ["MODEL", "OTHER"]
+
+
+def with_parameters(definition: Definition, **parameters: Mapping[str, object]) -> Definition:
+    """The job's parameters are these, in this order."""
+    jobs = {"train": {"parameters": parameters}}
+    return definition.model_validate(definition.model_dump() | {"jobs": jobs})
+
+
+def sent(definition: Definition) -> str:
+    return job_xml.text(job_xml.job(definition, "train"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ({"default": ""}, {"default": "false"}, "+          <defaultValue>false</defaultValue>"),
+        ({"default": "false"}, {"default": ""}, "-          <defaultValue>false</defaultValue>"),
+        ({"default": "x"}, {"default": " x"}, "+          <defaultValue> x</defaultValue>"),
+        ({"default": ""}, {"default": " "}, "+          <defaultValue> </defaultValue>"),
+        ({"description": ""}, {"description": "false"}, "+          <description>false</description>"),
+        ({"default": True}, {"default": False}, "+          <defaultValue>false</defaultValue>"),
+        ({"default": "false"}, {"default": False}, "-        <hudson.model.StringParameterDefinition>"),
+        ({"choices": ["false"]}, {"choices": ["false", "true"]}, "+            <string>true</string>"),
+    ],
+)
+def test_a_parameter_that_was_changed_in_the_file_is_an_update(
+    definition: Definition, before: Mapping[str, object], after: Mapping[str, object], line: str
+) -> None:
+    """A text "false" is no truth value, and a blank in a default is a part of it."""
+    item = decide(with_parameters(definition, A=after), sent(with_parameters(definition, A=before)))
+    assert item.action == "update"
+    assert line in item.diff.splitlines()
+    assert decide(with_parameters(definition, A=after), item.xml).action == "none"
+
+
+def test_what_jenkins_adds_to_a_parameter_is_no_difference(definition: Definition) -> None:
+    """It stores ``trim``, and may leave out an empty description or default."""
+    mine = with_parameters(
+        definition, A={}, B={"default": "false"}, C={"default": False}, D={"choices": ["x"]}
+    )
+    stored = sent(mine).replace("</defaultValue></hudson", "</defaultValue><trim>false</trim></hudson")
+    stored = stored.replace("<description />", "").replace("<defaultValue />", "<trim>false</trim>")
+    assert "<description>" in sent(mine)
+    assert stored.count("<trim>") == 3
+    assert decide(mine, stored).action == "none"
+
+
+def test_parameters_in_another_order_are_an_update(definition: Definition) -> None:
+    """The form shows them in this order, a check box before a text field too."""
+    text, box = {"default": "x"}, {"default": True}
+    stored = sent(with_parameters(definition, A=text, B=box))
+    for wanted in (
+        with_parameters(definition, B=box, A=text),
+        with_parameters(definition, C=text, A=text, B=box),
+    ):
+        item = decide(wanted, stored)
+        assert item.action == "update"
+        assert decide(wanted, item.xml).action == "none"
+
+
+def test_a_jenkinsfiles_parameter_stays_where_it_is_among_those_of_the_file(definition: Definition) -> None:
+    """Jenkins decides on its place."""
+    text, box = {"default": "x"}, {"default": True}
+    for order in ("MODEL A B", "A MODEL B", "A B MODEL"):
+        mine = with_parameters(definition, **{name: box if name == "A" else text for name in order.split()})
+        stored = first_build(sent(mine), record=RECORD)
+        wanted = with_parameters(definition, A=box, B=text)
+        assert decide(wanted, stored).action == "none"
+        item = decide(with_parameters(definition, B=text, A=box), stored)
+        assert item.action == "update"
+        root = ET.fromstring(item.xml)
+        names = [node.findtext("name") for node in root.iterfind(f"properties/{job_xml.PARAMETERS}/*/*")]
+        assert names == order.replace("A", "?").replace("B", "A").replace("?", "B").split()

@@ -22,6 +22,8 @@ from jenkins_mlflow.text import one_line, printable, redact
 
 _SECRET_TAG = re.compile(r"token|password|secret|passphrase", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"\{AQ[A-Za-z0-9+/=]+\}")
+# In these, "false" is text like any other.
+_TEXTS = {"name", "description", "defaultValue"}
 _DEEPEST = 100  # levels; what compares them is recursive
 # An empty property of another class is one that a plugin adds to every job that somebody saves.
 _SAYS_SOMETHING_EMPTY = {
@@ -103,16 +105,19 @@ def _keep(
     declared: Callable[[ET.Element], bool],
     key: Callable[[ET.Element], str],
 ) -> None:
-    """Take over those items of a stored property's list that the Jenkinsfile declares."""
-    kept = [copy.deepcopy(item) for item in stored.iterfind(f"{LISTS[stored.tag]}/*") if declared(item)]
-    if not kept:
+    """Take over those items of a stored property's list that the Jenkinsfile declares, each at its place."""
+    stored_items = stored.findall(f"{LISTS[stored.tag]}/*")
+    names = {key(item) for item in stored_items if declared(item)}
+    if not names:
         return
     counterpart = properties.find(stored.tag)
     if counterpart is None:
         counterpart = ET.SubElement(properties, stored.tag)
         ET.SubElement(counterpart, LISTS[stored.tag])
-    items, names = counterpart[0], {key(item) for item in kept}
-    items[:] = [item for item in items if key(item) not in names] + kept
+    items = counterpart[0]
+    others = iter([item for item in items if key(item) not in names])
+    merged = [copy.deepcopy(item) if declared(item) else next(others, None) for item in stored_items]
+    items[:] = [*(item for item in merged if item is not None), *others]
 
 
 def canonical(root: ET.Element) -> str:
@@ -144,18 +149,21 @@ def _plain(node: ET.Element, parent: str = "") -> ET.Element | None:
         plain[:] = [_leaf(choice) for choice in node.iter("string")]
     else:
         inner = (_plain(child, node.tag) for child in node if not (parent == "" and child.tag == "actions"))
-        plain[:] = sorted((child for child in inner if child is not None), key=lambda child: child.tag)
+        kept = [child for child in inner if child is not None]
+        # The order of fields says nothing; parameters are shown in theirs.
+        plain[:] = kept if node.tag == LISTS[PARAMETERS] else sorted(kept, key=lambda child: child.tag)
         if not len(node):
             plain.text = _leaf(node).text
     is_object = "." in node.tag and (parent != "properties" or node.tag in _SAYS_SOMETHING_EMPTY)
     if len(plain) or plain.attrib or is_object or node.tag == "string":
         return plain
-    # An absent truth value is false to Java, an absent list is empty.
-    return plain if plain.text not in {None, "", "false"} else None
+    # An absent truth value is false to Java, an absent list or text is empty.
+    return None if not plain.text or (plain.text == "false" and node.tag not in _TEXTS) else plain
 
 
 def _leaf(node: ET.Element) -> ET.Element:
-    leaf, text = ET.Element(node.tag), (node.text or "").replace("\r\n", "\n").strip()
+    leaf, text = ET.Element(node.tag), (node.text or "").replace("\r\n", "\n")
+    text = text if node.tag == "defaultValue" else text.strip()  # a blank is a part of a default
     leaf.text = "***" if text and _SECRET_TAG.search(node.tag) else _ENCRYPTED.sub("***", text)
     return leaf
 
