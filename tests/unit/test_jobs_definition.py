@@ -129,7 +129,19 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
         ),
         (
             "repository: {url: 'https://me:secret@git/r'}\njobs: {a: {}}\n",
-            'repository.url: expected an address without a password, got "https://***@git/r"',
+            'repository.url: expected an address without a login, got "https://***@git/r"',
+        ),
+        (
+            "repository: {url: 'https://ghp_secret@github.com/a/r.git'}\njobs: {a: {}}\n",
+            'login, got "https://***@github.com/a/r.git"; name Jenkins\' credentials by repository.credentials',
+        ),
+        (
+            "repository: {url: 'HTTP://secret@git:8443'}\njobs: {a: {}}\n",
+            'repository.url: expected an address without a login, got "HTTP://***@git:8443"',
+        ),
+        (
+            "repository: {url: 'ssh://git:secret@git/r'}\njobs: {a: {}}\n",
+            'repository.url: expected an address without a password, got "ssh://***@git/r"',
         ),
         (f"{HEAD}jobs: !!python/object:os.system {{}}\n", "expected plain YAML values, got the tag"),
     ],
@@ -139,6 +151,21 @@ def test_a_mistake_is_named_by_line_and_key(tmp_path: Path, text: str, problem: 
         definition(tmp_path, text)
     assert problem in caught.value.message
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://git@git.example.com:2222/r.git",
+        "git@git.example.com:mlops/r.git",
+        "https://git.example.com/@scope/r.git",
+        "https://git.example.com/r.git?at=a@b",
+        "/srv/git/r.git",
+    ],
+)
+def test_an_address_without_a_secret_is_taken(tmp_path: Path, url: str) -> None:
+    """The user of SSH is no secret: its key is among Jenkins' credentials."""
+    assert definition(tmp_path, f"repository: {{url: '{url}'}}\njobs: {{a: {{}}}}\n").repository.url == url
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))
 PAGE = "docs/jobs.md"
 # What Jenkins itself refuses in a name (jenkins.model.Jenkins.checkGoodName), and what would break a line of a log.
 _BAD_NAME = re.compile(r"[?*/\\%!@#$^&|<>\[\]:;]|^\s|\s$|^\.{1,2}$|^$")
+_LOGINS = {"login": r"(?i)https?://[^/?#\s]*@", "password": r"://[^/@\s]*:[^/@\s]*@"}
 _CRON = re.compile(r"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\w*,/()-]+(\s+[\w*,/()-]+){4}")
 
 
@@ -34,12 +35,14 @@ def parse_folder(value: Any) -> str:
 
 
 def parse_repository(value: Any) -> str:
-    """A git address. A password in it would stand in Jenkins in plain text."""
-    if re.search(r"://[^/@\s]*:[^/@\s]*@", parse_line(value)):
-        raise expected(
-            "an address without a password", "; name Jenkins' credentials by repository.credentials"
-        )
-    return str(value)
+    """A git address. A secret in it would stand in Jenkins in plain text; the user of a web address may be a token."""
+    address = parse_line(value)
+    for kind, pattern in _LOGINS.items():
+        if re.search(pattern, address):
+            raise expected(
+                f"an address without a {kind}", "; name Jenkins' credentials by repository.credentials"
+            )
+    return address
 
 
 def parse_script(value: Any) -> str:
