@@ -212,6 +212,14 @@ def test_a_job_of_somebody_else_is_refused_unless_adopted(definition: Definition
         assert job_xml.is_own(ET.fromstring(adopted.xml))
 
 
+def test_the_name_of_a_job_that_can_be_adopted_is_quoted_where_a_shell_asks_for_it() -> None:
+    """Names in Jenkins hold blanks."""
+    refused = Plan((Item("für alle/my job", "job", "refuse"), Item("train", "job", "refuse")))
+    with pytest.raises(Refused) as caught:
+        refused.require_allowed()
+    assert caught.value.next_step.endswith(" from now on, --adopt 'für alle/my job' --adopt train")
+
+
 def test_another_kind_of_job_is_refused_even_if_adopted(definition: Definition) -> None:
     """Jenkins cannot turn one kind into another."""
     item = decide(definition, "<project><description/></project>", "train")

@@ -10,6 +10,7 @@ from jenkins_mlflow.config.mistakes import did_you_mean
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.jenkins_jobs import comparison, job_xml
 from jenkins_mlflow.jenkins_jobs.definition import Definition
+from jenkins_mlflow.text import argument
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Plan:
                 "\n".join(f"{item.name}: {item.obstacle}" for item in self.refused),
                 state="nothing was written",
                 next_step="rename it in jobs.yaml; or, for a pipeline job that jobs.yaml shall own from now on, "
-                + " ".join(f"--adopt {item.name}" for item in self.refused),
+                + " ".join(f"--adopt {argument(item.name)}" for item in self.refused),
             )
 
 
