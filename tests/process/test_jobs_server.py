@@ -236,6 +236,10 @@ def test_an_archived_file_that_is_no_result_is_none(jenkins: FakeJenkins) -> Non
     [
         (None, {}, "no Jenkins URL"),
         ("jenkins:8080", {}, "is no address that starts with http"),
+        ("http://[::1", {}, "http://[::1 is not a valid address"),
+        (None, {"JENKINS_URL": "https://me:s3cret@[::1"}, "https://***@[::1 is not a valid address"),
+        ("http://jenkins:80800", {}, "http://jenkins:80800 is not a valid address"),
+        ("http://jenkins:port", {}, "http://jenkins:port is not a valid address"),
         ("https://me:s3cret@jenkins", {}, "has a user or password in it"),
         ("http://jenkins", {"JENKINS_USER": "me"}, "JENKINS_USER is set but JENKINS_TOKEN is not"),
         ("http://jenkins", {"JENKINS_TOKEN": "s3cret"}, "JENKINS_TOKEN is set but JENKINS_USER is not"),

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import one_line, redact
 
+_EXAMPLE = "set JENKINS_URL or give --url, for example --url https://jenkins.example.com"
+
 
 @dataclass(frozen=True)
 class Access:
@@ -34,11 +36,14 @@ def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) 
     address = (url or environ.get("JENKINS_URL") or "").rstrip("/")
     if not address:
         raise UsageError("no Jenkins URL: which Jenkins is meant?", next_step="set JENKINS_URL or give --url")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # its text may hold a part of the password
+        raise UsageError(f"{redact(address)} is not a valid address", next_step=_EXAMPLE) from None
+    if parts.scheme not in ("http", "https") or not host:
         raise UsageError(
-            f"{redact(address)} is no address that starts with http:// or https://",
-            next_step="set JENKINS_URL or give --url, for example --url https://jenkins.example.com",
+            f"{redact(address)} is no address that starts with http:// or https://", next_step=_EXAMPLE
         )
     if parts.username or parts.password:
         raise UsageError(
@@ -46,7 +51,7 @@ def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) 
             next_step="take them out; set JENKINS_USER and JENKINS_TOKEN, or use --netrc",
         )
     if by_netrc:
-        return Access(address, *_from_netrc(parts.hostname))
+        return Access(address, *_from_netrc(host))
     user, token = environ.get("JENKINS_USER"), environ.get("JENKINS_TOKEN")
     if bool(user) != bool(token):
         given, missing = ("JENKINS_USER", "JENKINS_TOKEN") if user else ("JENKINS_TOKEN", "JENKINS_USER")
