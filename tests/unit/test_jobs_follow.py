@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.errors import Interrupted, JenkinsError
 from jenkins_mlflow.jenkins_jobs.answers import Build, QueueItem
 from jenkins_mlflow.jenkins_jobs.follow import Follower
 from jenkins_mlflow.terminal import Terminal
@@ -136,6 +136,53 @@ def test_abort_in_the_queue_cancels_the_item() -> None:
     builds = Builds(looks=99)
     assert interrupted(builds, "abort").out_of_queue(41) is None
     assert builds.done == ["cancel 41"]
+
+
+class LeavesTheQueue(Builds):
+    """The item becomes a build before it can be cancelled, which `Server.cancel` cannot tell from success."""
+
+    def cancel(self, number: int) -> None:
+        self.looks = 0
+
+
+def test_abort_in_the_queue_stops_the_build_that_the_item_became() -> None:
+    builds = LeavesTheQueue(looks=99)
+    follower = interrupted(builds, "a")
+    assert follower.out_of_queue(41) == 7
+    assert follower.to_the_end(7)["result"] == "ABORTED"
+    assert builds.done == ["stop j 7"]
+
+
+class MayNotBeAborted(Builds):
+    def cancel(self, number: int) -> None:
+        raise JenkinsError("cannot cancel queue item 41: Jenkins does not allow it to dana (HTTP 403)")
+
+    def stop(self, name: str, number: int) -> None:
+        raise JenkinsError("cannot stop j 7: Jenkins does not allow it to dana (HTTP 403)")
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+def test_an_abort_that_fails_says_that_the_build_goes_on(watch: Watch) -> None:
+    """A person may start builds without the permission to cancel them."""
+    with pytest.raises(JenkinsError) as caught:
+        watch(interrupted(MayNotBeAborted(looks=99), "a"))
+    assert "may go on in Jenkins; it is not watched any more: http://jenkins/j/" in caught.value.state
+
+
+class Slow(Builds):
+    """Ctrl-C arrives again while Jenkins is told to stop the build."""
+
+    def stop(self, name: str, number: int) -> None:
+        super().stop(name, number)
+        if len(self.done) == 1:
+            raise Interrupted("interrupted by SIGINT", signal_number=signal.SIGINT)
+
+
+@pytest.mark.parametrize(("answers", "stops"), [(("a", "a"), 2), (("a", "c"), 1)])
+def test_ctrl_c_during_an_abort_asks_again(answers: tuple[str, str], stops: int) -> None:
+    builds = Slow(looks=99)
+    assert interrupted(builds, *answers).to_the_end(7)["result"] == "ABORTED"
+    assert builds.done == ["stop j 7"] * stops
 
 
 def test_what_to_do_after_leaving_is_a_command() -> None:

@@ -60,6 +60,7 @@ class Follower:
     sleep: Callable[[float], None] = pause
     clock: Callable[[], float] = time.monotonic
     _started: float = field(init=False)
+    _abort_asked: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._started = self.clock()
@@ -124,24 +125,32 @@ class Follower:
         abort: Callable[[], None],
         number: int | None = None,
     ) -> T:
-        """Look again and again until there is something."""
+        """Look again and again until there is something. What the queue was told to cancel may be a build by now."""
+        to_abort = self._abort_asked
         while True:
             try:
+                if to_abort:
+                    abort()
+                    self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
+                    to_abort = False
                 if (found := look()) is not None:
                     return found
                 if self.timeout is not None and self.clock() - self._started > self.timeout:
                     raise OutOfTime
                 self.sleep(self.interval)
             except Interrupted as interruption:
-                self._interrupted(interruption, what, where, abort, number)
+                to_abort = self._interrupted(interruption, what, where, number)
+                self._abort_asked |= to_abort
             except (JenkinsError, ConnectionFailed) as error:
                 error.state = f"{printable(what)} may go on in Jenkins; it is not watched any more: {where}"
                 raise
 
-    def _interrupted(
-        self, interruption: Interrupted, what: str, where: str, abort: Callable[[], None], number: int | None
-    ) -> None:
-        """Ask what shall become of the build; come back only to go on watching."""
+    def _interrupted(self, interruption: Interrupted, what: str, where: str, number: int | None) -> bool:
+        """Ask what shall become of the build; come back only to go on watching.
+
+        Returns:
+            Whether to abort it.
+        """
         answer = ""
         if interruption.exit_code == 128 + signal.SIGINT and self.terminal.interactive:
             try:
@@ -150,12 +159,8 @@ class Follower:
                 )
             except Interrupted:
                 answer = "d"
-        if answer.startswith("c"):
-            return
-        if answer.startswith("a"):
-            abort()
-            self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
-            return
+        if answer.startswith(("a", "c")):
+            return answer.startswith("a")
         follow = (
             f"`jenkins-mlflow jobs logs --follow {arguments(self.job, str(number))}`"
             if number
