@@ -88,7 +88,7 @@ class StepArguments implements Serializable {
             flag: ['true|false', 'true or false'],
             whole: [' *[0-9]{1,9} *', 'a whole number'],
             count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
-            number: ['[0-9]+([.][0-9]+)?', 'a number'],
+            number: ['[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?', 'a number'], // Java prints 0.0005 as 5.0E-4
             span: [' *0*[1-9][0-9]{0,5} *[smhd] *', 'a time such as 30m or 2h'],
             duration: [' *(0|[0-9]+([.][0-9]+)? *(ms|s|m|h|d|w)) *', 'a time such as 30m, 2h or 7d'],
             // archiveArtifacts takes paths below the workspace only

@@ -46,6 +46,8 @@ class ArgumentsSpec extends LibrarySpec {
         "mlflowSelect(direction: 'up')"                       | "mlflowSelect: direction must be one of maximize, minimize, not 'up'"
         "mlflowSelect(scope: 'all')"                          | "mlflowSelect: scope must be one of build, group, not 'all'"
         "mlflowSelect(minImprovement: 'much')"                | "mlflowSelect: minImprovement must be a number, not 'much'"
+        "mlflowSelect(minImprovement: '5.0E')"                | "mlflowSelect: minImprovement must be a number, not '5.0E'"
+        "mlflowSelect(minImprovement: -0.5)"                  | "mlflowSelect: minImprovement must be a number, not '-0.5'"
         "mlflowSelect(models: [])"                            | "mlflowSelect: models must be a text or a list of texts, none blank"
         "mlflowSelect(models: ['a', ' '])"                    | "mlflowSelect: models must be a text or a list of texts, none blank"
         "mlflowTrain(onFailure: 'ignore')"                    | "mlflowTrain: onFailure must be one of stop, continue, not 'ignore'"
@@ -104,6 +106,26 @@ class ArgumentsSpec extends LibrarySpec {
             [report: 'mlflow-report', keepLast: 3, models: ['heart-7'], dryRun: false, yes: true],
             [report: 'mlflow-report', models: ['a', 'b2'], minImprovement: '0.25'],
         ]
+    }
+
+    @Unroll
+    def "#code is a number: #sent"() {
+        when:
+        def build = buildAnswering([select: [:]]).run("node { mlflowSelect(minImprovement: ${code}) }")
+
+        then:
+        build.error == null
+        new groovy.json.JsonSlurper().parseText(requests.text).options.minImprovement == sent
+
+        where:
+        code                  | sent
+        "0"                   | '0'
+        "'0.0005'"            | '0.0005'
+        "'0.0005'.toDouble()" | '5.0E-4' // as Java prints a small number
+        "0.0000001"           | '1E-7'
+        "'1e-3'"              | '1e-3'
+        "12345678.0d"         | '1.2345678E7'
+        "'1.5e+3'"            | '1.5e+3'
     }
 
 }
