@@ -65,7 +65,7 @@ def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
     default="mlops.yaml",
     show_default=True,
     metavar="FILE",
-    help="The file that is written; - for standard output.",
+    help="File to write; - for standard output.",
 )
 @click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else it is left out].")
 @click.option("--models", multiple=True, metavar="PATTERN", help="Registered models of this project.")
