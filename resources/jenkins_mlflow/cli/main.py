@@ -83,7 +83,7 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     write_starter(output, text)
     done = f"wrote {printable(str(output))}"
     if not uri:
-        done += " from this folder alone: no registry was asked, for there is no tracking URI"
+        done += " from this folder alone: no registry was asked, because there is no tracking URI"
         run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
         todo = f"read it, and {SET_URI}; then run: {run}"
     elif tracking_uri:

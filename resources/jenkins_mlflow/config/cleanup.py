@@ -85,7 +85,9 @@ class Cleanup(KeepRules):
     include: Patterns = Field(
         default=("*",), description="Names or patterns of the models that a cleanup works on."
     )
-    exclude: Lines = Field(default=(), description="Names or patterns of the models that a cleanup leaves out.")
+    exclude: Lines = Field(
+        default=(), description="Names or patterns of the models that a cleanup leaves out."
+    )
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
     rollback_depth: int = Field(
         default=1,
