@@ -139,5 +139,7 @@ def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     one = session(tmp_path, "json://x")
     notify(one, PROMOTED, lambda seconds: None)
     (warning,) = one.warnings
-    assert warning.startswith(f"the notification of 'promoted' by {URLS} failed: Apprise is not installed here")
+    assert warning.startswith(
+        f"the notification of 'promoted' by {URLS} failed: Apprise is not installed here"
+    )
     assert warning.endswith("next: pip install 'jenkins-mlflow[notify]'")

@@ -79,7 +79,9 @@ def notify(session: Session, document: Document, sleep: Callable[[float], None] 
         try:
             require(NOTIFY)
         except ConnectionFailed as error:
-            session.warn(f"the notification of '{what}' by {URLS} failed: {error.message}; next: {error.next_step}")
+            session.warn(
+                f"the notification of '{what}' by {URLS} failed: {error.message}; next: {error.next_step}"
+            )
         else:
             ways.append((URLS, lambda: _apprise(urls, f"jenkins-mlflow: {what}", text + build)))
     for name, tell in ways:
