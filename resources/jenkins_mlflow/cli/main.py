@@ -166,7 +166,7 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
         Terminal().alert(traceback.format_exc().rstrip())
         bug = JenkinsMlflowError(
             f"this is a bug: {type(error).__name__}: {error}",
-            next_step="see with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
+            next_step="check with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
         )
         return fail(bug, arguments, command, invocation)
 

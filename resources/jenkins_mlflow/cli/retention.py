@@ -92,7 +92,7 @@ rate = click.option(
 @marks
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--ask", is_flag=True, help="Ask even if standard input is no terminal; the answer may be piped."
+    "--ask", is_flag=True, help="Ask even if standard input is not a terminal; the answer may be piped."
 )
 @common
 def cleanup(

@@ -85,7 +85,7 @@ def clock(connection: Connection, store: float, here: float) -> Iterator[Finding
         yield Finding(
             "clock",
             "note" if connection.over_http else "problem",
-            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records tell wrong times"
+            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records get wrong times"
             + ("" if connection.over_http else ", and MLflow dates new versions wrongly"),
             "set this machine's clock: timedatectl set-ntp true",
         )

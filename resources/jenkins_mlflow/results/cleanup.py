@@ -157,7 +157,7 @@ class CleanupResult(RegistryResult):
         lines: list[str] = []
         for policy in self.policy if self.items else ():
             whose = "each model" if policy.models is None else f"models {printable(policy.models)}"
-            lines.append(f"Keep of {whose}: {', '.join(policy.keep) or 'nothing'}.")
+            lines.append(f"Keep for {whose}: {', '.join(policy.keep) or 'nothing'}.")
         of_model: dict[str, list[ItemPart]] = defaultdict(list)
         for item in self.items:
             of_model[item.model].append(item)
