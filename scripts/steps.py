@@ -81,19 +81,20 @@ REPORT = (
     f"{DEFAULT_REPORT})"
 )
 FAILURE = "FAILURE when something failed or is configured wrongly"
-BY_HAND = "UNSTABLE when a person must promote by hand: the notice that says how is in the log and among the artifacts"
+BY_HAND = "UNSTABLE when a person must go on by hand: the notice that says how is in the log and among the artifacts"
 GATES = "UNSTABLE when no candidate passes the gates"
+TESTED = "UNSTABLE when no candidate passes the gates, or the best one fails its smoke test"
 SOME_FAILED = (
     "with onFailure: 'continue', failed candidates make only the stage unstable, and the build goes on"
 )
 EFFECTS = {
     "mlflowTrain": (FAILURE, SOME_FAILED),
     "mlflowSelect": (GATES, FAILURE),
-    "mlflowPromote": (GATES, BY_HAND, FAILURE),
+    "mlflowPromote": (TESTED, BY_HAND, FAILURE),
     "mlflowRollback": (BY_HAND, FAILURE),
     "mlflowCleanup": (FAILURE,),
     "mlflowLease": (FAILURE,),
-    "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
+    "mlflowPipeline": (TESTED, BY_HAND, FAILURE, SOME_FAILED),
     "mlflowDoctor": (
         "UNSTABLE when production was changed without this tool",
         "FAILURE on any other problem",

@@ -39,8 +39,8 @@ def cli() -> None:
     Settings are read from options, then environment variables named MLOPS__SECTION__KEY, then the config file, then
     the defaults. The first that is set wins.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
-    the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
-    or reclaim stopped after its first deletion, 7 production was changed without this tool.
+    the gates or the smoke test, 4 a person must go on by hand (a notice says how), 5 another command holds the lock,
+    6 a cleanup or reclaim stopped after its first deletion, 7 production was changed without this tool.
     """
 
 
