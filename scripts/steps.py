@@ -51,14 +51,14 @@ ALL_MODELS = (
 )
 PIPELINE = (
     (
-        "approve: a person must approve the promotion: true, or a map of submitter (users or groups, by commas) and "
-        "timeout (such as '2h', default '1d'); only outside an agent"
+        "approve: a person must approve the promotion: true, or a map of submitter (users or groups, separated by "
+        "commas) and timeout (such as '2h', default '1d'); only outside an agent"
     ),
     "milestone: false: an older build may promote after a newer one (default: true)",
     "cleanup: true: delete old versions at the end (default: false)",
     (
         "promoteChanges: true: a change request of a multibranch job promotes and cleans up, too (default: false: it "
-        "is trained and compared)"
+        "is only trained and compared)"
     ),
     "comment: a closure that is called with what a change request would do, as Markdown, to post it",
 )
@@ -72,24 +72,28 @@ REPORT = (
     f"{DEFAULT_REPORT})"
 )
 FAILURE = "FAILURE when something failed or is configured wrongly"
-BY_HAND = "UNSTABLE when a person must promote by hand: the notice that says how is in the log and among the artifacts"
+BY_HAND = "UNSTABLE when a person must go on by hand: the notice that says how is in the log and among the artifacts"
 GATES = "UNSTABLE when no candidate passes the gates"
+TESTED = "UNSTABLE when no candidate passes the gates, or the best one fails its smoke test"
 SOME_FAILED = (
-    "with onFailure: 'continue', candidates that failed make the stage unstable and the build goes on"
+    "with onFailure: 'continue', failed candidates make only the stage unstable, and the build goes on"
 )
 EFFECTS = {
     "mlflowTrain": (FAILURE, SOME_FAILED),
     "mlflowSelect": (GATES, FAILURE),
-    "mlflowPromote": (GATES, BY_HAND, FAILURE),
+    "mlflowPromote": (TESTED, BY_HAND, FAILURE),
     "mlflowRollback": (BY_HAND, FAILURE),
     "mlflowCleanup": (FAILURE,),
     "mlflowLease": (FAILURE,),
-    "mlflowPipeline": (GATES, BY_HAND, FAILURE, SOME_FAILED),
+    "mlflowPipeline": (TESTED, BY_HAND, FAILURE, SOME_FAILED),
     "mlflowDoctor": (
         "UNSTABLE when production was changed without this tool",
         "FAILURE on any other problem",
     ),
-    "mlflowRun": ("the same as the step for that command", "FAILURE when list, history or restore fails"),
+    "mlflowRun": (
+        "the same as that of the step for that command",
+        "FAILURE when list, history or restore fails",
+    ),
 }
 STEPS = {
     "mlflowTrain": "train",

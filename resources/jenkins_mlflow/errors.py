@@ -12,9 +12,9 @@
         └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates), BY_HAND (every promotion method
-failed, a person must promote), PARTLY (an error stopped a cleanup after its first deletion) and DRIFT (production was
-changed without this tool, and nothing else is wrong).
+Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates or the smoke test), BY_HAND (a person
+must go on, because every promotion method failed or a check did), PARTLY (an error stopped a cleanup after its first
+deletion) and DRIFT (production was changed without this tool, and nothing else is wrong).
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Command implements Serializable {
         } catch (AssertionError e) {
             why = "${e.message}"
         }
-        script.echo(PlainText.line("${step}: nobody was told by the block notify that ${result.event}: ${why}"))
+        script.echo(PlainText.line("${step}: the notification of '${result.event}' by the block notify failed: ${why}"))
     }
 
     @NonCPS

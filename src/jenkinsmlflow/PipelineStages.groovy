@@ -104,7 +104,6 @@ class PipelineStages implements Serializable {
         script.stage('Approve the promotion') {
             if (self.hasWinner() && !self.dry) {
                 approved.approvedBy = self.approver(approval)
-                approved.over = PipelineStages.place(self.results.select.replaces)
             } else {
                 self.script.echo('Nothing to approve')
             }
@@ -163,8 +162,10 @@ class PipelineStages implements Serializable {
             script.echo("Nothing to promote: ${selection.message}")
             return
         }
-        // what stage Select showed is what gets promoted, even if the registry has changed since
-        Map chosen = [model: selection.selected.model, version: selection.selected.version] + approved
+        // what stage Select showed is what happens, or nothing: the winner has beaten this version and no other
+        Map chosen = [
+            model: selection.selected.model, version: selection.selected.version, over: place(selection.replaces),
+        ] + approved
         PipelineStages self = this
         boolean locked = !dry && available('lock', 'only the runner itself locks') {
             self.script.lock(resource: "mlflow ${chosen.model}") { self.promoteInOrder(chosen) }
@@ -219,7 +220,7 @@ class PipelineStages implements Serializable {
         return dry ? [scope: 'group'] : proposed && !args.scope ? [scope: 'build'] : [:]
     }
 
-    /** A version as promote takes it: what was approved over this one must not replace another. */
+    /** A version as promote takes it. */
     @NonCPS
     static String place(Map version) {
         return version ? "${version.model}/${version.version}" : 'nothing'

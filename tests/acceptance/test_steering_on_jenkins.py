@@ -287,7 +287,7 @@ def test_the_block_notify_is_told_and_decides_nothing(
     build.expect("SUCCESS").expect_no_log(*SANDBOX)
     assert build.console.count("TOLD promoted, 2, 1") == 1, build.describe()
     assert build.console.count("TOLD ") == 1, "what was in production already is no news"
-    head = "mlflowPromote: nobody was told by the block notify that promoted: "
+    head = "mlflowPromote: the notification of 'promoted' by the block notify failed: "
     build.expect_log(f"{head}hudson.AbortException: no route to the chat")
     build.expect_log(f"{head}No such DSL method 'sendToNobody' found among steps")
     assert in_production(mlflow, model) == [1]

@@ -123,7 +123,7 @@ def test_a_group_of_several_champions_is_said(
     script = steps(mlflow.url, call("mlflowPromote", models="beside-*", metric="score"))
     build = jenkins.run(job(trusted, script)).expect("SUCCESS")
     build.expect_log(
-        "In production beside it stays beside-b version 1; promote.exclusive: true makes one champion"
+        "Still in production beside it: beside-b version 1; promote.exclusive: true makes one champion"
     )
     assert (in_production(mlflow, "beside-a"), in_production(mlflow, "beside-b")) == ([1], [1])
 

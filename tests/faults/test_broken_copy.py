@@ -234,7 +234,7 @@ def test_bytes_that_arrive_changed(scene: Scene) -> None:
     scene.b.inject(spoil, method="PUT", path="padding.bin")
     state = "it was not registered there, and nothing in production was changed"
     assert scene.promote(made, 3) == (
-        f"padding.bin of {NAME} version {made.number} did not arrive on {scene.b.url} as it is; {state}"
+        f"padding.bin of {NAME} version {made.number} did not arrive on {scene.b.url} unchanged; {state}"
     )
     scene.b.reset()
     assert scene.serving() == before

@@ -232,7 +232,8 @@ def test_apply_that_is_interrupted_says_what_state_things_are_in(
     done = jobs("apply", "--yes")
     assert done.code == 143
     assert (
-        "created: folder mlops\nerror: interrupted by SIGTERM\nstate: what is said above is done" in done.err
+        "created: folder mlops\nerror: interrupted by SIGTERM\nstate: the changes listed above were made"
+        in done.err
     )
 
 
@@ -371,7 +372,7 @@ def test_run_without_words_takes_the_jobs_defaults(jenkins: FakeJenkins, jobs: J
         (["DRY_RUN=yes"], ["manual: DRY_RUN: expected true or false, got yes"]),
         (["MODEL=a", "MODEL=b"], ["manual: MODEL is given twice"]),
         (["DATA=x.csv"], ["manual: DATA is a file, which only Jenkins' page can upload"]),
-        (["hunter2"], ["manual: word 1 is no KEY=VALUE"]),
+        (["hunter2"], ["manual: word 1 is not of the form KEY=VALUE"]),
         (["X=1", "DRY_RUN=1"], ["manual: no parameter X", "manual: DRY_RUN: expected true or false"]),
     ],
 )
@@ -394,7 +395,7 @@ def test_run_of_a_job_that_was_never_built_explains_where_parameters_come_from(
     jenkins.configs["x"] = "<flow-definition/>"
     done = jobs("run", "x", "ACTION=list")
     assert done.code == 2
-    assert "those of a Jenkinsfile it learns by the job's first build" in done.err
+    assert "It learns those of a Jenkinsfile from the job's first build" in done.err
 
 
 def test_run_of_a_disabled_job_is_refused(jenkins: FakeJenkins, jobs: Jobs) -> None:
@@ -493,7 +494,8 @@ def test_status_shows_the_last_builds_and_what_they_did(jenkins: FakeJenkins, jo
     ]
     table = jobs("status").out
     assert re.search(
-        r"mlops/train +2 +SUCCESS +[89]\d s ago +42 s +promote promoted: churn version 3 is in production", table
+        r"mlops/train +2 +SUCCESS +[89]\d s ago +42 s +promote promoted: churn version 3 is in production",
+        table,
     )
     assert table.splitlines()[-1] == f"2 jobs in {jenkins.url}"
     assert jobs("status", "train", "--output=csv").out.startswith(

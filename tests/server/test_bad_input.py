@@ -199,7 +199,7 @@ CASES = [
         "--apply=plan.json",
         "--models=m",
         "--yes",
-        reason="--apply does not go with --models: the plan is carried out as it stands",
+        reason="--apply cannot be combined with --models: the plan is carried out as it stands",
     ),
     usage(
         "a plan narrowed by a rule",
@@ -207,7 +207,7 @@ CASES = [
         "--apply=plan.json",
         "--min-age=7d",
         "--yes",
-        reason="--apply does not go with --min-age: the plan is carried out as it stands",
+        reason="--apply cannot be combined with --min-age: the plan is carried out as it stands",
     ),
     usage(
         "one stage with two aliases",

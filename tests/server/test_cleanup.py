@@ -529,7 +529,7 @@ def test_a_plan_for_a_file_is_for_no_file_of_that_name_elsewhere(run_cli: RunCli
         (Wish(at=1.0), "--at needs --dry-run or --plan"),
         (
             Wish(read=Path("p"), model="m"),
-            "--apply does not go with --model: the plan is carried out as it stands",
+            "--apply cannot be combined with --model: the plan is carried out as it stands",
         ),
     ],
 )

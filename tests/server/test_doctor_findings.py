@@ -229,7 +229,7 @@ def test_clocks_that_differ(
     proxy.inject(dated(-3600))
     finding = found(doctor(zygote, proxy.url, name), "clock")
     assert finding["status"] == "note"
-    assert "s ahead of the store's: records tell wrong times" in finding["message"]
+    assert "s ahead of the store's: records get wrong times" in finding["message"]
 
 
 def test_a_lock_whose_holder_is_gone(make_server: MakeServer, zygote: Zygote) -> None:

@@ -108,7 +108,7 @@ def test_it_goes_on_where_its_time_was_over(
         (finding,) = look(server.url, tmp_path, name, wish)
         looks.append((finding[2], json.loads(state.read_text())["version"] if state.exists() else None))
     assert looks == [
-        ("the time was over after 2 of 4 versions", 1),
-        ("the time was over after 2 of 3 versions", 2),
+        ("--max-duration was over after 2 of 4 versions", 1),
+        ("--max-duration was over after 2 of 3 versions", 2),
         ("2 versions looked at (the 2 before them were looked at earlier)", None),
     ]

@@ -658,7 +658,7 @@ def test_a_plugin_for_headers_needs_mlflows_client(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("uri", "door", "message"),
     [
-        ("http://m", "window", "JENKINS_MLFLOW_DOOR is 'window', which is no door to a registry"),
+        ("http://m", "window", "JENKINS_MLFLOW_DOOR is 'window', which is no way to open a registry"),
         (
             "sqlite:///m.db",
             "http",

@@ -43,7 +43,7 @@ def test_without_a_tracking_uri_it_says_what_to_set(run_cli: RunCli, tmp_path: P
     done = run_cli("init")
     assert (done.code, done.stdout) == (0, "")
     assert done.stderr == (
-        "wrote mlops.yaml from this folder alone: no registry was asked, for there is no tracking URI\n"
+        "wrote mlops.yaml from this folder alone: no registry was asked, because there is no tracking URI\n"
         "next:  read it, and set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, "
         "or, without a server: export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
         "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already\n"

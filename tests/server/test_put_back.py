@@ -18,6 +18,7 @@ from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.tags import BUILD_TAG, INTENT_TAG, PROMOTED_AT
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.training.marks import SelfPromotion, self_promotions
+from support.command import Finished
 from support.seeding import Spec, client, seed
 
 BUILD = "b-1"
@@ -228,3 +229,60 @@ def test_an_agent_that_was_lost_is_made_up_for_by_gathering(
     done = run_cli("train", "--gather", "--build=b-2", "--output=json")
     assert (done.code, done.doc["put_back"][0]["done"]) == (0, True)
     assert client(uri).get_model_version_by_alias(name, "champion").version == "1"
+
+
+class Trained:
+    """One training in a folder, whose script registers a version of a model and then does something by hand."""
+
+    def __init__(self, uri: str, run_cli: RunCli, folder: Path) -> None:
+        self.uri, self.run_cli, self.folder = uri, run_cli, folder
+
+    def train(self, group: str, model: str, hand: str, **promote: object) -> Finished:
+        script = f"{SCRIPT.format(name=model)}{hand}\n"
+        (self.folder / "train.py").write_text(script)
+        candidates = {"svm": f"{sys.executable} train.py"}
+        rules = {"tracking_uri": self.uri, "models": group, "promote": promote}
+        rules["train"] = {"experiment": "put-back", "candidates": candidates}
+        (self.folder / "mlops.yaml").write_text(yaml.safe_dump(rules))
+        return self.run_cli("train", "--output=json", f"--build={self.folder.name}")
+
+    def champions(self, *names: str) -> list[str]:
+        """What each model's champion is; nothing where it has none."""
+        found = []
+        for name in names:
+            aliases: dict[str, int] = client(self.uri).get_registered_model(name).aliases
+            found.append(str(aliases.get("champion", "")))
+        return found
+
+
+@pytest.fixture
+def trained(make_server: MakeServer, run_cli: RunCli, tmp_path: Path) -> Trained:
+    return Trained(make_server().url, run_cli, tmp_path)
+
+
+def test_a_script_that_deletes_the_champion_leaves_what_it_promoted(trained: Trained) -> None:
+    seed(trained.uri, {"deleted-1": [Spec(aliases=("champion",))]})
+    ended = trained.train("deleted-1", "deleted-1", "client.delete_model_version('deleted-1', '1')")
+    assert trained.champions("deleted-1") == ["2"], "production is not emptied"
+    assert (ended.code, ended.doc["status"], ended.doc["put_back"][0]["done"]) == (1, "failed", False)
+    assert "it was not put back: v1, which was in production before, was deleted" in ended.doc["message"]
+
+
+def test_the_champion_of_an_exclusive_group_comes_back(trained: Trained) -> None:
+    """The script took it out of production, in another model than its own."""
+    seed(trained.uri, {"grouped-a": [Spec(aliases=("champion",))], "grouped-b": [Spec()]})
+    hand = "client.delete_registered_model_alias('grouped-a', 'champion')"
+    ended = trained.train("grouped-*", "grouped-b", hand, exclusive=True)
+    assert trained.champions("grouped-a", "grouped-b") == ["1", ""]
+    (part,) = ended.doc["put_back"]
+    assert (ended.code, part["done"]) == (0, True)
+    assert "put back, in production now: grouped-a v1;" in part["message"]
+
+
+def test_a_version_put_into_the_production_model_is_taken_out(trained: Trained) -> None:
+    """Promotions copy into that model; it is outside of the group."""
+    seed(trained.uri, {"copied-dev": [Spec()], "production-of-copied": [Spec(aliases=("champion",))]})
+    promote = {"methods": ["copy"], "stage": None, "copy_to": "production-of-copied"}
+    ended = trained.train("copied-*", "production-of-copied", "", **promote)
+    assert trained.champions("production-of-copied") == ["1"]
+    assert [one["versions"] for one in ended.doc["put_back"]] == [[2]]

@@ -393,6 +393,6 @@ def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     """No mode: nothing is freed, and that is no success."""
     with pytest.raises(UsageError, match=r"^cleanup\.reclaim\.mode is none: nothing is freed$"):
         reclaim(session("http://127.0.0.1:9", tmp_path, mode="none"), ReclaimWish())
-    with pytest.raises(UsageError, match=r"^--orphans goes with no --model"):
+    with pytest.raises(UsageError, match=r"^--orphans cannot be combined with --model"):
         reclaim(session("http://127.0.0.1:9", tmp_path), ReclaimWish(orphans=True, older_than=1.0, model="m"))
     assert os.environ.get("MLFLOW_TRACKING_URI") is None

@@ -67,7 +67,7 @@ def test_a_result_that_cannot_be_written_is_said(uri: str, tmp_path: Path) -> No
     assert done.stderr == (
         "error: the result could not be written to standard output: No space left on device\n"
         f"state: the command itself ended with exit code 0: 2 models, 4 versions in {uri}\n"
-        "next:  make room where standard output goes to\n"
+        "next:  free some space where standard output is written\n"
     )
 
 

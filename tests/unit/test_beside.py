@@ -32,7 +32,7 @@ def test_what_stays_is_named_with_the_key_that_makes_one_champion() -> None:
     """Nobody learns from production that two models serve."""
     choice = chosen(exclusive=False, others=2)
     assert choice.message.endswith(
-        " In production beside it stays knn version 1, svm version 1; "
+        " Still in production beside it: knn version 1, svm version 1; "
         "promote.exclusive: true makes one champion of the group."
     )
     assert selection_result(choice).beside == (
@@ -44,7 +44,7 @@ def test_what_stays_is_named_with_the_key_that_makes_one_champion() -> None:
 def test_many_are_counted() -> None:
     """One line, however large the group is."""
     assert (
-        " beside it stays knn version 1, svm version 1, tree version 1 and 1 more; "
+        " beside it: knn version 1, svm version 1, tree version 1 and 1 more; "
         in chosen(exclusive=False, others=4).message
     )
 

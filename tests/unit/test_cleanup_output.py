@@ -33,7 +33,7 @@ def shown(plan: CleanupPlan, form: str = "text") -> str:
 def test_the_plan_as_text() -> None:
     """Policy first, each kept version with its rule and rank, then the outcome in one line."""
     assert shown(PLAN).splitlines() == [
-        "Keep of each model: the last 1 version, the last version of each of 2 weeks.",
+        "Keep for each model: the last 1 version, the last version of each of 2 weeks.",
         "📦 m",
         "   keep         v4    1970-01-01 00:00  Production  @champion  in production",
         "   keep         v3    1970-01-01 00:00  last 1 of 1",

@@ -557,7 +557,7 @@ def test_what_to_correct_is_said(
 
 
 def test_a_file_that_is_not_there_has_no_place_to_correct(file: Path) -> None:
-    assert refused(Path("no.yaml")).next_step == "name a file that is there and that you may read"
+    assert refused(Path("no.yaml")).next_step == "name a file that exists and that you may read"
 
 
 SERVERS = [
@@ -569,15 +569,15 @@ SERVERS = [
     ("{}", "uri: expected a value, but the key is missing"),
     (
         "{uri: 'http://x', token_env: dapi-123}",
-        "token_env: expected the name of an environment variable: a secret itself stands in no config",
+        "token_env: expected the name of an environment variable: a secret itself does not belong in a config",
     ),
     (
         "{uri: 'http://x', token_env: MLFLOW_TRACKING_TOKEN}",
-        "token_env: expected another variable than MLFLOW_TRACKING_TOKEN, which is no login of another server",
+        "token_env: expected another variable than MLFLOW_TRACKING_TOKEN, which never holds the login of another server",
     ),
     (
         "{uri: 'http://x', token_env: JENKINS_MLFLOW_SIGNING_KEY}",
-        "token_env: expected another variable than JENKINS_MLFLOW_SIGNING_KEY, which is no login of another server",
+        "token_env: expected another variable than JENKINS_MLFLOW_SIGNING_KEY, which never holds the login of another server",
     ),
     ("{uri: 'http://x', username_env: A}", "expected username_env and password_env together"),
     (

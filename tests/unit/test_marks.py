@@ -79,9 +79,18 @@ def found(
         ),
         pytest.param(
             [CHAMPION],
-            [version("m", 5, run_id="other"), ours(aliases=("champion",))],
-            [("champion", 2, None)],
-            id="the old champion was deleted",
+            [
+                version("m", 5, run_id="other", stage="Production", aliases=("champion",)),
+                ours(stage="Production"),
+            ],
+            [(2, "Production", "None")],
+            id="the old champion was deleted, and somebody else has put another one there",
+        ),
+        pytest.param(
+            [CHAMPION],
+            [old(stage="Archived"), ours(stage="Production")],
+            [(1, "Archived", "Production"), ("champion", None, 1), (2, "Production", "None")],
+            id="it moved the stage and removed the alias",
         ),
     ],
 )
@@ -91,7 +100,7 @@ def test_what_the_training_moved_goes_back(
     """What goes into production comes first, the alias last: production is never empty in between."""
     (item,) = found(snapshot(*before), snapshot(*after))
     assert item.model == "m"
-    assert [(change.mark, change.found, change.wanted) for change in item.changes or ()] == changes
+    assert [(change.mark, change.found, change.wanted) for change in item.changes] == changes
 
 
 @pytest.mark.parametrize(
@@ -155,7 +164,84 @@ def test_a_training_that_is_gathered_knows_it_from_its_runs() -> None:
 def test_what_was_there_before_may_be_unknown() -> None:
     """Then nothing is moved: production is not emptied on a guess."""
     now = snapshot(old(stage="Production"), ours(aliases=("champion",)))
-    assert found(now, now) == (SelfPromotion("m", (2,), None),)
+    assert found(now, now) == (SelfPromotion("m", (2,), (), "what was in production before is not known"),)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param([ours(stage="Production", aliases=("champion",))], id="both marks"),
+        pytest.param([ours(stage="Production")], id="the stage"),
+        pytest.param([ours(aliases=("champion",))], id="the alias"),
+        pytest.param([old(3, stage="Production"), ours(aliases=("champion",))], id="one of the marks"),
+    ],
+)
+def test_production_is_not_emptied_where_the_old_champion_was_deleted(after: list[Version]) -> None:
+    """The script did that, or somebody else: what it promoted is all there is."""
+    (item,) = found(snapshot(CHAMPION), snapshot(*after))
+    assert (item.changes, item.obstacle) == ((), "v1, which was in production before, was deleted")
+
+
+EXCLUSIVE = Target("Production", "champion", exclusive=True)
+A1 = version("a", 1, stage="Production", aliases=("champion",), run_id="old")
+A1_OUT = version("a", 1, stage="Archived", run_id="old")
+B1 = version("b", 1, stage="Production", aliases=("champion",), run_id="ours")
+A1_BACK = (Change("a", 1, "Archived", "Production"), Change("a", "champion", None, 1))
+B1_OUT = (Change("b", 1, "Production", "None"), Change("b", "champion", 1, None))
+
+
+def test_the_champion_of_another_model_of_an_exclusive_group_comes_back_first() -> None:
+    (item,) = found(snapshot(A1), snapshot(A1_OUT, B1), target=EXCLUSIVE)
+    assert item == SelfPromotion("b", (1,), (*A1_BACK, *B1_OUT))
+    (alone,) = found(snapshot(A1), snapshot(A1_OUT, B1))
+    assert alone.changes == B1_OUT, "in a group where each model has its own, nobody knows who took A's out"
+
+
+def test_what_two_models_promoted_leaves_for_the_one_that_was_there() -> None:
+    other = version("c", 1, stage="Production", run_id="ours-2")
+    promoted = found(snapshot(A1), snapshot(A1_OUT, B1, other), target=EXCLUSIVE)
+    assert [(one.model, one.changes[:2]) for one in promoted] == [("b", A1_BACK), ("c", A1_BACK)]
+
+
+def test_the_champion_of_a_group_that_was_deleted_keeps_the_new_one_there() -> None:
+    for after in (snapshot(B1), snapshot(version("a", 2, run_id="old"), B1)):
+        (item,) = found(snapshot(A1), after, target=EXCLUSIVE)
+        assert (item.changes, item.obstacle) == ((), "a v1, which was in production before, was deleted")
+
+
+def test_what_somebody_else_put_into_a_group_stays_alone() -> None:
+    """A's version 2 is there now, by another hand: version 1 does not come back beside it."""
+    a2 = version("a", 2, stage="Production", aliases=("champion",), run_id="other")
+    (item,) = found(snapshot(A1), snapshot(A1_OUT, a2, B1), target=EXCLUSIVE)
+    assert item.changes == B1_OUT
+
+
+def test_a_promotion_in_a_group_during_the_training_is_what_was_there() -> None:
+    """C was promoted, and recorded, over A; then the script put B into production and C out of it."""
+    tags = {PROMOTED_AT: "2026-11-24T10:00:00Z"}
+    c1 = version("c", 1, stage="Archived", run_id="other", tags=tags)
+    (item,) = found(snapshot(A1), snapshot(A1_OUT, B1, c1), target=EXCLUSIVE)
+    back = (Change("c", 1, "Archived", "Production"), Change("c", "champion", None, 1))
+    assert item.changes == (*back, *B1_OUT)
+
+
+def test_what_another_agent_of_the_build_moved_in_a_group_is_not_what_was_there_before() -> None:
+    """This command began when another agent's script had put B into production and A out of it."""
+    began = snapshot(A1_OUT, B1)
+    (item,) = found(began, began, {"a": Held((1,), 1)}, target=EXCLUSIVE)
+    assert item.changes == (*A1_BACK, *B1_OUT)
+
+
+def test_a_version_put_straight_into_the_production_model_is_found() -> None:
+    """Where promotions copy, the production model is outside of the group."""
+    target = Target(None, "champion", copy_to="prod")
+    p1 = version("prod", 1, aliases=("champion",), run_id="old")
+    p2 = version("prod", 2, aliases=("champion",), run_id="ours")
+    after = snapshot(
+        version("prod", 1, run_id="old"), p2, version("dev", 1, aliases=("champion",), run_id="ours")
+    )
+    (item,) = found(snapshot(p1), after, target=target)
+    assert item == SelfPromotion("prod", (2,), (Change("prod", "champion", 2, 1),))
 
 
 def test_marks_survive_a_tag() -> None:

@@ -99,7 +99,7 @@ def test_what_fails_is_tried_again_and_then_a_warning(tmp_path: Path) -> None:
     notify(one, PROMOTED, pauses.append)
     assert pauses == [2.0, 4.0]
     assert one.warnings == [
-        "nobody was told by notify.command that promoted: it ended with exit code 3: no route (3 tries)"
+        "the notification of 'promoted' by notify.command failed: it ended with exit code 3: no route (3 tries)"
     ]
 
 
@@ -124,12 +124,12 @@ def test_no_address_is_shown(
     address, _, statuses = service
     statuses.extend([500] * 3)
     for urls, why in (
-        (address, "a service did not take the message"),
-        ("nonsense://user:secret@x", "address 1 of 1 is none that Apprise knows"),
+        (address, "a service did not accept the message"),
+        ("nonsense://user:secret@x", "address 1 of 1 is not one that Apprise knows"),
     ):
         one = session(tmp_path, urls)
         notify(one, PROMOTED, lambda seconds: None)
-        assert one.warnings == [f"nobody was told by {URLS} that promoted: {why} (3 tries)"]
+        assert one.warnings == [f"the notification of 'promoted' by {URLS} failed: {why} (3 tries)"]
     shown = capfd.readouterr()
     assert "secret" not in shown.out + shown.err
 
@@ -139,5 +139,7 @@ def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     one = session(tmp_path, "json://x")
     notify(one, PROMOTED, lambda seconds: None)
     (warning,) = one.warnings
-    assert warning.startswith(f"nobody was told by {URLS} that promoted: Apprise is not installed here")
+    assert warning.startswith(
+        f"the notification of 'promoted' by {URLS} failed: Apprise is not installed here"
+    )
     assert warning.endswith("next: pip install 'jenkins-mlflow[notify]'")

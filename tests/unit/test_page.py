@@ -87,6 +87,6 @@ def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "jinja2", None)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: jinja2 is not installed; report.md tells the same"
+        "the report has no index.html: jinja2 is not installed; report.md says the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]

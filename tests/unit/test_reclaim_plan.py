@@ -194,9 +194,15 @@ BAD = [
     (at(RUNS[1]), "its files are at .*, and nothing says that they are its own"),
     (f"runs:/{RUNS[1]}/model", "its files are at .*, and nothing says that they are its own"),
     (f"models:/{MODELS[1]}", "its files are at .*, and nothing says that they are its own"),
-    ("/etc", "its files are at /etc, where MLflow keeps those of no run that it names"),
-    (f"/etc/{RUNS[0]}/artifacts", "its files are at .*, where MLflow keeps those of no run that it names"),
-    ("s3://bucket/models/1", "its files are at .*, where MLflow keeps those of no run that it names"),
+    ("/etc", "its files are at /etc, which is not where MLflow keeps the files of a run that it names"),
+    (
+        f"/etc/{RUNS[0]}/artifacts",
+        "its files are at .*, which is not where MLflow keeps the files of a run that it names",
+    ),
+    (
+        "s3://bucket/models/1",
+        "its files are at .*, which is not where MLflow keeps the files of a run that it names",
+    ),
     (f"models:/m-{'9' * 32}", "MLflow does not know m-9+, which made its files, any more"),
     ("models:/gone/3", "it is a copy, of gone/3"),
 ]
@@ -216,7 +222,7 @@ def test_a_place_without_the_runs_id_is_left() -> None:
     """An experiment may lie anywhere, a run's folder bears an id that nobody can choose."""
     found = known([], deleted("m", 1, f"runs:/{RUNS[0]}/model"))
     odd = replace(found, homes={RUNS[0]: home(RUNS[0], RUNS[0], "/etc/artifacts")})
-    assert plan(odd) == [("leave", "MLflow keeps its files at /etc/artifacts, which does not bear its id")]
+    assert plan(odd) == [("leave", "MLflow keeps its files at /etc/artifacts, which does not contain its id")]
 
 
 def test_no_experiment_goes_with_a_version() -> None:

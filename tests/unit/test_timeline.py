@@ -157,9 +157,7 @@ def test_another_models_event_names_no_version_to_return_to() -> None:
     first, others = event(1, place(2)), event(2, place(1), model="theirs")
     with pytest.raises(Refused) as caught:
         recorded_version(recorded, "m", [first, others])
-    assert (
-        caught.value.message == "what is recorded last of m is an event of theirs, which does not count for m"
-    )
+    assert caught.value.message == "the last recorded event of m belongs to theirs, and does not count for m"
     assert recorded_version(recorded, "m", [others, replace(first, time=3)]) == 2
 
 

@@ -58,7 +58,7 @@ def claim(version: Version, known: ByKey) -> list[Location]:
     """The places that a version refers to.
 
     Args:
-        version: It.
+        version: The version.
         known: Living versions, and deleted ones that can still be restored.
 
     Raises:

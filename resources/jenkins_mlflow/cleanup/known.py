@@ -46,7 +46,7 @@ def home(
         problem = f"MLflow keeps its files at {uri}: {error}"
     else:
         if name not in location.parts:
-            location, problem = None, f"MLflow keeps its files at {uri}, which does not bear its id"
+            location, problem = None, f"MLflow keeps its files at {uri}, which does not contain its id"
     return Home(name, run_id, location, problem, ended, deleted, kept)
 
 
@@ -76,7 +76,7 @@ class Known:
 
 
 def is_back(entry: Entry, living: Collection[tuple[object, ...]]) -> bool:
-    """Whether a deleted version is there again, or never went.
+    """Whether a deleted version exists again, or was never deleted.
 
     Args:
         entry: Of the journal.
@@ -87,7 +87,7 @@ def is_back(entry: Entry, living: Collection[tuple[object, ...]]) -> bool:
 
 
 def living_keys(versions: Sequence[Version]) -> set[tuple[object, ...]]:
-    """By what a deleted version is found again among living ones."""
+    """The keys by which a deleted version is recognised among living ones."""
     keys: set[tuple[object, ...]] = {version.identity for version in versions}
     return keys | {(v.model, v.tags[RESTORED_FROM]) for v in versions if RESTORED_FROM in v.tags}
 

@@ -122,7 +122,7 @@ class Look:
             if version.run_id:
                 return [Location("", "", (version.run_id,))]
             raise Refused(
-                f"where the files of {version.label} lie cannot be told: {unknown}",
+                f"it is not certain where the files of {version.label} are: {unknown}",
                 state="nothing was deleted",
                 next_step="delete that version, or register it again with the address of its files as source",
             ) from unknown

@@ -12,7 +12,7 @@ from jenkins_mlflow.parallel import WORKERS
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast.
+    """How fast versions or files are deleted.
 
     Attributes:
         workers: Deletions at once.

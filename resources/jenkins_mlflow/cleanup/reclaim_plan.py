@@ -52,7 +52,7 @@ def plan_reclaim(
 def plan_orphans(known: Known, run_ids: Collection[str], *, whole_runs: bool) -> tuple[Piece, ...]:
     """What a reclaim would do with the files of runs that no registered version comes from.
 
-    What a cleanup has deleted stays, however long ago: that is a reclaim's without orphans.
+    Files of versions that a cleanup deleted are kept, however old they are: a reclaim without orphans frees those.
 
     Args:
         known: What the registry says, of these runs, too.
@@ -217,7 +217,9 @@ class _Evaluation:
             found = self._known.homes.get(name)
             if found and found.location and location.within(found.location):
                 return location, found
-        raise Unknown(f"its files are at {source}, where MLflow keeps those of no run that it names")
+        raise Unknown(
+            f"its files are at {source}, which is not where MLflow keeps the files of a run that it names"
+        )
 
     def _home(self, name: str) -> Home:
         found = self._known.homes.get(name)

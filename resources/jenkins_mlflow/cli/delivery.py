@@ -110,7 +110,7 @@ def select(to_server: str | None, **options: Any) -> None:
     "--over",
     callback=place,
     metavar="MODEL/VERSION",
-    help="Refuse unless this is what it would replace in production; `nothing` for a first promotion.",
+    help="Refuse unless this is the version that it replaces in production; `nothing` for a first promotion.",
 )
 @click.option(
     "--recover",

@@ -159,7 +159,7 @@ def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> N
         raise JenkinsMlflowError(
             f"the result could not be written to standard output: {error.strerror}",
             state=f"the command itself ended with exit code {result.exit_code}: {result.message}",
-            next_step="make room where standard output goes to",
+            next_step="free some space where standard output is written",
         ) from error
 
 

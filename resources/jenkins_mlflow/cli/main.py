@@ -39,8 +39,8 @@ def cli() -> None:
     Settings are read from options, then environment variables named MLOPS__SECTION__KEY, then the config file, then
     the defaults. The first that is set wins.
     Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
-    the gates, 4 a person must promote by hand (a notice says how), 5 another command holds the lock, 6 a cleanup
-    or reclaim stopped after its first deletion, 7 production was changed without this tool.
+    the gates or the smoke test, 4 a person must go on by hand (a notice says how), 5 another command holds the lock,
+    6 a cleanup or reclaim stopped after its first deletion, 7 production was changed without this tool.
     """
 
 
@@ -65,7 +65,7 @@ def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
     default="mlops.yaml",
     show_default=True,
     metavar="FILE",
-    help="The file that is written; - for standard output.",
+    help="File to write; - for standard output.",
 )
 @click.option("--tracking-uri", help="MLflow server or store [MLFLOW_TRACKING_URI, else it is left out].")
 @click.option("--models", multiple=True, metavar="PATTERN", help="Registered models of this project.")
@@ -85,7 +85,7 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     write_starter(output, text)
     done = f"wrote {printable(str(output))}"
     if not uri:
-        done += " from this folder alone: no registry was asked, for there is no tracking URI"
+        done += " from this folder alone: no registry was asked, because there is no tracking URI"
         run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
         todo = f"read it, and {SET_URI}; then run: {run}"
     elif tracking_uri:
@@ -172,7 +172,7 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
         Terminal().alert(traceback.format_exc().rstrip())
         bug = JenkinsMlflowError(
             f"this is a bug: {type(error).__name__}: {error}",
-            next_step="see with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
+            next_step="check with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
         )
         return fail(bug, arguments, command, invocation)
 

@@ -41,10 +41,10 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     "--to",
     "target",
     metavar="URI",
-    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://...; empty, or with a part of the "
-    "copy.",
+    help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://... It must be "
+    "empty, or hold part of the same copy.",
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out what has a meta.yaml that cannot be read.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out everything whose meta.yaml cannot be read.")
 @click.option(
     "--stages-to-aliases",
     is_flag=True,
@@ -56,7 +56,7 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     multiple=True,
     metavar="STAGE=ALIAS",
     callback=_aliases,
-    help="With --stages-to-aliases [Production=champion, Staging=challenger].",
+    help="Alias for a stage, with --stages-to-aliases [Production=champion, Staging=challenger].",
 )
 @dry_run_option
 @common

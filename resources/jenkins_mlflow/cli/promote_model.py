@@ -31,7 +31,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
         "--cleanup",
         nargs="*",
         metavar="MODEL KEEP",
-        help="delete old versions, after a question; of MODEL, keeping the last KEEP, without one",
+        help="delete old versions of all models after a question; with MODEL, without one, keeping the last KEEP",
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="promote this model")
     parser.add_argument("version", nargs="?", metavar="VERSION", help="this version of it [the newest]")

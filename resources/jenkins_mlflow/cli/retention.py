@@ -92,7 +92,7 @@ rate = click.option(
 @marks
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--ask", is_flag=True, help="Ask even if standard input is no terminal; the answer may be piped."
+    "--ask", is_flag=True, help="Ask even if standard input is not a terminal; the answer may be piped."
 )
 @common
 def cleanup(
@@ -137,7 +137,11 @@ def cleanup(
 @click.option("--version", type=VersionNumber(), help="Its version.")
 @click.option("--holder", help="Who uses the version, such as a cluster.")
 @click.option(
-    "--for", "seconds", callback=duration, metavar="DURATION", help="How long from now on, e.g. 30d."
+    "--for",
+    "seconds",
+    callback=duration,
+    metavar="DURATION",
+    help="How long the lease lasts from now, e.g. 30d.",
 )
 @click.option("--release", is_flag=True, help="End the lease.")
 @common
@@ -169,11 +173,11 @@ def lease(
 @click.command()
 @click.option("--model", required=True, help="Registered model.")
 @click.option("--version", type=VersionNumber(), help="Only the version that had this number.")
-@click.option("--build", "build_url", metavar="URL", help="Only what this build deleted.")
+@click.option("--build", "build_url", metavar="URL", help="Only versions that this build deleted.")
 @click.option(
     "--since",
     type=TIMES,
-    help="Only what was deleted at this time (UTC) or later.",
+    help="Only versions that were deleted at this time (UTC) or later.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be restored, change nothing.")
 @common
@@ -197,7 +201,7 @@ def restore(
 
 
 @click.command()
-@click.option("--model", help="Only what was deleted of this registered model.")
+@click.option("--model", help="Only deleted versions of this registered model.")
 @configured(
     "--mode",
     key="cleanup.reclaim.mode",
@@ -219,7 +223,7 @@ def restore(
     "--older-than",
     callback=duration,
     metavar="DURATION",
-    help="With --orphans: only runs that ended longer ago.",
+    help="With --orphans: only runs that ended longer ago than this.",
 )
 @workers
 @rate

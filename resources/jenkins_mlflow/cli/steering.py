@@ -23,9 +23,9 @@ from jenkins_mlflow.errors import UsageError
     excludes=("since", "at"),
     hint="give --model and --reason",
     is_flag=True,
-    help="Record what was put into production without this tool as if it had been promoted.",
+    help="Record a version that was put into production without this tool as if it had been promoted.",
 )
-@click.option("--reason", metavar="TEXT", help="Why it is adopted.")
+@click.option("--reason", metavar="TEXT", help="Why the version is adopted.")
 @marks
 @common
 def history(

@@ -48,7 +48,7 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
                 next_step=f"keep one: {keep_one(serving)}",
             )
         if not list(drifts(known.events, live, target)) and model in production_at(known.events):
-            return _adopted("nothing", f"{model}: what is in production is what is recorded", serving)
+            return _adopted("nothing", f"{model}: what is in production is recorded already", serving)
         lock.check()
         time, at = lock.now(), now()
         recorded = production_at(known.events).get(model, ())

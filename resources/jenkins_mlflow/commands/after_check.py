@@ -224,7 +224,7 @@ def _note(session: Session, registry: Registry, plan: Plan, promoted: Version, e
             registry.record(version.model, version.number, {CHECK_TAG: end})
         except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
             why = classify(error).summary
-            session.warn(f"{version.label} could not be tagged with the end of its check ({end}): {why}")
+            session.warn(f"{version.label} could not be tagged with the result of its check ({end}): {why}")
 
 
 def _failed(result: PromoteResult, why: str) -> PromoteResult:

@@ -69,7 +69,7 @@ class Wish:
         shaping = [option for option, given in others.items() if given] + list(self.shaping)
         if self.read and shaping:
             raise UsageError(
-                f"--apply does not go with {listed(shaping, 9)}: the plan is carried out as it stands",
+                f"--apply cannot be combined with {listed(shaping, 9)}: the plan is carried out as it stands",
                 next_step="leave them out, or write another plan",
             )
         if self.at is not None and not self.looks_only:

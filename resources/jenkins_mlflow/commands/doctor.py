@@ -138,7 +138,7 @@ def locks(registry: Registry) -> Iterator[Finding]:
                 "note",
                 f"{holder.what} was being worked on ({holder.summary}), not renewed for {age:.0f} s: "
                 "its holder is gone",
-                f"nothing: it stops nobody, and the next command removes the registered model {name} if it may",
+                f"nothing: it blocks no command, and the next one removes the registered model {name} if it may",
             )
         else:
             yield Finding(
@@ -156,7 +156,7 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
         yield Finding(
             "scratch model",
             "note",
-            f"the registered model {name} is left of a `doctor --probe` that was killed, or is at work",
+            f"the registered model {name} is left over from a `doctor --probe` that was killed, or one is at work",
             "`jenkins-mlflow doctor --probe`",
         )
 

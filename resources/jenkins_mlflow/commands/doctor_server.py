@@ -59,7 +59,7 @@ def login(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             "login without TLS",
             "note",
-            f"the login for {redact(uri)} crosses the network readable: the address begins with http",
+            f"the login for {redact(uri)} crosses the network unencrypted: the address begins with http",
             "put TLS in front of the server, and use its https address",
         )
     if environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
@@ -85,7 +85,7 @@ def clock(connection: Connection, store: float, here: float) -> Iterator[Finding
         yield Finding(
             "clock",
             "note" if connection.over_http else "problem",
-            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records tell wrong times"
+            f"this machine's clock is {abs(apart):.0f} s {word} the store's: records get wrong times"
             + ("" if connection.over_http else ", and MLflow dates new versions wrongly"),
             "set this machine's clock: timedatectl set-ntp true",
         )
@@ -98,8 +98,8 @@ def file_store(folder: str | None, connection: Connection, *, files: bool | None
         yield Finding(
             "file store not served",
             "problem",
-            f"promote.file_store is {folder}, but the server keeps a database: what is in that folder is not served. "
-            "A server that is started with MLFLOW_ALLOW_FILE_STORE and no --backend-store-uri makes a database of its "
-            "own",
+            f"promote.file_store is {folder}, but the server keeps a database and does not serve that folder. "
+            "A server that is started with MLFLOW_ALLOW_FILE_STORE and no --backend-store-uri creates its own "
+            "database",
             f"MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri {quoted}; or remove promote.file_store",
         )

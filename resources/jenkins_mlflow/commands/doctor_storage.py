@@ -88,8 +88,8 @@ def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> 
             Finding(
                 "time",
                 "note",
-                f"the time was over after {looked} of {plural(len(order), 'version')}",
-                "run it again: it goes on there",
+                f"--max-duration was over after {looked} of {plural(len(order), 'version')}",
+                "run it again: it continues there",
             )
         )
     else:
@@ -201,7 +201,7 @@ def _loaded(session: Session, versions: Sequence[Version], over: Callable[[], bo
         if over():
             not_loaded = plural(len(versions) - at, "version")
             yield Finding(
-                "time", "note", f"the time was over before {not_loaded} in production had been loaded"
+                "time", "note", f"--max-duration was over before {not_loaded} in production had been loaded"
             )
             return
         try:

@@ -126,7 +126,7 @@ def _aliases(model: Model, uri: str) -> Iterator[Finding]:
             yield Finding(
                 "alias with upper case",
                 "note",
-                f"{model.name}: the alias {alias} has upper case: MLflow's pages refuse to set it, its API takes it",
+                f"{model.name}: the alias {alias} has upper case: MLflow's pages refuse to set it, its API accepts it",
                 f"set {lower} too, change what loads models:/{name}@{quoted}, and remove {quoted} then: "
                 f"{start}{argument(f'from mlflow import MlflowClient; {move}')}",
             )

@@ -130,7 +130,7 @@ def _refuse_what_does_not_fit(work: _Work, *, skip_unreadable: bool) -> None:
             "\n".join(["the meta.yaml of these cannot be read:", *shortened(unreadable)]),
             state="nothing was written",
             next_step="mend or remove them, or leave them out with --skip-unreadable "
-            "(MLflow 3.0 to 3.5.0 leave an empty version behind when they fail to rename a model)",
+            "(MLflow 3.0.0 to 3.5.0 leave an empty version behind when they fail to rename a model)",
         )
 
 

@@ -79,12 +79,14 @@ def notify(session: Session, document: Document, sleep: Callable[[float], None] 
         try:
             require(NOTIFY)
         except ConnectionFailed as error:
-            session.warn(f"nobody was told by {URLS} that {what}: {error.message}; next: {error.next_step}")
+            session.warn(
+                f"the notification of '{what}' by {URLS} failed: {error.message}; next: {error.next_step}"
+            )
         else:
             ways.append((URLS, lambda: _apprise(urls, f"jenkins-mlflow: {what}", text + build)))
     for name, tell in ways:
         if why := _tried(tell, sleep):
-            session.warn(f"nobody was told by {name} that {what}: {why}")
+            session.warn(f"the notification of '{what}' by {name} failed: {why}")
 
 
 def _tried(tell: Callable[[], str], sleep: Callable[[float], None]) -> str:
@@ -112,6 +114,6 @@ def _apprise(urls: tuple[str, ...], title: str, text: str) -> str:
         messenger = apprise.Apprise()
         unknown = [at for at, url in enumerate(urls, 1) if not messenger.add(url)]
         if unknown:
-            return f"address {unknown[0]} of {len(urls)} is none that Apprise knows"
+            return f"address {unknown[0]} of {len(urls)} is not one that Apprise knows"
         sent = messenger.notify(body=text, title=title)
-    return "" if sent else "a service did not take the message"
+    return "" if sent else "a service did not accept the message"

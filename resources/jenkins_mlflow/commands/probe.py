@@ -94,11 +94,9 @@ class _Scratch:
             with tempfile.TemporaryDirectory() as folder:
                 path = self._client.download_artifacts(self._run, "probe.txt", folder)
                 if Path(path).read_text(encoding="utf-8") != _TEXT:
-                    raise OSError("another text was read than was written")
+                    raise OSError("the text that was read back is not the one that was written")
 
-        advice = (
-            "see that this machine reaches the artifact store with the right to write, or serve artifacts"
-        )
+        advice = "make sure that this machine can reach and write the artifact store, or let the server serve artifacts"
         return _tried("artifacts: written and read", there_and_back, advice)
 
     def _marks(self, experiment: str) -> Iterator[Finding]:

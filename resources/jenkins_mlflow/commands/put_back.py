@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jenkins_mlflow.commands.session import Session
@@ -36,7 +36,7 @@ class PutBack:
             versions=tuple(self.found.versions),
             done=self.done,
             message=self.message,
-            changes=tuple(ChangePart(**vars(change)) for change in self.found.changes or ()),
+            changes=tuple(ChangePart(**vars(change)) for change in self.found.changes),
         )
 
 
@@ -58,18 +58,17 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
         Busy, LockLost: another command is at work on one of the models.
         ConnectionFailed, RegistryError: MLflow could not be read.
     """
-    names = tuple(one.model for one in found)
-    scope = (*names, *session.config.models) if session.target.exclusive else names
+    changed = [change.model for one in found for change in one.changes]
+    names = tuple(dict.fromkeys([*(one.model for one in found), *changed]))
+    scope = (*names, *session.patterns) if session.target.exclusive else names
     with session.lock(registry, "train", scope, names) as lock:
         writer, held = session.writer(), registry.under(lock)
         models = {model.name: model for model in registry.snapshot(names).models}
         open_ones = [one for one in found if not _accepted(one, models.get(one.model))]
         lock.confirm()
-        reasons = {one.model: _apply(held, writer, one, models.get(one.model)) for one in open_ones}
+        reasons = {one.model: _apply(held, writer, one, models) for one in open_ones}
         models = {model.name: model for model in registry.snapshot(names).models}
-    done = tuple(
-        _outcome(one, models.get(one.model), session.target, reasons[one.model]) for one in open_ones
-    )
+    done = tuple(_outcome(one, models, session.target, reasons[one.model]) for one in open_ones)
     for one in done:
         session.warn(one.message)
     return done
@@ -81,23 +80,38 @@ def _accepted(one: SelfPromotion, model: Model | None) -> bool:
     return all(version is None or PROMOTED_AT in version.record for version in versions)
 
 
-def _apply(registry: Registry, writer: Writer, one: SelfPromotion, model: Model | None) -> str:
+def _apply(registry: Registry, writer: Writer, one: SelfPromotion, models: Mapping[str, Model]) -> str:
     """Write the changes whose marks still are as found; why nothing was written, if so."""
-    if one.changes is None:
-        return "what was in production before is not known"
-    if model is None:
+    if one.obstacle:
+        return one.obstacle
+    named = _models_of(one)
+    if not set(named) <= models.keys():
         return "the model was deleted"
-    if is_unfinished(model):
+    if any(is_unfinished(models[name]) for name in named):
         return "a promotion of this model is not finished"
     for change in one.changes:
-        value = change.value(model)
+        value = change.value(models[change.model])
         if value == change.found:
             label = f"put back {printable(change.model)} {change.mark}"
             if not writer.write(label, _write(registry, change)):
                 return "a write failed"  # what comes next would take out what serves
-        elif value != change.wanted and isinstance(change.mark, int) and change.mark not in one.versions:
-            return f"v{change.mark}, which was in production before, was changed by somebody else"
+        elif value != change.wanted and _returns(change, one):
+            was = _named(change.model, change.mark, one)
+            return f"{was}, which was in production before, was changed by somebody else"
     return ""
+
+
+def _models_of(one: SelfPromotion) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([one.model, *(change.model for change in one.changes)]))
+
+
+def _returns(change: Change, one: SelfPromotion) -> bool:
+    """Whether the change brings a stage back, rather than taking out what the training promoted."""
+    return change.is_stage and (change.model != one.model or change.mark not in one.versions)
+
+
+def _named(model: str, number: object, one: SelfPromotion) -> str:
+    return f"v{number}" if model == one.model else f"{printable(model)} v{number}"
 
 
 def _write(registry: Registry, change: Change) -> Callable[[], None]:
@@ -107,13 +121,16 @@ def _write(registry: Registry, change: Change) -> Callable[[], None]:
     return functools.partial(point, registry, change.model, change.mark, number)
 
 
-def _outcome(one: SelfPromotion, model: Model | None, target: Target, reason: str) -> PutBack:
-    serving = model.production(target) if model else ()
+def _outcome(one: SelfPromotion, models: Mapping[str, Model], target: Target, reason: str) -> PutBack:
+    model = models.get(one.model)
+    serving = [v for name in _models_of(one) if name in models for v in models[name].production(target)]
     remaining = [
-        version for version in serving if version.number in one.versions and PROMOTED_AT not in version.record
+        version
+        for version in serving
+        if version.model == one.model and version.number in one.versions and PROMOTED_AT not in version.record
     ]
     name = printable(one.model)
-    now = _versions(tuple(version.number for version in serving)) or "nothing"
+    now = ", ".join(_named(version.model, version.number, one) for version in serving) or "nothing"
     head = f"the training put {name} {_versions(one.versions)} into production itself, before any gate"
     if not remaining and not reason:
         advice = "leave that to promote, or accept it with train.may_promote: true"

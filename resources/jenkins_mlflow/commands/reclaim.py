@@ -69,7 +69,7 @@ class ReclaimWish:
             )
         if self.orphans and self.model:
             raise UsageError(
-                "--orphans goes with no --model: orphans belong to none",
+                "--orphans cannot be combined with --model: orphans belong to no model",
                 next_step="leave out --model, or --orphans and --older-than",
             )
 
@@ -149,7 +149,7 @@ def _require_sight(registry: Registry) -> None:
     """Files may go only if every version that may refer to them can be seen."""
     if not registry.sees_all():
         raise Refused(
-            "this account is no administrator, so that models may be hidden from it whose files would go",
+            "this account is no administrator: models may be hidden from it, and their files would be deleted",
             state="nothing was deleted",
             next_step="run `jenkins-mlflow reclaim` with an administrator's login",
         )

@@ -94,7 +94,7 @@ def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) ->
     if not places:
         why = f"no version of {model} is recorded as in production"
     elif last != model:
-        why = f"what is recorded last of {model} is an event of {last}, which does not count for {model}"
+        why = f"the last recorded event of {model} belongs to {last}, and does not count for {model}"
     elif len(places) > 1:
         why = f"{len(places)} versions of {model} are recorded as in production"
     elif found is None or found.identity != places[0]:

@@ -38,7 +38,9 @@ def _beside(versions: Sequence[Version]) -> str:
     if not versions:
         return ""
     named = listed([printable(version.label) for version in versions], MOST_NAMED)
-    return f" In production beside it stays {named}; promote.exclusive: true makes one champion of the group."
+    return (
+        f" Still in production beside it: {named}; promote.exclusive: true makes one champion of the group."
+    )
 
 
 def selection_result(selection: Selection) -> SelectResult:

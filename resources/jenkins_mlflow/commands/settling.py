@@ -121,7 +121,7 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
             ).run(model.name)
         book.write()
     except Busy as busy:
-        session.warn(f"{busy.message}; what it has not finished may show")
+        session.warn(f"{busy.message}; the result may show its unfinished changes")
         return False
     except JenkinsMlflowError as error:
         session.warn(f"{error.message}; {error.state}; next: {error.next_step}")

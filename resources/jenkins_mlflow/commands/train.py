@@ -63,7 +63,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     planned()  # what is wrong with it is said before MLflow is asked anything
     registry = session.registry(may_create=True)
     with session.unwritten():
-        before = Snapshot() if rules.may_promote else registry.snapshot(session.config.models)
+        before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns)
     plan = planned("" if rules.may_promote else encode(marks(before, session.target)))
     runs = MlflowTrainingRegistry(registry)
     if mode == "gather":
@@ -104,7 +104,7 @@ def _put_back(
         runs = training.runs_of_build(ended.build or "")
         texts = dict.fromkeys(run.production_before for run in reversed(runs))
         earlier = [held for text in texts if (held := decode(text)) is not None]
-        after = registry.snapshot(session.config.models)
+        after = registry.snapshot(session.patterns)
         found = self_promotions(before, earlier, after, session.target, {run.run_id for run in runs})
         if found:
             done = put_back(session, registry, found)

@@ -130,7 +130,7 @@ def _copy(session: Session, source: Registry, other: Session, plan: CopyPlan, na
             copied = Copying(source, registry.under(lock), plan, session.warn).copy()
     except JenkinsMlflowError as error:
         error.state = error.state or (
-            f"nothing in production on {name} was changed; the same command goes on with the copy"
+            f"nothing in production on {name} was changed; the same command continues the copy"
         )
         raise
     contents = f"{plural(copied.contents.files, 'file')}, {size(copied.contents.bytes)}, compared by SHA-256"

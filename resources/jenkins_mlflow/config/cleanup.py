@@ -22,15 +22,17 @@ class Protect(Section):
         default="all", description="Aliases or patterns whose versions are kept; all: any alias."
     )
     tags: dict[Line, str] = Field(
-        default={}, description="Version tags, with their value, that keep a version."
+        default={}, description="Tags that keep a version: each key with its value."
     )
 
 
 class KeepBest(Section):
     """The best versions of a model by a metric."""
 
-    metric: Line | None = Field(default=None, description="Metric that ranks them; null: that of `select`.")
-    count: int = Field(default=1, ge=1, description="How many of the best are kept.")
+    metric: Line | None = Field(
+        default=None, description="Metric that ranks the versions; null: that of `select`."
+    )
+    count: int = Field(default=1, ge=1, description="How many of the best versions are kept.")
 
 
 class KeepRules(Section):
@@ -45,17 +47,17 @@ class KeepRules(Section):
     keep_daily: int = Field(
         default=0,
         ge=0,
-        description="How many days keep their last version, counted back from the newest day that has one.",
+        description="For how many days the last version is kept, counted back from the newest day that has one.",
     )
     keep_weekly: int = Field(
         default=0,
         ge=0,
-        description="How many weeks keep their last version, counted back from the newest week that has one.",
+        description="For how many weeks the last version is kept, counted back from the newest week that has one.",
     )
     keep_monthly: int = Field(
         default=0,
         ge=0,
-        description="How many months keep their last version, counted back from the newest month that has one.",
+        description="For how many months the last version is kept, counted back from the newest month that has one.",
     )
 
 
@@ -65,7 +67,7 @@ class Reclaim(Section):
     shorthand: ClassVar = "mode"
     mode: Literal["none", "artifacts", "runs"] = Field(
         default="none",
-        description="What is deleted: nothing; the files of the versions; or their whole runs.",
+        description="What a reclaim deletes: nothing, the files of the versions (artifacts), or their whole runs.",
     )
     grace: Duration = lasting(
         "7d", "Grace period: how long a deleted version can be restored before its files may be deleted."
@@ -78,17 +80,19 @@ class Cleanup(KeepRules):
     min_age: Age = lasting("0s", "Former name of `keep_within`; the longer of both counts.")
     overrides: dict[Line, KeepRules] = Field(
         default={},
-        description="Other values of the keep rules for models by name or pattern; the first that fits counts.",
+        description="Other values of the keep rules for models by name or pattern; the first that matches counts.",
     )
     include: Patterns = Field(
-        default=("*",), description="Names or patterns of the models that are cleaned up at all."
+        default=("*",), description="Names or patterns of the models that a cleanup works on."
     )
-    exclude: Lines = Field(default=(), description="Names or patterns of models that are left out.")
+    exclude: Lines = Field(
+        default=(), description="Names or patterns of the models that a cleanup leaves out."
+    )
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
     rollback_depth: int = Field(
         default=1,
         ge=1,
-        description="How many promotions back a rollback may go: those versions are never deleted.",
+        description="The versions that this many rollbacks in a row can return to are never deleted.",
     )
     max_deletions: int = Field(
         default=500, ge=1, description="Maximum number of versions that one run deletes, oldest first."

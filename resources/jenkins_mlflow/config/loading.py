@@ -92,7 +92,7 @@ def _read_file(source: Path, layers: Layers) -> None:
     except OSError as error:
         raise ConfigError(
             f"{source}: cannot be read: {error.strerror or error}",
-            next_step="name a file that is there and that you may read",
+            next_step="name a file that exists and that you may read",
         ) from error
     except UnicodeDecodeError as error:
         line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]

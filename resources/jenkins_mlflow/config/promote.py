@@ -63,18 +63,19 @@ class SmokeTest(Section):
     env_manager: Literal["uv", "virtualenv", "conda"] | None = Field(
         default=None,
         description="Tool with which MLflow rebuilds the model's own environment for the prediction; "
-        "absent or null: `python` predicts as it is.",
+        "absent or null: `python` predicts with its own packages.",
     )
     pass_env: tuple[Line, ...] = Field(
         default=(),
         strict=False,
         description="Environment variables that the prediction gets besides PATH, HOME, TMPDIR, PYTHONPATH, "
-        "LD_LIBRARY_PATH, the locale and the place of certificates. It gets no others, so no secret is among them.",
+        "LD_LIBRARY_PATH, the locale and the location of certificates. It gets no others, so no secret that is not "
+        "named here.",
     )
     refuse_code: bool = Field(
         default=False,
-        description="Whether a model fails if loading it runs code that it brings along, such as a pickle; "
-        "what is left are the flavors onnx, xgboost, lightgbm (Booster) and catboost.",
+        description="Whether a model is refused if loading it runs code that it brings along, such as a pickle. "
+        "Only the flavors onnx, xgboost, lightgbm (Booster) and catboost can then pass.",
     )
 
     @model_validator(mode="after")

@@ -57,7 +57,8 @@ class Config(Section):
     """Everything that can be configured."""
 
     models: Patterns = Field(
-        default=("*",), description="Group that is compared: one model name or pattern, or a list of them."
+        default=("*",),
+        description="The group: the models whose versions compete. One name or pattern, or a list of them.",
     )
     tracking_uri: Line | None = Field(
         default=None, description="MLflow server or store; else MLFLOW_TRACKING_URI."

@@ -15,7 +15,9 @@ from jenkins_mlflow.config.values import Line
 class Include(Section):
     """Versions that are candidates although they have a stage or an alias besides those of promote."""
 
-    stages: Stages = Field(default=(), description="Stages to choose from; all: Production and Staging.")
+    stages: Stages = Field(
+        default=(), description="Stages whose versions are candidates, too; all: Production and Staging."
+    )
     aliases: Aliases = Field(default=(), description="Aliases that a candidate may have; all: any alias.")
 
 
@@ -42,5 +44,5 @@ class Select(Section):
         "best candidate.",
     )
     include: Include = Field(
-        default_factory=Include, description="Candidates among the versions that have another stage or alias."
+        default_factory=Include, description="Versions with another stage or alias that are candidates, too."
     )

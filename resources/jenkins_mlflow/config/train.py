@@ -36,7 +36,7 @@ class Train(Section):
     register_as: NameTemplate | None = Field(
         default=None,
         alias="register",
-        description="Name under which runs that did not register a model are registered; {candidate} is replaced.",
+        description="Name under which the models of runs that registered none are registered; {candidate} is replaced.",
     )
     jobs: int | None = Field(
         default=None, ge=1, description="How many candidates train at once; by default one for each core."
@@ -47,8 +47,8 @@ class Train(Section):
     )
     may_promote: bool = Field(
         default=False,
-        description="Whether a training script may put versions into production itself; else they are taken out again "
-        "and what was in production before is put back.",
+        description="Whether a training script may put versions into production itself. If false, they are taken "
+        "out again, and what was in production before is put back.",
     )
 
     @model_validator(mode="after")

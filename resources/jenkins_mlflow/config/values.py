@@ -125,9 +125,13 @@ def parse_candidate_name(value: Any) -> str:
 def parse_variable(value: Any) -> str:
     """The name of an environment variable; never its value."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_]\w*", value, re.ASCII):
-        raise broken_rule("expected the name of an environment variable: a secret itself stands in no config")
+        raise broken_rule(
+            "expected the name of an environment variable: a secret itself does not belong in a config"
+        )
     if value.startswith(("MLFLOW_", "JENKINS_MLFLOW_")):
-        raise broken_rule(f"expected another variable than {value}, which is no login of another server")
+        raise broken_rule(
+            f"expected another variable than {value}, which never holds the login of another server"
+        )
     return value
 
 

@@ -66,7 +66,7 @@ def apply_jobs(
     output: str,
     quiet: bool,
 ) -> None:
-    """Create or update the jobs of jobs.yaml: shows the difference, asks (or --yes), writes. Deletes nothing."""
+    """Create or update the jobs of jobs.yaml: show the difference, ask (or --yes), write. Nothing is deleted."""
     from jenkins_mlflow.jenkins_jobs import apply as applying
     from jenkins_mlflow.jenkins_jobs.definition import load
     from jenkins_mlflow.jenkins_jobs.plan import plan as make_plan
@@ -88,8 +88,8 @@ def apply_jobs(
     try:
         done = applying.apply(server, plan, terminal.say)
     except Interrupted as interruption:
-        interruption.state = "what is said above is done, the change after it maybe"
-        interruption.next_step = "run the command again: it shows what is left"
+        interruption.state = "the changes listed above were made, and perhaps the one after them"
+        interruption.next_step = "run the command again: it shows the changes that are still missing"
         raise
     result = ApplyResult(status="applied", message=f"{changes} made", items=plan_items(plan, done.outcomes))
     if done.stopped:
@@ -108,7 +108,7 @@ def apply_jobs(
     "--from-env",
     multiple=True,
     metavar="KEY[=VARIABLE]",
-    help="Take this parameter's value from the environment, and show it nowhere.",
+    help="Take this parameter's value from the environment, and never show it.",
 )
 @click.option("--no-wait", is_flag=True, help="Only queue the build.")
 @timeout_option
@@ -134,8 +134,8 @@ def run_job(
 
     Keys and values are checked against the job's own parameters before anything is queued. Ctrl-C asks whether to abort
     the build, to leave it, or to go on watching; SIGTERM leaves it. The exit code is 0 for SUCCESS, 1 for FAILURE and
-    NOT_BUILT, 130 for ABORTED; for UNSTABLE 4 if a person must promote by hand, 7 if production was changed without
-    this tool, else 3; 1 when --timeout is over.
+    NOT_BUILT, 130 for ABORTED. For UNSTABLE it is 4 if a person must promote by hand, 7 if production was changed
+    without this tool, else 3. It is 1 if --timeout is over.
     """
     from jenkins_mlflow.jenkins_jobs import parameters as checking
     from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
@@ -170,7 +170,11 @@ def run_job(
 @jobs.command("status")
 @click.argument("names", nargs=-1, metavar="[JOB]...")
 @click.option(
-    "--last", type=click.IntRange(min=1), default=3, show_default=True, help="Builds shown of each job."
+    "--last",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Number of builds to show for each job.",
 )
 @file_option
 @url_option
@@ -213,7 +217,7 @@ def show_log(
     url: str | None,
     netrc: bool,
 ) -> None:
-    """Print the log of a build: of this NUMBER, else of the last."""
+    """Print the log of the build with this NUMBER, or of the last build."""
     from jenkins_mlflow.jenkins_jobs.log import Lines
     from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
 

@@ -136,15 +136,19 @@ class Job(_Section):
         default="Jenkinsfile", description="The Jenkinsfile's path in the repository."
     )
     description: Text = Field(default="", description="Shown on the job's page.")
-    branch: Line | None = Field(default=None, description="Another branch than the repository's.")
+    branch: Line | None = Field(
+        default=None, description="Branch of this job, if it is not that of the repository."
+    )
     keep_builds: int | None = Field(default=None, ge=1, description="How many builds are kept.")
     disable_concurrent: bool = Field(default=False, description="Whether one build waits for another.")
     schedule: Annotated[str, BeforeValidator(parse_schedule)] | None = Field(
         default=None, description='When it starts by itself, in Jenkins\' cron, e.g. "H 2 * * *".'
     )
-    disabled: bool = Field(default=False, description="Whether it refuses to be built.")
+    disabled: bool = Field(
+        default=False, description="Whether the job is disabled, so that nobody can build it."
+    )
     parameters: dict[ParameterName, Parameter] = Field(
-        default={}, description="Build parameters that the job has before its Jenkinsfile first ran."
+        default={}, description="Build parameters that the job has before its Jenkinsfile has run once."
     )
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.server import Server
 
 file_option = click.option(
-    "--file", "file", type=click.Path(path_type=Path), help="The jobs [jobs.yaml, else jobs/jobs.yaml]."
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    help="File that defines the jobs [jobs.yaml, else jobs/jobs.yaml].",
 )
 url_option = click.option("--url", help="Jenkins' address [JENKINS_URL].")
 netrc_option = click.option(
@@ -27,9 +30,7 @@ netrc_option = click.option(
 output_option = click.option(
     "--output", type=click.Choice(FORMATS), default="text", show_default=True, help="Output format."
 )
-quiet_option = click.option(
-    "--quiet", is_flag=True, help="Say nothing but errors, differences and questions."
-)
+quiet_option = click.option("--quiet", is_flag=True, help="Show only errors, differences and questions.")
 timeout_option = click.option(
     "--timeout", metavar="DURATION", help="Maximum time to watch, e.g. 30m; the build goes on."
 )

@@ -87,7 +87,7 @@ def check(name: str, job: Job, arguments: Sequence[str], hidden: Mapping[str, st
         key, separator, value = word.partition("=")
         if not separator:
             # The word itself is not repeated: it may be a secret in the wrong place.
-            problems.append(f"word {position} is no KEY=VALUE")
+            problems.append(f"word {position} is not of the form KEY=VALUE")
         elif key in values:
             problems.append(f"{printable(key)} is given twice")
         elif key not in definitions:
@@ -113,8 +113,8 @@ def _unknown(key: str, known: Mapping[str, ParameterDefinition]) -> str:
     shown = printable(key)
     if not known:
         return (
-            f"no parameter {shown}: Jenkins knows none of this job; those of a Jenkinsfile it learns by the job's "
-            "first build, or from parameters: in jobs.yaml"
+            f"no parameter {shown}: Jenkins knows no parameters of this job. It learns those of a Jenkinsfile from the "
+            "job's first build, or from parameters: in jobs.yaml"
         )
     return f"no parameter {shown}{did_you_mean(key, known) or '; it has ' + ', '.join(sorted(known))}"
 

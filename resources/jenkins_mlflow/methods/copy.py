@@ -1,4 +1,4 @@
-"""The method of MLflow 3: production is a registered model for itself, and a promotion copies the candidate into it.
+"""The method of MLflow 3: production is a registered model of its own, and a promotion copies the candidate into it.
 
 A copy is a version with the source ``models:/NAME/N``: a pointer to the same files, with the same run and tags. It goes
 into production by the alias alone, so it works where stages cannot be changed (MLflow 3.0.0 to 3.5.0 on a file store).

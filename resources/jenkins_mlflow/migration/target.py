@@ -72,8 +72,8 @@ class Target:
             first = str(getattr(error, "orig", None) or error)
             raise ConnectionFailed(
                 f"cannot {what} the database {redact(self.uri)}: {one_line(first)}",
-                state="what was copied before is whole",
-                next_step="see to it, then run the same command again: it goes on where it was",
+                state="everything that was copied before is complete",
+                next_step="fix that, then run the same command again: it continues where it stopped",
             ) from error
 
     @property
@@ -208,7 +208,7 @@ class Target:
         except (exc.IntegrityError, exc.DataError) as error:
             raise JenkinsMlflowError(
                 f"the database {redact(self.uri)} refuses {unit.name}: {one_line(str(error.orig))}",
-                state="of this unit nothing was written, what was copied before is whole",
+                state="nothing of this unit was written; everything that was copied before is complete",
                 next_step="if no other migration is at work on it, this is a bug: please report it",
             ) from error
         except exc.SQLAlchemyError:

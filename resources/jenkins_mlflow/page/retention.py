@@ -81,7 +81,7 @@ def _policy(documents: Sequence[Document]) -> Iterator[str]:
         whose = "each model" if each.get("models") is None else f"models {text(each.get('models'))}"
         keep = each.get("keep")
         rules = ", ".join(map(text, keep)) if isinstance(keep, list | tuple) else ""
-        yield f"Keep of {whose}: {rules or 'nothing'}."
+        yield f"Keep for {whose}: {rules or 'nothing'}."
 
 
 def _of_model(model: str, items: Sequence[Document]) -> OfModel:

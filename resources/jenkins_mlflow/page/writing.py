@@ -41,7 +41,7 @@ def write_page(folder: Path, document: Document, ui: str, build_url: str = "", c
         style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
         files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
     except ModuleNotFoundError as missing:
-        return [f"the report has no {PAGE}: {missing.name} is not installed; {TWIN} tells the same"]
+        return [f"the report has no {PAGE}: {missing.name} is not installed; {TWIN} says the same"]
     finally:
         problems = [problem for name, text in files.items() if (problem := write_report(folder, name, text))]
     return problems

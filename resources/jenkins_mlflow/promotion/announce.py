@@ -18,8 +18,8 @@ def announce(registry: Registry, writer: Writer, model: str, tags: Mapping[str, 
         registry: Where.
         writer: Guards and retries each write.
         model: The model that carries the intent.
-        tags: The tags that hold it. Its caller knows them before the first is written: whatever stops this, the same
-            names are for ``remove_intent``.
+        tags: The tags that hold it. The caller has them before the first is written, so it can pass their names to
+            ``remove_intent`` whatever stops this.
 
     Raises:
         JenkinsMlflowError: it could not be written.
@@ -34,7 +34,7 @@ def announce(registry: Registry, writer: Writer, model: str, tags: Mapping[str, 
 
 
 def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable[str]) -> str:
-    """Remove a model's intent, first of them the tag that is looked for; why it could not be, or empty.
+    """Remove a model's intent; why it could not be removed, or empty. The tag that is looked for goes first.
 
     An account that may set a tag but not remove it leaves an empty one, which counts as none.
     """

@@ -198,9 +198,9 @@ class Promotion:
 
 
 def refuse_if_overtaken(registry: Registry, plan: Plan, group: Sequence[str]) -> None:
-    """Look while others hold the lock: what they have finished may make the plan useless, whenever they let go of it.
+    """Check the plan while others hold the lock: what they have finished may have made it useless already.
 
-    What is half done says nothing yet: it may be undone.
+    Changes that are half done do not count yet: they may be undone.
 
     Raises:
         Refused, NotFound: as ``refuse_if_changed``; nothing was written.

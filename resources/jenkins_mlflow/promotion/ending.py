@@ -63,7 +63,7 @@ class Ending:
 
         Args:
             tags: The promotion record: what the promoted version is tagged with, beside the method.
-            staged_by: The method that set the stage of its own model; None where that had not to be changed.
+            staged_by: The method that set the stage of its own model; None if the stage did not have to change.
         """
         plan, table = self._plan, self._table
         method = staged_by or self._other_method()

@@ -110,7 +110,7 @@ class Intent(BaseModel):
 def is_unfinished(model: Model) -> bool:
     """Whether the model carries an intent; an empty tag is one that could be emptied but not removed.
 
-    With a signing key, one that is not signed is nobody's: see ``unsigned``.
+    With a signing key, an intent that is not signed does not count: see ``unsigned``.
     """
     return bool(model.tags.get(INTENT_TAG)) and model.signed
 

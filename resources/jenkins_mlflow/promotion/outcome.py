@@ -46,13 +46,13 @@ class Outcome:
 
 
 class Keeper(Protocol):
-    """Keeps what a promotion came to, while its intent still is there: what is kept so cannot be lost."""
+    """Records how a promotion ended while its intent is still there, so that a kill cannot lose it."""
 
     def done(self, outcome: Outcome) -> None:
         """Production was changed."""
 
     def undone(self) -> None:
-        """It was changed back: what was kept did not happen."""
+        """Production was changed back: what was recorded does not count any more."""
 
 
 class _NoKeeper:

@@ -97,7 +97,7 @@ class Steps:
     def retire_others(self) -> bool:
         """Take the other models of an exclusive group out of production, as long as the promoted version is in it.
 
-        All of them between two looks, side by side where they are many; what that has not settled, one by one.
+        All are changed between two looks, side by side if there are many. Those still unsettled follow one by one.
         """
         if not self._retire_at_once():
             return False

@@ -1,4 +1,4 @@
-"""Going back: every mark that is as wanted gets the value that was found, what brings production back first."""
+"""Going back: every mark that is as wanted gets the value that was found; what brings production back comes first."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class Undo:
         allowed: Callable[[Change], bool] = lambda change: True,
         only: Sequence[Change] | None = None,
     ) -> Undone:
-        """Take every change back that is as wanted and allowed; of ``only`` these, if given.
+        """Take back every change that is as wanted and allowed; only those of ``only``, if it is given.
 
-        The table is the whole one in any case: it tells whom the promotion found in production from strangers.
+        The whole table is read in any case: it tells what the promotion found in production from strangers.
 
-        The promoted version stays in production where something else was, and that is not back: production is never
-        left empty by undoing.
+        If the version that was in production cannot come back, the promoted one stays: undoing never leaves production
+        empty.
 
         Raises:
             LockLost: this process must not write any more.
@@ -127,7 +127,9 @@ class Undo:
             if gone
             else ""
         )
-        return f"{table.label} stays in production: {reason or 'what was there before it is not'}"
+        return (
+            f"{table.label} stays in production: {reason or 'what was in production before it is not back'}"
+        )
 
     def _take_back(self, change: Change, live: Snapshot) -> str:
         """Take one change back; in words, why it could not be."""

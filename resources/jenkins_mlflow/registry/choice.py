@@ -42,7 +42,7 @@ def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
     forced = environ.get(FORCED, "")
     if forced not in ("", "http", "store"):
         raise UsageError(
-            f"{FORCED} is {forced!r}, which is no door to a registry",
+            f"{FORCED} is {forced!r}, which is no way to open a registry",
             state="nothing was read or written",
             next_step=f"set {FORCED} to http or to store, or unset it",
         )

@@ -56,7 +56,7 @@ class Journal:
 
         Args:
             model: Its name.
-            versions: They.
+            versions: The versions.
             sizes: How many bytes the files of each take, by number, where that is known.
 
         Raises:

@@ -237,7 +237,7 @@ class Lock:
                 f"the lock for {printable(self._holder.what)} was lost {lapses} times before it was held: "
                 f"its flag was removed, or could not be renewed within its lease of {self._holder.lease:g} s",
                 state="nothing was written",
-                next_step="see why the registry answers so slowly, or set a longer promote.lock.lease",
+                next_step="find out why the registry answers so slowly, or set a longer promote.lock.lease",
             )
         self._raise()
 

@@ -1,4 +1,4 @@
-"""Opening MLflow's client, with what it says to nobody's use silenced and what it hides shown."""
+"""Opening MLflow's client: messages that help nobody are silenced, and what it hides is shown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def open_client(uri: str) -> MlflowClient:
-    """Open MLflow's client on an address, with what it says to nobody's use silenced.
+    """Open MLflow's client on an address, without its messages that help nobody.
 
     Raises:
         ConnectionFailed: MLflow is not installed, or the store cannot be opened.

@@ -42,7 +42,7 @@ class FilesUnknown(Exception):
 
 
 class Reader(Asker):
-    """What can be read of the registry behind one connection. With keys, it says whether it is signed.
+    """What can be read of the registry behind one connection. With keys, it also says what is signed.
 
     Reads are retried here.
 

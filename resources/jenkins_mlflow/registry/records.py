@@ -43,7 +43,7 @@ def equals(tag: str, value: str) -> str:
 class Records:
     """Writes and finds the runs of the experiment.
 
-    Raises (every method): what the door raises, see ``faults.classify``, but ``find``: what the registry raises.
+    Raises: ``find`` what the registry raises; every other method what the door raises, see ``faults.classify``.
     """
 
     registry: Registry
@@ -66,7 +66,7 @@ class Records:
             )
 
     def home(self, *, create: bool = False) -> str:
-        """The experiment's id; empty when there is none. One that was deleted is brought back to be written."""
+        """The experiment's id; empty when there is none. A deleted experiment is restored before it is written to."""
         if not self._experiment:
             found = self._door.experiment(EXPERIMENT)
             if found is None and create:

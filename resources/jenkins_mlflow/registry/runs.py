@@ -1,7 +1,7 @@
 """The runs behind versions: which of them a command needs, and reading them by their ids.
 
-A search takes 4,500 run ids, not 6,000 (MLflow 2.22 to 3.17). What takes it so long is the server's own work, of which
-two of its workers do twice as much.
+A search takes 4,500 run ids, not 6,000 (MLflow 2.22 to 3.17). Most of that time is the
+server's own work, so two requests at once, for two of its workers, are twice as fast.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ EVERY_RUN = RunsOf()
 
 
 def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -> Iterator[Run]:
-    """The runs with these ids: two requests side by side, each with as many as are worth it and the server takes.
+    """The runs with these ids: two requests side by side, each with as many ids as pay off and the server accepts.
 
     Args:
         ids: The ids.

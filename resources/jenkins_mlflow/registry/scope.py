@@ -50,7 +50,7 @@ class Scope:
     def forms(self) -> tuple[Self, Self, Self]:
         """The same in ever fewer characters: each name once; names as digests; only how all of them begin.
 
-        Of a shorter form ``overlaps`` may say so where nothing does, never the other way round.
+        With a shorter form, ``overlaps`` may report an overlap that is none, but never misses one.
         """
         patterns = tuple(dict.fromkeys(pattern for pattern in self.scope if not _is_name(pattern)))
         names = tuple(dict.fromkeys((*self.writes, *filter(_is_name, self.scope))))

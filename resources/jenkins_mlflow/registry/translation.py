@@ -32,7 +32,7 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
     if fault.status in (301, 302, 303, 307, 308):
         return RegistryError(
             f"{what}: {where} answers {fault.summary}",
-            state="the request was not repeated there, so that no login goes astray",
+            state="the request was not repeated there, so that no login is sent to another address",
             next_step="give the address that the server itself has, or log in where it asks for it",
         )
     return RegistryError(

@@ -101,11 +101,11 @@ class Result(Part):
     in_table: ClassVar[bool] = False
 
     schema: Literal[1] = 1
-    """It changes only when a key changes its meaning or goes away; new keys may come at any time."""
+    """The version of the format. It changes only if a key changes its meaning or is removed, not if one is added."""
     command: str
     """The command's name."""
     status: str
-    """What the command came to, in one word."""
+    """How the command ended, in one word."""
     code: int | None = None
     """As in docs/commands.md."""
     message: str
@@ -159,7 +159,7 @@ class RegistryResult(Result):
     tracking_uri: str | None = None
     """The server or store, without any password; null if the command failed before it was known."""
     event: Event | None = None
-    """What people are told of, see docs/notify.md; null for no news, and for what `notify.on` leaves out."""
+    """The event to notify people of, see docs/notify.md; null if there is none, or if `notify.on` leaves it out."""
 
     @property
     def promoted(self) -> Place | None:

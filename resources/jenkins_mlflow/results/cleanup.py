@@ -48,15 +48,15 @@ class ItemPart(Part):
     rule: str
     """What keeps it: `protected`, or the name of a keep rule; may be empty."""
     rank: int
-    """Its place under that rule, from 1; 0 where the rule has no places."""
+    """Its rank under that rule, from 1; 0 if the rule has no ranks."""
     outcome: Literal[
         "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
     ]
     error: str
     bytes: int | None = None
-    """What its files take; null where that was not counted or is not known."""
+    """The size of its files in bytes; null if it was not measured or is not known."""
     storage: str = ""
-    """Where they lie, if they were counted."""
+    """Where its files are, if they were measured."""
 
     @property
     def line(self) -> str:
@@ -75,11 +75,11 @@ class HeldPart(Part):
 
     versions: int
     bytes: int
-    """What the files of those that were counted take."""
+    """The size of the files that were measured, in bytes."""
     uncounted: int
-    """How many were not counted."""
+    """For how many versions no size was measured."""
     first: float | None
-    """When the first of them may be reclaimed, in seconds since 1970; null if nothing reclaims them."""
+    """When the first version may be reclaimed, in seconds since 1970; null if nothing reclaims them."""
     last: float | None
 
 
@@ -92,7 +92,7 @@ class CleanupResult(RegistryResult):
         "planned": Meaning((errors.DONE,), "dry run, or there is nothing to delete"),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY),
-            "nothing was deleted: the answer was no, or others work on every model",
+            "nothing was deleted: the answer was no, or other commands hold the lock of every model",
         ),
         "refused": Meaning((errors.FAILED,), "the plan must not be carried out; `error` says why"),
         "stopped": Meaning(
@@ -107,7 +107,7 @@ class CleanupResult(RegistryResult):
     items: tuple[ItemPart, ...]
     """Every version of the group, model by model, newest first."""
     bytes: int | None = None
-    """What the files of all that goes take, each place once; null if nothing was counted."""
+    """The size of all files of the versions that go, each location counted once; null if nothing was measured."""
     held: HeldPart | None = None
     """What can still be restored; null if the journal was not read."""
     reclaim: ReclaimResult | None = None
@@ -157,7 +157,7 @@ class CleanupResult(RegistryResult):
         lines: list[str] = []
         for policy in self.policy if self.items else ():
             whose = "each model" if policy.models is None else f"models {printable(policy.models)}"
-            lines.append(f"Keep of {whose}: {', '.join(policy.keep) or 'nothing'}.")
+            lines.append(f"Keep for {whose}: {', '.join(policy.keep) or 'nothing'}.")
         of_model: dict[str, list[ItemPart]] = defaultdict(list)
         for item in self.items:
             of_model[item.model].append(item)

@@ -35,14 +35,14 @@ class DoctorResult(RegistryResult):
         "drift": Meaning(
             (errors.DRIFT,), "production was changed without this tool, and nothing else is wrong"
         ),
-        "problems": Meaning((errors.FAILED,), "there is at least one; `findings` says what to do"),
+        "problems": Meaning((errors.FAILED,), "there is at least one problem; `findings` says what to do"),
     }
     in_table: ClassVar[bool] = True
 
     command: Literal["doctor"] = "doctor"
     status: Status
     findings: tuple[Finding, ...]
-    """Everything that was looked at."""
+    """Everything that was checked."""
 
     def advised(self, advice: Callable[[str], str]) -> DoctorResult:
         findings = tuple(replace(f, message=advice(f.message), fix=advice(f.fix)) for f in self.findings)

@@ -31,9 +31,9 @@ class StayPart(Part):
     approved_by: str
     method: str
     why: str
-    """Why, in words."""
+    """Why it went into production, in words."""
     metric: str
-    """What it was chosen by; may be empty."""
+    """The metric that it was chosen by; may be empty."""
     value: float | None
     """The metric's value."""
     before: float | None
@@ -42,11 +42,11 @@ class StayPart(Part):
     """The gates that it passed."""
     build: str
     reason: str
-    """Why, in a person's own words."""
+    """The reason that a person gave; may be empty."""
     ended_by: str
     """What ended its stay; may be empty."""
     source: Literal["run", "unwritten", "tags", ""]
-    """Where that was read: a run in MLflow, a tag of the model that is not a run yet, or the version's own tags."""
+    """Where this was read: a run in MLflow, a tag of the model that is not a run yet, or the version's own tags."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ class LeasePart(Part):
     until: str | None
     """When the lease ends, in UTC; null if it has no end."""
     runs: bool
-    """Whether it has not ended."""
+    """Whether the lease is still running."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ class AliasPart(Part):
     stage: str
     alias: str
     outcome: Literal["planned", "set", "there"]
-    """`there`: the version had it before."""
+    """`there`: the version had the alias before."""
     loaded_by: str
     """What loads the version now."""
     load_by: str
@@ -53,9 +53,11 @@ class MigrateResult(RegistryResult):
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "planned": Meaning((errors.DONE,), "a dry run: nothing was written"),
-        "migrated": Meaning((errors.DONE,), "everything is in the database, and answers as before"),
-        "already": Meaning((errors.DONE,), "it was so before, and nothing was written"),
-        "differs": Meaning((errors.FAILED,), "something answers differently; `differences` says what"),
+        "migrated": Meaning((errors.DONE,), "everything is in the database, and MLflow answers as before"),
+        "already": Meaning((errors.DONE,), "everything was there already; nothing was written"),
+        "differs": Meaning(
+            (errors.FAILED,), "MLflow answers differently from the database; `differences` says where"
+        ),
         "aliased": Meaning((errors.DONE,), "the aliases are set"),
     }
     in_table: ClassVar[bool] = True
@@ -67,15 +69,15 @@ class MigrateResult(RegistryResult):
     items: tuple[MigratedPart, ...] = ()
     """What was copied, by kind."""
     rows: int = 0
-    """How many rows of the database it is."""
+    """How many rows the copy has in the database."""
     seconds: float = 0.0
     """How long reading, copying and comparing took."""
     renumbered: tuple[RenumberedPart, ...] = ()
     """Experiments that got another id; only SQLite takes every id of a file store."""
     differences: tuple[str, ...] = ()
-    """What answers differently, a line each; the first twenty."""
+    """The first twenty answers that differ, one line each."""
     server_command: str = ""
-    """How the server is started on the database, without any login."""
+    """The command that starts the server on the database, without any login."""
     aliases: tuple[AliasPart, ...] = ()
     """With --stages-to-aliases: what was set."""
     config: tuple[str, ...] = ()

@@ -62,14 +62,14 @@ class CopyPart(Part):
     """The name that the config gives it."""
     tracking_uri: str
     from_model: str
-    """What is copied, as its own server names it."""
+    """The registered model that is copied, by its name on the first server."""
     from_version: int
     model: str
     """The registered model of the copy."""
     version: int | None
-    """The version of the copy; null as long as it is not made."""
+    """The version of the copy; null until the copy is made."""
     files: int
-    """How many files version and run have."""
+    """How many files the version and its run have."""
     bytes: int
     """How large they are together."""
     sent: int
@@ -93,7 +93,7 @@ class PromotionResult(RegistryResult):
     previous: Place | None = None
     """The version that left production for it, or null; of several, the one that a rollback returns to."""
     replaced: tuple[Place, ...] = ()
-    """Every version that left production for it: also where a stage and an alias were on different ones."""
+    """Every version that left production for it; more than one if, say, stage and alias were on different ones."""
     production: tuple[Place, ...] = ()
     """What is in production now."""
     attempts: tuple[AttemptPart, ...] = ()
@@ -139,10 +139,11 @@ class PromoteResult(PromotionResult):
         **NOT_SELECTED,
         "smoke_test_failed": Meaning(
             (errors.NO_CANDIDATE,),
-            "the model could not be loaded or predicted wrongly; nothing was written",
+            "the model could not be loaded, or its predictions are wrong; nothing was written",
         ),
         "rolled_back": Meaning(
-            (errors.FAILED,), "the check after the promotion failed; what was in production before is again"
+            (errors.FAILED,),
+            "the check after the promotion failed; what was in production before is in production again",
         ),
         "check_failed": Meaning(
             (errors.FAILED, errors.BY_HAND), "the check failed, and the promotion could not be undone"
@@ -211,7 +212,7 @@ class LeasedPart(Part):
     version: int
     holder: str
     until: float | None
-    """In seconds since 1970; null for ever."""
+    """When the lease ends, in seconds since 1970; null if it never ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,23 +28,23 @@ class PiecePart(Part):
     """Files that go or stay together, why, and what came of it."""
 
     versions: tuple[Place, ...]
-    """The deleted versions that they belong to; none for orphans."""
+    """The deleted versions that the files belong to; none for orphans."""
     locations: tuple[str, ...]
-    """Where they lie; none where that is not known."""
+    """Where the files are; empty if that is not known."""
     run: str
     """The run that goes with them, or whose files they are; may be empty."""
     action: Literal["reclaim", "wait", "keep", "leave"]
-    """`wait` while they can be restored, `keep` what is referred to, `leave` where it is not certain."""
+    """`wait` while they can be restored, `keep` if something refers to the files, `leave` if that is uncertain."""
     reason: str
     until: float | None
-    """To when the versions can be restored, in seconds since 1970; null where that is not the reason."""
+    """Until when the versions can be restored, in seconds since 1970; null if that is not the reason."""
     bytes: int | None
-    """How much there is; null where it was not counted."""
+    """The size of the files in bytes; null if it was not measured."""
     files: int | None
     outcome: Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]
     error: str
     freed: int
-    """The bytes that went."""
+    """How many bytes were freed."""
 
     @property
     def whose(self) -> str:
@@ -70,7 +70,7 @@ class ReclaimResult(RegistryResult):
         "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY, errors.PARTLY),
-            "nothing was deleted: there is nothing to free, the answer was no, or others work on every model",
+            "nothing was deleted: there is nothing to free, the answer was no, or other commands hold the lock",
         ),
         "stopped": Meaning(
             (errors.PARTLY, errors.FAILED, 130, 143),
@@ -84,11 +84,11 @@ class ReclaimResult(RegistryResult):
     grace: float
     """How long a deleted version can be restored, in seconds."""
     bytes: int
-    """What the plan would free."""
+    """How many bytes the plan would free."""
     freed: int
-    """What went."""
+    """How many bytes were freed."""
     items: tuple[PiecePart, ...]
-    """Everything that was decided about."""
+    """All files that the plan decided about."""
 
     @property
     def next_step(self) -> str:

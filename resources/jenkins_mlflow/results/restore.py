@@ -16,16 +16,16 @@ class RestoredPart(Part):
 
     model: str
     version: int
-    """The number that it had."""
+    """The number that the version had."""
     outcome: Literal[
         "to restore", "restored", "restored already", "still there", "cannot come back", "failed"
     ]
     number: int | None
-    """Its number now; null where it is not registered."""
+    """The number that it has now; null if it is not registered."""
     note: str
-    """What did not come back, or why it failed."""
+    """What was not restored with it, or why it failed."""
     deleted: float
-    """When, in seconds since 1970."""
+    """When it was deleted, in seconds since 1970."""
     build: str
     """The address of the build that deleted it; may be empty."""
 
@@ -35,10 +35,10 @@ class RestoreResult(RegistryResult):
     """What `restore` came to."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "restored": Meaning((errors.DONE,), "every deletion that was named is taken back"),
+        "restored": Meaning((errors.DONE,), "every deleted version that was asked for is restored"),
         "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
         "failed": Meaning(
-            (errors.FAILED,), "at least one version could not be registered, or none can come back"
+            (errors.FAILED,), "at least one version could not be registered, or none can be restored"
         ),
     }
     in_table: ClassVar[bool] = True

@@ -18,7 +18,7 @@ class TrainedPart(Part):
     name: str
     status: Literal["ok", "failed", "timeout", "cancelled", "missing", "planned"]
     exit_code: int | None = None
-    """Null if it never ran; negative after a signal."""
+    """The exit code of the command; null if it never ran, negative after a signal."""
     seconds: float | None = None
     log: str | None = None
     error: str = ""
@@ -71,7 +71,8 @@ class TrainResult(RegistryResult):
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "trained": Meaning(
-            (errors.DONE,), "what `train.on_failure` asks for was trained; read `candidates` for each one"
+            (errors.DONE,),
+            "the training ended as `train.on_failure` allows; `candidates` says how each candidate ended",
         ),
         "planned": Meaning((errors.DONE,), "dry run; nothing was run"),
         "failed": Meaning(

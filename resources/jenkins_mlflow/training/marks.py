@@ -13,13 +13,13 @@ production was before any of them, also when an agent was lost.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
 from jenkins_mlflow.tags import LONGEST_TAG, PROMOTED_AT
-from jenkins_mlflow.text import parsed_json
+from jenkins_mlflow.text import parsed_json, printable
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,25 @@ class Held:
 Marks = Mapping[str, Held]
 """What was in production, by model; a model that is absent had nothing in production."""
 
+Trained = Mapping[str, set[int]]
+"""The versions that the build's training registered, by model."""
+
 
 @dataclass(frozen=True)
 class SelfPromotion:
     """What a training put into production in one model.
 
-    ``changes`` lead back, what goes into production first; None when it is not known what was there before.
+    Attributes:
+        model: The registered model.
+        versions: Those of the build that are in production.
+        changes: They lead back, what goes into production first; in an exclusive group also in other models.
+        obstacle: Why nothing leads back; empty if ``changes`` do.
     """
 
     model: str
     versions: tuple[int, ...]
-    changes: tuple[Change, ...] | None
+    changes: tuple[Change, ...]
+    obstacle: str = ""
 
 
 def marks(snapshot: Snapshot, target: Target) -> Marks:
@@ -95,34 +103,78 @@ def self_promotions(
         target: What marks production.
         run_ids: All runs of the build.
     """
-    found = []
-    for model in after.models:
-        trained = {version.number for version in model.versions if _by_training(version, run_ids)}
-        serving = tuple(v.number for v in model.production(target) if v.number in trained)
-        if serving:
-            held = _before(model, before, earlier, target, trained)
-            changes = None if held is None else _back(model, held, before.model(model.name), target, trained)
-            found.append(SelfPromotion(model.name, serving, changes))
-    return tuple(found)
+    trained = {
+        model.name: {version.number for version in model.versions if _by_training(version, run_ids)}
+        for model in after.models
+    }
+    sharing = [after.models] if target.exclusive else [(model,) for model in after.models]
+    return tuple(
+        found for models in sharing for found in _of_models(models, before, earlier, target, trained)
+    )
 
 
 def _by_training(version: Version, run_ids: Collection[str]) -> bool:
     return version.run_id in run_ids and PROMOTED_AT not in version.record
 
 
+def _of_models(
+    models: Sequence[Model], before: Snapshot, earlier: Sequence[Marks], target: Target, trained: Trained
+) -> list[SelfPromotion]:
+    """The same for models that have one champion together: an exclusive group, or one model alone."""
+    serving = {
+        model.name: numbers
+        for model in models
+        if (numbers := tuple(v.number for v in model.production(target) if v.number in trained[model.name]))
+    }
+    if not serving:
+        return []
+    held = _before(models, before, earlier, target, trained)
+    if held is None:
+        why = "what was in production before is not known"
+        return [SelfPromotion(name, numbers, (), why) for name, numbers in serving.items()]
+    present = {model.name: model for model in models}
+    lost = [
+        f"v{number}" if name in serving else f"{printable(name)} v{number}"
+        for name, one in held.items()
+        for number in _lost(one, present.get(name), target, trained.get(name, ()))
+    ]
+    if lost:
+        why = f"{', '.join(lost)}, which was in production before, was deleted"
+        return [SelfPromotion(name, numbers, (), why) for name, numbers in serving.items()]
+    returning = [change for model in models for change in _returning(model, held, target, serving)]
+    return [
+        SelfPromotion(
+            name,
+            numbers,
+            (
+                *(change for change in returning if change.model not in serving or change.model == name),
+                *_leaving(present[name], before.model(name), held, target, trained[name]),
+            ),
+        )
+        for name, numbers in serving.items()
+    ]
+
+
 def _before(
-    model: Model, before: Snapshot, earlier: Sequence[Marks], target: Target, trained: Collection[int]
-) -> Held | None:
+    models: Sequence[Model], before: Snapshot, earlier: Sequence[Marks], target: Target, trained: Trained
+) -> Marks | None:
     """What was in production before the training; a recorded promotion since then counts."""
-    began = before.model(model.name)
-    promoted = [v for v in model.versions if v.recorded_at != _recorded_before(v, began)]
+    names = {model.name for model in models}
+    promoted = [
+        version
+        for model in models
+        for version in model.versions
+        if version.recorded_at != _recorded_before(version, before.model(model.name))
+    ]
     if promoted:
-        number = max(promoted, key=lambda version: version.recorded_at).number
-        return Held((number,), number)
+        last = max(promoted, key=lambda version: version.recorded_at)
+        return {
+            last.model: Held((last.number,) if target.stage else (), last.number if target.alias else None)
+        }
     for held in (marks(before, target), *earlier):
-        one = held.get(model.name, Held())
-        if not {*one.staged, one.holder} & set(trained):
-            return one
+        among = {name: one for name, one in held.items() if name in names or target.exclusive}
+        if not any({*one.staged, one.holder} & trained.get(name, set()) for name, one in among.items()):
+            return among
     return None
 
 
@@ -131,24 +183,41 @@ def _recorded_before(version: Version, began: Model | None) -> str:
     return known.recorded_at if known else ""
 
 
-def _back(
-    model: Model, held: Held, began: Model | None, target: Target, trained: Collection[int]
-) -> tuple[Change, ...]:
-    changes = []
-    if target.stage:
-        returning = (model.version(number) for number in held.staged)
-        changes += [
-            Change(model.name, version.number, version.stage, target.stage)
-            for version in returning
-            if version and version.stage != target.stage
-        ]
-        for version in model.staged(target.stage):
-            if version.number in trained:
-                known = began.version(version.number) if began else None
-                stage = known.stage if known and known.stage != target.stage else NO_STAGE
-                changes.append(Change(model.name, version.number, target.stage, stage))
+def _lost(held: Held, model: Model | None, target: Target, trained: Collection[int]) -> list[int]:
+    """The versions whose mark nothing has if the training's versions leave: they were deleted."""
+    if model is None:
+        return sorted({*held.staged, *([held.holder] if held.holder else [])})
+    others = {version.number for version in model.staged(target.stage)} - set(trained)
+    staged = not held.staged or others or any(model.version(number) for number in held.staged)
+    lost = [] if staged else [*held.staged]
+    taken = target.alias and model.aliases.get(target.alias) in (None, *trained)
+    if taken and held.holder and not model.version(held.holder):
+        lost.append(held.holder)
+    return sorted(set(lost))
+
+
+def _returning(model: Model, held: Marks, target: Target, serving: Collection[str]) -> Iterator[Change]:
+    """What goes back into production. Where somebody else has put a version into it, that one stays alone."""
+    one = held.get(model.name, Held())
+    if model.name not in serving and model.production(target):
+        return
+    for number in one.staged if target.stage else ():
+        version = model.version(number)
+        if version and version.stage != target.stage:
+            yield Change(model.name, number, version.stage, target.stage)
+    if target.alias and one.holder and target.alias not in model.aliases:
+        yield Change(model.name, target.alias, None, one.holder)
+
+
+def _leaving(
+    model: Model, began: Model | None, held: Marks, target: Target, trained: Collection[int]
+) -> Iterator[Change]:
+    """What goes out of production, and the alias that goes back."""
+    for version in model.staged(target.stage):
+        if version.number in trained:
+            known = began.version(version.number) if began else None
+            stage = known.stage if known and known.stage != target.stage else NO_STAGE
+            yield Change(model.name, version.number, str(target.stage), stage)
     holder = model.aliases.get(target.alias) if target.alias else None
     if target.alias and holder in trained:
-        wanted = held.holder if held.holder and model.version(held.holder) else None
-        changes.append(Change(model.name, target.alias, holder, wanted))
-    return tuple(changes)
+        yield Change(model.name, target.alias, holder, held.get(model.name, Held()).holder)

@@ -53,7 +53,7 @@ def train(
     _give_up_other_builds(plan, registry, say)
     before = {one.name: one for one in progress if one.status == "ok"} if resume else {}
     for name in before:
-        say(f"[{name}] trained before by this build, not again")
+        say(f"[{name}] skipped: this build has trained it already")
     commands = [command for command in plan.commands if command.name not in before]
     for folder in {command.log.parent for command in commands}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,12 +92,12 @@ def train(
 
 
 def gather(plan: TrainPlan, registry: TrainingRegistry) -> Trained:
-    """The result of a build whose candidates were trained by other commands, on other agents: MLflow tells.
+    """The result of a build whose candidates were trained by other commands, on other agents, read from MLflow.
 
     What has not ended by now was lost with its agent: its runs are ended.
 
     Raises:
-        ConnectionFailed, RegistryError: MLflow does not.
+        ConnectionFailed, RegistryError: MLflow does not answer.
     """
     runs = with_versions(registry, registry.runs_of_build(plan.build))
     progress = [progress_of(command.name, runs) for command in plan.commands]

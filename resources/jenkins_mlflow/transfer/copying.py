@@ -57,7 +57,7 @@ class Copying(CopyRun):
             if seen.same:
                 return Copied(copy, seen.found, 0, made=False)
             self.warn(
-                f"{copy.label} on {self.where} has not the files of {self.plan.version.label}: it is copied anew"
+                f"{copy.label} on {self.where} does not have the files of {self.plan.version.label}: it is copied anew"
             )
         try:
             run = self.find_or_make({str(copy.run_id) for copy in made})
@@ -102,7 +102,7 @@ class Copying(CopyRun):
             files.store(run.uri, target, local)
         if files.digest(run.uri, target) != digest:
             raise Refused(
-                f"{path} of {self.plan.version.label} did not arrive on {self.where} as it is",
+                f"{path} of {self.plan.version.label} did not arrive on {self.where} unchanged",
                 state=NOT_REGISTERED,
                 next_step="run the command again",
             )

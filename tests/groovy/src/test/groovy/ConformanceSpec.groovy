@@ -79,7 +79,7 @@ class ConformanceSpec extends LibrarySpec {
         then:
         build.error == null
         build.calls*.name.contains('sh')
-        !build.log.contains('nobody was told')
+        !build.log.contains('by the block notify failed')
         build.sent.size() == (text.contains('notify:') && !text.contains("notify: '") ? 1 : 0)
         build.published.size() == text.count('publishHTML')
 

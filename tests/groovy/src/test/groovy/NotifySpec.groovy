@@ -6,7 +6,7 @@ class NotifySpec extends LibrarySpec {
 
     static final Map SELECTED = [status: 'selected', selected: [model: 'm', version: 7]]
     static final String TELL = 'notify: { result -> echo("TOLD ${result.event} by ${result.command}: ${result.message}") }'
-    static final String LOST = 'mlflowPromote: nobody was told by the block notify that promoted: '
+    static final String LOST = "mlflowPromote: the notification of 'promoted' by the block notify failed: "
 
     /** What the block has been given, in order. */
     static List<String> told(build) {

@@ -23,7 +23,7 @@ class PipelineSpec extends LibrarySpec {
         requested*.command == ['train', 'select', 'promote', 'cleanup']
         requested[0].options == [report: 'mlflow-report', jobs: 2, build: 'b-1']
         requested[1].options == [report: 'mlflow-report', metric: 'auc', build: 'b-1']
-        requested[2].options == [report: 'mlflow-report', metric: 'auc', build: 'b-1', model: 'heart-$(id)', version: 7]
+        requested[2].options == [report: 'mlflow-report', metric: 'auc', build: 'b-1', model: 'heart-$(id)', version: 7, over: 'nothing']
         requested[3].options == [report: 'mlflow-report', keepLast: 2, yes: true]
         build.callsOf('archiveArtifacts').size() == 1
 
@@ -35,6 +35,18 @@ class PipelineSpec extends LibrarySpec {
     }
 
     static final String STEP = "mlflowPipeline(jobs: '2', build: 'b-1', metric: 'auc', cleanup: true, keepLast: '2')"
+
+    def "without an approval, too, the winner takes the place of what it has beaten, and of nothing else"() {
+        given: "another build may promote between this one's selection and its promotion"
+        Map beaten = SELECTED + [replaces: [model: 'heart-svm', version: 3]]
+
+        when:
+        def build = buildAnswering(train: [:], select: beaten, promote: [status: 'promoted']).run('node { mlflowPipeline() }')
+
+        then:
+        build.error == null
+        requested[2].options.over == 'heart-svm/3'
+    }
 
     def "a change request is trained and compared, and promotes nothing"() {
         when:
@@ -184,7 +196,7 @@ class PipelineSpec extends LibrarySpec {
         requested*.command == ['train', 'select', 'promote', 'cleanup']
         requested[0].options == [report: 'mlflow-report', dryRun: true]
         requested[1].options == [report: 'mlflow-report', scope: 'group']
-        requested[2].options == [report: 'mlflow-report', dryRun: true, scope: 'group', model: 'heart-$(id)', version: 7]
+        requested[2].options == [report: 'mlflow-report', dryRun: true, scope: 'group', model: 'heart-$(id)', version: 7, over: 'nothing']
         requested[3].options == [report: 'mlflow-report', dryRun: true]
         build.callsOf('milestone').empty
         build.callsOf('lock').empty
