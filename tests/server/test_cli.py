@@ -96,6 +96,18 @@ def test_promote_selects_and_promotes(
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 
 
+def test_a_value_that_no_picture_can_show_fails_no_promotion(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """A training that diverged: its loss is in the table, and the others are in the picture."""
+    name = fresh(Spec(metrics={"loss": 0.25}), Spec(metrics={"loss": 1e200}))
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--metric=loss", "--direction=minimize")
+    done = run_cli("promote", *where, "--output=json", "--report=r")
+    assert (done.code, done.doc["status"], done.doc["warnings"]) == (0, "promoted", [])
+    assert f"{name} v1" in (tmp_path / "r" / "candidates.svg").read_text()
+    assert "1e+200" in (tmp_path / "r" / "report.md").read_text()
+
+
 def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
     uri: str, fresh: Callable[..., str], run_cli: RunCli
 ) -> None:

@@ -7,13 +7,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from builders import snapshot, version
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cli.ending import Invocation, finish
+from jenkins_mlflow.cli.main import cli
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import write_page
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.results.promote import PromoteResult
 from jenkins_mlflow.selection.plan import select
+from jenkins_mlflow.terminal import Terminal
 
 SELECTED = {"model": "churn", "version": 8, "value": 0.918}
 REPLACED = {"model": "churn", "version": 5, "value": 0.912}
@@ -90,3 +98,36 @@ def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: py
         "the report has no index.html: jinja2 is not installed; report.md tells the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("no picture")
+
+
+def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was raised; the twin is there."""
+    monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
+    document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
+    assert write_page(tmp_path, document, "") == [
+        "the report has no index.html: RuntimeError: no picture; report.md tells the same"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("part", ["cli.ending._keep", "commands.page.write_page"])
+def test_no_report_changes_what_a_command_came_to(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The promotion is done: its result is told and its code is the exit code, whatever a report raises."""
+    monkeypatch.setattr(f"jenkins_mlflow.{part}", broken)
+    session = Session(Config(), "http://x", Terminal(quiet=True), tmp_path, BuildContext())
+    invocation = Invocation()
+    with click.Context(cli, obj=invocation).scope(), pytest.raises(click.exceptions.Exit) as ended:
+        finish(
+            PromoteResult(status="promoted", message="done"), {"report": tmp_path, "output": "json"}, session
+        )
+    assert ended.value.exit_code == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["status"], said["exit_code"]) == ("promoted", 0)
+    assert said["warnings"] == ["the report could not be finished: RuntimeError: no picture"]
+    assert invocation.result is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jenkins_mlflow.cli.ending import finish, open_session
+from jenkins_mlflow.cli.ending import finish, open_session, reporting
 from jenkins_mlflow.cli.options import (
     Related,
     VersionNumber,
@@ -79,10 +79,8 @@ def select(to_server: str | None, **options: Any) -> None:
 
         selection = choose_for(session, to_server)
     if options["report"]:
-        try:
+        with reporting(session):
             write_gates_report(selection, options["report"])
-        except OSError as error:
-            session.warn(f"the gates' report could not be written: {error.strerror or error}")
     finish(selection_result(selection), options, session)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -105,14 +106,24 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
     if options.get("report"):
         from jenkins_mlflow.commands.page import keep_page
 
-        if problem := _keep(ended, options["report"]):
-            session.warn(problem)
-        keep_page(session, options["report"], document(ended))
+        with reporting(session):
+            if problem := _keep(ended, options["report"]):
+                session.warn(problem)
+            keep_page(session, options["report"], document(ended))
     notify(session, {"command": ended.command, "status": ended.status, "message": redact(ended.message)})
     ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
     _invocation().result = ended
     _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
+
+
+@contextlib.contextmanager
+def reporting(session: Session) -> Iterator[None]:
+    """Make a part of the report: whatever is raised there is a warning, as the command's own work is done."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  numbers and names of a registry, in libraries that draw and write
+        session.warn(f"the report could not be finished: {type(error).__name__}: {error}")
 
 
 def _keep(result: RegistryResult, folder: Path) -> str:
