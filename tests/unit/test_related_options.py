@@ -26,6 +26,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
             "--version needs --model",
             "say which registered model the version belongs to",
         ),
+        (("doctor", "--max-duration=1m"), "--max-duration needs --storage", "say --storage, too"),
         (
             ("promote", "--recover", "--dry-run"),
             "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
