@@ -23,6 +23,8 @@ from jenkins_mlflow.cli.options import (
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.train import TrainMode
 
+_ONE_MODE = "give one of them; --dry-run shows the candidates and trains none"
+
 
 @click.command()
 @configured(
@@ -42,23 +44,31 @@ if TYPE_CHECKING:
     "--timeout", key="train.timeout", metavar="DURATION", help="Maximum time per candidate, e.g. 30m."
 )
 @click.option(
-    "--resume", "mode", flag_value="resume", help="Skip the candidates that this build has trained already."
+    "--resume",
+    cls=Related,
+    excludes=("gather", "dry_run"),
+    hint=_ONE_MODE,
+    is_flag=True,
+    help="Skip the candidates that this build has trained already.",
 )
 @click.option(
     "--gather",
-    "mode",
-    flag_value="gather",
+    cls=Related,
+    excludes=("resume", "dry_run"),
+    hint=_ONE_MODE,
+    is_flag=True,
     help="Train nothing; report what other commands of this build have trained.",
 )
-@click.option("--dry-run", "mode", flag_value="plan", help="Show the candidates, run nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the candidates, run nothing.")
 @build
 @common
-def train(only: tuple[str, ...], mode: TrainMode | None, **options: Any) -> None:
+def train(only: tuple[str, ...], resume: bool, gather: bool, dry_run: bool, **options: Any) -> None:
     """Run the config's training commands and report the runs and versions they made."""
     from jenkins_mlflow.commands.train import train as run_training
 
-    session = open_session(options, writes_report=mode in (None, "resume"))
-    finish(run_training(session, only, mode=mode or "run"), options, session)
+    mode: TrainMode = "plan" if dry_run else "gather" if gather else "resume" if resume else "run"
+    session = open_session(options, writes_report=mode in ("run", "resume"))
+    finish(run_training(session, only, mode=mode), options, session)
 
 
 @click.command()
