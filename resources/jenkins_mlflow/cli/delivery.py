@@ -67,7 +67,7 @@ def train(only: tuple[str, ...], resume: bool, gather: bool, dry_run: bool, **op
     from jenkins_mlflow.commands.train import train as run_training
 
     mode: TrainMode = "plan" if dry_run else "gather" if gather else "resume" if resume else "run"
-    session = open_session(options, writes_report=mode in ("run", "resume"))
+    session = open_session(options, writes="always" if mode in ("run", "resume") else "never")
     finish(run_training(session, only, mode=mode), options, session)
 
 
@@ -81,7 +81,7 @@ def select(to_server: str | None, **options: Any) -> None:
     from jenkins_mlflow.commands.select import choose, selection_result
     from jenkins_mlflow.selection.gates_report import write_gates_report
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     if to_server is None:
         selection = choose(session)
     else:

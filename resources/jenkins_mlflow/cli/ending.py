@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -29,6 +29,7 @@ from jenkins_mlflow.text import redact
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.session import Session
 
+Writes = Literal["always", "maybe", "never"]
 SET_URI = (
     "set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: "
     "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder)"
@@ -44,13 +45,14 @@ class Invocation:
 
 
 def open_session(
-    options: Mapping[str, Any], *, writes_report: bool = False, models: Sequence[str] = ()
+    options: Mapping[str, Any], *, writes: Writes = "maybe", models: Sequence[str] = ()
 ) -> Session:
     """Load the configuration under the options that were given, decide the tracking URI, try the report folder.
 
     Args:
         options: The options that all commands share; those that override a key of the config say so themselves.
-        writes_report: Whether the command trains, and so needs the report folder even if none was named.
+        writes: Whether the command writes into the report folder though none was named: `always`, as a training does
+            with its logs; `maybe`, as a promotion with a notice; `never`. What a command tells of comes in addition.
         models: Further models of the group, besides those of --models.
 
     Raises:
@@ -58,13 +60,14 @@ def open_session(
         Refused: The report folder cannot be written.
     """
     from jenkins_mlflow.build import BuildContext
-    from jenkins_mlflow.commands.notify import take_urls
+    from jenkins_mlflow.commands.notify import TELLING, take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
     from jenkins_mlflow.hidden import hide_process
     from jenkins_mlflow.registry.signing import Keys
 
-    given = overrides(click.get_current_context())
+    context = click.get_current_context()
+    given = overrides(context)
     if models:
         given["models"] = ("MODEL", [*options["models"], *models])
     loaded = load(options["config_file"], given, os.environ)
@@ -75,8 +78,10 @@ def open_session(
             next_step=f"{SET_URI}; or give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
-    refuse_links(report)
-    if options["report"] or (writes_report and loaded.train):
+    tells = bool(loaded.notify.command) and context.command.name in TELLING  # it has a log
+    if options["report"] or writes != "never" or tells:
+        refuse_links(report)
+    if options["report"] or (writes == "always" and loaded.train):
         probe(report)
     keys = Keys.take(os.environ)
     notify_urls = take_urls(os.environ)
@@ -85,7 +90,7 @@ def open_session(
     session = Session(
         config=loaded,
         uri=uri,
-        terminal=Terminal(options["quiet"], advice_for(click.get_current_context())),
+        terminal=Terminal(options["quiet"], advice_for(context)),
         report=report,
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
         keys=keys,
