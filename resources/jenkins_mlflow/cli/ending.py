@@ -22,7 +22,7 @@ from jenkins_mlflow.cli.repeated import advice_for
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
-from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, failure
+from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, error_part, failure
 from jenkins_mlflow.terminal import Terminal, discard
 from jenkins_mlflow.text import redact
 
@@ -103,23 +103,39 @@ def open_session(
 def finish(result: RegistryResult, options: Mapping[str, Any], session: Session) -> NoReturn:
     """Print the result, keep it in the report folder if one was named, and exit with its code.
 
-    A copy that cannot be written is a warning: what the command has done is done.
+    What the command has done is done: a copy that cannot be written is a warning, and a signal that comes now changes
+    the exit code, not what is told.
     """
-    from jenkins_mlflow.commands.notify import notify
-
     ended = _complete(result, session)
-    if options.get("report"):
-        from jenkins_mlflow.commands.page import keep_page
-
-        with reporting(session):
-            if problem := _keep(ended, options["report"]):
-                session.warn(problem)
-            keep_page(session, options["report"], document(ended))
-    notify(session, {"command": ended.command, "status": ended.status, "message": redact(ended.message)})
+    try:
+        _pass_on(ended, options, session)
+    except Interrupted as stop:
+        stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was told"
+        _alert(stop, session.terminal)
+        result = replace(result, code=stop.exit_code, error=result.error or error_part(stop))
     ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
     _invocation().result = ended
     _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
+
+
+def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Session) -> None:
+    """Make the report, and tell people."""
+    from jenkins_mlflow.commands.notify import notify
+
+    if options.get("report"):
+        from jenkins_mlflow.commands.page import keep_page
+
+        with reporting(session):
+            if problem := _keep(result, options["report"]):
+                session.warn(problem)
+            keep_page(session, options["report"], document(result))
+    notify(session, {"command": result.command, "status": result.status, "message": redact(result.message)})
+
+
+def _end(result: RegistryResult) -> str:
+    """What the command itself came to, for an error that came after it."""
+    return f"the command itself ended with exit code {result.exit_code}: {result.message}"
 
 
 @contextlib.contextmanager
@@ -174,9 +190,16 @@ def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> N
         discard(sys.stdout)
         raise JenkinsMlflowError(
             f"the result could not be written to standard output: {error.strerror}",
-            state=f"the command itself ended with exit code {result.exit_code}: {result.message}",
+            state=_end(result),
             next_step="make room where standard output goes to",
         ) from error
+
+
+def _alert(error: JenkinsMlflowError | Interrupted, terminal: Terminal) -> None:
+    lines = [f"error: {line}" for line in error.message.splitlines()]
+    lines += [f"state: {error.state}"] if error.state else []
+    lines += [f"next:  {error.next_step}"] if error.next_step else []
+    terminal.alert("\n".join(lines), color="red")
 
 
 def leave_quietly() -> int:
@@ -199,11 +222,7 @@ def fail(
     Returns:
         The exit code.
     """
-    lines = [f"error: {line}" for line in error.message.splitlines()]
-    lines += [f"state: {error.state}"] if error.state else []
-    lines += [f"next:  {error.next_step}"] if error.next_step else []
-    terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
-    terminal.alert("\n".join(lines), color="red")
+    _alert(error, invocation.sessions[-1].terminal if invocation.sessions else Terminal())
     result: RegistryResult = failure(error, command)
     for session in invocation.sessions:
         result = _complete(result, session)
