@@ -29,3 +29,65 @@ def test_nothing_is_written_through_a_link(command: str, where: str, tmp_path: P
     assert "state: nothing was written" in done.stderr
     assert "next:  remove it, or name another folder with --report" in done.stderr
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"select.json": PRECIOUS}
+
+
+REFUSED = "mlflow-report is a symbolic link; the report is not written through it"
+TELLS = {"MLOPS__NOTIFY__COMMAND": '["true"]'}
+TRAINS = {"MLOPS__TRAIN__EXPERIMENT": "e", "MLOPS__TRAIN__CANDIDATES": '{"a": {"command": ["true"]}}'}
+
+
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """A workspace whose default report folder is a link, as to a disk for data; nothing is behind it."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "mlflow-report").symlink_to(tmp_path / "disk")
+    return tmp_path / "workspace"
+
+
+@pytest.mark.parametrize(
+    ("command", "env"),
+    [
+        ("list", TELLS),
+        ("history", TELLS),
+        ("lease", TELLS),
+        ("restore --model=m", TELLS),
+        ("reclaim --dry-run", TELLS),
+        ("select", {}),
+        ("cleanup --dry-run", {}),
+        ("doctor", {}),
+        ("train --dry-run", TRAINS),
+        ("train --gather --build=b", TRAINS),
+    ],
+)
+def test_a_folder_that_is_not_written_may_be_a_link(
+    command: str, env: dict[str, str], linked: Path, run_cli: RunCli
+) -> None:
+    """Without --report these commands write no file, so no link is in their way."""
+    done = run_cli(*command.split(), f"--tracking-uri=sqlite:///{linked}/none.db", cwd=linked, env=env)
+    assert REFUSED not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((linked.parent / "disk").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "env"),
+    [
+        ("promote", {}),
+        ("promote --recover", {}),
+        ("rollback --model=m", {}),
+        ("doctor --storage", {}),
+        ("train", TRAINS),
+        ("train --resume --build=b", TRAINS),
+        ("select", TELLS),
+        ("cleanup --dry-run", TELLS),
+        ("doctor", TELLS),
+    ],
+)
+def test_a_folder_that_may_be_written_is_no_link_either(
+    command: str, env: dict[str, str], linked: Path, run_cli: RunCli
+) -> None:
+    """Logs, notices and what people are told go into the default folder, too."""
+    done = run_cli(*command.split(), f"--tracking-uri=sqlite:///{linked}/none.db", cwd=linked, env=env)
+    assert (done.code, REFUSED in done.stderr) == (2, True)
+    assert list((linked.parent / "disk").iterdir()) == []

@@ -410,6 +410,7 @@ def test_the_script_refuses_what_makes_no_sense(
             ["--cleanup", "m", "2", "--dry-run"],
             ["cleanup", "--model=m", "--keep-last=2", "--yes", "--dry-run"],
         ),
+        (["--auto", "--models", "a", "--models=b"], ["promote", "--models=a", "--models=b"]),
         (["m"], ["promote", "--model=m"]),
         (
             ["m", "7", "--tracking-uri=http://x"],

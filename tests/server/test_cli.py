@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.cli.main import cli
+from support import documents
 from support.proxy import CountingProxy, delay, respond
 from support.seeding import Spec, client, seed
 from support.servers import Server, clean_environ
@@ -94,6 +95,18 @@ def test_promote_selects_and_promotes(
     assert tags["jenkins_mlflow.approved_by"] == "Grace <g@x>"
     assert tags["jenkins_mlflow.build_url"] == "http://jenkins/job/1/"
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
+
+
+def test_a_value_that_no_picture_can_show_fails_no_promotion(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """A training that diverged: its loss is in the table, and the others are in the picture."""
+    name = fresh(Spec(metrics={"loss": 0.25}), Spec(metrics={"loss": 1e200}))
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--metric=loss", "--direction=minimize")
+    done = run_cli("promote", *where, "--output=json", "--report=r")
+    assert (done.code, done.doc["status"], done.doc["warnings"]) == (0, "promoted", [])
+    assert f"{name} v1" in (tmp_path / "r" / "candidates.svg").read_text()
+    assert "1e+200" in (tmp_path / "r" / "report.md").read_text()
 
 
 def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
@@ -441,6 +454,50 @@ def test_an_abort_before_the_first_write_changes_nothing(
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == "error: interrupted by SIGINT\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_abort_while_people_are_told_keeps_the_result(
+    number: signal.Signals, code: int, uri: str, fresh: Callable[..., str], tmp_path: Path
+) -> None:
+    """The promotion is done, and the program that tells of it hangs: the document says what was promoted."""
+    name = fresh(Spec())
+    tell = ["sh", "-c", f"touch {tmp_path / 'begun'}; sleep 600"]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "jenkins_mlflow", "promote", f"--model={name}", "--output=json"),
+            f"--tracking-uri={uri}",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environ(MLOPS__NOTIFY__COMMAND=json.dumps(tell), MLOPS__NOTIFY__TIMEOUT="10m"),
+        cwd=tmp_path,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=60)
+    doc = documents.check(json.loads(out))
+    done = f"promoted {name} version 1 by stage-archive; verified in the registry"
+    assert (process.returncode, doc["exit_code"], doc["status"], doc["message"]) == (
+        code,
+        code,
+        "promoted",
+        done,
+    )
+    assert (doc["model"], doc["version"], doc["production"]) == (name, 1, [{"model": name, "version": 1}])
+    left = "the report may not be complete, and perhaps nobody was told"
+    state = f"the command itself ended with exit code 0: {done}; {left}"
+    assert doc["error"] == {
+        "type": "Interrupted",
+        "message": f"interrupted by {number.name}",
+        "state": state,
+        "next_step": "",
+    }
+    assert f"error: interrupted by {number.name}\nstate: {state}\n" in said
+    assert "Traceback" not in said
 
 
 def test_a_reader_that_leaves_is_no_traceback(uri: str, fresh: Callable[..., str]) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from builders import snapshot, version
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cli.ending import Invocation, finish
+from jenkins_mlflow.cli.main import cli
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import write_page
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.results.base import document as as_document
+from jenkins_mlflow.results.promote import PromoteResult
 from jenkins_mlflow.selection.plan import select
+from jenkins_mlflow.signals import interrupted_by
+from jenkins_mlflow.terminal import Terminal
+from support import documents
 
 SELECTED = {"model": "churn", "version": 8, "value": 0.918}
 REPLACED = {"model": "churn", "version": 5, "value": 0.912}
@@ -90,3 +102,61 @@ def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: py
         "the report has no index.html: jinja2 is not installed; report.md says the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def finished(folder: Path) -> tuple[int, Invocation]:
+    """The exit code of a promotion with a report in the folder, and what its invocation has kept."""
+    session = Session(Config(), "http://x", Terminal(quiet=True), folder, BuildContext())
+    result = PromoteResult(status="promoted", message="done")
+    invocation = Invocation()
+    with click.Context(cli, obj=invocation).scope(), pytest.raises(click.exceptions.Exit) as ended:
+        finish(result, {"report": folder, "output": "json"}, session)
+    return ended.value.exit_code, invocation
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("no picture")
+
+
+def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was raised; the twin is there."""
+    monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
+    document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
+    assert write_page(tmp_path, document, "") == [
+        "the report has no index.html: RuntimeError: no picture; report.md tells the same"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("part", ["cli.ending._keep", "commands.page.write_page"])
+def test_no_report_changes_what_a_command_came_to(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The promotion is done: its result is told and its code is the exit code, whatever a report raises."""
+    monkeypatch.setattr(f"jenkins_mlflow.{part}", broken)
+    code, invocation = finished(tmp_path)
+    said = json.loads(capsys.readouterr().out)
+    assert (code, said["status"], said["exit_code"]) == (0, "promoted", 0)
+    assert said["warnings"] == ["the report could not be finished: RuntimeError: no picture"]
+    assert invocation.result is not None
+
+
+def test_an_abort_while_the_report_is_made_keeps_the_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def aborted(*_: object) -> None:
+        raise interrupted_by(signal.SIGTERM)
+
+    monkeypatch.setattr("jenkins_mlflow.commands.page.write_page", aborted)
+    code, invocation = finished(tmp_path)
+    said = json.loads(capsys.readouterr().out)
+    assert (code, said["status"], said["exit_code"], said["build_result"]) == (
+        143,
+        "promoted",
+        143,
+        "FAILURE",
+    )
+    assert said["error"]["message"] == "interrupted by SIGTERM"
+    assert said["error"]["state"].startswith("the command itself ended with exit code 0: done; ")
+    assert invocation.result is not None
+    assert documents.check(said) == documents.check(as_document(invocation.result))

@@ -26,6 +26,22 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
             "--version needs --model",
             "say which registered model the version belongs to",
         ),
+        (("doctor", "--max-duration=1m"), "--max-duration needs --storage", "say --storage, too"),
+        (
+            ("train", "--dry-run", "--resume"),
+            "--resume cannot be given together with --gather or --dry-run",
+            "give one of them; --dry-run shows the candidates and trains none",
+        ),
+        (
+            ("train", "--gather", "--dry-run"),
+            "--gather cannot be given together with --resume or --dry-run",
+            "give one of them; --dry-run shows the candidates and trains none",
+        ),
+        (
+            ("train", "--resume", "--gather"),
+            "--resume cannot be given together with --gather or --dry-run",
+            "give one of them; --dry-run shows the candidates and trains none",
+        ),
         (
             ("promote", "--recover", "--dry-run"),
             "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jenkins_mlflow.cli.ending import finish, open_session
+from jenkins_mlflow.cli.ending import finish, open_session, reporting
 from jenkins_mlflow.cli.options import (
     Related,
     VersionNumber,
@@ -22,6 +22,8 @@ from jenkins_mlflow.cli.options import (
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.train import TrainMode
+
+_ONE_MODE = "give one of them; --dry-run shows the candidates and trains none"
 
 
 @click.command()
@@ -42,23 +44,31 @@ if TYPE_CHECKING:
     "--timeout", key="train.timeout", metavar="DURATION", help="Maximum time per candidate, e.g. 30m."
 )
 @click.option(
-    "--resume", "mode", flag_value="resume", help="Skip the candidates that this build has trained already."
+    "--resume",
+    cls=Related,
+    excludes=("gather", "dry_run"),
+    hint=_ONE_MODE,
+    is_flag=True,
+    help="Skip the candidates that this build has trained already.",
 )
 @click.option(
     "--gather",
-    "mode",
-    flag_value="gather",
+    cls=Related,
+    excludes=("resume", "dry_run"),
+    hint=_ONE_MODE,
+    is_flag=True,
     help="Train nothing; report what other commands of this build have trained.",
 )
-@click.option("--dry-run", "mode", flag_value="plan", help="Show the candidates, run nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the candidates, run nothing.")
 @build
 @common
-def train(only: tuple[str, ...], mode: TrainMode | None, **options: Any) -> None:
+def train(only: tuple[str, ...], resume: bool, gather: bool, dry_run: bool, **options: Any) -> None:
     """Run the config's training commands and report the runs and versions they made."""
     from jenkins_mlflow.commands.train import train as run_training
 
-    session = open_session(options, writes_report=mode in (None, "resume"))
-    finish(run_training(session, only, mode=mode or "run"), options, session)
+    mode: TrainMode = "plan" if dry_run else "gather" if gather else "resume" if resume else "run"
+    session = open_session(options, writes="always" if mode in ("run", "resume") else "never")
+    finish(run_training(session, only, mode=mode), options, session)
 
 
 @click.command()
@@ -71,7 +81,7 @@ def select(to_server: str | None, **options: Any) -> None:
     from jenkins_mlflow.commands.select import choose, selection_result
     from jenkins_mlflow.selection.gates_report import write_gates_report
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     if to_server is None:
         selection = choose(session)
     else:
@@ -79,10 +89,8 @@ def select(to_server: str | None, **options: Any) -> None:
 
         selection = choose_for(session, to_server)
     if options["report"]:
-        try:
+        with reporting(session):
             write_gates_report(selection, options["report"])
-        except OSError as error:
-            session.warn(f"the gates' report could not be written: {error.strerror or error}")
     finish(selection_result(selection), options, session)
 
 

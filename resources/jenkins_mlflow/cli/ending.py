@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -21,13 +22,14 @@ from jenkins_mlflow.cli.repeated import advice_for
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
-from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, failure
+from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, error_part, failure
 from jenkins_mlflow.terminal import Terminal, discard
 from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.session import Session
 
+Writes = Literal["always", "maybe", "never"]
 SET_URI = (
     "set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: "
     "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder)"
@@ -43,13 +45,14 @@ class Invocation:
 
 
 def open_session(
-    options: Mapping[str, Any], *, writes_report: bool = False, models: Sequence[str] = ()
+    options: Mapping[str, Any], *, writes: Writes = "maybe", models: Sequence[str] = ()
 ) -> Session:
     """Load the configuration under the options that were given, decide the tracking URI, try the report folder.
 
     Args:
         options: The options that all commands share; those that override a key of the config say so themselves.
-        writes_report: Whether the command trains, and so needs the report folder even if none was named.
+        writes: Whether the command writes into the report folder though none was named: `always`, as a training does
+            with its logs; `maybe`, as a promotion with a notice; `never`. What a command tells of comes in addition.
         models: Further models of the group, besides those of --models.
 
     Raises:
@@ -57,13 +60,14 @@ def open_session(
         Refused: The report folder cannot be written.
     """
     from jenkins_mlflow.build import BuildContext
-    from jenkins_mlflow.commands.notify import take_urls
+    from jenkins_mlflow.commands.notify import TELLING, take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
     from jenkins_mlflow.hidden import hide_process
     from jenkins_mlflow.registry.signing import Keys
 
-    given = overrides(click.get_current_context())
+    context = click.get_current_context()
+    given = overrides(context)
     if models:
         given["models"] = ("MODEL", [*options["models"], *models])
     loaded = load(options["config_file"], given, os.environ)
@@ -74,8 +78,10 @@ def open_session(
             next_step=f"{SET_URI}; or give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
-    refuse_links(report)
-    if options["report"] or (writes_report and loaded.train):
+    tells = bool(loaded.notify.command) and context.command.name in TELLING  # it has a log
+    if options["report"] or writes != "never" or tells:
+        refuse_links(report)
+    if options["report"] or (writes == "always" and loaded.train):
         probe(report)
     keys = Keys.take(os.environ)
     notify_urls = take_urls(os.environ)
@@ -84,7 +90,7 @@ def open_session(
     session = Session(
         config=loaded,
         uri=uri,
-        terminal=Terminal(options["quiet"], advice_for(click.get_current_context())),
+        terminal=Terminal(options["quiet"], advice_for(context)),
         report=report,
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
         keys=keys,
@@ -97,22 +103,48 @@ def open_session(
 def finish(result: RegistryResult, options: Mapping[str, Any], session: Session) -> NoReturn:
     """Print the result, keep it in the report folder if one was named, and exit with its code.
 
-    A copy that cannot be written is a warning: what the command has done is done.
+    What the command has done is done: a copy that cannot be written is a warning, and a signal that comes now changes
+    the exit code, not what is told.
     """
-    from jenkins_mlflow.commands.notify import notify
-
     ended = _complete(result, session)
-    if options.get("report"):
-        from jenkins_mlflow.commands.page import keep_page
-
-        if problem := _keep(ended, options["report"]):
-            session.warn(problem)
-        keep_page(session, options["report"], document(ended))
-    notify(session, {"command": ended.command, "status": ended.status, "message": redact(ended.message)})
+    try:
+        _pass_on(ended, options, session)
+    except Interrupted as stop:
+        stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was told"
+        _alert(stop, session.terminal)
+        result = replace(result, code=stop.exit_code, error=result.error or error_part(stop))
     ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
     _invocation().result = ended
     _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
+
+
+def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Session) -> None:
+    """Make the report, and tell people."""
+    from jenkins_mlflow.commands.notify import notify
+
+    if options.get("report"):
+        from jenkins_mlflow.commands.page import keep_page
+
+        with reporting(session):
+            if problem := _keep(result, options["report"]):
+                session.warn(problem)
+            keep_page(session, options["report"], document(result))
+    notify(session, {"command": result.command, "status": result.status, "message": redact(result.message)})
+
+
+def _end(result: RegistryResult) -> str:
+    """What the command itself came to, for an error that came after it."""
+    return f"the command itself ended with exit code {result.exit_code}: {result.message}"
+
+
+@contextlib.contextmanager
+def reporting(session: Session) -> Iterator[None]:
+    """Make a part of the report: whatever is raised there is a warning, as the command's own work is done."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  numbers and names of a registry, in libraries that draw and write
+        session.warn(f"the report could not be finished: {type(error).__name__}: {error}")
 
 
 def _keep(result: RegistryResult, folder: Path) -> str:
@@ -158,9 +190,16 @@ def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> N
         discard(sys.stdout)
         raise JenkinsMlflowError(
             f"the result could not be written to standard output: {error.strerror}",
-            state=f"the command itself ended with exit code {result.exit_code}: {result.message}",
+            state=_end(result),
             next_step="free some space where standard output is written",
         ) from error
+
+
+def _alert(error: JenkinsMlflowError | Interrupted, terminal: Terminal) -> None:
+    lines = [f"error: {line}" for line in error.message.splitlines()]
+    lines += [f"state: {error.state}"] if error.state else []
+    lines += [f"next:  {error.next_step}"] if error.next_step else []
+    terminal.alert("\n".join(lines), color="red")
 
 
 def leave_quietly() -> int:
@@ -183,11 +222,7 @@ def fail(
     Returns:
         The exit code.
     """
-    lines = [f"error: {line}" for line in error.message.splitlines()]
-    lines += [f"state: {error.state}"] if error.state else []
-    lines += [f"next:  {error.next_step}"] if error.next_step else []
-    terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
-    terminal.alert("\n".join(lines), color="red")
+    _alert(error, invocation.sessions[-1].terminal if invocation.sessions else Terminal())
     result: RegistryResult = failure(error, command)
     for session in invocation.sessions:
         result = _complete(result, session)

@@ -54,7 +54,7 @@ def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
     """Show the registry as a tree. MODEL is a name or a pattern, as for --models; without it, every model is shown."""
     from jenkins_mlflow.commands.list import show_registry
 
-    session = open_session(options, models=names)
+    session = open_session(options, writes="never", models=names)
     finish(show_registry(session, brief=brief), options, session)
 
 

@@ -85,11 +85,11 @@ def migrate(
         from jenkins_mlflow.commands.stages_to_aliases import stages_to_aliases as name_versions
         from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 
-        session = open_session(options)
+        session = open_session(options, writes="never")
         finish(name_versions(session, aliases or DEFAULT_ALIASES, plan_only=dry_run), options, session)
     from jenkins_mlflow.commands.migrate import check_target, migrate as copy
 
     check_target(str(target))
-    session = open_session({**options, "tracking_uri": target})
+    session = open_session({**options, "tracking_uri": target}, writes="never")
     copied = copy(session, str(source), plan_only=dry_run, skip_unreadable=skip_unreadable)
     finish(copied, options, session)

@@ -38,11 +38,14 @@ class Related(click.Option):
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
         if self.name in opts:
+            spelled = {option.name: option.opts[0] for option in ctx.command.params}
             if self.needs and self.needs not in opts:
-                raise UsageError(f"--{self.name} needs --{self.needs}", next_step=self.hint)
+                raise UsageError(f"{self.opts[0]} needs {spelled[self.needs]}", next_step=self.hint)
             if any(other in opts for other in self.excludes):
-                others = " or ".join(f"--{other.replace('_', '-')}" for other in self.excludes)
-                raise UsageError(f"--{self.name} cannot be given together with {others}", next_step=self.hint)
+                others = " or ".join(spelled[other] for other in self.excludes)
+                raise UsageError(
+                    f"{self.opts[0]} cannot be given together with {others}", next_step=self.hint
+                )
         return super().handle_parse_result(ctx, opts, args)
 
 

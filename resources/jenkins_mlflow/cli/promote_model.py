@@ -35,13 +35,17 @@ def translate(arguments: Sequence[str]) -> list[str]:
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="promote this model")
     parser.add_argument("version", nargs="?", metavar="VERSION", help="this version of it [the newest]")
-    passed_on = [parser.add_argument(option, help="as in jenkins-mlflow") for option in _VALUES]
-    passed_on += [
-        parser.add_argument(flag, action="store_true", help="as in jenkins-mlflow") for flag in _FLAGS
-    ]
+    values = {
+        option: parser.add_argument(option, action="append", default=[], help="as in jenkins-mlflow").dest
+        for option in _VALUES
+    }
+    flags = {
+        flag: parser.add_argument(flag, action="store_true", help="as in jenkins-mlflow").dest
+        for flag in _FLAGS
+    }
     known = parser.parse_args(arguments)
-    given = ((option.option_strings[0], getattr(known, option.dest)) for option in passed_on)
-    further = [option if value is True else f"{option}={value}" for option, value in given if value]
+    further = [f"{option}={each}" for option, dest in values.items() for each in getattr(known, dest) if each]
+    further += [flag for flag, dest in flags.items() if getattr(known, dest)]
     if known.model and (known.list or known.auto or known.cleanup is not None):
         parser.error("MODEL [VERSION] cannot be combined with --list, --auto or --cleanup")
     if known.list:

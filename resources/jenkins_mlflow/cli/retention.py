@@ -114,7 +114,7 @@ def cleanup(
     from jenkins_mlflow.commands.cleanup import clean_up
     from jenkins_mlflow.commands.cleanup_plan import Wish
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     given = overrides(click.get_current_context())
     wish = Wish(
         model=model,
@@ -156,7 +156,7 @@ def lease(
     """Lease a version to a holder that uses it. No cleanup deletes it until the lease ends or is released."""
     from jenkins_mlflow.commands import lease as lease_command
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     given = [option is not None for option in (model, version, holder)]
     if not any(given) and seconds is None and not release:
         finish(lease_command.list_leases(session), options, session)
@@ -195,7 +195,7 @@ def restore(
     """
     from jenkins_mlflow.commands import restore as restore_command
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     choice = restore_command.Choice(version, build_url, epoch(since))
     finish(restore_command.restore_versions(session, model, choice, plan_only=dry_run), options, session)
 
@@ -247,7 +247,7 @@ def reclaim(
     from jenkins_mlflow.cleanup.pace import Pace
     from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim as run_reclaim
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     wish = ReclaimWish(
         model=model,
         plan_only=dry_run,

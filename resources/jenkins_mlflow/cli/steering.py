@@ -43,7 +43,7 @@ def history(
     from jenkins_mlflow.commands.adopt import adopt as run_adoption
     from jenkins_mlflow.commands.history import tell
 
-    session = open_session(options)
+    session = open_session(options, writes="never")
     if adopt != bool(reason and reason.strip()):
         raise UsageError(
             "--adopt needs --reason, and --reason needs --adopt", next_step="say why it is accepted"
@@ -93,6 +93,6 @@ def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, *
     from jenkins_mlflow.commands.doctor import doctor as run_doctor
     from jenkins_mlflow.commands.doctor_storage import StorageWish
 
-    session = open_session(options)
+    session = open_session(options, writes="maybe" if storage else "never")
     wish = StorageWish(load, max_duration) if storage else None
     finish(run_doctor(session, probe=probe, storage=wish), options, session)

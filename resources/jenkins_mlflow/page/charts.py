@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from jenkins_mlflow.page.evaluation import Drawn, Evaluation
-from jenkins_mlflow.page.view import View
+from jenkins_mlflow.page.view import Candidate, Past, View
 from jenkins_mlflow.text import number
 
 if TYPE_CHECKING:
@@ -20,25 +20,26 @@ _VERDICTS = {"selected": _GREEN, "champion": _BLUE, "rejected": _RED}
 _OUTCOMES = {"done": _GREEN, "failed": _RED, "undone": _RED, "not undone": _RED, "not verified": _RED}
 _ROLES = {"challenger": _GREEN, "champion": _BLUE}
 _MOST = 20
+_LARGEST, _SMALLEST = 1e100, 1e-100
 _PLAIN: Mapping[str, Any] = {}
+Measured = TypeVar("Measured", Candidate, Past)
 
 
 def charts(shown: View) -> dict[str, str]:
     """The pictures by file name; those for which there is nothing to show are left out."""
     found = {}
-    measured = [each for each in shown.candidates if each.value is not None][:_MOST][::-1]
+    measured = _drawn(shown.candidates)[:_MOST][::-1]
     if measured:
         bars = _chart("HorizontalBar", len(measured))
-        bars.x_labels = [f"{each.model} v{each.version}" for each in measured]
-        values = [{"value": each.value, "color": _VERDICTS.get(each.verdict, _GREY)} for each in measured]
+        bars.x_labels = [f"{each.model} v{each.version}" for each, _ in measured]
+        values = [{"value": value, "color": _VERDICTS.get(each.verdict, _GREY)} for each, value in measured]
         bars.add("", values)
         found["candidates.svg"] = _svg(bars)
-    if len(shown.past) > 1:
+    past = _drawn(shown.past)[-_MOST:]
+    if len(past) > 1:
         line = _chart("Line", 6, x_label_rotation=20, dots_size=4)
-        line.x_labels = [f"{each.label} {each.when[:10]}" for each in shown.past[-_MOST:]]
-        line.add(
-            shown.metric or "metric", [{"value": each.value, "color": _BLUE} for each in shown.past[-_MOST:]]
-        )
+        line.x_labels = [f"{each.label} {each.when[:10]}" for each, _ in past]
+        line.add(shown.metric or "metric", [{"value": value, "color": _BLUE} for _, value in past])
         found["history.svg"] = _svg(line)
     if any(each.roc for each in shown.evaluations):
         lines = [(each, each.roc, "AUC") for each in shown.evaluations]
@@ -49,6 +50,25 @@ def charts(shown: View) -> dict[str, str]:
     if shown.attempts:
         found["attempts.svg"] = _attempts(shown)
     return found
+
+
+def drawable(value: float) -> float | None:
+    """A number as a picture shows it: to 12 digits, the tiniest as zero; None for one that no picture can show.
+
+    pygal never finds the scale of two numbers that are next to each other, and none at all beyond some powers of ten.
+
+    >>> [drawable(value) for value in (0.8333333333333334, 1e-200, -1e200)]
+    [0.833333333333, 0.0, None]
+    """
+    if not abs(value) <= _LARGEST:
+        return None
+    return float(f"{value:.12g}") if abs(value) >= _SMALLEST else 0.0
+
+
+def _drawn(measured: Sequence[Measured]) -> list[tuple[Measured, float]]:
+    """Those that a picture can show, each with its number."""
+    pairs = ((each, drawable(each.value)) for each in measured if each.value is not None)
+    return [(each, value) for each, value in pairs if value is not None]
 
 
 def _curves(
@@ -87,7 +107,8 @@ def _attempts(shown: View) -> str:
     chart = _chart("HorizontalStackedBar", len(shown.attempts))
     begun, ends = [], []
     clock = 0.0
-    for _, _, outcome, seconds, _ in shown.attempts[:_MOST]:
+    for _, _, outcome, took, _ in shown.attempts[:_MOST]:
+        seconds = drawable(took) or 0.0
         begun.append({"value": clock, "color": "transparent"})
         ends.append({"value": max(seconds, 0.005), "color": _OUTCOMES.get(outcome, _GREY)})
         clock += seconds

@@ -40,11 +40,15 @@ def write_page(folder: Path, document: Document, ui: str, build_url: str = "", c
         pictures = charts(shown)
         style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
         files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
-    except ModuleNotFoundError as missing:
-        return [f"the report has no {PAGE}: {missing.name} is not installed; {TWIN} says the same"]
-    finally:
-        problems = [problem for name, text in files.items() if (problem := write_report(folder, name, text))]
-    return problems
+        problems = []
+    except Exception as error:  # noqa: BLE001  whatever two libraries make of a registry's numbers, the twin tells it
+        why = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            why = f"{error.name} is not installed"
+        problems = [f"the report has no {PAGE}: {why}; {TWIN} says the same"]
+    return problems + [
+        problem for name, text in files.items() if (problem := write_report(folder, name, text))
+    ]
 
 
 def page(shown: View, pictures: Mapping[str, str]) -> str:
