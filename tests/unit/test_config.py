@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import example, given, strategies as st
-from jenkins_mlflow.config.cleanup import Reclaim
+from jenkins_mlflow.config.cleanup import KeepRules, Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Flags
 from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
 from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.config.values import LONGEST, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
@@ -434,6 +435,16 @@ ENVIRONMENT: list[tuple[str, str, str, Any]] = [
     ("MLOPS__CLEANUP__MIN_AGE", "0", "cleanup.min_age", 0.0),
     ("MLOPS__CLEANUP__PROTECT__STAGES", "all", "cleanup.protect.stages", "all"),
     ("MLOPS__CLEANUP__PROTECT__TAGS", "{keep: 'yes'}", "cleanup.protect.tags", {"keep": "yes"}),
+    ("MLOPS__CLEANUP__PROTECT__TAGS__Keep", "3", "cleanup.protect.tags", {"Keep": "3"}),
+    (
+        "MLOPS__CLEANUP__OVERRIDES__Churn__KEEP_LAST",
+        "7",
+        "cleanup.overrides",
+        {"Churn": KeepRules(keep_last=7)},
+    ),
+    ("MLOPS__CLEANUP__OVERRIDES__m", "{keep_last: 7}", "cleanup.overrides", {"m": KeepRules(keep_last=7)}),
+    ("MLOPS__SERVERS__PROD__URI", "http://x", "servers", {"PROD": OtherServer(uri="http://x")}),
+    ("MLOPS__SERVERS__uri", "{uri: 'http://x'}", "servers", {"uri": OtherServer(uri="http://x")}),
 ]
 
 
@@ -456,6 +467,7 @@ BAD_ENVIRONMENT = [
     ("MLOPS__CLEANUP__KEEP_LAST", "", 'expected a whole number, got ""'),
     ("MLOPS__PROMOTE__ALIAS", "", f'{ALIAS}, got ""'),
     ("MLOPS__PROMOTE", "{stag: x}", 'stag: unknown key; did you mean "stage"?'),
+    ("MLOPS__CLEANUP__OVERRIDES__A__KEEP_LST", "7", 'unknown key; did you mean "keep_last"?'),
     ("MLOPS__TRAIN__JOBS", "3", "train.experiment: expected a value, but the key is missing"),
     ("MLOPS__SELECT__GATES", '{a: "> 1"', f'{MAPPING}, got "{{a: \\"> 1\\""'),
 ]
@@ -467,6 +479,16 @@ BAD_ENVIRONMENT = [
 def test_mistake_in_environment(file: Path, name: str, text: str, problem: str) -> None:
     """A mistake in a variable names the variable."""
     assert problems(None, None, **{name: text}) == [f"environment variable {name}: {problem}"]
+
+
+def test_variables_add_to_what_the_file_names(file: Path) -> None:
+    """One key of one server; the others stay as the file has them. A name in another case is another server."""
+    file.write_text("servers:\n  Prod: {uri: 'http://x', model: 'p-{model}'}\n")
+    environ = {"MLOPS__SERVERS__Prod__URI": "http://y", "MLOPS__SERVERS__PROD__URI": "http://z"}
+    assert load(file, {}, environ).servers == {
+        "Prod": OtherServer(uri="http://y", model="p-{model}"),
+        "PROD": OtherServer(uri="http://z"),
+    }
 
 
 def test_environment_of_others_is_ignored(file: Path) -> None:

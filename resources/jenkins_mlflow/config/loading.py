@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from jenkins_mlflow.config.layers import Layers, Origin
-from jenkins_mlflow.config.problems import KeyPath, explain, fields, section, section_at, show
+from jenkins_mlflow.config.problems import KeyPath, annotation_at, below, explain, kinds, section, show
 from jenkins_mlflow.config.yaml_values import Loader, explain_yaml, line_of
 from jenkins_mlflow.errors import ConfigError
 
@@ -120,7 +120,7 @@ def _read_file(source: Path, layers: Layers) -> None:
 def _spell_out(model: type[BaseModel], data: dict[Hashable, Any]) -> None:
     """Where a section may be written as one text, put that under the key that it stands for."""
     for key, value in data.items():
-        inner = section(model, str(key))
+        inner = section(below(model, key))
         short = getattr(inner, "shorthand", "")
         if short and isinstance(value, str):
             data[key] = {short: value}
@@ -156,12 +156,12 @@ def _file_origin(source: Path, node: yaml.Node) -> Origin:
 
 
 def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
-    """The key path that a variable's name means: settings in any case, names of metrics and candidates as written."""
-    place: type[BaseModel] | None = model
-    path = []
+    """The key path that a variable's name means: settings in any case, names of servers and metrics as written."""
+    place: Any = model
+    path: list[str] = []
     for segment in segments:
-        path.append(segment.lower() if place else segment)
-        place = section(place, path[-1]) if place else None
+        path.append(segment.lower() if section(place) else segment)
+        place = below(place, path[-1])
     return tuple(path)
 
 
@@ -171,9 +171,7 @@ def _scalar(model: type[BaseModel], path: KeyPath, text: str) -> Any:
         value = Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError):
         return text
-    place = section_at(model, path[:-1])
-    info = fields(place).get(str(path[-1])) if place else None
-    kinds = {info.annotation, *get_args(info.annotation)} if info else set()
-    if isinstance(value, bool | int | float) and not {bool, int, float} & kinds:
+    numbers = {bool, int, float}.intersection(kinds(annotation_at(model, path)))
+    if isinstance(value, bool | int | float) and not numbers:
         return text
     return text if value is None and not text.strip() else value
