@@ -226,6 +226,8 @@ def test_the_session_there_has_its_own_login_alone(monkeypatch: pytest.MonkeyPat
     [
         ("http://here", "stage", r"^the config has no server 'stage' \(there: prod\)$"),
         ("https://prod/", "prod", r"^prod is the server that the versions are on$"),
+        ("https://ann:geheim@PROD:443", "prod", r"^prod is the server that the versions are on$"),
+        ("http://[here", "prod", r"^tracking URI 'http://\[here': not a valid address$"),
         ("http://here", "prod", r"^the login of the server prod is not in the environment: PU, PP$"),
     ],
 )
