@@ -21,10 +21,7 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
         target: What marks production there.
         server: The other server's name, for models that are shown beside the group.
     """
-    serving: dict[str, Version] = {}
-    for version in on_other_server.production(target):
-        if origin := read_origin(version):
-            serving[origin.id] = version
+    serving = copies_in_production(on_other_server, target)
     ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
     models = tuple(_marked(model, serving, ids, target) for model in here.models)
     known = set(ids.values())
@@ -34,6 +31,12 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
         if origin is None or origin.id not in known:
             foreign[version.model].append(version)
     return Snapshot(models + tuple(_shown(name, versions, server) for name, versions in foreign.items()))
+
+
+def copies_in_production(on_other_server: Snapshot, target: Target) -> dict[str, Version]:
+    """The copies that are in production on the other server, by the id of the version that each was made of."""
+    production = on_other_server.production(target)
+    return {origin.id: version for version in production if (origin := read_origin(version))}
 
 
 def _marked(
