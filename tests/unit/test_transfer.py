@@ -15,10 +15,12 @@ from jenkins_mlflow.commands.other_server import name_there, other_session
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
 from jenkins_mlflow.config.schema import Config, Ui
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.found import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.transfer.origin import Contents, Origin, copies, read_contents, read_origin
 from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, plan_copy
@@ -188,6 +190,15 @@ def test_a_selection_sees_the_other_servers_production() -> None:
     beside = [version for model in seen.models[1:] for version in model.versions]
     assert [version.label for version in beside] == ["churn on prod version 4", "fraud on prod version 9"]
     assert seen.production(BOTH) == (seen.models[0].versions[0], *beside)
+
+
+@pytest.mark.parametrize("target", [Target("Staging", "challenger"), Target(None, "challenger"), BOTH])
+def test_what_is_in_production_here_is_a_candidate_for_any_place_there(target: Target) -> None:
+    """A copy takes nothing from it: it stays in production here."""
+    serving = Version("churn", 1, "Production", created=1, run_id="r", run=Run("r", {"roc_auc": 0.9}))
+    seen = seen_with(Snapshot((Model("churn", (serving,)),)), Snapshot(), target, "prod")
+    chosen = select(seen, Select(), target)
+    assert (chosen.status, chosen.selected) == ("selected", replace(serving, stage="None"))
 
 
 def session(uri: str = "http://here") -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import NO_STAGE, PRODUCTION, Model, Snapshot, Target, Version
 from jenkins_mlflow.transfer.origin import Origin, read_origin
 
 
@@ -50,7 +50,7 @@ def _marked(
 
 def _with_marks(version: Version, copy: Version | None, target: Target) -> Version:
     aliases = {alias for alias in version.aliases if alias != target.alias}
-    stage = NO_STAGE if version.stage == target.stage else version.stage
+    stage = NO_STAGE if version.stage in (target.stage, PRODUCTION) else version.stage
     if copy is not None:
         aliases |= {alias for alias in copy.aliases if alias == target.alias}
         stage = copy.stage if copy.stage == target.stage else stage
