@@ -15,7 +15,7 @@ from support.copied import FILES, downloaded, files_of, rich, run_data
 from support.proxy import CountingProxy
 from support.seeding import client
 from support.servers import Server, Store
-from support.stored import Kind, predictions
+from support.stored import Kind, predictions, register
 
 names = (f"moved-{number}" for number in itertools.count(1))
 Proxies = Callable[[Server], CountingProxy]
@@ -184,6 +184,24 @@ def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pai
     assert kept["message"].startswith(f"Kept {name} v2 (0.8). Best challenger: v1")  # type: ignore[attr-defined]
     assert pair.run("select")["status"] == "champion_kept"
     assert not [r for r in pair.here.requests if r.method != "GET" and not r.endpoint.endswith(READS)]
+
+
+def test_a_build_is_compared_with_what_an_earlier_build_has_brought_there(
+    make_server: MakeServer, pair_of: PairOf
+) -> None:
+    """Scope `build` leaves out the runs of other builds, but not that of the champion, whose copy is there."""
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    pair = pair_of(here, other, name)
+    replaced = []
+    for build, score, code in (("b-1", 0.7, 0), ("b-2", 0.8, 0), ("b-3", 0.75, 0)):
+        run = register(here.url, name, padding=int(score * 1000)).run_id
+        client(here.url).log_metric(run, "roc_auc", score)
+        client(here.url).set_tag(run, "jenkins_mlflow.build", build)
+        done = pair.run("promote", "--to-server=prod", "--scope=build", f"--build={build}", code=code)
+        replaced.append((done["status"], done["selection"]["champion"]))  # type: ignore[index]
+    first, second = ({"model": name, "version": at, "value": value} for at, value in ((1, 0.7), (2, 0.8)))
+    assert replaced == [("promoted", None), ("promoted", first), ("champion_kept", second)]
+    assert pair.production(f"prod-{name}") == [2]
 
 
 def test_no_other_login_reaches_the_other_server(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, strategies as st
-from jenkins_mlflow.config.cleanup import Reclaim
+from hypothesis import example, given, settings, strategies as st
+from jenkins_mlflow.config.cleanup import KeepRules, Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Flags
 from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
 from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
+from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.config.train import Train
 from jenkins_mlflow.config.values import LONGEST, UNIT_SECONDS, parse_duration
 from jenkins_mlflow.errors import ConfigError
@@ -434,6 +436,35 @@ ENVIRONMENT: list[tuple[str, str, str, Any]] = [
     ("MLOPS__CLEANUP__MIN_AGE", "0", "cleanup.min_age", 0.0),
     ("MLOPS__CLEANUP__PROTECT__STAGES", "all", "cleanup.protect.stages", "all"),
     ("MLOPS__CLEANUP__PROTECT__TAGS", "{keep: 'yes'}", "cleanup.protect.tags", {"keep": "yes"}),
+    ("MLOPS__MODELS", "my model #2", "models", ("my model #2",)),
+    ("MLOPS__MODELS", "[ab]*", "models", ("[ab]*",)),
+    ("MLOPS__MODELS", '"[ab]"', "models", ("[ab]",)),
+    ("MLOPS__MODELS", "- a", "models", ("- a",)),
+    ("MLOPS__MODELS", " a\n", "models", ("a",)),
+    ("MLOPS__SELECT__METRIC", "val: acc", "select.metric", "val: acc"),
+    ("MLOPS__SELECT__METRIC", "'val: acc'", "select.metric", "val: acc"),
+    ("MLOPS__SELECT__METRIC", "'a' # 'b'", "select.metric", "'a' # 'b'"),
+    ("MLOPS__SELECT__METRIC", "null", "select.metric", "null"),
+    ("MLOPS__SELECT__METRIC", "[auc]", "select.metric", "[auc]"),
+    ("MLOPS__SELECT__GATES__a", '"< 1"', "select.gates", {"a": Gate("<", 1)}),
+    ("MLOPS__PROMOTE__STAGE", "null", "promote.stage", None),
+    ("MLOPS__PROMOTE__COPY_TO", "{x}", "promote.copy_to", "{x}"),
+    ("MLOPS__UI__TUNNEL", "~", "ui.tunnel", None),
+    ("MLOPS__UI__TUNNEL", "'null'", "ui.tunnel", "null"),
+    ("MLOPS__UI__TUNNEL", "ssh -J a: b # c", "ui.tunnel", "ssh -J a: b # c"),
+    ("MLOPS__PROMOTE__CHECK", "command: [a, b]", "promote.check.command", ("a", "b")),
+    ("MLOPS__PROMOTE__CHECK__COMMAND", "[a, 'b #2']", "promote.check.command", ("a", "b #2")),
+    ("MLOPS__PROMOTE__CHECK__COMMAND", "'a b' 'c: d'", "promote.check.command", ("a b", "c: d")),
+    ("MLOPS__CLEANUP__PROTECT__TAGS__Keep", "3", "cleanup.protect.tags", {"Keep": "3"}),
+    (
+        "MLOPS__CLEANUP__OVERRIDES__Churn__KEEP_LAST",
+        "7",
+        "cleanup.overrides",
+        {"Churn": KeepRules(keep_last=7)},
+    ),
+    ("MLOPS__CLEANUP__OVERRIDES__m", "{keep_last: 7}", "cleanup.overrides", {"m": KeepRules(keep_last=7)}),
+    ("MLOPS__SERVERS__PROD__URI", "http://x", "servers", {"PROD": OtherServer(uri="http://x")}),
+    ("MLOPS__SERVERS__uri", "{uri: 'http://x'}", "servers", {"uri": OtherServer(uri="http://x")}),
 ]
 
 
@@ -456,6 +487,7 @@ BAD_ENVIRONMENT = [
     ("MLOPS__CLEANUP__KEEP_LAST", "", 'expected a whole number, got ""'),
     ("MLOPS__PROMOTE__ALIAS", "", f'{ALIAS}, got ""'),
     ("MLOPS__PROMOTE", "{stag: x}", 'stag: unknown key; did you mean "stage"?'),
+    ("MLOPS__CLEANUP__OVERRIDES__A__KEEP_LST", "7", 'unknown key; did you mean "keep_last"?'),
     ("MLOPS__TRAIN__JOBS", "3", "train.experiment: expected a value, but the key is missing"),
     ("MLOPS__SELECT__GATES", '{a: "> 1"', f'{MAPPING}, got "{{a: \\"> 1\\""'),
 ]
@@ -467,6 +499,68 @@ BAD_ENVIRONMENT = [
 def test_mistake_in_environment(file: Path, name: str, text: str, problem: str) -> None:
     """A mistake in a variable names the variable."""
     assert problems(None, None, **{name: text}) == [f"environment variable {name}: {problem}"]
+
+
+def test_variables_add_to_what_the_file_names(file: Path) -> None:
+    """One key of one server; the others stay as the file has them. A name in another case is another server."""
+    file.write_text("servers:\n  Prod: {uri: 'http://x', model: 'p-{model}'}\n")
+    environ = {"MLOPS__SERVERS__Prod__URI": "http://y", "MLOPS__SERVERS__PROD__URI": "http://z"}
+    assert load(file, {}, environ).servers == {
+        "Prod": OtherServer(uri="http://y", model="p-{model}"),
+        "PROD": OtherServer(uri="http://z"),
+    }
+
+
+TEXT_KEYS = (
+    "models",
+    "select.metric",
+    "promote.copy_to",
+    "promote.check.command",
+    "cleanup.exclude",
+    "cleanup.protect.aliases",
+    "cleanup.protect.tags.t",
+    "train.candidates.c",
+    "train.register",
+    "servers.prod.model",
+    "ui.tunnel",
+)
+BESIDE = (
+    '{"train": {"experiment": "e", "candidates": {"b": "fit"}}, "servers": {"prod": {"uri": "http://x"}}}'
+)
+ODD = st.sampled_from([*"#:'\"[]{}-!&*%@`,|>?=~ \\0a", ": ", " #", "{model}", "{candidate}", "null"])
+
+
+def with_value(key: str, value: object) -> dict[str, Any]:
+    """A config with this value at a key, and what has to be beside it."""
+    whole: dict[str, Any] = json.loads(BESIDE)
+    *above, last = key.split(".")
+    place = whole
+    for part in above:
+        place = place.setdefault(part, {})
+    place[last] = value
+    return whole
+
+
+@settings(max_examples=300)
+@given(
+    key=st.sampled_from(TEXT_KEYS),
+    text=st.lists(ODD | st.characters().filter(str.isprintable), max_size=8).map("".join),
+)
+def test_a_text_arrives_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, key: str, text: str
+) -> None:
+    """Through a variable and through an option: in quotes always, and without them unless it looks like something else."""
+    try:
+        wanted = Config.model_validate(with_value(key, text)).model_dump()
+    except ValidationError:
+        return
+    path = tmp_path_factory.getbasetemp() / "beside.yaml"
+    path.write_text(BESIDE, encoding="utf-8")
+    looks_else = text.strip() != text or text[:1] in "'\"[{" or text in ("null", "Null", "NULL", "~")
+    quoted = json.dumps(text, ensure_ascii=False)
+    for written in (quoted,) if looks_else else (quoted, text):
+        assert load(path, {}, {f"MLOPS__{key.replace('.', '__')}": written}).model_dump() == wanted
+        assert load(path, {key: ("--option", written)}, {}).model_dump() == wanted
 
 
 def test_environment_of_others_is_ignored(file: Path) -> None:

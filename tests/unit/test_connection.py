@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from jenkins_mlflow.errors import ConnectionFailed, UsageError
-from jenkins_mlflow.registry.connection import check_uri, connect
+from jenkins_mlflow.registry.connection import address, check_uri, connect
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,36 @@ def test_an_address_that_cannot_work_is_refused(uri: str, message: str, next_ste
     with pytest.raises(UsageError) as refused:
         check_uri(uri, may_create=False)
     assert (refused.value.message, refused.value.next_step) == (f"tracking URI {message}", next_step)
+
+
+HERE = "https://mlflow.example/x"
+
+
+@pytest.mark.parametrize(
+    ("uri", "same"),
+    [
+        ("https://ann:s3cret@mlflow.example/x", HERE),
+        ("https://t0ken@mlflow.example/x/", HERE),
+        ("HTTPS://MLflow.Example:443/x", HERE),
+        ("http://mlflow:80/", "http://mlflow"),
+        ("http://u:p@[::1]:5000", "http://[::1]:5000"),
+        ("postgresql+psycopg://u:s3/cret@DB:5432/mlflow", "postgresql+psycopg://db:5432/mlflow"),
+        ("postgresql://h/db?sslmode=require", "postgresql://h/db?sslmode=require"),
+        ("sqlite:////data/m.db", "/data/m.db"),
+        ("file:///data/mlruns/", "/data/mlruns"),
+    ],
+)
+def test_a_registry_has_one_address(uri: str, same: str) -> None:
+    """Whoever asks, and however it is written."""
+    assert address(uri) == address(same) == same
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["http://mlflow.example/x", "https://mlflow.example/X", f"{HERE}/y", "https://mlflow.example:80/x"],
+)
+def test_another_registry_has_another_address(other: str) -> None:
+    assert address(other) != address(HERE)
 
 
 def test_a_login_without_a_scheme_is_not_shown() -> None:

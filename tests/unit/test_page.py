@@ -123,7 +123,7 @@ def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: RuntimeError: no picture; report.md tells the same"
+        "the report has no index.html: RuntimeError: no picture; report.md says the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 

@@ -31,6 +31,13 @@ def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     assert read_plan(path, PLAN.protection, later, 86_400) == (PLAN, HERE)
 
 
+def test_a_plan_that_names_the_registry_in_another_way(tmp_path: Path) -> None:
+    """Earlier releases wrote that there was a login, and a slash at the end."""
+    path = tmp_path / "plan.json"
+    write_plan(path, PLAN, replace(HERE, registry="http://***@mlflow/"))
+    assert read_plan(path, PLAN.protection, HERE, 86_400) == (PLAN, HERE)
+
+
 def edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def apply(path: Path) -> None:
         content = json.loads(path.read_text())

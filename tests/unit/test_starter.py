@@ -122,6 +122,33 @@ def test_scripts_are_found_by_name_and_content(tmp_path: Path) -> None:
     ]
 
 
+def test_a_script_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    """Linux refuses the first with an error of its disk, also to root; the others are not there, and a folder."""
+    (tmp_path / "train.py").symlink_to("/proc/self/mem")
+    (tmp_path / "train_gone.py").symlink_to("gone")
+    (tmp_path / "train_folder.py").mkdir()
+    (tmp_path / "train_well.py").write_text("import mlflow", encoding="utf-8")
+    assert list(find_scripts(tmp_path)) == [Script("train_well.py")]
+
+
+paths = st.lists(
+    st.sampled_from(["a/", "ß/", "x" * 60, "/", "-", ".", "größe", "训练", "train", " "]), min_size=1
+)
+
+
+@given(scripts=st.lists(paths.map("".join), max_size=4, unique=True))
+@example(scripts=["train_größe.py", "train_gr_e.py", "train_gr-e.py"])
+@example(scripts=["x" * 120 + "train.py", "x" * 120 + "train_2.py", "candidate_1.py"])
+def test_whatever_the_scripts_are_named_each_is_a_candidate(
+    tmp_path_factory: pytest.TempPathFactory, scripts: list[str]
+) -> None:
+    """`load` accepts the file, and no two have one name."""
+    text = starter(found(Snapshot(), scripts=tuple(map(Script, scripts))))
+    config = read(text, tmp_path_factory.getbasetemp())
+    commands = config.train.commands.values() if config.train else ()
+    assert list(commands) == [("python", script) for script in scripts]
+
+
 names = st.text(min_size=1, max_size=12).filter(str.strip)
 
 

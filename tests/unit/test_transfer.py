@@ -15,10 +15,12 @@ from jenkins_mlflow.commands.other_server import name_there, other_session
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
 from jenkins_mlflow.config.schema import Config, Ui
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.found import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.transfer.origin import Contents, Origin, copies, read_contents, read_origin
 from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, plan_copy
@@ -190,6 +192,15 @@ def test_a_selection_sees_the_other_servers_production() -> None:
     assert seen.production(BOTH) == (seen.models[0].versions[0], *beside)
 
 
+@pytest.mark.parametrize("target", [Target("Staging", "challenger"), Target(None, "challenger"), BOTH])
+def test_what_is_in_production_here_is_a_candidate_for_any_place_there(target: Target) -> None:
+    """A copy takes nothing from it: it stays in production here."""
+    serving = Version("churn", 1, "Production", created=1, run_id="r", run=Run("r", {"roc_auc": 0.9}))
+    seen = seen_with(Snapshot((Model("churn", (serving,)),)), Snapshot(), target, "prod")
+    chosen = select(seen, Select(), target)
+    assert (chosen.status, chosen.selected) == ("selected", replace(serving, stage="None"))
+
+
 def session(uri: str = "http://here") -> Session:
     server = OtherServer(uri="https://prod", model="{model}-prod", username_env="PU", password_env="PP")
     promote = Promote(file_store="/srv/here", smoke_test=SmokeTest())
@@ -226,6 +237,8 @@ def test_the_session_there_has_its_own_login_alone(monkeypatch: pytest.MonkeyPat
     [
         ("http://here", "stage", r"^the config has no server 'stage' \(there: prod\)$"),
         ("https://prod/", "prod", r"^prod is the server that the versions are on$"),
+        ("https://ann:geheim@PROD:443", "prod", r"^prod is the server that the versions are on$"),
+        ("http://[here", "prod", r"^tracking URI 'http://\[here': not a valid address$"),
         ("http://here", "prod", r"^the login of the server prod is not in the environment: PU, PP$"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any
 from jenkins_mlflow.cleanup.plan import CleanupPlan, Item
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.text import parsed_json, span
 
@@ -25,7 +26,7 @@ class Origin:
     """Where a plan comes from.
 
     Attributes:
-        registry: The address of the registry, without passwords.
+        registry: The registry, see ``address``.
         made: When it was made, in seconds since the epoch by the store's clock.
         config: The digest of what file and environment said when it was made; its options are not part of it.
     """
@@ -82,7 +83,7 @@ def read_plan(
     try:
         content = parsed_json(path.read_text(encoding="utf-8"))
         sealed = content.pop("digest") == digest(content)
-        found = Origin(content["registry"], content["made"], content["config"])
+        found = Origin(address(content["registry"]), content["made"], content["config"])
         items = tuple(_item(entry) for entry in content["items"]) if sealed else ()
         policy = tuple((pattern, tuple(rules)) for pattern, rules in content["policy"])
         known = content["format"] == FORMAT

@@ -112,12 +112,18 @@ def find_scripts(folder: Path) -> Iterator[Script]:
             stem = name.removesuffix(".py")
             if stem == name or not (stem.startswith("train") or stem.endswith("train")):
                 continue
-            if not path.is_file() or path.stat().st_size > _LARGEST or found == _MOST_SCRIPTS:
-                continue
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if "mlflow" in text:
+            if found < _MOST_SCRIPTS and "mlflow" in (text := _source(path)):
                 found += 1
                 yield _script((below / name).as_posix(), text)
+
+
+def _source(path: Path) -> str:
+    """What is in a file; nothing if it cannot be read, or is too large for a script."""
+    try:
+        small = path.is_file() and path.stat().st_size <= _LARGEST
+        return path.read_text(encoding="utf-8", errors="replace") if small else ""
+    except OSError:
+        return ""
 
 
 def _script(path: str, text: str) -> Script:

@@ -10,15 +10,17 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Ui
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.connection import is_setting
-from jenkins_mlflow.text import printable, redact
+from jenkins_mlflow.registry.connection import address, check_uri, is_setting
+from jenkins_mlflow.text import printable
 
 
 def other_session(session: Session, name: str) -> Session:
     """The session on another server of the config: its address, its login, the group's names there.
 
     Raises:
-        UsageError: the config has no such server, it is the session's own, or its login is not in the environment.
+        UsageError: the config has no such server, it is the session's own, an address is not valid, or its login is not
+            in the environment.
+        ConnectionFailed: the session's own store is not there.
     """
     config = session.config
     server = config.servers.get(name)
@@ -28,7 +30,9 @@ def other_session(session: Session, name: str) -> Session:
             f"the config has no server {printable(name)!r} (there: {known})",
             next_step="name it under `servers` in mlops.yaml",
         )
-    if server.uri.rstrip("/") == redact(session.uri).rstrip("/"):
+    for uri in (session.uri, server.uri):
+        check_uri(uri, may_create=False)
+    if address(server.uri) == address(session.uri):
         raise UsageError(
             f"{name} is the server that the versions are on",
             next_step="leave --to-server out, or use promote.copy_to",

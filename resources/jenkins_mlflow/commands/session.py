@@ -26,7 +26,7 @@ from jenkins_mlflow.registry.reading import NO_KEYS
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import BUILD_TAG
 from jenkins_mlflow.terminal import Terminal
@@ -171,12 +171,16 @@ class Session:
         """The lock for the changes of a table; ``waiting`` as in ``Lock``."""
         return self.lock(registry, work, self.scope(table.models), table.models, waiting=waiting)
 
-    def runs_to_select(self) -> bool | RunsOf:
-        """Whose runs a selection needs: everybody's, or with scope ``build`` those of the build and of production."""
+    def runs_to_select(self, champion: Callable[[Version], bool] | None = None) -> bool | RunsOf:
+        """Whose runs a selection needs: everybody's, or with scope ``build`` those of the build and of champions.
+
+        Args:
+            champion: Whether a version is one; by default, those in production are.
+        """
         build = self.build.id
         if self.config.select.scope == "group" or not build:
             return True
-        return RunsOf(lambda version: version.in_production(self.target), (BUILD_TAG, build))
+        return RunsOf(champion or (lambda version: version.in_production(self.target)), (BUILD_TAG, build))
 
     def runs_to_promote(self, model: str, number: int | None) -> RunsOf:
         """Whose runs the promotion of a named version needs: its own, and those of what is in production."""

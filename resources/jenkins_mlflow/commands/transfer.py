@@ -33,13 +33,13 @@ from jenkins_mlflow.transfer.copying import Copied, Copying
 from jenkins_mlflow.transfer.look import look
 from jenkins_mlflow.transfer.origin import Origin, copies
 from jenkins_mlflow.transfer.plan import CopyPlan
-from jenkins_mlflow.transfer.view import seen_with
+from jenkins_mlflow.transfer.view import copies_in_production, seen_with
 
 
 def choose_for(session: Session, name: str) -> Selection:
     """`select --to-server`: the best candidate, compared with what is in production on the other server."""
     other, other_snapshot = _looked(session, name, None)
-    return _choose(session, name, other, _here(session, None, None), other_snapshot)
+    return _choose(session, name, other, _here(session, None, None, other_snapshot), other_snapshot)
 
 
 def promote_to(
@@ -62,7 +62,7 @@ def promote_to(
     if model is not None:
         session = session.for_model(model)
     other, other_snapshot = _looked(session, name, model)
-    source, here = session.registry(), _here(session, model, version)
+    source, here = session.registry(), _here(session, model, version, other_snapshot)
     result = PromoteResult(status="planned", message="")
     if model is None:
         choice = _choose(session, name, other, here, other_snapshot)
@@ -154,11 +154,18 @@ def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Sn
     return other, other_snapshot
 
 
-def _here(session: Session, model: str | None, version: int | None) -> Snapshot:
-    """The group on the session's own server. Nothing is recovered there: that would write."""
+def _here(session: Session, model: str | None, version: int | None, other_snapshot: Snapshot) -> Snapshot:
+    """The group on the session's own server. Nothing is recovered there: that would write.
+
+    Champions are the versions whose copies are in production on the other server.
+    """
     alone = model is not None and not session.target.exclusive
     patterns = [str(model)] if alone else session.config.models
-    runs = session.runs_to_select() if model is None else session.runs_to_promote(model, version)
+    if model is None:
+        copied = copies_in_production(other_snapshot, session.target)
+        runs = session.runs_to_select(lambda each: Origin.of(each, "").id in copied)
+    else:
+        runs = session.runs_to_promote(model, version)
     return settled(session, session.registry(), patterns, Purpose.LOOK, with_runs=runs)
 
 

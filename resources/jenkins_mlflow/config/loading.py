@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from jenkins_mlflow.config.layers import Layers, Origin
-from jenkins_mlflow.config.problems import KeyPath, explain, fields, section, section_at, show
+from jenkins_mlflow.config.problems import KeyPath, annotation_at, below, explain, kinds, section, show
 from jenkins_mlflow.config.yaml_values import Loader, explain_yaml, line_of
 from jenkins_mlflow.errors import ConfigError
 
 ENV_PREFIX = "MLOPS__"
 MAX_BYTES = 1_000_000
-
+_TEXTS: set[Any] = {str, Literal, NoneType}
+_NO_TEXTS = (bool, int, float, dict)
+_NULLS = ("null", "Null", "NULL", "~")
+_IN_QUOTES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_IN_BRACKETS = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 
 M = TypeVar("M", bound=BaseModel)
 Flags = Mapping[str, tuple[str, object]]
@@ -48,7 +54,7 @@ def read_layers(
     for number, name in enumerate(sorted(variables, key=lambda name: (name.count("__"), name))):
         path = _env_path(model, name.removeprefix(ENV_PREFIX).split("__"))
         origin = Origin(f"environment variable {name}", (1, number), path)
-        layers.put(path, _scalar(model, path, environ[name]), origin)
+        layers.put(path, _value(model, path, environ[name]), origin)
     return layers
 
 
@@ -57,7 +63,7 @@ def add_flags(model: type[BaseModel], layers: Layers, flags: Flags) -> None:
     for number, (dotted, (option, value)) in enumerate(flags.items()):
         path = tuple(dotted.split("."))
         origin = Origin(option, (2, number), path)
-        layers.put(path, _scalar(model, path, value) if isinstance(value, str) else value, origin)
+        layers.put(path, _value(model, path, value) if isinstance(value, str) else value, origin)
         if isinstance(value, list | tuple):
             # The option was given once for each item: nobody counts these from 0.
             for index in range(len(value)):
@@ -120,7 +126,7 @@ def _read_file(source: Path, layers: Layers) -> None:
 def _spell_out(model: type[BaseModel], data: dict[Hashable, Any]) -> None:
     """Where a section may be written as one text, put that under the key that it stands for."""
     for key, value in data.items():
-        inner = section(model, str(key))
+        inner = section(below(model, key))
         short = getattr(inner, "shorthand", "")
         if short and isinstance(value, str):
             data[key] = {short: value}
@@ -156,24 +162,38 @@ def _file_origin(source: Path, node: yaml.Node) -> Origin:
 
 
 def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
-    """The key path that a variable's name means: settings in any case, names of metrics and candidates as written."""
-    place: type[BaseModel] | None = model
-    path = []
+    """The key path that a variable's name means: settings in any case, names of servers and metrics as written."""
+    place: Any = model
+    path: list[str] = []
     for segment in segments:
-        path.append(segment.lower() if place else segment)
-        place = section(place, path[-1]) if place else None
+        path.append(segment.lower() if section(place) else segment)
+        place = below(place, path[-1])
     return tuple(path)
 
 
-def _scalar(model: type[BaseModel], path: KeyPath, text: str) -> Any:
-    """A value from the environment or a flag, read as YAML; where text is wanted, `3` and `*` are text."""
+def _value(model: type[BaseModel], path: KeyPath, text: str) -> Any:
+    """A value from the environment or an option: a text as it is written, anything else read as YAML."""
+    wanted = kinds(annotation_at(model, path))
+    written = text.strip()
+    if _is_text(written, {get_origin(kind) or kind for kind in wanted}):
+        return written
     try:
-        value = Loader(text).get_single_data()
+        return Loader(text).get_single_data()
     except (yaml.YAMLError, RecursionError):
-        return text
-    place = section_at(model, path[:-1])
-    info = fields(place).get(str(path[-1])) if place else None
-    kinds = {info.annotation, *get_args(info.annotation)} if info else set()
-    if isinstance(value, bool | int | float) and not {bool, int, float} & kinds:
-        return text
-    return text if value is None and not text.strip() else value
+        return written
+
+
+def _is_text(written: str, wanted: Collection[Any]) -> bool:
+    """Whether something is a text that stands for itself.
+
+    It is not where a number or a mapping is wanted. Neither is null, where there may be none, nor what is in quotes as
+    a whole, nor in brackets where more than a text may stand.
+    """
+    if not written:
+        return True
+    if any(kind in _NO_TEXTS or section(kind) for kind in wanted):
+        return False
+    if NoneType in wanted and written in _NULLS:
+        return False
+    bracketed = not _TEXTS.issuperset(wanted) and _IN_BRACKETS.fullmatch(written)
+    return not (bracketed or _IN_QUOTES.fullmatch(written))

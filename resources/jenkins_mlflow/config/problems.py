@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -37,23 +39,33 @@ def fields(model: type[BaseModel]) -> dict[str, Any]:
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
-def section(model: type[BaseModel], key: Hashable) -> type[BaseModel] | None:
-    """The section that stands under a key, if it is one."""
-    info = fields(model).get(key) if isinstance(key, str) else None
-    kinds = (info.annotation, *get_args(info.annotation)) if info else ()
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+def kinds(annotation: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows, each by itself and without what it is annotated with."""
+    if get_origin(annotation) is Annotated:
+        return kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(kind for part in get_args(annotation) for kind in kinds(part))
+    return (annotation,)
 
 
-def section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
-    """The section at the end of a path; in a mapping of sections, such as jobs by name, the name is passed over."""
-    place: type[BaseModel] | None = model
-    keys = iter(path)
-    for key in keys:
-        info = fields(place).get(key) if place and isinstance(key, str) else None
-        place = section(place, key) if place else None
-        if place and info and get_origin(info.annotation) is dict:
-            next(keys, None)
-    return place
+def section(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation allows, if it does."""
+    plain = (kind for kind in kinds(annotation) if isinstance(kind, type) and get_origin(kind) is None)
+    return next((kind for kind in plain if issubclass(kind, BaseModel)), None)
+
+
+def below(annotation: Any, key: Hashable) -> Any:
+    """The annotation of what stands under a key of a section, or under a name of a mapping; None if nothing may."""
+    if place := section(annotation):
+        info = fields(place).get(key) if isinstance(key, str) else None
+        return info.annotation if info else None
+    values = (get_args(kind)[1] for kind in kinds(annotation) if get_origin(kind) is dict)
+    return next(values, None)
+
+
+def annotation_at(model: type[BaseModel], path: KeyPath) -> Any:
+    """The annotation of what stands at the end of a path; None if nothing may."""
+    return functools.reduce(below, path, model)
 
 
 def explain(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[KeyPath, KeyPath, str]:
@@ -92,7 +104,7 @@ def _mismatch(kind: str, context: Mapping[str, Any], value: Any, otherwise: str)
 
 def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
     """The hint that names the key that was probably meant: one of the section, or the same one of another section."""
-    place, word = section_at(model, path[:-1]), str(path[-1])
+    place, word = section(annotation_at(model, path[:-1])), str(path[-1])
     known = list(fields(place)) if place else []
     near = difflib.get_close_matches(word.casefold().replace("-", "_"), known, n=1)
     if near:
@@ -102,10 +114,10 @@ def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
 
 
 def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for key in fields(model):
+    for key, info in fields(model).items():
         yield f"{prefix}{key}"
-        if below := section(model, key):
-            yield from _dotted_keys(below, f"{prefix}{key}.")
+        if inner := section(info.annotation):
+            yield from _dotted_keys(inner, f"{prefix}{key}.")
 
 
 def show_path(path: KeyPath) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -14,6 +15,7 @@ import yaml
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.config.values import LONGEST_NAME
 from jenkins_mlflow.text import number, plural, printable
 
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(?: [\w./=-]+)*")
@@ -156,15 +158,10 @@ def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
     """Each script with a candidate's name that no other one has."""
     taken: set[str] = set()
     for script in scripts:
-        parts = [re.sub(r"\W+", "_", part) for part in script.path.removesuffix(".py").split("/")]
-        name = next(
-            (
-                joined
-                for start in range(len(parts) - 1, -1, -1)
-                if (joined := "_".join(parts[start:])) and joined not in taken
-            ),
-            f"candidate_{len(taken)}",
-        )
+        parts = [re.sub(r"[^A-Za-z0-9_-]+", "_", part) for part in script.path.removesuffix(".py").split("/")]
+        joined = ("_".join(parts[start:])[:LONGEST_NAME] for start in reversed(range(len(parts))))
+        numbered = (f"candidate_{number}" for number in itertools.count(len(taken)))
+        name = next(name for name in itertools.chain(joined, numbered) if name and name not in taken)
         taken.add(name)
         yield name, script
 

@@ -23,6 +23,8 @@ SHELL_WORDS = {"&&", "||", "|", ";", ">", ">>", "<", "&"}
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 LONGEST = 36_500 * UNIT_SECONDS["d"]
 """Of a duration, in seconds: a time so far ahead is still a date."""
+LONGEST_NAME = 100
+"""Of a candidate, in characters."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
@@ -114,12 +116,13 @@ def parse_command(value: Any) -> tuple[str, ...]:
 
 def parse_candidate_name(value: Any) -> str:
     """A candidate's name, which also names its log file and is a tag of its runs."""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", value):
+    allowed = isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", value)
+    if not allowed or len(value) > LONGEST_NAME:
         raise expected(
-            "a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first",
+            f"a candidate name: at most {LONGEST_NAME} letters, digits, dots, dashes, underscores; no dot first",
             "; put it in quotes" if isinstance(value, bool | int | float) else "",
         )
-    return value
+    return str(value)
 
 
 def parse_variable(value: Any) -> str:

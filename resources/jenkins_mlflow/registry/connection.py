@@ -16,6 +16,7 @@ from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.text import redact
 
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _REQUEST_TIMEOUT_SECONDS = "30"
 # Stage transitions and updates of versions with linked metrics fail on these servers' file store:
 # measured on 3.0.1, 3.1.4, 3.3.2, 3.4.0; they work on 2.22.4 and from 3.5.1 on.
@@ -80,13 +81,19 @@ def local_path(uri: str) -> Path | None:
 
 
 def address(uri: str) -> str:
-    """The same text for the same registry in every folder and for every account: a whole path, and no login.
+    """The same text for the same registry in every folder, for every account and however its address is written.
 
-    >>> address("https://ann:secret@mlflow.example/x"), address("sqlite:////data/m.db")
-    ('https://***@mlflow.example/x', '/data/m.db')
+    It is a whole path, or an address without login, default port and slash at the end.
+
+    >>> address("https://ann:secret@MLflow.example:443/x/"), address("sqlite:////data/m.db")
+    ('https://mlflow.example/x', '/data/m.db')
     """
     path = local_path(uri)
-    return redact(uri) if path is None else str(path.absolute())
+    if path is not None:
+        return str(path.absolute())
+    parts = urlsplit(redact(uri))
+    host = host_of(parts.geturl()).lower().removesuffix(f":{_DEFAULT_PORTS.get(parts.scheme, '')}")
+    return parts._replace(netloc=host, path=parts.path.rstrip("/")).geturl()
 
 
 def host_of(uri: str) -> str:

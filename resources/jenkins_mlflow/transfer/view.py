@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import NO_STAGE, PRODUCTION, Model, Snapshot, Target, Version
 from jenkins_mlflow.transfer.origin import Origin, read_origin
 
 
@@ -21,10 +21,7 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
         target: What marks production there.
         server: The other server's name, for models that are shown beside the group.
     """
-    serving: dict[str, Version] = {}
-    for version in on_other_server.production(target):
-        if origin := read_origin(version):
-            serving[origin.id] = version
+    serving = copies_in_production(on_other_server, target)
     ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
     models = tuple(_marked(model, serving, ids, target) for model in here.models)
     known = set(ids.values())
@@ -34,6 +31,12 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
         if origin is None or origin.id not in known:
             foreign[version.model].append(version)
     return Snapshot(models + tuple(_shown(name, versions, server) for name, versions in foreign.items()))
+
+
+def copies_in_production(on_other_server: Snapshot, target: Target) -> dict[str, Version]:
+    """The copies that are in production on the other server, by the id of the version that each was made of."""
+    production = on_other_server.production(target)
+    return {origin.id: version for version in production if (origin := read_origin(version))}
 
 
 def _marked(
@@ -47,7 +50,7 @@ def _marked(
 
 def _with_marks(version: Version, copy: Version | None, target: Target) -> Version:
     aliases = {alias for alias in version.aliases if alias != target.alias}
-    stage = NO_STAGE if version.stage == target.stage else version.stage
+    stage = NO_STAGE if version.stage in (target.stage, PRODUCTION) else version.stage
     if copy is not None:
         aliases |= {alias for alias in copy.aliases if alias == target.alias}
         stage = copy.stage if copy.stage == target.stage else stage
