@@ -115,7 +115,7 @@ def finished(folder: Path) -> tuple[int, Invocation]:
 
 
 def broken(*_: object) -> None:
-    raise RuntimeError("no picture")
+    raise RuntimeError("no picture\nof http://ann:secret@x")
 
 
 def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: RuntimeError: no picture; report.md says the same"
+        "the report has no index.html: RuntimeError: no picture of http://***@x; report.md says the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
@@ -137,7 +137,7 @@ def test_no_report_changes_what_a_command_came_to(
     code, invocation = finished(tmp_path)
     said = json.loads(capsys.readouterr().out)
     assert (code, said["status"], said["exit_code"]) == (0, "promoted", 0)
-    assert said["warnings"] == ["the report could not be finished: RuntimeError: no picture"]
+    assert said["warnings"] == ["the report could not be finished: RuntimeError: no picture of http://***@x"]
     assert invocation.result is not None
 
 

@@ -24,7 +24,7 @@ from jenkins_mlflow.render import render
 from jenkins_mlflow.report import probe, refuse_links, write_report
 from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, error_part, failure
 from jenkins_mlflow.terminal import Terminal, discard
-from jenkins_mlflow.text import redact
+from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.session import Session
@@ -144,7 +144,7 @@ def reporting(session: Session) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  numbers and names of a registry, in libraries that draw and write
-        session.warn(f"the report could not be finished: {type(error).__name__}: {error}")
+        session.warn(one_line(f"the report could not be finished: {type(error).__name__}: {error}"))
 
 
 def _keep(result: RegistryResult, folder: Path) -> str:

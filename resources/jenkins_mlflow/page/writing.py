@@ -10,7 +10,7 @@ from jenkins_mlflow.page.documents import Document
 from jenkins_mlflow.page.evaluation import TITLES, Evaluation
 from jenkins_mlflow.page.view import View, view
 from jenkins_mlflow.report import write_report
-from jenkins_mlflow.text import markdown, parsed_json, printable
+from jenkins_mlflow.text import markdown, one_line, parsed_json, printable
 
 PAGE, TWIN = "index.html", "report.md"
 _COMMANDS = ("train", "select", "promote", "rollback", "cleanup", "history", "evaluation")
@@ -42,7 +42,7 @@ def write_page(folder: Path, document: Document, ui: str, build_url: str = "", c
         files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
         problems = []
     except Exception as error:  # noqa: BLE001  whatever two libraries make of a registry's numbers, the twin tells it
-        why = f"{type(error).__name__}: {error}"
+        why = one_line(f"{type(error).__name__}: {error}")
         if isinstance(error, ModuleNotFoundError):
             why = f"{error.name} is not installed"
         problems = [f"the report has no {PAGE}: {why}; {TWIN} says the same"]
