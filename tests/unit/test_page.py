@@ -14,6 +14,7 @@ from builders import snapshot, version
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cli.ending import Invocation, finish
 from jenkins_mlflow.cli.main import cli
+from jenkins_mlflow.commands.page import ui_address
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
@@ -112,6 +113,19 @@ def finished(folder: Path) -> tuple[int, Invocation]:
     with click.Context(cli, obj=invocation).scope(), pytest.raises(click.exceptions.Exit) as ended:
         finish(result, {"report": folder, "output": "json"}, session)
     return ended.value.exit_code, invocation
+
+
+@pytest.mark.parametrize(
+    ("uri", "link"),
+    [
+        ("http://ann:secret@mlflow.example:5000/x/", "http://mlflow.example:5000/x"),
+        ("https://mlflow.example", "https://mlflow.example"),
+        ("sqlite:///mlflow.db", ""),
+    ],
+)
+def test_links_lead_to_the_server_without_a_login(uri: str, link: str, tmp_path: Path) -> None:
+    """A browser asks for it; `***@` in a link would be tried as a login."""
+    assert ui_address(Session(Config(), uri, Terminal(quiet=True), tmp_path, BuildContext())) == link
 
 
 def broken(*_: object) -> None:

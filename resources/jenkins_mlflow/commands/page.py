@@ -10,10 +10,9 @@ from jenkins_mlflow.commands.history import past
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.page.writing import write_page
-from jenkins_mlflow.registry.connection import HTTP_SCHEMES
+from jenkins_mlflow.registry.connection import HTTP_SCHEMES, address
 from jenkins_mlflow.report import write_report
 from jenkins_mlflow.results.base import Document, document as as_document
-from jenkins_mlflow.text import redact
 
 _SHOWN = ("train", "select", "promote", "rollback", "cleanup")
 
@@ -46,5 +45,5 @@ def ui_address(session: Session) -> str:
     """Where a person finds MLflow's pages; empty if that is not known."""
     if session.config.ui.url:
         return str(session.config.ui.url)
-    address = redact(session.uri)
-    return address if address.split(":", 1)[0] in HTTP_SCHEMES else ""
+    place = address(session.uri)
+    return place if place.split(":", 1)[0] in HTTP_SCHEMES else ""
