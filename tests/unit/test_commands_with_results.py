@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -37,3 +38,8 @@ def test_the_page_reads_and_decides_by_what_is_shown() -> None:
 def test_every_step_is_of_a_command_with_a_result() -> None:
     steps = runpy.run_path(str(ROOT / "scripts" / "steps.py"))
     assert set(steps["STEPS"].values()) - {""} <= set(steps["COMMANDS"]) <= set(RESULTS)
+
+
+def test_every_result_has_a_section_on_its_page() -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) >= set(RESULTS)
