@@ -70,8 +70,8 @@ class ReclaimResult(RegistryResult):
         "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY, errors.PARTLY),
-            "nothing was freed: there is nothing to free, the answer was no, other commands hold the lock (5), or deleting "
-            "failed (6)",
+            "nothing was freed: there is nothing to free, the answer was no, other commands hold the lock (5), "
+            "or deleting failed (6)",
         ),
         "stopped": Meaning(
             (errors.PARTLY, errors.FAILED, 130, 143),
