@@ -295,5 +295,5 @@ def _changed(what: str) -> Refused:
     return Refused(
         what,
         state="nothing was written",
-        next_step="run the command again: it plans with what is there now",
+        next_step="run the command again: it makes a new plan",
     )

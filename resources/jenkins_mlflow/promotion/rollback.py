@@ -109,7 +109,7 @@ def _refused(why: str, next_step: str = "") -> Refused:
         why,
         state="nothing was changed",
         next_step=next_step
-        or "name the version to return to with --to; `jenkins-mlflow list` shows what is there",
+        or "name the version to return to with --to; `jenkins-mlflow list` shows what is registered",
     )
 
 
@@ -125,6 +125,6 @@ def _there(snapshot: Snapshot, entry: Entry) -> Version:
         raise NotFound(
             f"{name} version {number} cannot be returned to: it was deleted, or never was in this group",
             state="nothing was changed",
-            next_step="choose another version with --to; `jenkins-mlflow list` shows what is there",
+            next_step="choose another version with --to; `jenkins-mlflow list` shows what is registered",
         )
     return version

@@ -43,5 +43,6 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
 def not_found(what: str, uri: str) -> NotFound:
     """The error for what the registry at this address does not have."""
     return NotFound(
-        f"{what}: not in the registry {redact(uri)}", next_step="`jenkins-mlflow list` shows what is there"
+        f"{what}: not in the registry {redact(uri)}",
+        next_step="`jenkins-mlflow list` shows what is registered",
     )
