@@ -170,14 +170,16 @@ def test_gates_are_tests_on_the_builds_page(
     assert (len(cases), failed) == (6, [(f"gates.gated version {poor}", f"score >= {LEAST}")]), report
 
 
-def test_a_promotion_waits_for_jenkins_own_lock(
-    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
-) -> None:
-    """The resource is held by another build: the promotion waits until it is free."""
+def waiting_for_the_lock(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job, model: str
+) -> tuple[Build, Build]:
+    """A build that holds the lock of a model until it is told to go on, and one that waits to promote that model."""
     needs_step(jenkins, "lock")
-    holder = jenkins.start(job(trusted, "lock('mlflow locked') { input(id: 'Go', message: 'let it go?') }"))
+    holder = jenkins.start(
+        job(trusted, f"lock('mlflow {model}') {{ input(id: 'Go', message: 'let it go?') }}")
+    )
     jenkins.until("the holder", lambda: "let it go?" in holder.console or None, 120, holder.describe)
-    build = jenkins.start(job(trusted, team_pipeline(mlflow, "locked")))
+    build = jenkins.start(job(trusted, team_pipeline(mlflow, model)))
 
     def waits() -> bool | None:
         asked = build.console.lower().partition("trying to acquire lock")[2]
@@ -185,9 +187,32 @@ def test_a_promotion_waits_for_jenkins_own_lock(
 
     jenkins.until("the wait", waits, 900, build.describe)
     assert build.info()["building"], build.describe()
-    assert in_production(mlflow, "locked") == [], build.describe()
+    assert in_production(mlflow, model) == [], build.describe()
+    return holder, build
+
+
+def test_a_promotion_waits_for_jenkins_own_lock(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """The resource is held by another build: the promotion waits until it is free."""
+    holder, build = waiting_for_the_lock(jenkins, trusted, mlflow, job, "locked")
     holder.answer("Go", proceed=True)
     holder.wait().expect("SUCCESS")
     build.wait().expect_no_log(*SANDBOX, "only the runner itself locks").expect("SUCCESS")
     expected = best(mlflow, "locked", 3)
     assert (in_production(mlflow, "locked"), champion(mlflow, "locked")) == ([expected], expected)
+
+
+def test_what_went_into_production_since_the_selection_is_not_replaced(
+    jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """Nobody approves anything here: the winner has not been compared with what is in production now."""
+    holder, build = waiting_for_the_lock(jenkins, trusted, mlflow, job, "meantime")
+    other = min(set(stages(mlflow, "meantime")) - {best(mlflow, "meantime", 3)})
+    client(mlflow.direct).transition_model_version_stage("meantime", str(other), "Production")
+    client(mlflow.direct).set_registered_model_alias("meantime", "champion", str(other))
+    holder.answer("Go", proceed=True)
+    build.wait().expect("FAILURE").expect_log(
+        f"was to replace nothing, but it would replace meantime/{other} now"
+    )
+    assert (in_production(mlflow, "meantime"), champion(mlflow, "meantime")) == ([other], other)
