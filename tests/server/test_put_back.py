@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,15 @@ import pytest
 import yaml
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands import put_back as module
 from jenkins_mlflow.commands.put_back import put_back
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
+from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.registry.change import Change
+from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.tags import BUILD_TAG, INTENT_TAG, PROMOTED_AT
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.training.marks import SelfPromotion, self_promotions
@@ -165,6 +172,38 @@ def test_production_is_not_emptied_where_it_cannot_be_put_back(
         f"the training put {training.model} v2 into production itself, before any gate, and it was not put back: "
         f"{why}; in production now: v2; next: `jenkins-mlflow {advice.replace('MODEL', training.model)}`"
     )
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_a_stop_at_any_write_leaves_a_version_in_production(
+    nth: int, answered: bool, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the training promoted goes last, and the next command goes on."""
+    training.stage(2, "Production", archive=True)
+    training.alias(2)
+    counted, real = itertools.count(), module._write
+
+    def stopping(registry: Registry, change: Change) -> Callable[[], None]:
+        def write() -> None:
+            stop = next(counted) == nth
+            if answered or not stop:
+                real(registry, change)()
+            if stop:
+                raise interrupted_by(signal.SIGTERM)
+
+        return write
+
+    found = training.found()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_write", stopping)
+        with pytest.raises(Interrupted):
+            put_back(training.session, training.registry, found)
+    model = training.snapshot().require(training.model)
+    assert model.staged("Production"), "who loads by the stage finds one"
+    assert "champion" in model.aliases
+    put_back(training.session, training.registry, training.found())
+    assert training.marks() == BACK
 
 
 SCRIPT = """\
