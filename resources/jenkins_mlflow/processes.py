@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -135,6 +135,7 @@ class Processes:
             command = self._waiting.popleft()
             started = time.monotonic()
             log = Log(command.log)
+            command = replace(command, log=log.path)  # another training may have the file of that name
             try:
                 process = _Process(command, log)
             except (OSError, ValueError) as error:
@@ -142,7 +143,7 @@ class Processes:
                 log.write(reason)
                 log.close()
                 self._say_line(command.name, reason)
-                self._record(command, log.path, "failed", None, started, reason)
+                self._record(command, "failed", None, started, reason)
                 continue
             self._running.append(process)
             selector.register(process.pipe, selectors.EVENT_READ, process)
@@ -203,7 +204,7 @@ class Processes:
         self._running.remove(process)
         status = process.ending or ("ok" if code == 0 else "failed")
         error = self._explain(status, code)
-        self._record(process.command, process.log.path, status, code, process.started, error, process.exited)
+        self._record(process.command, status, code, process.started, error, process.exited)
         if status != "ok" and self._stop_on_failure:
             self._cancel()
 
@@ -221,7 +222,6 @@ class Processes:
     def _record(
         self,
         command: Command,
-        log: Path,
         status: Status,
         code: int | None,
         started: float,
@@ -229,7 +229,7 @@ class Processes:
         ended: float | None = None,
     ) -> None:
         seconds = round((ended or time.monotonic()) - started, 3)
-        ended_command = Ended(command.name, status, code, seconds, log, error)
+        ended_command = Ended(command.name, status, code, seconds, command.log, error)
         self._ended[command.name] = ended_command
         self._on_end(ended_command)
         if status == "failed" and code is None and self._stop_on_failure:
@@ -254,7 +254,7 @@ class Processes:
             if self._signals
             else "never started: another candidate failed"
         )
-        self._record(command, command.log, "cancelled", None, time.monotonic(), why)
+        self._record(command, "cancelled", None, time.monotonic(), why)
 
     def _react_to_signals(self) -> None:
         if self._signals and self.interrupted is None:

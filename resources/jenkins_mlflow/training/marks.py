@@ -128,19 +128,11 @@ def _of_models(
     }
     if not serving:
         return []
-    held = _before(models, before, earlier, target, trained)
-    if held is None:
-        why = "what was in production before is not known"
-        return [SelfPromotion(name, numbers, (), why) for name, numbers in serving.items()]
     present = {model.name: model for model in models}
-    lost = [
-        f"v{number}" if name in serving else f"{printable(name)} v{number}"
-        for name, one in held.items()
-        for number in _lost(one, present.get(name), target, trained.get(name, ()))
-    ]
-    if lost:
-        why = f"{', '.join(lost)}, which was in production before, was deleted"
-        return [SelfPromotion(name, numbers, (), why) for name, numbers in serving.items()]
+    held = _before(models, before, earlier, target, trained)
+    obstacle = _obstacle(held, present, target, trained, serving)
+    if held is None or obstacle:
+        return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
     returning = [change for model in models for change in _returning(model, held, target, serving)]
     return [
         SelfPromotion(
@@ -181,6 +173,24 @@ def _before(
 def _recorded_before(version: Version, began: Model | None) -> str:
     known = began.version(version.number) if began else None
     return known.recorded_at if known else ""
+
+
+def _obstacle(
+    held: Marks | None,
+    present: Mapping[str, Model],
+    target: Target,
+    trained: Trained,
+    serving: Collection[str],
+) -> str:
+    """Why what was in production before cannot come back; empty if it can."""
+    if held is None:
+        return "what was in production before is not known"
+    lost = [
+        f"v{number}" if name in serving else f"{printable(name)} v{number}"
+        for name, one in held.items()
+        for number in _lost(one, present.get(name), target, trained.get(name, ()))
+    ]
+    return f"{', '.join(lost)}, which was in production before, was deleted" if lost else ""
 
 
 def _lost(held: Held, model: Model | None, target: Target, trained: Collection[int]) -> list[int]:
