@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import signal
 import sys
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.tags import BUILD_TAG, INTENT_TAG, PROMOTED_AT
 from jenkins_mlflow.terminal import Terminal
-from jenkins_mlflow.training.marks import SelfPromotion, self_promotions
+from jenkins_mlflow.training.self_promotion import SelfPromotion, self_promotions
 from support.command import Finished
 from support.seeding import Spec, client, seed
 
@@ -257,7 +258,7 @@ def test_an_agent_that_was_lost_is_made_up_for_by_gathering(
     uri, name = make_server().url, "self-lost"
     seed(uri, {name: [OLD]})
     tags = {BUILD_TAG: "b-2", "jenkins_mlflow.candidate": "svm"}
-    known = f'{{"{name}":[[1],1]}}'
+    known = f'[1,{{"{name}":[[1],1]}}]'
     seed(
         uri,
         {name: [Spec(aliases=("champion",), run_tags={**tags, "jenkins_mlflow.production_before": known})]},
@@ -325,3 +326,20 @@ def test_a_version_put_into_the_production_model_is_taken_out(trained: Trained) 
     ended = trained.train("copied-*", "production-of-copied", "", **promote)
     assert trained.champions("production-of-copied") == ["1"]
     assert [one["versions"] for one in ended.doc["put_back"]] == [[2]]
+
+
+def test_what_another_build_at_work_has_promoted_does_not_come_back(trained: Trained) -> None:
+    """The second build begins when the first one's script has promoted v2, and ends before the first one."""
+    seed(trained.uri, {"two-builds": [Spec(stage="Production", aliases=("champion",))]})
+    second = trained.folder / "second"
+    second.mkdir()
+    (second / "train.py").write_text(SCRIPT.format(name="two-builds"))
+    train = {"experiment": "put-back", "candidates": {"svm": f"{sys.executable} train.py"}}
+    rules = {"tracking_uri": trained.uri, "models": "two-builds", "train": train}
+    (second / "mlops.yaml").write_text(yaml.safe_dump(rules))
+    argv = [sys.executable, "-m", "jenkins_mlflow", "train", "--output=json", "--build=second"]
+    hand = f"import subprocess\nsubprocess.run({argv}, cwd={str(second)!r}, stdout=open('second.json', 'w'))"
+    ended = trained.train("two-builds", "two-builds", hand)
+    other = json.loads((trained.folder / "second.json").read_text())
+    assert [one["versions"] for one in other["put_back"]] == [[3]]
+    assert (trained.champions("two-builds"), ended.doc["put_back"], ended.code) == (["1"], [], 0)

@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Run, Snapshot, Target, Version
 
 Call = tuple[str, str]
 """What a request does, and to which model."""
@@ -41,6 +41,7 @@ class World:
 
     def __init__(self, *, reuse_numbers: bool = False) -> None:
         self.models: dict[str, Stored] = {}
+        self.runs: dict[str, Run] = {}
         self._reuse = reuse_numbers
         self._clock = 0
 
@@ -96,13 +97,24 @@ class World:
         version = self._version(name, number)
         self.models[name].versions[number] = replace(version, tags={**version.tags, key: value})
 
+    def make_run(self, run_id: str, tags: Mapping[str, str], started: int) -> None:
+        self.runs[run_id] = Run(run_id, {}, tags, started)
+
+    def tag_run(self, run_id: str, key: str, value: str) -> None:
+        run = self.runs[run_id]
+        self.runs[run_id] = replace(run, tags={**run.tags, key: value})
+
     def read(self, name: str) -> Model | None:
         stored = self.models.get(name)
         if stored is None:
             return None
         aliases = dict(sorted(stored.aliases.items()))
         versions = tuple(
-            replace(version, aliases=tuple(alias for alias, holder in aliases.items() if holder == number))
+            replace(
+                version,
+                aliases=tuple(alias for alias, holder in aliases.items() if holder == number),
+                run=self.runs.get(version.run_id or ""),
+            )
             for number, version in sorted(stored.versions.items(), reverse=True)
         )
         return Model(name, versions, aliases, dict(stored.tags))

@@ -1,4 +1,4 @@
-"""What a training put into production itself, and what was there before: from two snapshots and the build's runs."""
+"""What was in production when a training began: from a snapshot, and from the tags of runs."""
 
 from __future__ import annotations
 
@@ -6,260 +6,141 @@ from typing import Any
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.tags import PROMOTED_AT
-from jenkins_mlflow.training.marks import Held, Marks, SelfPromotion, decode, encode, marks, self_promotions
+from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
+from jenkins_mlflow.training.marks import Held, Marks, Seen, decode, decoded, encode, marks
 
 TARGET = Target("Production", "champion")
 CHAMPION = version("m", 1, stage="Production", aliases=("champion",), run_id="old")
-RUNS = frozenset({"ours", "ours-2"})
-
-
-def old(number: int = 1, **fields: Any) -> Version:
-    return version("m", number, run_id="old", **fields)
-
-
-def ours(number: int = 2, **fields: Any) -> Version:
-    """A version that this build's training registered."""
-    return version("m", number, run_id="ours", **fields)
-
-
-def found(
-    before: Snapshot, after: Snapshot, *earlier: Marks, target: Target = TARGET
-) -> tuple[SelfPromotion, ...]:
-    return self_promotions(before, earlier, after, target, RUNS)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "changes"),
-    [
-        pytest.param(
-            [CHAMPION],
-            [old(stage="Production"), ours(aliases=("champion",))],
-            [("champion", 2, 1)],
-            id="it moved the alias",
-        ),
-        pytest.param(
-            [CHAMPION],
-            [old(stage="Archived", aliases=("champion",)), ours(stage="Production")],
-            [(1, "Archived", "Production"), (2, "Production", "None")],
-            id="it moved the stage",
-        ),
-        pytest.param(
-            [CHAMPION],
-            [old(stage="Archived"), ours(stage="Production", aliases=("champion",))],
-            [(1, "Archived", "Production"), (2, "Production", "None"), ("champion", 2, 1)],
-            id="both",
-        ),
-        pytest.param(
-            [CHAMPION],
-            [CHAMPION, ours(stage="Production")],
-            [(2, "Production", "None")],
-            id="beside the champion",
-        ),
-        pytest.param(
-            [], [ours(aliases=("champion",))], [("champion", 2, None)], id="where nothing was before"
-        ),
-        pytest.param(
-            [CHAMPION],
-            [
-                old(stage="Production"),
-                ours(stage="Production"),
-                ours(3, stage="Production", aliases=("champion",)),
-            ],
-            [(3, "Production", "None"), (2, "Production", "None"), ("champion", 3, 1)],
-            id="two of its versions",
-        ),
-        pytest.param(
-            [CHAMPION, ours(stage="Staging")],
-            [CHAMPION, ours(stage="Production")],
-            [(2, "Production", "Staging")],
-            id="from the stage that it had",
-        ),
-        pytest.param(
-            [CHAMPION],
-            [
-                version("m", 5, run_id="other", stage="Production", aliases=("champion",)),
-                ours(stage="Production"),
-            ],
-            [(2, "Production", "None")],
-            id="the old champion was deleted, and somebody else has put another one there",
-        ),
-        pytest.param(
-            [CHAMPION],
-            [old(stage="Archived"), ours(stage="Production")],
-            [(1, "Archived", "Production"), ("champion", None, 1), (2, "Production", "None")],
-            id="it moved the stage and removed the alias",
-        ),
-    ],
-)
-def test_what_the_training_moved_goes_back(
-    before: list[Version], after: list[Version], changes: list[tuple[int | str, object, object]]
-) -> None:
-    """What goes into production comes first, the alias last: production is never empty in between."""
-    (item,) = found(snapshot(*before), snapshot(*after))
-    assert item.model == "m"
-    assert [(change.mark, change.found, change.wanted) for change in item.changes] == changes
-
-
-@pytest.mark.parametrize(
-    "after",
-    [
-        pytest.param([CHAMPION, ours()], id="nothing was moved"),
-        pytest.param([CHAMPION, ours(aliases=("challenger",), stage="Staging")], id="other marks"),
-        pytest.param(
-            [old(), version("m", 3, run_id="other", stage="Production")], id="somebody else promoted"
-        ),
-        pytest.param([old(), ours(stage="Production", tags={PROMOTED_AT: "t"})], id="a recorded promotion"),
-    ],
-)
-def test_what_the_training_did_not_do_is_left_alone(after: list[Version]) -> None:
-    assert found(snapshot(CHAMPION), snapshot(*after)) == ()
-
-
-def test_the_alias_alone_means_production() -> None:
-    """A target without a stage: stages are nobody's business."""
-    after = snapshot(old(), ours(stage="Production", aliases=("champion",)))
-    (item,) = found(snapshot(CHAMPION), after, target=Target(None, "champion"))
-    assert item.changes == (Change("m", "champion", 2, 1),)
-
-
-def test_another_model_of_the_group_is_found_too() -> None:
-    before = snapshot(CHAMPION, version("other", 1, run_id="old"))
-    after = snapshot(
-        CHAMPION, version("other", 1, run_id="old"), version("other", 2, run_id="ours", stage="Production")
-    )
-    assert found(before, after) == (
-        SelfPromotion("other", (2,), (Change("other", 2, "Production", "None"),)),
-    )
-
-
-def test_a_promotion_during_the_training_is_what_was_there() -> None:
-    """v3 was promoted, and recorded, while this build trained; then its script took the alias from v3."""
-    promoted = version("m", 3, run_id="other", stage="Production", tags={PROMOTED_AT: "2026-11-24T10:00:00Z"})
-    after = snapshot(old(stage="Archived"), promoted, ours(4, aliases=("champion",)))
-    (item,) = found(snapshot(CHAMPION), after)
-    assert item.changes == (Change("m", "champion", 4, 3),)
-
-
-def test_what_another_agent_of_the_build_moved_is_not_what_was_there_before() -> None:
-    """This command began when a candidate on another agent had moved the alias: its runs know what was there."""
-    began = snapshot(old(stage="Production"), ours(aliases=("champion",)))
-    after = snapshot(old(stage="Production"), ours(), version("m", 3, run_id="ours-2", aliases=("champion",)))
-    also_late: Marks = {"m": Held((1,), 2)}
-    (item,) = found(began, after, also_late, {"m": Held((1,), 1)}, {"m": Held((9,), 9)})
-    assert item == SelfPromotion("m", (3,), (Change("m", "champion", 3, 1),))
-
-
-def test_a_training_that_is_gathered_knows_it_from_its_runs() -> None:
-    """The agent was lost after its script had moved the alias: nothing else has seen what was there."""
-    now = snapshot(old(stage="Production"), ours(aliases=("champion",)))
-    (item,) = found(now, now, {"m": Held((1,), 1)})
-    assert item.changes == (Change("m", "champion", 2, 1),)
-    (first,) = found(now, now, {})
-    assert first.changes == (Change("m", "champion", 2, None),), "nothing was in production before"
-
-
-def test_what_was_there_before_may_be_unknown() -> None:
-    """Then nothing is moved: production is not emptied on a guess."""
-    now = snapshot(old(stage="Production"), ours(aliases=("champion",)))
-    assert found(now, now) == (SelfPromotion("m", (2,), (), "what was in production before is not known"),)
-
-
-@pytest.mark.parametrize(
-    "after",
-    [
-        pytest.param([ours(stage="Production", aliases=("champion",))], id="both marks"),
-        pytest.param([ours(stage="Production")], id="the stage"),
-        pytest.param([ours(aliases=("champion",))], id="the alias"),
-        pytest.param([old(3, stage="Production"), ours(aliases=("champion",))], id="one of the marks"),
-    ],
-)
-def test_production_is_not_emptied_where_the_old_champion_was_deleted(after: list[Version]) -> None:
-    """The script did that, or somebody else: what it promoted is all there is."""
-    (item,) = found(snapshot(CHAMPION), snapshot(*after))
-    assert (item.changes, item.obstacle) == ((), "v1, which was in production before, was deleted")
-
-
-EXCLUSIVE = Target("Production", "champion", exclusive=True)
-A1 = version("a", 1, stage="Production", aliases=("champion",), run_id="old")
-A1_OUT = version("a", 1, stage="Archived", run_id="old")
-B1 = version("b", 1, stage="Production", aliases=("champion",), run_id="ours")
-A1_BACK = (Change("a", 1, "Archived", "Production"), Change("a", "champion", None, 1))
-B1_OUT = (Change("b", 1, "Production", "None"), Change("b", "champion", 1, None))
-
-
-def test_the_champion_of_another_model_of_an_exclusive_group_comes_back_first() -> None:
-    (item,) = found(snapshot(A1), snapshot(A1_OUT, B1), target=EXCLUSIVE)
-    assert item == SelfPromotion("b", (1,), (*A1_BACK, *B1_OUT))
-    (alone,) = found(snapshot(A1), snapshot(A1_OUT, B1))
-    assert alone.changes == B1_OUT, "in a group where each model has its own, nobody knows who took A's out"
-
-
-def test_what_two_models_promoted_leaves_for_the_one_that_was_there() -> None:
-    other = version("c", 1, stage="Production", run_id="ours-2")
-    promoted = found(snapshot(A1), snapshot(A1_OUT, B1, other), target=EXCLUSIVE)
-    assert [(one.model, one.changes[:2]) for one in promoted] == [("b", A1_BACK), ("c", A1_BACK)]
-
-
-def test_the_champion_of_a_group_that_was_deleted_keeps_the_new_one_there() -> None:
-    for after in (snapshot(B1), snapshot(version("a", 2, run_id="old"), B1)):
-        (item,) = found(snapshot(A1), after, target=EXCLUSIVE)
-        assert (item.changes, item.obstacle) == ((), "a v1, which was in production before, was deleted")
-
-
-def test_what_somebody_else_put_into_a_group_stays_alone() -> None:
-    """A's version 2 is there now, by another hand: version 1 does not come back beside it."""
-    a2 = version("a", 2, stage="Production", aliases=("champion",), run_id="other")
-    (item,) = found(snapshot(A1), snapshot(A1_OUT, a2, B1), target=EXCLUSIVE)
-    assert item.changes == B1_OUT
-
-
-def test_a_promotion_in_a_group_during_the_training_is_what_was_there() -> None:
-    """C was promoted, and recorded, over A; then the script put B into production and C out of it."""
-    tags = {PROMOTED_AT: "2026-11-24T10:00:00Z"}
-    c1 = version("c", 1, stage="Archived", run_id="other", tags=tags)
-    (item,) = found(snapshot(A1), snapshot(A1_OUT, B1, c1), target=EXCLUSIVE)
-    back = (Change("c", 1, "Archived", "Production"), Change("c", "champion", None, 1))
-    assert item.changes == (*back, *B1_OUT)
-
-
-def test_what_another_agent_of_the_build_moved_in_a_group_is_not_what_was_there_before() -> None:
-    """This command began when another agent's script had put B into production and A out of it."""
-    began = snapshot(A1_OUT, B1)
-    (item,) = found(began, began, {"a": Held((1,), 1)}, target=EXCLUSIVE)
-    assert item.changes == (*A1_BACK, *B1_OUT)
-
-
-def test_a_version_put_straight_into_the_production_model_is_found() -> None:
-    """Where promotions copy, the production model is outside of the group."""
-    target = Target(None, "champion", copy_to="prod")
-    p1 = version("prod", 1, aliases=("champion",), run_id="old")
-    p2 = version("prod", 2, aliases=("champion",), run_id="ours")
-    after = snapshot(
-        version("prod", 1, run_id="old"), p2, version("dev", 1, aliases=("champion",), run_id="ours")
-    )
-    (item,) = found(snapshot(p1), after, target=target)
-    assert item == SelfPromotion("prod", (2,), (Change("prod", "champion", 2, 1),))
+NINE, TEN, ELEVEN = (f"2026-11-24T{hour}:00:00+00:00" for hour in ("09", "10", "11"))
+AT_TEN = 1795514400
+V1: Marks = {"m": Held((1,), 1)}
 
 
 def test_marks_survive_a_tag() -> None:
     held = marks(snapshot(CHAMPION, version("it's 📦", 7, aliases=("champion",)), version("out", 1)), TARGET)
     assert held == {"m": Held((1,), 1), "it's 📦": Held((), 7)}
-    assert encode(held) == '{"it\'s 📦":[[],7],"m":[[1],1]}'
-    assert decode(encode(held)) == held
+    assert encode(5, held) == '[5,{"it\'s 📦":[[],7],"m":[[1],1]}]'
+    assert decode(encode(5, held)) == Seen(5, held)
 
 
 def test_marks_that_no_tag_can_hold_are_not_told() -> None:
     """5,000 bytes, as every store keeps them; a longer tag would make MLflow refuse the runs."""
     many: Marks = {f"{'ж' * 30}{number}": Held((1,), 1) for number in range(80)}
-    assert encode(many) == ""
+    assert encode(5, many) == encode(5, None) == ""
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "[" * 4900, '{"m": 1}', '{"m": [["1"], 1]}', '{"m": [[1], "1"]}', '{"m": [[true], 1]}'],
+    [
+        *("", "{", "[]", "[" * 4900, '{"m": 1}', '[1, {"m": [["1"], 1]}]', '[1, {"m": [[1], "1"]}]'),
+        *(
+            '[1, {"m": [[true], 1]}]',
+            '["1", {}]',
+            "[1, []]",
+            '[1, {"m": 1}]',
+            '[1, {"m": "ab"}]',
+            '{"m": [[1], 1]}',
+        ),
+    ],
 )
 def test_a_tag_that_anybody_wrote_is_nothing(text: str) -> None:
     assert decode(text) is None
+    assert list(decoded([text, "[1,{}]", text, "[1,{}]"])) == [Seen(1, {})]
+
+
+def theirs(number: int, saw: str, outcome: str = "", **fields: Any) -> Version:
+    """A version that another build's script put into production."""
+    tags = {PRODUCTION_BEFORE: saw, **({OUTCOME_TAG: outcome} if outcome else {})}
+    return version("m", number, metrics={}, run_tags=tags, **{"stage": "Production", **fields})
+
+
+V1_AT_TEN = f'[{AT_TEN},{{"m":[[1],1]}}]'
+
+
+@pytest.mark.parametrize(
+    ("versions", "held"),
+    [
+        pytest.param([theirs(2, V1_AT_TEN)], V1, id="a training at work has put it there"),
+        pytest.param(
+            [theirs(2, V1_AT_TEN, "ok")], {"m": Held((2,))}, id="a person did so after that training"
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN, tags={PROMOTED_AT: ELEVEN})], {"m": Held((2,))}, id="a promotion did so"
+        ),
+        pytest.param([theirs(2, "what?")], None, id="nobody knows what it saw"),
+        pytest.param([theirs(2, V1_AT_TEN), theirs(3, "")], None, id="nobody knows what one of two saw"),
+        pytest.param(
+            [theirs(2, f'[{AT_TEN + 9},{{"m":[[2],2]}}]'), theirs(3, V1_AT_TEN)],
+            V1,
+            id="the first of two knows",
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN), version("m", 3, tags={PROMOTED_AT: ELEVEN})],
+            {"m": Held((3,), 3)},
+            id="promoted since that training began",
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN), version("m", 3, tags={PROMOTED_AT: TEN})],
+            {"m": Held((3,), 3)},
+            id="promoted in the same second",
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN), version("m", 3, tags={PROMOTED_AT: NINE})],
+            V1,
+            id="promoted before it began",
+        ),
+    ],
+)
+def test_what_a_training_at_work_has_put_into_production_was_not_there_before(
+    versions: list[Version], held: Marks | None
+) -> None:
+    assert marks(snapshot(*versions), TARGET) == held
+
+
+@pytest.mark.parametrize(
+    ("versions", "held"),
+    [
+        pytest.param(
+            [theirs(2, V1_AT_TEN, stage="None", aliases=("champion",)), version("m", 1, stage="Production")],
+            V1,
+            id="it moved the alias alone",
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN), version("m", 1, stage="Archived", aliases=("champion",))],
+            V1,
+            id="it moved the stage alone",
+        ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN), version("m", 3, stage="Production", aliases=("champion",))],
+            {"m": Held((3,), 3)},
+            id="a person has chosen another one since",
+        ),
+    ],
+)
+def test_what_a_training_at_work_has_left_in_production_stays(versions: list[Version], held: Marks) -> None:
+    assert marks(snapshot(*versions), TARGET) == held
+
+
+def test_one_model_does_not_know_for_another() -> None:
+    """Unless they have one champion together; nothing is known of the whole, if one is not known."""
+    other = version("n", 1, stage="Production")
+    assert marks(snapshot(theirs(2, V1_AT_TEN), other), TARGET) == {**V1, "n": Held((1,))}
+    assert marks(snapshot(theirs(2, ""), other), TARGET) is None
+    exclusive = Target("Production", "champion", exclusive=True)
+    saw = f'[{AT_TEN},{{"gone":[[4],4]}}]'
+    assert marks(snapshot(theirs(2, saw)), exclusive) == {"gone": Held((4,), 4)}
+    assert marks(snapshot(theirs(2, saw)), TARGET) == {}
+
+
+@pytest.mark.parametrize(
+    ("vouched", "known"), [(None, True), (frozenset([PROMOTED_AT]), True), (frozenset(), False)]
+)
+def test_a_tag_puts_nothing_back_that_has_no_signed_record(
+    vouched: frozenset[str] | None, known: bool
+) -> None:
+    """Everybody may write the tag of a run; where records are signed, it can only name what passed a gate."""
+    first = version("m", 1, tags={PROMOTED_AT: NINE}, vouched=vouched)
+    seen = Seen(AT_TEN, V1)
+    assert seen.since(snapshot(first).models, TARGET) == (V1 if known else None)
+    assert seen.since(snapshot(version("m", 2, vouched=frozenset())).models, TARGET) == V1, "v1 was deleted"

@@ -17,7 +17,9 @@ from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.results.train import ChangePart, PutBackPart
 from jenkins_mlflow.tags import PROMOTED_AT
 from jenkins_mlflow.text import printable
-from jenkins_mlflow.training.marks import SelfPromotion
+from jenkins_mlflow.training.self_promotion import SelfPromotion
+
+_DELETED = "the model was deleted"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
     Args:
         session: Lock, writer and warnings.
         registry: Where to.
-        found: What the training put into production, see ``marks.self_promotions``.
+        found: What the training put into production, see ``self_promotion.self_promotions``.
 
     Returns:
         What became of each model.
@@ -81,22 +83,21 @@ def _accepted(one: SelfPromotion, model: Model | None) -> bool:
 
 def _apply(registry: Registry, writer: Writer, one: SelfPromotion, models: Mapping[str, Model]) -> str:
     """Write the changes whose marks still are as found; why nothing was written, if so."""
-    if one.obstacle:
-        return one.obstacle
     named = _models_of(one)
-    if not set(named) <= models.keys():
-        return "the model was deleted"
+    if one.obstacle or not set(named) <= models.keys():
+        return one.obstacle or _DELETED
     if any(is_unfinished(models[name]) for name in named):
         return "a promotion of this model is not finished"
     for change in one.changes:
-        value = change.value(models[change.model])
-        if value == change.found:
+        now = registry.snapshot([change.model]).models  # somebody may be at work in MLflow's UI
+        value = change.value(now[0]) if now else None
+        if now and value == change.found:
             label = f"put back {printable(change.model)} {change.mark}"
             if not writer.write(label, _write(registry, change)):
                 return "a write failed"  # what comes next would take out what serves
         elif value != change.wanted and _returns(change, one):
             was = _named(change.model, change.mark, one)
-            return f"{was}, which was in production before, was changed by somebody else"
+            return f"{was}, which was in production before, was changed by somebody else" if now else _DELETED
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +15,17 @@ from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.train import RunPart, TrainedPart, TrainResult
 from jenkins_mlflow.text import listed, plural, redact
-from jenkins_mlflow.training.marks import decode, encode, marks, self_promotions
+from jenkins_mlflow.training.marks import decoded, encode, marks, unrecorded
 from jenkins_mlflow.training.plan import TrainPlan, plan_training
 from jenkins_mlflow.training.registered import MlflowTrainingRegistry
 from jenkins_mlflow.training.result import Trained
 from jenkins_mlflow.training.run import gather, train as run_training
+from jenkins_mlflow.training.self_promotion import self_promotions
 
 TrainMode = Literal["run", "resume", "gather", "plan"]
 
@@ -62,9 +65,11 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
         return _planned(planned())
     planned()  # what is wrong with it is said before MLflow is asked anything
     registry = session.registry(may_create=True)
+    doubtful = RunsOf(lambda version: unrecorded(version, session.target))
+    began = int(time.time())
     with session.unwritten():
-        before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns)
-    plan = planned("" if rules.may_promote else encode(marks(before, session.target)))
+        before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns, with_runs=doubtful)
+    plan = planned("" if rules.may_promote else encode(began, marks(before, session.target)))
     runs = MlflowTrainingRegistry(registry)
     if mode == "gather":
         result = gather(plan, runs)
@@ -102,8 +107,7 @@ def _put_back(
     problem = ""
     try:
         runs = training.runs_of_build(ended.build or "")
-        texts = dict.fromkeys(run.production_before for run in reversed(runs))
-        earlier = [held for text in texts if (held := decode(text)) is not None]
+        earlier = list(decoded(run.production_before for run in reversed(runs)))
         after = registry.snapshot(session.patterns)
         found = self_promotions(before, earlier, after, session.target, {run.run_id for run in runs})
         if found:

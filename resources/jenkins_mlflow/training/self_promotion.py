@@ -1,0 +1,197 @@
+"""What a training put into production itself, and how it goes back. Pure.
+
+A training script may set stages and aliases: what it registered then serves before any gate has looked at it. Such a
+version is told by three things: one of the build's runs made it, it is in production, and no recorded promotion put it
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from jenkins_mlflow.registry.change import Change
+from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
+from jenkins_mlflow.text import printable
+from jenkins_mlflow.training.marks import Held, Marks, Seen, alone, marks_of, recorded, sharing
+
+Trained = Mapping[str, set[int]]
+"""The versions that the build's training registered, by model."""
+
+
+@dataclass(frozen=True)
+class SelfPromotion:
+    """What a training put into production in one model.
+
+    Attributes:
+        model: The registered model.
+        versions: Those of the build that are in production.
+        changes: They lead back, what goes into production first; in an exclusive group also in other models.
+        obstacle: Why nothing leads back; empty if ``changes`` do.
+    """
+
+    model: str
+    versions: tuple[int, ...]
+    changes: tuple[Change, ...]
+    obstacle: str = ""
+
+
+def self_promotions(
+    before: Snapshot, earlier: Sequence[Seen], after: Snapshot, target: Target, run_ids: Collection[str]
+) -> tuple[SelfPromotion, ...]:
+    """What the training of a build put into production.
+
+    Args:
+        before: The group when this command began, with the runs that ``marks`` needs.
+        earlier: What was in production when other commands of the build began, the latest first.
+        after: The group now.
+        target: What marks production.
+        run_ids: All runs of the build.
+    """
+    trained = {
+        model.name: {version.number for version in model.versions if _by_training(version, run_ids)}
+        for model in after.models
+    }
+    return tuple(
+        found
+        for models in sharing(after.models, target)
+        for found in _of_models(models, before, earlier, target, trained)
+    )
+
+
+def _by_training(version: Version, run_ids: Collection[str]) -> bool:
+    return version.run_id in run_ids and not recorded(version)
+
+
+def _of_models(
+    models: Sequence[Model], before: Snapshot, earlier: Sequence[Seen], target: Target, trained: Trained
+) -> list[SelfPromotion]:
+    """The same for models that have one champion together: an exclusive group, or one model alone."""
+    serving = {
+        model.name: numbers
+        for model in models
+        if (numbers := tuple(v.number for v in model.production(target) if v.number in trained[model.name]))
+    }
+    if not serving:
+        return []
+    present = {model.name: model for model in models}
+    held = _before(models, before, earlier, target, trained)
+    obstacle = _obstacle(held, present, target, trained, serving)
+    if held is None or obstacle:
+        return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
+    returning = [change for model in models for change in _returning(model, held, target, serving)]
+    changes = {
+        name: (
+            *(change for change in returning if change.model not in serving or change.model == name),
+            *_leaving(present[name], before.model(name), held, target, trained[name]),
+        )
+        for name in serving
+    }
+    if _emptied(models, [change for some in changes.values() for change in some], held, target):
+        obstacle = "without it a stage or an alias that was in use would be empty"
+        return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
+    return [SelfPromotion(name, numbers, changes[name]) for name, numbers in serving.items()]
+
+
+def _emptied(models: Sequence[Model], changes: Sequence[Change], held: Marks, target: Target) -> bool:
+    """Whether the changes would leave the stage or the alias to nobody, though a version had it before."""
+    then = {(change.model, change.mark): change.wanted for change in changes}
+    staged = any(
+        then.get((version.model, version.number), version.stage) == target.stage
+        for model in models
+        for version in model.versions
+    )
+    pointed = target.alias is not None and any(
+        then.get((model.name, target.alias), model.aliases.get(target.alias)) for model in models
+    )
+    were_staged = target.stage is not None and any(one.staged for one in held.values())
+    were_pointed = target.alias is not None and any(one.holder for one in held.values())
+    return (were_staged and not staged) or (were_pointed and not pointed)
+
+
+def _before(
+    models: Sequence[Model], before: Snapshot, earlier: Sequence[Seen], target: Target, trained: Trained
+) -> Marks | None:
+    """What was in production before the training; a recorded promotion since then counts."""
+    names = {model.name for model in models}
+    promoted = [
+        version
+        for model in models
+        for version in model.versions
+        if version.recorded_at != _recorded_before(version, before.model(model.name))
+    ]
+    if promoted:
+        return alone(max(promoted, key=lambda version: version.recorded_at), target)
+    began = marks_of([model for model in before.models if model.name in names or target.exclusive], target)
+    for held in (began, *(seen.since(models, target) for seen in earlier)):
+        if held is not None and not _any_of(held, trained):
+            return held
+    return None
+
+
+def _any_of(held: Marks, trained: Trained) -> bool:
+    return any({*one.staged, one.holder} & trained.get(name, set()) for name, one in held.items())
+
+
+def _recorded_before(version: Version, began: Model | None) -> str:
+    known = began.version(version.number) if began else None
+    return known.recorded_at if known else ""
+
+
+def _obstacle(
+    held: Marks | None,
+    present: Mapping[str, Model],
+    target: Target,
+    trained: Trained,
+    serving: Collection[str],
+) -> str:
+    """Why what was in production before cannot come back; empty if it can."""
+    if held is None:
+        return "what was in production before is not known"
+    lost = [
+        f"v{number}" if name in serving else f"{printable(name)} v{number}"
+        for name, one in held.items()
+        for number in _lost(one, present.get(name), target, trained.get(name, ()))
+    ]
+    return f"{', '.join(lost)}, which was in production before, was deleted" if lost else ""
+
+
+def _lost(held: Held, model: Model | None, target: Target, trained: Collection[int]) -> list[int]:
+    """The versions whose mark nothing has if the training's versions leave: they were deleted."""
+    if model is None:
+        return sorted({*held.staged, *([held.holder] if held.holder else [])})
+    others = {version.number for version in model.staged(target.stage)} - set(trained)
+    staged = not held.staged or others or any(model.version(number) for number in held.staged)
+    lost = [] if staged else [*held.staged]
+    taken = target.alias and model.aliases.get(target.alias) in (None, *trained)
+    if taken and held.holder and not model.version(held.holder):
+        lost.append(held.holder)
+    return sorted(set(lost))
+
+
+def _returning(model: Model, held: Marks, target: Target, serving: Collection[str]) -> Iterator[Change]:
+    """What goes back into production. Where somebody else has put a version into it, that one stays alone."""
+    one = held.get(model.name, Held())
+    others = {version.number for version in model.production(target)} - {*one.staged, one.holder}
+    if model.name not in serving and others:
+        return
+    for number in one.staged if target.stage else ():
+        version = model.version(number)
+        if version and version.stage != target.stage:
+            yield Change(model.name, number, version.stage, target.stage)
+    if target.alias and one.holder and target.alias not in model.aliases:
+        yield Change(model.name, target.alias, None, one.holder)
+
+
+def _leaving(
+    model: Model, began: Model | None, held: Marks, target: Target, trained: Collection[int]
+) -> Iterator[Change]:
+    """What goes out of production, and the alias that goes back."""
+    for version in model.staged(target.stage):
+        if version.number in trained:
+            known = began.version(version.number) if began else None
+            stage = known.stage if known and known.stage != target.stage else NO_STAGE
+            yield Change(model.name, version.number, str(target.stage), stage)
+    holder = model.aliases.get(target.alias) if target.alias else None
+    if target.alias and holder in trained:
+        yield Change(model.name, target.alias, holder, held.get(model.name, Held()).holder)
