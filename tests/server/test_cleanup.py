@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -27,6 +28,7 @@ from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import LockLost, RegistryError, UsageError
+from jenkins_mlflow.promotion import record
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -363,6 +365,26 @@ def test_what_is_recorded_as_in_production_stays(hand: str, make_server: MakeSer
     assert reasons[2] == "recorded as in production"
     assert reasons[1] == f"rollback target of {name} version 2"
     assert remaining_versions(server, name) == ([4, 2, 1] if hand == "takes it out" else [4, 3, 2, 1])
+
+
+def test_what_was_promoted_last_stays_whatever_the_agents_clocks_said(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 3 was promoted by an agent whose clock was an hour ahead, then 1, then 2; somebody took 2 out."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    with monkeypatch.context() as ahead:
+        ahead.setattr(record, "time", SimpleNamespace(time=lambda: time.time() + 3600))
+        promote(server.url, name, 3)
+    for number in (1, 2):
+        argv = ("promote", "--models", name, "--model", name, f"--version={number}")
+        assert run_cli(*argv, env={"MLFLOW_TRACKING_URI": server.url}).code == 0
+    user = client(server.url)
+    user.transition_model_version_stage(name, "2", "Archived")
+    user.delete_registered_model_alias(name, "champion")
+    seed(server.store_uri, {name: [Spec()]})
+    command(server, tmp_path, name, keep_last=1)
+    assert remaining_versions(server, name) == [4, 2, 1]
 
 
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(

@@ -97,8 +97,8 @@ class World:
         version = self._version(name, number)
         self.models[name].versions[number] = replace(version, tags={**version.tags, key: value})
 
-    def make_run(self, run_id: str, tags: Mapping[str, str], started: int) -> None:
-        self.runs[run_id] = Run(run_id, {}, tags, started)
+    def make_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self.runs[run_id] = Run(run_id, tags=tags)
 
     def tag_run(self, run_id: str, key: str, value: str) -> None:
         run = self.runs[run_id]

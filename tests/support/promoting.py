@@ -10,7 +10,7 @@ from jenkins_mlflow.promotion.apply import Begun, Promotion
 from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import now, tags_over
+from jenkins_mlflow.promotion.record import next_time, tags_over
 from jenkins_mlflow.promotion.recovery import Recovered, Recovery
 from jenkins_mlflow.promotion.rights import forbidden
 from jenkins_mlflow.registry.client import Registry
@@ -57,7 +57,7 @@ def promote(
     writer = Writer(QUICK, sleep=lambda seconds: None, show=options.pop("show", lambda attempt: None))  # type: ignore[arg-type]
     refusal = forbidden(registry, plan.table)
     promotion = Promotion(registry, plan, methods, writer, group=group, forbidden=refusal, **options)  # type: ignore[arg-type]
-    begun = Begun(at=now(), by="tester")
+    begun = Begun(at=next_time([plan.candidate, *plan.leaving]), by="tester")
     return promotion.apply({PROMOTED_BY: "tester", PROMOTED_AT: begun.at, **tags_over(plan.replaces)}, begun)
 
 

@@ -17,9 +17,9 @@ import pytest
 import requests
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jenkins_mlflow.commands.put_back import put_back
+from jenkins_mlflow.promotion.record import next_time
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Model, Target
-from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import BUILD_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import decoded, encode, marks
@@ -144,7 +144,6 @@ class Trial:
     """Whether nobody deleted anything, and no person changed production while a training was at work."""
     known: Served = field(default_factory=dict)
     """What the training that is putting back can know of: what served when it began, or was promoted since."""
-    clock: int = 0
 
     def __post_init__(self) -> None:
         self.registry = MemoryRegistry(self.world, self.send, self.look, self.target)
@@ -199,10 +198,6 @@ class Trial:
             self.world.set_alias(name, "champion", number)
         self.trusted.add((name, number))
         self.proper[self.unit(name)] = self.serving(self.unit(name))
-
-    @property
-    def now(self) -> str:
-        return f"2026-11-29T10:00:{self.clock:02}+00:00"
 
     # --- putting back, with what goes wrong
 
@@ -288,7 +283,7 @@ class Trial:
             return
         self.builds += 1
         before = self.registry.snapshot(GROUP, with_runs=True)
-        tag = encode(milliseconds(self.now) // 1000, marks(before, self.target))
+        tag = encode(marks(before, self.target))
         proper = dict(self.proper)
         self.trainings[build] = Training(f"build-{self.builds}", before, tag, proper, dict(proper))
 
@@ -297,9 +292,8 @@ class Trial:
         name = GROUP[event.model]
         run_id = f"run-of-{training.build}-{len(training.runs)}"
         training.runs.append(run_id)
-        self.clock += 1
         tags = {BUILD_TAG: training.build, PRODUCTION_BEFORE: training.tag}
-        self.world.make_run(run_id, tags, milliseconds(self.now))
+        self.world.make_run(run_id, tags)
         number = self.world.make_version(name, run_id=run_id)
         training.made.append((name, number))
         if event.what in ("stage", "stage and archive", "both"):
@@ -325,7 +319,6 @@ class Trial:
         version = self.read(name).version(event.number)
         if version is None:
             return
-        self.clock += 1
         if event.what == "delete":
             self.delete(name, event.number)
             return
@@ -333,7 +326,9 @@ class Trial:
             return  # the same as its script doing so
         self.takes_over(name, event.number)
         if event.what == "promote":
-            self.world.tag_version(name, event.number, PROMOTED_AT, self.now)
+            self.world.tag_version(
+                name, event.number, PROMOTED_AT, next_time(self.registry.snapshot(GROUP).versions())
+            )
             for training in self.trainings.values():
                 training.known[self.unit(name)] = self.proper[self.unit(name)]
         elif self.trainings:

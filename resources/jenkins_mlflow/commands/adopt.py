@@ -14,7 +14,7 @@ from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.event import Event, Place, new_id
 from jenkins_mlflow.history.timeline import drifts, production_at
-from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import document
@@ -50,7 +50,7 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
         if not list(drifts(known.events, live, target)) and model in production_at(known.events):
             return _adopted("nothing", f"{model}: what is in production is recorded already", serving)
         lock.check()
-        time, at = lock.now(), now()
+        time, at = lock.now(), next_time(live.versions())
         recorded = production_at(known.events).get(model, ())
         _tag(session, registry.under(lock), snapshot, serving, recorded, at)
         places = tuple(version.identity for version in serving)

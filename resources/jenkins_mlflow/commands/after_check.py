@@ -25,7 +25,7 @@ from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.changes import in_scope, is_done
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import before_tags, now
+from jenkins_mlflow.promotion.record import before_tags, next_time
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.promotion.smoke_test import Checked
 from jenkins_mlflow.registry.client import Registry
@@ -133,14 +133,15 @@ def _take_back(
 ) -> PromoteResult:
     """Undo the promotion that this command has made: every mark goes back to what it found."""
     begun = Begun("promotion", by=session.build.user, url=session.build.url)
-    book, at = session.book(registry), now()
+    book = session.book(registry)
     with session.lock_for(registry, "rollback", outcome.table) as lock:
         undone = promotion(session, registry, plan, lock).take_back(begun, outcome.table)
         if undone.failed:
             return _failed(result, "; ".join(undone.failed))
         if undone.kept:
             return _kept(result, undone.kept)
-        serving = in_scope(outcome.table, _live(session, registry, plan), plan.target)
+        live = _live(session, registry, plan)
+        serving, at = in_scope(outcome.table, live, plan.target), next_time(live.versions())
         _keep(session, plan, outcome, at, serving, book, lock.now(), registry.under(lock))
         tags = rollback_tags(session, plan.candidate, at)
         held = registry.under(lock)
@@ -203,7 +204,7 @@ def _roll_back(
         back = plan_promotion(snapshot, returning.model, returning.number, target)
     except (NotFound, Refused) as unknown:
         return _kept(result, f"{unknown.message}; `jenkins-mlflow rollback --to` goes back")
-    begun = Begun("rollback", now(), session.build.user, session.build.url)
+    begun = Begun("rollback", next_time(snapshot.versions()), session.build.user, session.build.url)
     tags = {**rollback_tags(session, promoted, begun.at), **before_tags(returning.before)}
     outcome, notice = carry_out(session, registry, back, begun, tags)
     result = replace(

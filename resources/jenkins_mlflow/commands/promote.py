@@ -15,7 +15,7 @@ from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
@@ -84,7 +84,7 @@ def promote(
         if not checked.passed:
             return _smoke_test_failed(result, plan, checked)
         session.terminal.say(f"smoke test: {checked.reason}")
-    begun = Begun("promotion", now(), session.build.user, session.build.url)
+    begun = Begun("promotion", next_time(snapshot.versions()), session.build.user, session.build.url)
     tags = _record(session, plan, begun, approved_by)
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = replace(result, status=outcome.status, message=outcome.message)

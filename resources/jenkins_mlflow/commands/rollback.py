@@ -16,7 +16,7 @@ from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import before_tags, is_recorded, now
+from jenkins_mlflow.promotion.record import before_tags, is_recorded, next_time
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
@@ -54,7 +54,7 @@ def rollback(
     if plan_only:
         return planned(result, plan)
     _refuse_without_files(session, registry, plan)
-    begun = Begun("rollback", now(), session.build.user, session.build.url)
+    begun = Begun("rollback", next_time(snapshot.versions()), session.build.user, session.build.url)
     tags = {**rollback_tags(session, back.current, begun.at), **before_tags(back.before)}
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = reported(result, plan, outcome, notice)

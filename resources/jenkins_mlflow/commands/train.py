@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,10 +65,9 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     planned()  # what is wrong with it is said before MLflow is asked anything
     registry = session.registry(may_create=True)
     doubtful = RunsOf(lambda version: unrecorded(version, session.target))
-    began = int(time.time())
     with session.unwritten():
         before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns, with_runs=doubtful)
-    plan = planned("" if rules.may_promote else encode(began, marks(before, session.target)))
+    plan = planned("" if rules.may_promote else encode(marks(before, session.target)))
     runs = MlflowTrainingRegistry(registry)
     if mode == "gather":
         result = gather(plan, runs)

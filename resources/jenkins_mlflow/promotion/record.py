@@ -6,12 +6,14 @@ With a signing key only the signed ones count, see ``Version.record``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
 from pydantic import TypeAdapter, ValidationError
 
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.snapshot import Target, Version, newest_record
+from jenkins_mlflow.registry.times import LATEST
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,
@@ -102,6 +104,16 @@ def given(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in tags.items() if text}
 
 
-def now() -> str:
-    """The present time of this agent, as records have it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+def next_time(versions: Iterable[Version]) -> str:
+    """The time of a new record: this agent's, but later than every record of these versions.
+
+    These times tell which version was promoted last, the clocks of agents differ, and two promotions may follow each
+    other within a second.
+
+    Args:
+        versions: Those of the models that the record is about.
+    """
+    newest = newest_record(versions)
+    return datetime.fromtimestamp(
+        max(int(time.time()), min(newest + 1, LATEST // 1000)), timezone.utc
+    ).isoformat()

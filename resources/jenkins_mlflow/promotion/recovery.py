@@ -17,7 +17,7 @@ from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, strangers
 from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
-from jenkins_mlflow.promotion.record import fresh, given, now, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
@@ -177,7 +177,7 @@ class Recovery:
             return self._unchecked(version)
         found = _replaced(intent.table, live, self._target)
         tags = {
-            PROMOTED_AT: now(),
+            PROMOTED_AT: next_time(live.versions()),
             PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
             BUILD_URL: self._url,
             METHOD: "recovered",

@@ -153,6 +153,14 @@ def last_recorded(versions: Iterable[Version]) -> Version | None:
     return max(recorded, key=lambda version: (version.recorded_time, version.number), default=None)
 
 
+def newest_record(versions: Iterable[Version]) -> int:
+    """When the last of these versions was promoted or returned to, in seconds since 1970; 0 if none was.
+
+    A new record always is later than those that it follows, see ``promotion.record.next_time``.
+    """
+    return max((version.recorded_time // 1000 for version in versions), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A registered model and its versions, newest first.

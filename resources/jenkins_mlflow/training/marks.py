@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version, newest_record
 from jenkins_mlflow.tags import LONGEST_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.text import parsed_json
 
@@ -34,14 +34,14 @@ Marks = Mapping[str, Held]
 
 @dataclass(frozen=True)
 class Seen:
-    """What was in production at a time.
+    """What was in production when a command began.
 
     Attributes:
-        at: Seconds since 1970, as records of promotions count them.
-        marks: What was in production then.
+        newest: When the last promotion of that time was recorded, see ``newest_record``: later ones came after it.
+        marks: What was in production.
     """
 
-    at: int
+    newest: int
     marks: Marks
 
     def since(self, models: Sequence[Model], target: Target) -> Marks | None:
@@ -50,7 +50,7 @@ class Seen:
         None where records are signed and one of the versions has no signed record: everybody may write such a tag,
         and it must put nothing into production that passed no gate.
         """
-        promoted = [v for model in models for v in model.versions if v.recorded_time >= self.at * 1000]
+        promoted = [v for model in models for v in model.versions if newest_record([v]) > self.newest]
         if promoted:
             return alone(max(promoted, key=lambda version: version.recorded_at), target)
         names = {model.name for model in models}
@@ -64,7 +64,7 @@ def _numbers(held: Marks, name: str) -> set[int | None]:
     return {*one.staged, one.holder}
 
 
-def marks(snapshot: Snapshot, target: Target) -> Marks | None:
+def marks(snapshot: Snapshot, target: Target) -> Seen | None:
     """What is in production now, without what trainings at work have put there; None if that is not known.
 
     Args:
@@ -73,11 +73,15 @@ def marks(snapshot: Snapshot, target: Target) -> Marks | None:
     """
     found = [marks_of(models, target) for models in sharing(snapshot.models, target)]
     known = [held for held in found if held is not None]
-    return {name: one for held in known for name, one in held.items()} if known == found else None
+    if known != found:
+        return None
+    return Seen(
+        newest_record(snapshot.versions()), {name: one for held in known for name, one in held.items()}
+    )
 
 
 def marks_of(models: Sequence[Model], target: Target) -> Marks | None:
-    """The same for models that have one champion together."""
+    """What models that have one champion together have in production, in the same way."""
     made = [
         version
         for model in models
@@ -90,7 +94,7 @@ def marks_of(models: Sequence[Model], target: Target) -> Marks | None:
         return rest
     trainings = [decode(version.run.tags[PRODUCTION_BEFORE]) for version in made if version.run]
     known = [seen for seen in trainings if seen is not None]
-    before = min(known, key=lambda seen: seen.at).since(models, target) if known == trainings else None
+    before = min(known, key=lambda seen: seen.newest).since(models, target) if known == trainings else None
     if before is None or not rest:
         return before
     return {
@@ -134,20 +138,20 @@ def _held(model: Model, target: Target, made: Sequence[Version]) -> Held:
     return Held(staged, holder if holder in others else None)
 
 
-def encode(at: int, held: Marks | None) -> str:
+def encode(seen: Seen | None) -> str:
     """What was seen as the text of a tag; empty when it is not known, or no tag can hold it."""
-    if held is None:
+    if seen is None:
         return ""
-    compact = {name: [list(one.staged), one.holder] for name, one in sorted(held.items())}
-    text = json.dumps([at, compact], ensure_ascii=False, separators=(",", ":"))
+    compact = {name: [list(one.staged), one.holder] for name, one in sorted(seen.marks.items())}
+    text = json.dumps([seen.newest, compact], ensure_ascii=False, separators=(",", ":"))
     return text if len(text.encode()) <= LONGEST_TAG else ""
 
 
 def decode(text: str) -> Seen | None:
     """What such a tag says; None when it holds anything else: everybody may write it."""
     try:
-        at, held = parsed_json(text)
-        return Seen(_number(at), {name: _model(one) for name, one in held.items()})
+        newest, held = parsed_json(text)
+        return Seen(_number(newest), {name: _model(one) for name, one in held.items()})
     except (ValueError, TypeError, AttributeError):
         return None
 
