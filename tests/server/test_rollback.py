@@ -14,7 +14,7 @@ from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Target
-from jenkins_mlflow.tags import BEFORE, PROMOTED_AT
+from jenkins_mlflow.tags import BEFORE, PROMOTED_AT, RESTORED_FROM
 from support.seeding import Spec, client, seed
 from support.servers import Server
 
@@ -87,6 +87,19 @@ def test_the_record_of_a_renamed_model_has_its_former_name() -> None:
     assert (back.model, back.number) == ("m", 1)
     with pytest.raises(NotFound, match="former version 1 cannot be returned to: it was deleted"):
         plan_return(snapshot(version("m", 1, tags=RECORD, created=1001), champion), "m", None, TARGET)
+
+
+def test_a_version_that_was_deleted_and_restored_is_named() -> None:
+    """It has another number now, so a person says that it is meant."""
+    found = snapshot(
+        version("m", 4, created=9000, tags={RESTORED_FROM: "1@1000"}),
+        version("m", 5, created=9500, tags={RESTORED_FROM: "3@3000"}),
+        version("m", 2, stage="Production", tags=before("m", 1)),
+    )
+    with pytest.raises(NotFound, match="m version 1 cannot be returned to: it was deleted") as caught:
+        plan_return(found, "m", None, TARGET)
+    command = "`jenkins-mlflow rollback --model m --to 4`"
+    assert caught.value.next_step == f"version 4 was restored from it: {command}"
 
 
 @pytest.mark.parametrize("text", ["", "x", "{}", '[["m"]]', '[["m", "1", 5]]x', "[" * 2000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -244,6 +245,58 @@ def test_what_is_too_much_is_refused(rules: dict[str, object], allowed: bool, re
     group = snapshot(*(version("m", n) for n in range(1, 5)))
     result = plan_cleanup(group, group, Cleanup(**rules), TARGET, now=NOW, allow_remove_all=allowed)  # type: ignore[arg-type]
     assert list(result.refusals) == refusals
+
+
+def with_metrics(number: int, **metrics: float) -> Version:
+    return version("m", number, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("versions", "why"),
+    [
+        pytest.param(
+            [with_metrics(1, auc=0.9), with_metrics(2, auc=0.9)],
+            "has no version outside of production that logged auk, which select.gates asks for",
+            id="no version has logged it",
+        ),
+        pytest.param([with_metrics(1, auc=0.9), with_metrics(2, auk=0.9)], "", id="one has"),
+        pytest.param([with_metrics(1, auc=0.9), with_metrics(2, auk=0.1)], "", id="one has, and fails"),
+    ],
+)
+@pytest.mark.parametrize("serving", [with_metrics(3, auk=0.9), version("m", 3)])
+def test_a_gate_that_says_nothing_of_a_model_deletes_nothing_of_it(
+    versions: list[Version], why: str, serving: Version
+) -> None:
+    """Its metric is mistyped, or has another name by now. What is in production is judged by nobody."""
+    select = Select(gates={"auk": ">= 0.5"})  # type: ignore[dict-item]
+    group = snapshot(*versions, replace(serving, stage="Production"), version("n", 1, metrics={"auk": 0.9}))
+    for allowed in (False, True):
+        rules = Cleanup(keep_last=1, protect=Protect(aliases=[]))  # type: ignore[arg-type]
+        found = plan_cleanup(group, group, rules, TARGET, now=NOW, select=select, allow_remove_all=allowed)
+        refusals = [f"m {why}"] if why and not allowed else []
+        assert (dict(found.alone), list(found.refusals)) == ({"m": why} if why else {}, refusals)
+
+
+@pytest.mark.parametrize(
+    ("running", "hours", "reason"),
+    [
+        (True, 1, "its training run has not ended"),
+        (False, 1, "no rule counts it (not READY, or a gate fails), 1 h old"),
+        (
+            True,
+            25,
+            "no rule counts it (not READY, or a gate fails), 25 h old",
+        ),  # killed: it counts as running for ever
+    ],
+)
+def test_a_version_in_training_may_still_log_what_the_gates_ask_for(
+    running: bool, hours: int, reason: str
+) -> None:
+    select = Select(gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
+    young = version("m", 2, created=int(NOW * 1000) - hours * 3_600_000, run=Run("r", {}, {}, 1, running))
+    group = snapshot(version("m", 1, metrics={"auc": 0.9}), young)
+    found = plan_cleanup(group, group, Cleanup(keep_last=1), TARGET, now=NOW, select=select)
+    assert {item.version.number: item.reason for item in found.items}[2] == reason
 
 
 def test_the_config_in_the_docs_is_one(tmp_path: Path) -> None:

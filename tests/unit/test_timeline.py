@@ -15,7 +15,7 @@ from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, Place, in_order, read_event
 from jenkins_mlflow.history.timeline import Drift, drifts, production_at, reigns
 from jenkins_mlflow.registry.snapshot import Model, Target
-from jenkins_mlflow.tags import PROMOTED_AT, UNWRITTEN_TAG
+from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, UNWRITTEN_TAG
 
 TARGET = Target("Production", "champion")
 
@@ -223,3 +223,14 @@ def test_the_times_and_the_moments_agree(rows: list[tuple[int, list[int]]]) -> N
             if reign.began and reign.began.time <= moment and (not reign.ended or reign.ended.time > moment)
         }
         assert lasting == {*production_at(events, moment).get("m", ())}
+
+
+@pytest.mark.parametrize(
+    ("at", "events"), [("2026-11-20T00:00:00+00:00", 0), ("2026-11-22T00:00:00+00:00", 1)]
+)
+@pytest.mark.parametrize("tag", [PROMOTED_AT, ROLLED_BACK_AT])
+def test_a_restored_version_was_not_in_production_before_it_was_there(tag: str, at: str, events: int) -> None:
+    """It has the record of the version that was deleted; of its own are later promotions."""
+    created = 1_795_219_200_000  # 2026-11-21
+    restored = version("m", 5, created=created, tags={RESTORED_FROM: "1@1000", tag: at})
+    assert len(list(from_tags([restored]))) == events

@@ -12,7 +12,7 @@ from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.doors import Sends
-from jenkins_mlflow.registry.found import FoundLoggedModel, KeptRun
+from jenkins_mlflow.registry.found import UNENDED, FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
@@ -164,7 +164,7 @@ def _of_run(run: KeptRun) -> Home:
         run.run_id,
         run.run_id,
         run.uri,
-        ended=run.status not in ("RUNNING", "SCHEDULED"),
+        ended=run.status not in UNENDED,
         deleted=run.deleted,
         kept=KEEP_TAG in run.tags,
     )

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first
+from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first, unlogged
 from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
-from jenkins_mlflow.text import plural, size, span
+from jenkins_mlflow.text import listed, plural, size, span
 
 ItemOutcome = Literal[
     "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
@@ -61,14 +61,15 @@ class CleanupPlan:
         protection: What protects a version whatever the plan says.
         policy: The rules in words: the general ones, then each override's that a model of the group has.
         refusals: Why the plan must not be carried out; empty when it may be.
-        emptied: The models that would lose every version, though their policy keeps some.
+        alone: The models of a group that are better left alone, and why: their policy keeps versions, and yet this plan
+            would delete every one, or goes by a gate that says nothing of them.
     """
 
     items: tuple[Item, ...]
     protection: Protection
     policy: tuple[Policy, ...] = ()
     refusals: tuple[str, ...] = ()
-    emptied: tuple[str, ...] = ()
+    alone: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def deletions(self) -> tuple[Item, ...]:
@@ -117,24 +118,33 @@ def plan_cleanup(
         {model.name for model in all_models if not model.signed},
     )
     items: list[Item] = []
+    unknown: dict[str, tuple[str, ...]] = {}
     for model in group.models:
         if not matches(model.name, rules.include) or matches(model.name, rules.exclude):
             continue
         others = [version for version in model.versions if not version.in_production(target)]
         kept = keep(others, rules.rules_for(model.name), select, now=now)
+        unknown[model.name] = unlogged(others, select)
         for version in newest_first(model.versions):
             why = protection.reason(version, naming.of(version), at_work, recorded)
             items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
-    refusals = tuple(_refusals(items, rules, select, allow_remove_all=allow_remove_all))
+    objections = {
+        name: why for name, some in _by_model(items).items() if (why := _objection(some, unknown[name]))
+    }
+    refusals = tuple(_refusals(items, rules, select, objections, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))
-    of_model = _by_model(items)
-    emptied = tuple(
-        model.name
-        for model in group.models
-        if describe(rules.rules_for(model.name), select)
-        and {item.action for item in of_model.get(model.name, ())} == {"delete"}
-    )
-    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, emptied)
+    alone = {name: why for name, why in objections.items() if describe(rules.rules_for(name), select)}
+    return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, alone)
+
+
+def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> str:
+    """Why a model is better left alone, of which it says so; empty if nothing speaks against its part of the plan."""
+    doomed = sum(item.action == "delete" for item in of_model)
+    if doomed == len(of_model):
+        return f"would lose every version: {plural(doomed, 'version')}"
+    if doomed and unknown:  # a gate's metric has another name, or is mistyped: every version fails that gate
+        return f"has no version outside of production that logged {listed(unknown, 3)}, which select.gates asks for"
+    return ""
 
 
 def _item(version: Version, protected: str, kept: Kept | None, now: float, *, good: bool) -> Item:
@@ -164,7 +174,12 @@ def _by_model(items: Sequence[Item]) -> dict[str, list[Item]]:
 
 
 def _refusals(
-    items: Sequence[Item], rules: Cleanup, select: Select, *, allow_remove_all: bool
+    items: Sequence[Item],
+    rules: Cleanup,
+    select: Select,
+    objections: Mapping[str, str],
+    *,
+    allow_remove_all: bool,
 ) -> Iterator[str]:
     """What is wrong with deleting so much."""
     for model, of_model in _by_model(items).items():
@@ -174,8 +189,8 @@ def _refusals(
             continue
         if not describe(rules.rules_for(model), select) and not allow_remove_all:
             yield f"no rule keeps any version of {model}: the policy is empty"
-        elif doomed == len(of_model) and not allow_remove_all:
-            yield f"{model} would lose every version: {plural(doomed, 'version')}"
+        elif model in objections and not allow_remove_all:
+            yield f"{model} {objections[model]}"
         elif rules.max_share is not None and share > rules.max_share:
             yield (
                 f"{model} would lose {doomed} of {plural(len(of_model), 'version')}, "
@@ -185,9 +200,9 @@ def _refusals(
 
 def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     """Keep the deletions to ``limit``, oldest versions first; the rest waits for the next run."""
-    listed = list(items)
+    everything = list(items)
     doomed = sorted(
-        (i for i in listed if i.action == "delete"), key=lambda i: (made(i.version), i.version.number)
+        (i for i in everything if i.action == "delete"), key=lambda i: (made(i.version), i.version.number)
     )
     late = {(item.version.model, item.version.number) for item in doomed[limit:]}
     why = f"left for the next run (max_deletions {limit})"
@@ -195,7 +210,7 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
         replace(item, action="defer", reason=why)
         if (item.version.model, item.version.number) in late
         else item
-        for item in listed
+        for item in everything
     ]
 
 

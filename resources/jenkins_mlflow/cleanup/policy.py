@@ -45,6 +45,12 @@ def is_good(version: Version, select: Select) -> bool:
     )
 
 
+def unlogged(versions: Sequence[Version], select: Select) -> tuple[str, ...]:
+    """The metrics of gates that none of these versions has logged: such a gate says nothing of them."""
+    logged = {name for version in versions if version.run for name in version.run.metrics}
+    return tuple(name for name in select.gates if versions and name not in logged)
+
+
 def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: float) -> dict[int, Kept]:
     """The versions that the rules keep, by number.
 

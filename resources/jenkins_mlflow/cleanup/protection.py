@@ -20,6 +20,8 @@ RECORD_TAGS = (PREVIOUS_VERSION, BEFORE)
 INTENT_TAGS = (INTENT_TAG, INTENT_TAG + ".2")
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
+_LONGEST_TRAINING = 86_400.0  # seconds after the registration
+
 Key = tuple[str, int]
 """A version by model and number."""
 Origin = tuple[int, int]
@@ -90,10 +92,18 @@ class Protection:
             f"stage {version.stage}" if version.stage in stages else "",
             f"alias {', '.join(aliases)}" if aliases else "",
             f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
+            "its training run has not ended" if self._in_training(version) else "",
             *(lease.description for lease in leases(version.tags) if lease.runs(self.now)),
             *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
         ]
         return next(filter(None, marks), "")
+
+    def _in_training(self, version: Version) -> bool:
+        """Whether its script may still log what the gates ask for. A run that was killed stays as running for ever."""
+        return (
+            bool(version.run and version.run.running)
+            and self.now - version.created / 1000 < _LONGEST_TRAINING
+        )
 
     def rollback_targets(self, recorded: Iterable[Version]) -> RollbackTargets:
         """The versions that rollbacks may return to.

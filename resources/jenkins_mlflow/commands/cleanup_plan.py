@@ -80,7 +80,7 @@ class Wish:
 
 
 def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float) -> CleanupPlan:
-    """The plan for one model or the group as it is now; models of a group that would lose every version are left alone.
+    """The plan for one model or the group as it is now; where something is wrong with a model, a group leaves it alone.
 
     Raises:
         Refused: the named model is left out of cleanups.
@@ -119,14 +119,14 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         )
 
     plan = planned(rules)
-    if model or not plan.emptied:
+    if model or not plan.alone:
         return plan
-    for name in plan.emptied:  # one of many models must not turn a nightly job red
+    for name, why in plan.alone.items():  # one of many models must not turn a nightly job red
         session.warn(
-            f"{name} is left alone: it would lose every version; "
+            f"{name} is left alone: it {why}; "
             f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes them"
         )
-    return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.emptied)}))
+    return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
 
 
 def refusal(plan: CleanupPlan, model: str | None) -> Refused:

@@ -21,6 +21,7 @@ from jenkins_mlflow.tags import (
     METRIC,
     PROMOTED_AT,
     PROMOTED_BY,
+    RESTORED_FROM,
     ROLLED_BACK_AT,
     ROLLED_BACK_BY,
     ROLLED_BACK_FROM,
@@ -81,7 +82,7 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
     """What versions say of themselves: their last promotion, and their last rollback. Pure."""
     for version in versions:
         tags, steps = version.record, before(version)
-        if time := milliseconds(tags.get(PROMOTED_AT, "")):
+        if time := _time(version, PROMOTED_AT):
             metric, _, value = tags.get(METRIC, "").rpartition("=")
             yield _event(
                 version,
@@ -94,11 +95,17 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
                 metric=metric,
                 value=_number(value),
             )
-        if time := milliseconds(tags.get(ROLLED_BACK_AT, "")):
+        if time := _time(version, ROLLED_BACK_AT):
             name, _, number = tags.get(ROLLED_BACK_FROM, "").rpartition("/")
             rolled_back_from = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
             by = tags.get(ROLLED_BACK_BY, "")
             yield _event(version, time, "rollback", at=tags[ROLLED_BACK_AT], left=rolled_back_from, by=by)
+
+
+def _time(version: Version, tag: str) -> int:
+    """When it was put into production; 0 if never, or if a restored version has that from the deleted one's record."""
+    time = milliseconds(version.record.get(tag, ""))
+    return 0 if RESTORED_FROM in version.tags and time < version.created else time
 
 
 def _event(version: Version, time: int, work: str, **facts: object) -> Event:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.record import Entry, before, is_elsewhere, is_recorded, is_unsigned
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
-from jenkins_mlflow.tags import PROMOTED_AT, TARGET
+from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, TARGET
 from jenkins_mlflow.text import argument
 
 
@@ -125,6 +125,19 @@ def _there(snapshot: Snapshot, entry: Entry) -> Version:
         raise NotFound(
             f"{name} version {number} cannot be returned to: it was deleted, or never was in this group",
             state="nothing was changed",
-            next_step="choose another version with --to; `jenkins-mlflow list` shows what is registered",
+            next_step=_restored(model, number, created)
+            or "choose another version with --to; `jenkins-mlflow list` shows what is registered",
         )
     return version
+
+
+def _restored(model: Model | None, number: int, created: int) -> str:
+    """What to do where a deleted version is there again under another number, by a tag that anybody may write."""
+    for version in model.versions if model else ():
+        origin, _, _ = version.tags.get(RESTORED_FROM, "").partition("@")
+        if origin == str(number) and created in (0, version.first_created):
+            return (
+                f"version {version.number} was restored from it: "
+                f"`jenkins-mlflow rollback --model {argument(version.model)} --to {version.number}`"
+            )
+    return ""

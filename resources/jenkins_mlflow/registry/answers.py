@@ -12,7 +12,15 @@ from typing import Any
 
 import msgspec
 
-from jenkins_mlflow.registry.found import FoundLoggedModel, FoundModel, FoundRun, KeptRun, Point, WholeRun
+from jenkins_mlflow.registry.found import (
+    UNENDED,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    Point,
+    WholeRun,
+)
 from jenkins_mlflow.registry.snapshot import NO_STAGE, NOTHING, Run, Version
 
 _LOGGED_MODEL_STATUS = "LOGGED_MODEL_"
@@ -109,7 +117,7 @@ class RunFields(Answer):
 
     def found(self) -> Run:
         metrics, tags = as_dict(self.data.metrics), as_dict(self.data.tags)
-        return Run(self.info.run_id, metrics, tags, self.info.start_time)
+        return Run(self.info.run_id, metrics, tags, self.info.start_time, self.info.status in UNENDED)
 
     def kept(self) -> KeptRun:
         info = self.info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.registry.found import FoundLoggedModel, FoundModel, FoundRun, KeptRun, WholeRun
+from jenkins_mlflow.registry.found import UNENDED, FoundLoggedModel, FoundModel, FoundRun, KeptRun, WholeRun
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def found_model(model: RegisteredModel) -> FoundModel:
 
 def found_run(run: MlflowRun) -> Run:
     started = int(run.info.start_time or 0)
-    return Run(run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started)
+    return Run(
+        run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started, run.info.status in UNENDED
+    )
 
 
 def kept_run(run: MlflowRun) -> KeptRun:

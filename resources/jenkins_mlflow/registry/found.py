@@ -52,6 +52,10 @@ class FoundLoggedModel(NamedTuple):
     uri: str = ""
 
 
+UNENDED = frozenset({"RUNNING", "SCHEDULED"})
+"""The statuses of a run that has not ended."""
+
+
 class KeptRun(NamedTuple):
     """A run as what keeps files; ``ended`` is in milliseconds, and 0 while it goes on."""
 

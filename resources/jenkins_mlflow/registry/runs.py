@@ -70,7 +70,7 @@ def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -
 
 def _without_tags(run: Run, metrics: Sequence[str]) -> Run:
     kept = {name: run.metrics[name] for name in metrics if name in run.metrics} if metrics else run.metrics
-    return Run(run.run_id, kept, NOTHING, run.started)
+    return Run(run.run_id, kept, NOTHING, run.started, run.running)
 
 
 def _too_much(error: JenkinsMlflowError) -> bool:

@@ -60,12 +60,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds."""
+    """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.
+
+    ``running``: MLflow counts it as not ended; so it does for ever, if its process was killed.
+    """
 
     run_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     started: int = 0
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
