@@ -53,8 +53,10 @@ def read_layers(
     variables = [name for name in environ if name.startswith(ENV_PREFIX)]
     for number, name in enumerate(sorted(variables, key=lambda name: (name.count("__"), name))):
         path = _env_path(model, name.removeprefix(ENV_PREFIX).split("__"))
-        origin = Origin(f"environment variable {name}", (1, number), path)
-        layers.put(path, _value(model, path, environ[name]), origin)
+        value = _value(model, path, environ[name])
+        short = _shorthand(annotation_at(model, path))
+        path = (*path, short) if short and isinstance(value, str) else path
+        layers.put(path, value, Origin(f"environment variable {name}", (1, number), path))
     return layers
 
 
@@ -127,11 +129,16 @@ def _spell_out(model: type[BaseModel], data: dict[Hashable, Any]) -> None:
     """Where a section may be written as one text, put that under the key that it stands for."""
     for key, value in data.items():
         inner = section(below(model, key))
-        short = getattr(inner, "shorthand", "")
+        short = _shorthand(below(model, key))
         if short and isinstance(value, str):
             data[key] = {short: value}
         elif inner and isinstance(value, dict):
             _spell_out(inner, value)
+
+
+def _shorthand(annotation: Any) -> str:
+    """The key that one text stands for where a section is wanted; empty if none."""
+    return str(getattr(section(annotation), "shorthand", ""))
 
 
 def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
