@@ -30,7 +30,7 @@ PLANS = {
     "promotion/rollback.py": ["test_promotion_plan.py"],
     "promotion/decision.py": ["test_intent.py"],
     "training/marks.py": ["test_marks.py"],
-    "training/self_promotion.py": ["test_self_promotion.py"],
+    "training/self_promotion.py": ["test_self_promotion.py", "test_put_back_promises.py"],
 }
 SETTINGS = """[tool.mutmut]
 source_paths = ["src"]

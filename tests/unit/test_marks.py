@@ -146,3 +146,16 @@ def test_a_tag_puts_nothing_back_that_has_no_signed_record(
     seen = Seen(AT_TEN, V1)
     assert seen.since(snapshot(first).models, TARGET) == (V1 if known else None)
     assert seen.since(snapshot(version("m", 2, vouched=frozenset())).models, TARGET) == V1, "v1 was deleted"
+
+
+def test_what_was_promoted_before_a_training_began_is_no_promotion_since() -> None:
+    """A person has put 1 into production after 3 was promoted; the same second is that promotion itself."""
+    group = snapshot(version("m", 1), version("m", 3, tags={PROMOTED_AT: TEN}))
+    assert Seen(AT_TEN, V1).since(group.models, TARGET) == V1
+    assert Seen(AT_TEN - 1, V1).since(group.models, TARGET) == {"m": Held((3,), 3)}
+
+
+def test_of_two_promotions_since_the_later_one_counts() -> None:
+    group = snapshot(version("m", 3, tags={PROMOTED_AT: ELEVEN}), version("m", 4, tags={PROMOTED_AT: TEN}))
+    for target, held in ((Target("Production", None), Held((3,))), (Target(None, "champion"), Held((), 3))):
+        assert Seen(1, V1).since(group.models, target) == {"m": held}

@@ -266,3 +266,49 @@ def test_another_build_at_work_has_promoted_already() -> None:
     (item,) = found(snapshot(out, theirs), after)
     back = (Change("m", 1, "Archived", "Production"), Change("m", 3, "Production", "None"))
     assert item.changes == (*back, Change("m", "champion", 3, 1))
+
+
+NINE, TEN, ELEVEN = ({PROMOTED_AT: f"2026-11-24T{hour}:00:00+00:00"} for hour in ("09", "10", "11"))
+
+
+def test_a_record_of_long_ago_is_no_promotion_since() -> None:
+    """Version 1 was promoted once; a person has put 3 into production since, before the training."""
+    before = snapshot(old(tags=TEN), version("m", 3, stage="Production", aliases=("champion",), run_id="old"))
+    after = snapshot(
+        old(tags=TEN), version("m", 3, stage="Production", run_id="old"), ours(4, aliases=("champion",))
+    )
+    (item,) = found(before, after)
+    assert item.changes == (Change("m", "champion", 4, 3),)
+
+
+def test_of_two_promotions_during_the_training_the_later_one_counts() -> None:
+    group = [old(stage="Archived"), old(3, tags=ELEVEN), old(4, tags=NINE)]
+    (item,) = found(snapshot(CHAMPION), snapshot(*group, ours(5, stage="Production", aliases=("champion",))))
+    assert item.changes[:1] == (Change("m", 3, "None", "Production"),)
+
+
+@pytest.mark.parametrize(
+    ("target", "changes"),
+    [
+        (
+            Target("Production", None),
+            (Change("m", 3, "None", "Production"), Change("m", 4, "Production", "None")),
+        ),
+        (Target(None, "champion"), (Change("m", "champion", 4, 3),)),
+    ],
+)
+def test_only_the_marks_of_production_go_back(target: Target, changes: tuple[Change, ...]) -> None:
+    """What was promoted while the script trained comes back; other stages and aliases are nobody's business here."""
+    after = snapshot(
+        old(stage="Archived"), old(3, tags=TEN), ours(4, stage="Production", aliases=("champion",))
+    )
+    (item,) = found(snapshot(CHAMPION), after, target=target)
+    assert item.changes == changes
+
+
+def test_in_a_group_a_deleted_model_is_told_with_what_it_had() -> None:
+    before = snapshot(
+        version("a", 2, stage="Production", run_id="old"), version("a", 3, aliases=("champion",))
+    )
+    (item,) = found(before, snapshot(B1), target=EXCLUSIVE)
+    assert item.obstacle == "a v2, a v3, which were in production before, were deleted"

@@ -153,7 +153,8 @@ def _obstacle(
         for name, one in held.items()
         for number in _lost(one, present.get(name), target, trained.get(name, ()))
     ]
-    return f"{', '.join(lost)}, which was in production before, was deleted" if lost else ""
+    was = "was" if len(lost) == 1 else "were"
+    return f"{', '.join(lost)}, which {was} in production before, {was} deleted" if lost else ""
 
 
 def _lost(held: Held, model: Model | None, target: Target, trained: Collection[int]) -> list[int]:
