@@ -157,12 +157,7 @@ def exit_code(result: Cleaned) -> int:
 
 def _ended(session: Session, result: CleanupResult, error: JenkinsMlflowError | Interrupted) -> CleanupResult:
     """Say what stopped a cleanup, and add it to the result."""
-    lines = [
-        f"error: {result.message if result.status == 'stopped' else error.message}",
-        f"state: {error.state}" if error.state else "",
-        f"next:  {error.next_step or 'run the command again'}",
-    ]
-    session.terminal.alert("\n".join(printable(line) for line in lines if line))
+    session.tell_stop(error, result.message if result.status == "stopped" else "")
     code = error.exit_code if result.code is None else result.code
     return replace(result, code=code, error=error_part(error))
 

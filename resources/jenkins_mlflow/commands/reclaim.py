@@ -11,7 +11,7 @@ from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.cleanup.look import Look
 from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.pieces import Freed, Piece
-from jenkins_mlflow.cleanup.reclaim import Reclaim
+from jenkins_mlflow.cleanup.reclaim import BATCH, Reclaim
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
@@ -25,7 +25,7 @@ from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.storage import Storage
 from jenkins_mlflow.results.base import Place, error_part
 from jenkins_mlflow.results.reclaim import PiecePart, ReclaimResult
-from jenkins_mlflow.text import plural, printable, size
+from jenkins_mlflow.text import plural, size
 
 Status = Literal["reclaimed", "planned", "nothing", "stopped"]
 
@@ -102,7 +102,7 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     with session.terminal.progress("freeing files", len(doomed)) as advance:
         freed = replace(work, progress=advance).run(pieces)
     if freed.stopped:
-        session.terminal.alert(printable(f"error: {freed.stopped.message}"))
+        session.tell_stop(freed.stopped)
     return _result(freed, rules, now, plan_only=False)
 
 
@@ -128,6 +128,7 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
         now,
         pace=wish.pace.limiter(),
         workers=wish.pace.workers,
+        most=wish.pace.batch(BATCH),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.config.schema import Config
-from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError
 from jenkins_mlflow.history.book import Book
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
@@ -159,6 +159,19 @@ class Session:
         """Say something that must be seen, and keep it for the result."""
         self.warnings.append(text)
         self.terminal.alert(f"warning: {printable(text)}")
+
+    def tell_stop(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
+        """Say what stopped a work of many steps, and what to do next, which the error has from then on.
+
+        Args:
+            error: What stopped it.
+            message: What it came to; by default, the error's own message.
+        """
+        error.next_step = error.next_step or "run the command again: it goes on with what is left"
+        lines = [f"error: {message or error.message}", f"state: {error.state}" if error.state else ""]
+        self.terminal.alert(
+            "\n".join(printable(line) for line in [*lines, f"next:  {error.next_step}"] if line)
+        )
 
     def scope(self, models: Sequence[str]) -> tuple[str, ...]:
         """What must stand still while these models change: the whole group, if it has one champion."""
