@@ -11,11 +11,11 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Run
 from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED
 
 ENTRY: dict[str, Any] = {
@@ -33,11 +33,16 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def read(tags: dict[str, str], keys: Keys = Keys()) -> list[Entry]:  # noqa: B008  it never changes
+def read(
+    tags: dict[str, str],
+    keys: Keys = Keys(),  # noqa: B008  it never changes
+    *,
+    deleted: bool = False,
+) -> list[Entry]:
     """What a run of the journal with these tags says of the model m."""
 
-    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[Run]:
-        yield Run("r", {}, {JOURNAL_MODEL: "m", **tags}, 1000)
+    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
+        yield KeptRun("r", "7", "", "FINISHED", 0, deleted, {JOURNAL_MODEL: "m", **tags}, 1000)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Records, "find", find)

@@ -76,6 +76,8 @@ def plan_orphans(known: Known, run_ids: Collection[str], *, whole_runs: bool) ->
 
 def _held(entry: Entry, grace: float, now: float, models: Collection[str] | None) -> str:
     """Why a deleted version must stay restorable; empty if it need not."""
+    if entry.in_trash:  # its run cannot be written to: nothing could say that its files are going
+        return f"the run {entry.run_id} of the journal is in MLflow's trash"
     if entry.reclaimed:
         return ""  # it cannot be restored any more
     until = entry.deleted + grace

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from jenkins_mlflow.cleanup.files_left import files_left
 from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
@@ -58,6 +59,27 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     return found
 
 
+def checked(registry: Registry, planned: Sequence[Restored]) -> list[Restored]:
+    """The plan without the versions whose files are gone: registered again, each would look like a model and be none.
+
+    Where it cannot be told whether the files are there, the version is restored with a note.
+
+    Raises:
+        ConnectionFailed, RegistryError: as every read of the registry.
+    """
+
+    def check(item: Restored) -> Restored:
+        if item.outcome != "to restore":
+            return item
+        try:
+            has_files = files_left(registry, item.entry.version.source)
+        except FilesUnknown as unknown:
+            return replace(item, note=f"whether its files are there cannot be told from here: {unknown}")
+        return item if has_files else replace(item, outcome="cannot come back", note="its files are gone")
+
+    return [check(item) for item in planned]
+
+
 def _what_became(reclaimed: Reclaimed) -> str:
     if reclaimed.done:
         return f"its files were reclaimed on {minute(reclaimed.at)} ({size(reclaimed.bytes)})"
@@ -79,11 +101,7 @@ def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
 
     try:
         number = registry.retrying(f"registering {old.label} again", register)
-        notes = _marks(registry, old, number, target)
-        try:
-            notes += [] if registry.has_files(old.model, number) else ["its files are gone"]
-        except FilesUnknown as unknown:
-            notes.append(f"whether its files are there cannot be told from here: {unknown}")
+        notes = [*_marks(registry, old, number, target), *filter(None, [planned.note])]
     except JenkinsMlflowError as error:
         return Restored(planned.entry, "failed", note=error.message)
     return Restored(planned.entry, "restored", number, "; ".join(notes))

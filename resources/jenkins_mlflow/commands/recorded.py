@@ -70,7 +70,10 @@ def read_recorded(
             versions += [entry.version for name in sorted(names) for entry in Journal(registry).read(name)]
     except JenkinsMlflowError as error:
         written = False
-        session.warn(f"the written history could not be read, the tags of versions are used: {error.message}")
+        todo = f"; next: {error.next_step}" if error.next_step else ""
+        session.warn(
+            f"the written history could not be read, the tags of versions are used: {error.message}{todo}"
+        )
     known = {(event.model, event.version, event.at) for event in events}
     events = [event for event in events if session.target.counts(event.marks)]
     events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in known]

@@ -53,7 +53,7 @@ class FoundLoggedModel(NamedTuple):
 
 
 class KeptRun(NamedTuple):
-    """A run as what keeps files; ``ended`` is in milliseconds, and 0 while it goes on."""
+    """A run as what keeps files; the times are in milliseconds, and ``ended`` is 0 while it goes on."""
 
     run_id: str
     experiment: str
@@ -62,6 +62,7 @@ class KeptRun(NamedTuple):
     ended: int
     deleted: bool
     tags: Mapping[str, str]
+    started: int = 0
 
 
 class FoundFile(NamedTuple):

@@ -133,7 +133,7 @@ class Journal:
                 reclaimed = _reclaimed(run.tags, version) or (before and before.reclaimed)
                 build = run.tags.get(JOURNAL_BUILD, "")
                 found[version.identity] = Entry(
-                    version, run.started / 1000, build, size, run.run_id, reclaimed or None
+                    version, run.started / 1000, build, size, run.run_id, reclaimed or None, run.deleted
                 )
         return list(found.values())
 

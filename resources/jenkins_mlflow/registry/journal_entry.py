@@ -60,6 +60,7 @@ class Entry:
         bytes: How much its files took then; None where that was not counted.
         run_id: The run of the journal that has it.
         reclaimed: What became of its files; None while nobody has touched them.
+        in_trash: Whether that run is in MLflow's trash: it counts, and cannot be written to.
     """
 
     version: Version
@@ -68,6 +69,7 @@ class Entry:
     bytes: int | None = None
     run_id: str = ""
     reclaimed: Reclaimed | None = None
+    in_trash: bool = False
 
 
 def facts(version: Version) -> dict[str, Any]:
