@@ -13,13 +13,12 @@ from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_pl
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.cleanup.sizes import with_sizes
 from jenkins_mlflow.commands.cleanup_plan import Wish, planned_cleanup, refusal
-from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim
+from jenkins_mlflow.commands.reclaim import ReclaimWish, is_asked, reclaim
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.journal import Journal
-from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.results.base import error_part
 from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
 from jenkins_mlflow.text import plural, printable
@@ -93,9 +92,7 @@ def _after(
         entries = [
             entry
             for entry in Journal(registry).read(wish.model)
-            if matches(entry.version.model, [wish.model] if wish.model else session.config.models)
-            and matches(entry.version.model, rules.include)
-            and not matches(entry.version.model, rules.exclude)
+            if is_asked(session.config, wish.model, entry.version.model)
         ]
         held = what_is_held(open_entries(Known(living, entries)), rules.reclaim, now)
         result = replace(result, held=held.part, message=f"{result.message}{held.description}")

@@ -16,6 +16,7 @@ from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
@@ -118,7 +119,7 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
             return plan_orphans(look(runs), [run.run_id for run in runs], whole_runs=whole_runs)
         known = look()
         names = {entry.version.model for entry in known.entries}
-        ours = {name for name in names if _asked(session, wish, name)}
+        ours = {name for name in names if is_asked(session.config, wish.model, name)}
         return plan_reclaim(known, whole_runs=whole_runs, grace=rules.grace, now=now, models=ours)
 
     return Reclaim(
@@ -132,8 +133,18 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
     )
 
 
-def _asked(session: Session, wish: ReclaimWish, name: str) -> bool:
-    return name == wish.model if wish.model else matches(name, session.config.models)
+def is_asked(config: Config, model: str | None, name: str) -> bool:
+    """Whether what was deleted of a model is asked about. Pure.
+
+    Args:
+        config: Its group, without the models that cleanups leave out.
+        model: The one model that the command names; None for the group.
+        name: The model.
+    """
+    if model:
+        return name == model
+    rules = config.cleanup
+    return matches(name, config.models) and matches(name, rules.include) and not matches(name, rules.exclude)
 
 
 def _orphans(registry: Registry, before: float) -> list[KeptRun]:
