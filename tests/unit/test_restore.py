@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -14,6 +14,8 @@ import pytest
 from builders import version
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.files_left import files_left
+from jenkins_mlflow.cleanup.known import Known, home, open_entries
+from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans
 from jenkins_mlflow.commands.restore import Choice, restore_versions
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
@@ -21,12 +23,12 @@ from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.journal import Journal
-from jenkins_mlflow.registry.journal_entry import facts
+from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.records import Records, pieces
 from jenkins_mlflow.registry.snapshot import Model, Version
 from jenkins_mlflow.results.restore import RestoreResult
-from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED
+from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED, RESTORED_FROM
 from jenkins_mlflow.terminal import Terminal
 
 T = TypeVar("T")
@@ -226,3 +228,63 @@ def test_files_are_looked_for_where_the_source_leads(
     else:
         with pytest.raises(FilesUnknown, match=address):
             files_left(registry, source)
+
+
+def test_however_often_it_is_deleted_a_version_comes_back_once(memory: Memory, tmp_path: Path) -> None:
+    """A restored version is the one that was deleted: each cycle ends with one of it, and the cleanup counts one."""
+    train(memory, "s3://b/1", "s3://b/2")
+    memory.delete(1, 2)
+    for _ in range(4):
+        entries = Journal(memory).read("m")  # type: ignore[arg-type]
+        assert len(open_entries(Known([], entries))) == 2
+        assert restore(tmp_path).message == "restored 2 versions"
+        assert sorted(one.source for one in memory.versions.values()) == ["s3://b/1", "s3://b/2"]
+        assert restore(tmp_path).message == "restored 0 versions; 2 restored already"
+        entries = Journal(memory).read("m")  # type: ignore[arg-type]
+        assert open_entries(Known([*memory.versions.values()], entries)) == []
+        memory.delete(*memory.versions)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_number_that_it_had_names_it(number: int, memory: Memory, tmp_path: Path) -> None:
+    train(memory, "s3://b/1")
+    memory.delete(1)
+    for _ in range(2):
+        restore(tmp_path)
+        memory.delete(*memory.versions)
+    assert restore(tmp_path, Choice(version=number)).message == "restored 1 version"
+    for each in (1, 2, 3):
+        assert restore(tmp_path, Choice(version=each)).message == "restored 0 versions; 1 restored already"
+
+
+def test_copies_that_an_earlier_release_doubled_count_as_one(memory: Memory, tmp_path: Path) -> None:
+    """It restored a version and its deleted copy, side by side, each under the number of its own."""
+    train(memory, "s3://b/1")
+    memory.delete(1)
+    for origin in ("1@1000", "1@1000", "2@1000"):
+        memory.add(version("m", 0, source="s3://b/1"), {RESTORED_FROM: origin})
+        memory.delete(*memory.versions)
+    assert len(Journal(memory).read("m")) == 1  # type: ignore[arg-type]
+    assert restore(tmp_path).message == "restored 1 version"
+
+
+def test_what_was_reclaimed_under_its_last_number_is_gone_under_all(memory: Memory, tmp_path: Path) -> None:
+    train(memory, "s3://b/1")
+    memory.delete(1)
+    restore(tmp_path)
+    memory.delete(2, reclaimed=True)
+    for choice in (Choice(), Choice(version=1), Choice(version=2)):
+        assert restore(tmp_path, choice).message == "restored 0 versions; 1 cannot come back"
+
+
+def test_a_restored_version_that_another_sits_beside_keeps_what_it_refers_to() -> None:
+    """Whatever a tag claims: a deletion that is counted with another one protects the files that it names itself."""
+    before = Entry(version("m", 1, run_id="a" * 32, source=f"s3://b/1/{'a' * 32}/artifacts/model"), 0.0, "")
+    later = replace(
+        before,
+        version=version("m", 2, run_id="b" * 32, source=f"s3://b/1/{'b' * 32}/artifacts/model"),
+        earlier=(before,),
+    )
+    runs = {name * 32: home(name * 32, name * 32, f"s3://b/1/{name * 32}/artifacts") for name in "ab"}
+    planned = plan_orphans(Known([], [later], homes=runs), list(runs), whole_runs=False)
+    assert {piece.action for piece in planned} == {"keep"}

@@ -39,7 +39,7 @@ class Restored:
 
 def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     """What a restore would do with each entry. Pure."""
-    numbers = {(version.number, version.created): version.number for version in live.versions}
+    living = {version.identity: version.number for version in live.versions}
     restored = {
         version.tags[RESTORED_FROM]: version.number
         for version in live.versions
@@ -47,11 +47,12 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     }
     found = []
     for entry in entries:
-        version = entry.version
-        if (version.number, version.created) in numbers:
-            found.append(Restored(entry, "still there", version.number))
-        elif version.origin in restored:
-            found.append(Restored(entry, "restored already", restored[version.origin]))
+        number = next((living[v.identity] for v in entry.versions if v.identity in living), None)
+        back = next((restored[origin] for origin in entry.origins if origin in restored), None)
+        if number is not None:
+            found.append(Restored(entry, "still there", number))
+        elif back is not None:
+            found.append(Restored(entry, "restored already", back))
         elif entry.reclaimed:
             found.append(Restored(entry, "cannot come back", note=_what_became(entry.reclaimed)))
         else:

@@ -67,7 +67,8 @@ def read_recorded(
     try:
         events += [event for event in session.book(registry).read() if names & {*event.models}]
         if deleted:
-            versions += [entry.version for name in sorted(names) for entry in Journal(registry).read(name)]
+            entries = [entry for name in sorted(names) for entry in Journal(registry).read(name)]
+            versions += [version for entry in entries for version in entry.versions]
     except JenkinsMlflowError as error:
         written = False
         todo = f"; next: {error.next_step}" if error.next_step else ""

@@ -31,10 +31,11 @@ class Choice:
     since: float | None = None
 
     def takes(self, entry: Entry) -> bool:
-        return (
-            self.version in (None, entry.version.number)
-            and self.build in (None, entry.build)
-            and (self.since is None or entry.deleted >= self.since)
+        return any(
+            self.version in (None, deletion.version.number)
+            and self.build in (None, deletion.build)
+            and (self.since is None or deletion.deleted >= self.since)
+            for deletion in entry.deletions
         )
 
 

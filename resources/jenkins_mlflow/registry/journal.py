@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
@@ -27,6 +27,7 @@ from jenkins_mlflow.tags import (
     JOURNAL_RECLAIMING,
     RECORD_TAG,
     RESTORE,
+    RESTORED_FROM,
 )
 
 RUNS_PER_PAGE = 50
@@ -112,6 +113,8 @@ class Journal:
     def read(self, model: str | None = None) -> list[Entry]:
         """What was about to be deleted, oldest first, each version once with its last entry.
 
+        A version that was restored is still the same version: when it is deleted again, its entry has both deletions.
+
         Args:
             model: Only of this model; None for all.
 
@@ -120,20 +123,29 @@ class Journal:
         """
         condition = equals(JOURNAL_MODEL, model) if model else ""
         runs = self._records.find("the journal of deletions", condition, RUNS_PER_PAGE)
-        found: dict[tuple[str, int, int], Entry] = {}
+        found: dict[tuple[str, str], Entry] = {}
+        roots: dict[tuple[str, str], str] = {}  # by origin: that of the version that was restored first
         for run in runs:
             name = run.tags.get(JOURNAL_MODEL)
             if name is None or model not in (None, name):
                 continue
             for written, size in read_versions(run.run_id, name, run.tags):
                 version = self.registry.vouched(written)
+                origin = version.tags.get(RESTORED_FROM, version.origin)
+                root = roots[name, version.origin] = roots.get((name, origin), origin)
                 if JOURNAL_KEPT + _key(version) in run.tags:
                     continue
-                before = found.get(version.identity)
+                before = found.get((name, root))
                 reclaimed = _reclaimed(run.tags, version) or (before and before.reclaimed)
-                build = run.tags.get(JOURNAL_BUILD, "")
-                found[version.identity] = Entry(
-                    version, run.started / 1000, build, size, run.run_id, reclaimed or None, run.deleted
+                found[name, root] = Entry(
+                    version,
+                    run.started / 1000,
+                    run.tags.get(JOURNAL_BUILD, ""),
+                    before.bytes if before and size is None else size,
+                    run.run_id,
+                    reclaimed or None,
+                    run.deleted,
+                    _earlier(before, version),
                 )
         return list(found.values())
 
@@ -155,6 +167,14 @@ class Journal:
         self.registry.writing(
             "writing into the journal of deletions", lambda: door.tag_run(run_id, key, value)
         )
+
+
+def _earlier(before: Entry | None, version: Version) -> tuple[Entry, ...]:
+    """The deletions before this one; an attempt that left the version where it was is none."""
+    deletions = before.deletions if before else ()
+    return tuple(
+        replace(entry, earlier=()) for entry in deletions if entry.version.identity != version.identity
+    )
 
 
 def _reclaimed(tags: Mapping[str, str], version: Version) -> Reclaimed | None:
