@@ -18,7 +18,6 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import address
-from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.results.base import error_part
 from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
 from jenkins_mlflow.text import plural, printable
@@ -66,7 +65,7 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
             registry,
             plan,
             lambda models: session.lock(registry, "cleanup", models, models),
-            journal=Journal(registry, session.build.url, now),
+            journal=session.journal(registry, now),
             progress=advance,
             pace=wish.pace.limiter(),
             workers=wish.pace.workers,
@@ -91,7 +90,7 @@ def _after(
     try:
         entries = [
             entry
-            for entry in Journal(registry).read(wish.model)
+            for entry in session.journal(registry).read(wish.model)
             if is_asked(session.config, wish.model, entry.version.model)
         ]
         held = what_is_held(open_entries(Known(living, entries)), rules.reclaim, now)
@@ -110,7 +109,9 @@ def _after(
     except JenkinsMlflowError as error:
         deleted = any(item.outcome in GONE for item in result.items)
         code = errors.PARTLY if deleted else error.exit_code
-        result = _ended(session, replace(result, code=code), error)
+        error.state = "" if deleted else error.state
+        message = f"{result.message}; then: {error.message}"
+        result = _ended(session, replace(result, code=code, message=message), error)
     return result
 
 

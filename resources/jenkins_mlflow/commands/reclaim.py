@@ -110,7 +110,9 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
 def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -> Reclaim:
     rules = session.config.cleanup.reclaim
     whole_runs = rules.mode == "runs"
-    look = Look(registry, Storage(registry), Journal(registry), wish.orphans or whole_runs)
+    # What an unreadable run of the journal names may look like an orphan: then nothing goes.
+    journal = Journal(registry) if wish.orphans else session.journal(registry)
+    look = Look(registry, Storage(registry), journal, wish.orphans or whole_runs)
 
     def plan() -> tuple[Piece, ...]:
         if wish.orphans:

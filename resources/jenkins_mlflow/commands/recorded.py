@@ -11,7 +11,6 @@ from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import (
@@ -67,7 +66,7 @@ def read_recorded(
     try:
         events += [event for event in session.book(registry).read() if names & {*event.models}]
         if deleted:
-            entries = [entry for name in sorted(names) for entry in Journal(registry).read(name)]
+            entries = [entry for name in sorted(names) for entry in session.journal(registry).read(name)]
             versions += [version for entry in entries for version in entry.versions]
     except JenkinsMlflowError as error:
         written = False

@@ -46,7 +46,7 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
         NotFound: the journal has no such deletion.
     """
     registry = session.registry()
-    journal = Journal(registry)
+    journal = session.journal(registry)
 
     def chosen() -> list[Entry]:
         """Oldest first, so that their new numbers are in the order of the old ones."""
@@ -74,7 +74,7 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
         items = [
             restore(held, item, session.target) if item.outcome == "to restore" else item for item in items
         ]
-    _tell(session, Journal(registry, session.build.url, registry.now()), model, items)
+    _tell(session, session.journal(registry, registry.now()), model, items)
     return _result(items, plan_only=False)
 
 

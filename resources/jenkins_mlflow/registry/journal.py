@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
+from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
 from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, pieces
 from jenkins_mlflow.registry.snapshot import Version
@@ -33,6 +36,10 @@ from jenkins_mlflow.tags import (
 RUNS_PER_PAGE = 50
 
 
+def _refuse(error: RegistryError) -> NoReturn:
+    raise error
+
+
 @dataclass
 class Journal:
     """Writes and reads the journal of one registry.
@@ -41,11 +48,13 @@ class Journal:
         registry: Where the journal is.
         build: The address of this build.
         now: Seconds since the epoch by the store's clock.
+        pass_over: Told of a run that cannot be read and is passed over; by default, the error is raised.
     """
 
     registry: Registry
     build: str = ""
     now: float = field(default_factory=time.time)
+    pass_over: Callable[[RegistryError], None] = _refuse
 
     def __post_init__(self) -> None:
         self._records = Records(self.registry)
@@ -120,6 +129,7 @@ class Journal:
 
         Raises:
             ConnectionFailed, RegistryError: it could not be read.
+            Refused: it is in MLflow's trash.
         """
         condition = equals(JOURNAL_MODEL, model) if model else ""
         runs = self._records.find("the journal of deletions", condition, RUNS_PER_PAGE)
@@ -129,7 +139,7 @@ class Journal:
             name = run.tags.get(JOURNAL_MODEL)
             if name is None or model not in (None, name):
                 continue
-            for written, size in read_versions(run.run_id, name, run.tags):
+            for written, size in self._read(run, name):
                 version = self.registry.vouched(written)
                 origin = version.tags.get(RESTORED_FROM, version.origin)
                 root = roots[name, version.origin] = roots.get((name, origin), origin)
@@ -148,6 +158,15 @@ class Journal:
                     _earlier(before, version),
                 )
         return list(found.values())
+
+    def _read(self, run: KeptRun, name: str) -> list[tuple[Version, int | None]]:
+        """The versions in one run; none if it cannot be read and is passed over, as one in the trash always is."""
+        try:
+            return read_versions(run.run_id, name, run.tags)
+        except RegistryError as error:
+            if not run.deleted:
+                self.pass_over(error)
+            return []
 
     def mark_reclaimed(self, entries: Collection[Entry], reclaimed: Reclaimed) -> None:
         """Write down what became of the files of deleted versions.

@@ -116,7 +116,8 @@ def read_versions(run_id: str, model: str, tags: Mapping[str, str]) -> list[tupl
         raise RegistryError(
             f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
             state="nothing was changed",
-            next_step="look at its tags in MLflow",
+            next_step="look at its tags in MLflow; if nothing that it names is to be restored, delete it: "
+            f"`mlflow runs delete --run-id {run_id}`",
         )
     return [(Version(**entry.model_dump(exclude={"bytes"})), entry.bytes) for entry in entries]
 
