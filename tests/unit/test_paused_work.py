@@ -228,3 +228,18 @@ def test_an_interrupted_reclaim_says_what_to_do_next(
     assert told == ["error: interrupted by SIGINT", f"next:  {again}"]
     assert result.error
     assert result.error.next_step == again
+
+
+@pytest.mark.parametrize("after", [1, 4, 7])
+def test_a_stopped_cleanup_has_deleted_the_oldest(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the plan lists them: newest first, for people."""
+    work, delete = CleanupWork(), Memory.delete_version
+
+    def delete_some(memory: Memory, name: str, number: int) -> None:
+        if len(work.gone) == after:
+            raise ConnectionFailed("no answer")
+        delete(memory, name, number)
+
+    monkeypatch.setattr(Memory, "delete_version", delete_some)
+    assert work.run(lambda: 0.0, lambda: None, 1).stopped
+    assert work.gone == list(range(1, after + 1))

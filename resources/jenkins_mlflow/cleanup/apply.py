@@ -14,7 +14,7 @@ from typing import Protocol
 
 from jenkins_mlflow.cleanup.deletion import Deletion
 from jenkins_mlflow.cleanup.looks import Looks
-from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome
+from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome, oldest_first
 from jenkins_mlflow.cleanup.protection import Key
 from jenkins_mlflow.cleanup.written import Written
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
@@ -48,7 +48,7 @@ def apply_cleanup(
     pace: Callable[[], float] = lambda: 0.0,
     workers: int = WORKERS,
 ) -> CleanupResult:
-    """Delete what the plan names and nothing else.
+    """Delete what the plan names and nothing else, the oldest versions of each model first.
 
     The records of promotions and their intents are read again under each lock: none can be added while it is held.
     Right before its deletion each version is read once more, alone or with those that are deleted beside it, and with
@@ -68,7 +68,7 @@ def apply_cleanup(
     stopped: JenkinsMlflowError | Interrupted | None = None
     try:
         with ThreadPoolExecutor(max_workers=1) as behind:  # what is over is written down beside what follows
-            for batch in batches(plan.deletions):
+            for batch in batches(oldest_first(plan.deletions)):
                 stopped = work.delete(batch, behind)
                 if stopped:
                     break
