@@ -60,9 +60,12 @@ def until_stopped(
     failed: Callable[[T, JenkinsMlflowError], T],
     unreached: Callable[[T], T],
     ended: Callable[[T], None],
+    delay: Callable[[], float] = lambda: 0.0,
     workers: int = WORKERS,
 ) -> JenkinsMlflowError | Interrupted | None:
     """Call it for every item until an error or a signal, and keep a record of each item.
+
+    The pauses are made here, so that all that a call looks at is looked at after its pause.
 
     Args:
         call: What to call; the item as it has become.
@@ -70,6 +73,7 @@ def until_stopped(
         failed: The item whose call raised an error.
         unreached: An item for which no call began, because the work had been stopped.
         ended: Told of each of these, in this thread, as they come.
+        delay: Asked right before each call: how many seconds it has to wait. An error or a signal ends the wait.
         workers: How many at a time.
 
     Returns:
@@ -79,7 +83,7 @@ def until_stopped(
     first_error: list[JenkinsMlflowError] = []
 
     def work(item: T) -> T:
-        if stop.is_set() or signals:
+        if stop.wait(delay()):
             return unreached(item)
         try:
             return call(item)
@@ -88,7 +92,7 @@ def until_stopped(
             first_error.append(error)
             return failed(item, error)
 
-    with noting_signals(signals), ThreadPoolExecutor(max_workers=workers) as pool:
+    with noting_signals(signals, stop.set), ThreadPoolExecutor(max_workers=workers) as pool:
         for future in as_completed([pool.submit(work, item) for item in items]):
             ended(future.result())
     return interrupted_by(signals[0]) if signals else next(iter(first_error), None)

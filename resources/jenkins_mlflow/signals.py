@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from jenkins_mlflow.errors import Interrupted
 
@@ -13,21 +13,29 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def noting_signals(into: list[int]) -> Iterator[None]:
+def noting_signals(into: list[int], tell: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Note stopping signals instead of raising, so that nothing is cut off between two lines of Python.
 
     Ignored signals (nohup) stay ignored. Outside of the main thread, which gets all signals, nothing is changed.
 
     Args:
         into: Gets the numbers of the signals that come.
+        tell: Called at the first of them, in the main thread between two lines of Python.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def note(number: int, _frame: object) -> None:
+        first = not into
+        into.append(number)
+        if first:  # a second signal in the middle of `tell` must not begin it again: it may hold a lock
+            tell()
+
     before = {number: signal.getsignal(number) for number in STOPPING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda got, frame: into.append(got))
+            signal.signal(number, note)
     try:
         yield
     finally:

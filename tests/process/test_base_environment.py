@@ -18,7 +18,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from support.agent import AGENT, Agent
 from support.environments import ROOT, base_python
-from support.seeding import Spec, seed
+from support.seeding import Spec, give_files, seed
 from support.servers import clean_environ
 
 SCRIPT = """import os, sys
@@ -61,6 +61,7 @@ def test_every_command_works_over_http_without_mlflow(make_server: MakeServer, t
     """Training with all that it registers, the smoke test of a real model, promotion, cleanup, restore."""
     server = make_server()
     seed(server.store_uri, {"light": [Spec(metrics={"roc_auc": 0.7 + n / 100}) for n in range(6)]}, "light")
+    give_files(server.url, "light")
     (tmp_path / "mlops.yaml").write_text(json.dumps(CONFIG))
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "data.csv").write_text("x\n1\n2\n")

@@ -180,11 +180,11 @@ def test_the_first_unexpected_error_stops_the_rest(
     plan = planned(registry, name, keep_last=0)
     proxy.inject(respond(403, "no"), path=DELETE, nth=3)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert [i.outcome for i in result.items] == ["deleted", "deleted", "failed", *["not reached"] * 3]
+    assert [i.outcome for i in result.items] == [*["not reached"] * 3, "failed", "deleted", "deleted"]
     assert result.status == "stopped"
     assert isinstance(result.stopped, RegistryError)
     assert result.message.startswith("stopped after 2 of 6 deletions: deleting")
-    assert remaining_versions(server, name) == [4, 3, 2, 1]
+    assert remaining_versions(server, name) == [6, 5, 4, 3]
 
 
 def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
@@ -279,8 +279,8 @@ def test_a_lost_lock_ends_the_deletions(make_server: MakeServer) -> None:
     result = apply_cleanup(
         registry, planned(registry, name, keep_last=0), lambda models: nullcontext(Held()), workers=1
     )
-    assert remaining_versions(server, name) == [2, 1]
-    assert [item.outcome for item in result.items] == ["deleted", "failed", "not reached"]
+    assert remaining_versions(server, name) == [3, 2]
+    assert [item.outcome for item in result.items] == ["not reached", "failed", "deleted"]
     assert isinstance(result.stopped, LockLost)
 
 
@@ -390,12 +390,12 @@ def test_what_was_promoted_last_stays_whatever_the_agents_clocks_said(
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
-    """Under our lock, somebody at MLflow's UI puts version 3 back, which returns to 1.
+    """Under our lock, somebody at MLflow's UI puts version 3 back, which returns to 2.
 
     The deletion before lasts as long as a look may serve, so the next one needs a look of its own.
     """
     server, name = make_server(), fresh_name()
-    seed(server.store_uri, {name: [Spec(), Spec(), Spec(tags={PREVIOUS_VERSION: "1"}), Spec()]})
+    seed(server.store_uri, {name: [Spec(), Spec(), Spec(tags={PREVIOUS_VERSION: "2"}), Spec()]})
     proxy = make_proxy(server)
     registry = Registry(connect(proxy.url), QUICK)
     plan = planned(registry, name, keep_last=0)
@@ -407,8 +407,8 @@ def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
 
     proxy.inject(meanwhile(put_back), path=DELETE, nth=1, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert remaining_versions(server, name) == [3, 1]
-    assert result.items[3].error == f"rollback target of {name} version 3"
+    assert remaining_versions(server, name) == [3, 2]
+    assert result.items[2].error == f"rollback target of {name} version 3"
 
 
 @pytest.mark.parametrize(("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file")])

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import MakeServer
-from jenkins_mlflow.errors import ConnectionFailed, RegistryError, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, Refused, RegistryError, UsageError
 from jenkins_mlflow.registry import homes, quick_connections
 from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
@@ -277,15 +277,21 @@ def test_both_doors_find_what_has_a_tag(server: Server, monkeypatch: pytest.Monk
 
 
 def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one door writes down the other reads; an experiment in the trash is brought back."""
+    """What one door writes down the other reads, deleted runs included; an experiment in the trash is refused."""
     mlflow = seed(server.url, {"written down": [Spec(tags={"k": "🫀"})] * 2}, "journal")
     mlflow.update_model_version("written down", "1", "what it is")
     first, second = (through(door, server.url, monkeypatch) for door in DOORS)
     assert Journal(first).read("written down") == Journal(second).read("written down") == []
     for one, other, doomed in ((first, second, 1), (second, first, 2)):
-        found = mlflow.get_experiment_by_name(EXPERIMENT)
-        mlflow.delete_experiment(found.experiment_id if found else mlflow.create_experiment(EXPERIMENT))
         version = one.version("written down", doomed)
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        experiment = found.experiment_id if found else mlflow.create_experiment(EXPERIMENT)
+        mlflow.delete_experiment(experiment)
+        with pytest.raises(Refused, match="is in MLflow's trash"):
+            Journal(one).read()
+        with pytest.raises(Refused, match="is in MLflow's trash"):
+            Journal(one).write("written down", [version])
+        mlflow.restore_experiment(experiment)
         run = Journal(one, "a build", now=doomed).write("written down", [version], {doomed: 7})
         assert mlflow.get_run(run).info.status == "RUNNING"
         Journal(one).close(run, "m", {"deleted": 1})
@@ -306,6 +312,10 @@ def test_a_journal_by_both_doors(server: Server, monkeypatch: pytest.MonkeyPatch
             assert replace(entry, reclaimed=reclaimed) in Journal(other).read()
         Journal(one).mark_reclaimed([entry], Reclaimed(1.5, 7, done=False))  # a request that arrived late
         assert replace(entry, reclaimed=Reclaimed(2.5, 7, done=True)) in Journal(other).read()
+        mlflow.delete_run(run)
+        assert Journal(one).read() == Journal(other).read()
+        assert Journal(one).read("written down")[-1].in_trash
+        mlflow.restore_run(run)
         if doomed == 2:
             Journal(one).withdraw(run, [version])
             assert [each.version.number for each in Journal(other).read("written down")] == [1]

@@ -35,7 +35,7 @@ from support.proxy import (
     meanwhile,
     respond,
 )
-from support.seeding import Spec, seed
+from support.seeding import Spec, give_files, seed
 from support.servers import Server, Store, clean_environ
 
 QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
@@ -298,6 +298,7 @@ def test_no_write_that_got_no_answer_is_outlived_by_its_lock(
     server, name = make_server(), f"unanswered-{len(path)}-{len(command)}"
     seed(server.url, {name: [Spec(), Spec(), Spec()]})
     if command[0] == "restore":
+        give_files(server.url, name)
         assert run(server.url, "cleanup", f"--model={name}", "--yes", "--keep-last=2").startswith("exit 0")
     proxy = make_proxy(server)
     goes_on, arrived = threading.Event(), threading.Event()

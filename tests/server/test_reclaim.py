@@ -307,7 +307,7 @@ def test_restore_says_what_cannot_come_back(make_server: MakeServer, run_cli: Ru
     free(server.url, tmp_path, name)
     found = document(restore_versions(session(server.url, tmp_path), name, Choice(), plan_only=False))
     assert (found["status"], found["exit_code"]) == ("failed", 1)
-    assert found["message"] == "restored 0 versions; 2 cannot come back"
+    assert found["message"] == "restored 0 versions; 1 cannot come back"
     assert {item["note"].partition(" on ")[0] for item in found["items"]} == {"its files were reclaimed"}
     assert remaining_versions(server, name) == []
 

@@ -16,7 +16,7 @@ from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import RESTORED_FROM
 from support.proxy import CountingProxy, drop_after, respond
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, give_files, seed
 from support.servers import Server, Store
 from test_cleanup import QUICK, TARGET, locks, planned, remaining_versions
 
@@ -34,6 +34,7 @@ def test_what_a_cleanup_deleted_comes_back(
     server, name = make_server(version, store), next(names)
     tags = {"note": "x" * 4000, "ü": "ä"}
     seed(server.url, {name: [Spec(tags=tags, stage="Archived", linked=linked), Spec(), Spec()]})
+    give_files(server.url, name)
     client(server.url).update_model_version(name, "1", "The first one.")
     before = Registry(connect(server.url)).version(name, 1)
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
@@ -58,6 +59,7 @@ def test_what_comes_back_keeps_its_order_and_is_not_the_newest(
     """The versions return oldest first, and `promote` without a number takes what was registered last."""
     server, name = make_server(), next(names)
     seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
+    give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
     assert run_cli("cleanup", "--keep-last=1", "--yes", *end).doc["status"] == "deleted"
     back = run_cli("restore", *end).doc["items"]
@@ -78,6 +80,7 @@ def test_a_deleted_model_comes_back_with_its_versions(
     """Somebody deleted the registered model, too; the answer to making it again is lost."""
     server, name = make_server(), next(names)
     seed(server.store_uri, {name: [Spec(), Spec()]})
+    give_files(server.url, name)
     end = (f"--model={name}", "--output=json")
     here = f"--tracking-uri={server.url}"
     assert run_cli("cleanup", "--keep-last=1", "--yes", here, *end).doc["status"] == "deleted"
@@ -101,6 +104,7 @@ def test_no_mark_is_taken_from_a_living_version(make_server: MakeServer, run_cli
     """Its alias is held by another version by now: said, not taken."""
     server, name = make_server(), next(names)
     seed(server.store_uri, {name: [Spec(aliases=("a", "b")), Spec()]})
+    give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
     environ = {"MLOPS__CLEANUP__PROTECT__ALIASES": "[none-of-them]"}
     assert run_cli("cleanup", "--keep-last=1", "--yes", *end, env=environ).doc["status"] == "deleted"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
+from jenkins_mlflow.cleanup.held import HeldBack
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.commands.cleanup import cleanup_result
 from jenkins_mlflow.config.cleanup import Cleanup
@@ -58,3 +59,13 @@ def test_the_error_of_a_failed_deletion_shows(form: str) -> None:
         for item in PLAN.items
     )
     assert "403 no access" in shown(replace(PLAN, items=items), form)
+
+
+def test_a_size_of_some_is_not_told_as_that_of_all() -> None:
+    """What was deleted without a measurement has no size in the journal."""
+    told = [HeldBack(11, 1000, uncounted, None, None).description for uncounted in (0, 10, 11)]
+    assert told == [
+        "; 11 deleted versions (1.0 kB) can be restored; their files stay",
+        "; 11 deleted versions (those that were measured take 1.0 kB) can be restored; their files stay",
+        "; 11 deleted versions can be restored; their files stay",
+    ]

@@ -57,11 +57,12 @@ class Cleanup:
 
     def __call__(self) -> list[str]:
         protection = Protection(Protect(), TARGET)
-        deletion = Deletion(self.registry, protection, self.wait, self.looks)  # type: ignore[arg-type]
-        return [deletion.delete(item).outcome for item in self.registry.items]
+        deletion = Deletion(self.registry, protection, self.looks)  # type: ignore[arg-type]
+        return [self._delete(deletion, item) for item in self.registry.items]
 
-    def wait(self) -> None:
+    def _delete(self, deletion: Deletion, item: Item) -> str:
         self.time += self.seconds
+        return deletion.delete(item).outcome
 
 
 def test_one_look_for_all() -> None:

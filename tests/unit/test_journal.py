@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Run
 from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED
+from jenkins_mlflow.terminal import Terminal
 
 ENTRY: dict[str, Any] = {
     "model": "m",
@@ -33,11 +38,16 @@ ENTRY: dict[str, Any] = {
 }
 
 
-def read(tags: dict[str, str], keys: Keys = Keys()) -> list[Entry]:  # noqa: B008  it never changes
+def read(
+    tags: dict[str, str],
+    keys: Keys = Keys(),  # noqa: B008  it never changes
+    *,
+    deleted: bool = False,
+) -> list[Entry]:
     """What a run of the journal with these tags says of the model m."""
 
-    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[Run]:
-        yield Run("r", {}, {JOURNAL_MODEL: "m", **tags}, 1000)
+    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
+        yield KeptRun("r", "7", "", "FINISHED", 0, deleted, {JOURNAL_MODEL: "m", **tags}, 1000)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Records, "find", find)
@@ -86,6 +96,34 @@ def test_an_entry_of_another_form_is_named(changed: dict[str, object]) -> None:
     ) as caught:
         read(written(**changed))
     assert caught.value.state == "nothing was changed"
+
+
+def test_what_cannot_be_read_is_passed_over_with_a_warning_once(tmp_path: Path) -> None:
+    """One run that somebody has made stops no cleanup; the warning says how to get rid of it."""
+    session = Session(Config(), "http://m", Terminal(quiet=True), tmp_path, BuildContext())
+
+    def find(self: Records, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
+        yield KeptRun("bad", "7", "", "FINISHED", 0, False, {JOURNAL_MODEL: "m"})
+        yield KeptRun("good", "7", "", "FINISHED", 0, False, {JOURNAL_MODEL: "m", **written()}, 1000)
+
+    registry = Registry(connect("http://127.0.0.1:9"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Records, "find", find)
+        for _ in range(2):
+            assert [entry.run_id for entry in session.journal(registry).read()] == ["good"]
+        with pytest.raises(RegistryError, match="the run bad in the experiment jenkins-mlflow"):
+            Journal(registry).read()
+    (warning,) = session.warnings
+    assert warning == (
+        "the run bad in the experiment jenkins-mlflow is no journal of deletions that can be read: "
+        "it is passed over, so what it names cannot be restored; next: look at its tags in MLflow; "
+        "if nothing that it names is to be restored, delete it: `mlflow runs delete --run-id bad`"
+    )
+
+
+def test_what_cannot_be_read_and_was_deleted_is_nothing() -> None:
+    """Who follows the advice of the warning is rid of it, and reclaims orphans again."""
+    assert read(written(number="x"), deleted=True) == []
 
 
 @pytest.mark.parametrize(

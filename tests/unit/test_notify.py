@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.commands.notify import URLS, happened, news, notify, take_urls
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
@@ -64,6 +67,43 @@ def service() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
 )
 def test_what_is_news(command: str, status: str, event: str | None) -> None:
     assert happened({"command": command, "status": status}) == event
+
+
+ERROR = {"type": "ConnectionFailed", "message": "no usable answer", "state": "", "next_step": ""}
+
+
+@pytest.mark.parametrize("status", ["deleted", "planned", "nothing", "refused", "stopped", "error"])
+def test_whatever_a_cleanup_came_to_an_error_in_it_is_news(status: str, tmp_path: Path) -> None:
+    """Also one after the deletions, and one before the plan; that a dry run fails is nobody's business."""
+    document = {"command": "cleanup", "status": status, "error": ERROR}
+    assert happened(document) == "cleanup_stopped"
+    assert news(session(tmp_path), document) == "cleanup_stopped"
+    assert news(replace(session(tmp_path), looks_only=True), document) is None
+    assert happened({**document, "command": "list"}) is None
+
+
+def test_who_stopped_it_before_it_began_knows() -> None:
+    assert happened({"command": "cleanup", "status": "interrupted", "error": ERROR}) is None
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_server_that_cannot_be_reached_is_told(
+    dry_run: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command of the config runs, and the document has the event: in Jenkins, the block gets it."""
+    to = str(tmp_path / "told")
+    code = f"import os, pathlib; pathlib.Path({to!r}).write_text(os.environ['JENKINS_MLFLOW_MESSAGE'])"
+    config = {"notify": {"command": [sys.executable, "-c", code]}, "promote": {"retry": {"attempts": 1}}}
+    (tmp_path / "mlops.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    mode = "--dry-run" if dry_run else "--yes"
+    monkeypatch.setattr(signal, "signal", lambda *args: None)  # they are those of the tests
+    assert run(["cleanup", mode, "--tracking-uri=http://127.0.0.1:9", "--output=json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["event"] == (None if dry_run else "cleanup_stopped")
+    assert (tmp_path / "told").exists() is not dry_run
+    if not dry_run:
+        assert "no usable answer" in (tmp_path / "told").read_text()
 
 
 def test_addresses_leave_the_environment() -> None:

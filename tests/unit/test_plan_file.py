@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,8 +11,8 @@ from typing import Any
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.cleanup.plan import plan_cleanup
-from jenkins_mlflow.cleanup.plan_file import Origin, read_plan, write_plan
+from jenkins_mlflow.cleanup.plan import dry_run, plan_cleanup
+from jenkins_mlflow.cleanup.plan_file import Origin, _entry, digest, read_plan, write_plan
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Target
@@ -21,6 +22,9 @@ PLAN = plan_cleanup(
     GROUP, GROUP, Cleanup(keep_last=1, keep_monthly=0), Target("Production", "champion"), now=10**6
 )
 HERE = Origin("http://mlflow", 10**6, "c0ffee")
+
+
+ENTRY = json.dumps(_entry(PLAN.items[0]))
 
 
 def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -85,6 +89,54 @@ def test_what_is_no_plan(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         read_plan(path, PLAN.protection, HERE, 1)
     assert error.value.message == f"{path} is no plan of a cleanup"
+
+
+def seal(path: Path, **changed: object) -> None:
+    """A plan that somebody made, with a digest that is right."""
+    write_plan(path, PLAN, HERE)
+    content = {**json.loads(path.read_text()), **changed}
+    del content["digest"]
+    path.write_text(json.dumps({**content, "digest": digest(content)}))
+
+
+@pytest.mark.parametrize("made", [HERE.made + 61, 1e30])
+def test_a_plan_from_the_future_never_expires_and_is_refused(made: float, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    seal(path, made=made)
+    with pytest.raises(Refused, match="it is from the future: the clock of MLflow's store was ahead"):
+        read_plan(path, PLAN.protection, HERE, 86_400)
+
+
+def test_servers_may_differ_by_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    seal(path, made=HERE.made + 59)
+    assert read_plan(path, PLAN.protection, HERE, 86_400)[0] == PLAN
+
+
+WRONG = ["x", 1.5, True, None, [], [1], {}, {"a": 1}, float("inf"), 10**400, -1]
+
+
+@pytest.mark.parametrize("key", ["made", "registry", "config", "policy", "items", "format"])
+@pytest.mark.parametrize("value", WRONG, ids=str)
+def test_a_key_of_another_form_ends_in_a_message(key: str, value: object, tmp_path: Path) -> None:
+    """Whatever it holds: the digest is no signature, and anybody can make one."""
+    path = tmp_path / "plan.json"
+    seal(path, **{key: value})
+    with contextlib.suppress(UsageError, Refused):
+        read_plan(path, PLAN.protection, HERE, 86_400)
+
+
+@pytest.mark.parametrize("key", sorted(json.loads(ENTRY)))
+@pytest.mark.parametrize("value", WRONG, ids=str)
+def test_a_version_of_another_form_ends_in_a_message(key: str, value: object, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    seal(path, items=[{**json.loads(ENTRY), key: value}])
+    try:
+        plan, _ = read_plan(path, PLAN.protection, HERE, 86_400)
+    except UsageError as error:
+        assert error.message == f"{path} is no plan of a cleanup"
+    else:
+        assert dry_run(plan).message
 
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:

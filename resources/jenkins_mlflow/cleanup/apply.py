@@ -14,7 +14,7 @@ from typing import Protocol
 
 from jenkins_mlflow.cleanup.deletion import Deletion
 from jenkins_mlflow.cleanup.looks import Looks
-from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome
+from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome, oldest_first
 from jenkins_mlflow.cleanup.protection import Key
 from jenkins_mlflow.cleanup.written import Written
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
@@ -45,30 +45,30 @@ def apply_cleanup(
     *,
     journal: Journal | None = None,
     progress: Callable[[], None] = lambda: None,
-    pace: Callable[[], None] = lambda: None,
+    pace: Callable[[], float] = lambda: 0.0,
     workers: int = WORKERS,
 ) -> CleanupResult:
-    """Delete what the plan names and nothing else.
+    """Delete what the plan names and nothing else, the oldest versions of each model first.
 
     The records of promotions and their intents are read again under each lock: none can be added while it is held.
     Right before its deletion each version is read once more, alone or with those that are deleted beside it, and with
     every version that it is a rollback target of. It is kept if something protects it now, if its stage, aliases or
     tags changed, or if it was made again under the same number. A version that is gone already counts as done. Models
     that others are at work on are left for the next run. The first unexpected error stops the rest, and so does a
-    signal (errors.Interrupted), after the deletions under way; the result says what was deleted until then.
+    signal (errors.Interrupted), after the deletions that were sent; the result says what was deleted until then.
 
     Args:
         locked: Gives the lock for some models.
         journal: Where each version is written down before it is deleted; None for the registry's.
         progress: Called after each version.
-        pace: Called before each deletion; waits where the server is to be spared.
+        pace: Gives each deletion its turn, see ``Pace.limiter``.
         workers: Deletions at once.
     """
     work = _Work(registry, plan, locked, journal or Journal(registry), progress, pace, workers)
     stopped: JenkinsMlflowError | Interrupted | None = None
     try:
         with ThreadPoolExecutor(max_workers=1) as behind:  # what is over is written down beside what follows
-            for batch in batches(plan.deletions):
+            for batch in batches(oldest_first(plan.deletions)):
                 stopped = work.delete(batch, behind)
                 if stopped:
                     break
@@ -107,7 +107,7 @@ class _Work:
     locked: Callable[[Sequence[str]], AbstractContextManager[Held]]
     journal: Journal
     progress: Callable[[], None]
-    pace: Callable[[], None]
+    pace: Callable[[], float]
     workers: int
     outcomes: dict[Key, Item] = field(default_factory=dict)
     closing: list[Future[None]] = field(default_factory=list)
@@ -118,7 +118,7 @@ class _Work:
             with self.locked(sorted({item.version.model for item in batch})) as lock:
                 held = self.registry.under(lock)
                 looks = Looks(held, [_key(item) for item in batch])
-                deletion = Deletion(held, self.plan.protection, self.pace, looks)
+                deletion = Deletion(held, self.plan.protection, looks)
                 lock.check()
                 written = Written(self.journal, batch, self.workers)
                 stopped = until_stopped(
@@ -127,6 +127,7 @@ class _Work:
                     failed=lambda item, error: replace(item, outcome="failed", error=error.message),
                     unreached=lambda item: replace(item, outcome="not reached"),
                     ended=self._ended,
+                    delay=self.pace,
                     workers=self.workers,
                 )
                 ended = [self.outcomes[_key(item)] for item in batch]

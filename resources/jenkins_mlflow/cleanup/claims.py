@@ -37,6 +37,12 @@ def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
     return found.group(1), tuple(name for name in (found.group(2) or "").split("/") if name)
 
 
+def copied_from(source: str) -> tuple[str, int] | None:
+    """Model and number of the version that a source names; None if it is no copy."""
+    found = None if logged_model_of(source) else _COPY.fullmatch(source)
+    return (found.group(1), int(found.group(2))) if found else None
+
+
 def original(version: Version, known: ByKey) -> Version:
     """The version whose files these are: itself, or what it is a copy of.
 
@@ -45,8 +51,7 @@ def original(version: Version, known: ByKey) -> Version:
     """
     seen = {(version.model, version.number)}
     while version.source.startswith("models:") and not logged_model_of(version.source):
-        found = _COPY.fullmatch(version.source)
-        key = (found.group(1), int(found.group(2))) if found else ("", 0)
+        key = copied_from(version.source) or ("", 0)
         if key in seen or key not in known:
             raise Unknown(f"it is a copy, of {version.source.removeprefix('models:/')}")
         seen.add(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from jenkins_mlflow.cleanup.looks import Looks
@@ -20,18 +19,14 @@ class Deletion:
     Args:
         registry: Where they are.
         protection: What keeps a version.
-        pace: Called before each deletion.
         looks: Shows versions as they were a moment ago.
 
     Raises (when made): what reading the registry raises.
     """
 
-    def __init__(
-        self, registry: Registry, protection: Protection, pace: Callable[[], None], looks: Looks
-    ) -> None:
+    def __init__(self, registry: Registry, protection: Protection, looks: Looks) -> None:
         self._registry = registry
         self._protection = protection
-        self._pace = pace
         self._looks = looks
         found = read_promotions(registry)
         self._naming = protection.rollback_targets(found.recorded)
@@ -41,7 +36,6 @@ class Deletion:
     def delete(self, item: Item) -> Item:
         """Delete one version if nothing speaks against it now; each further try reads it again."""
         registry, planned = self._registry, item.version
-        self._pace()
         sent, seen = False, self._looks.at(planned.model, planned.number)
 
         def attempt() -> str:

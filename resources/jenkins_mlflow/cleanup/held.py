@@ -39,6 +39,8 @@ class HeldBack:
         if not self.versions:
             return ""
         counted = f" ({size(self.bytes)})" if self.uncounted < self.versions else ""
+        if counted and self.uncounted:
+            counted = f" (those that were measured take {size(self.bytes)})"
         if self.first is None or self.last is None:
             until = "; their files stay"
         elif minute(self.first) == minute(self.last):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field
 
 from jenkins_mlflow.cleanup.claims import logged_model_of, run_path_of
@@ -75,15 +75,15 @@ class Known:
     experiments: Sequence[Location] = ()
 
 
-def is_back(entry: Entry, living: Collection[tuple[object, ...]]) -> bool:
+def is_back(entry: Entry, living: AbstractSet[tuple[object, ...]]) -> bool:
     """Whether a deleted version exists again, or was never deleted.
 
     Args:
         entry: Of the journal.
         living: See ``living_keys``.
     """
-    version = entry.version
-    return version.identity in living or (version.model, version.origin) in living
+    keys = {version.identity for version in entry.versions}
+    return not living.isdisjoint(keys | {(entry.version.model, origin) for origin in entry.origins})
 
 
 def living_keys(versions: Sequence[Version]) -> set[tuple[object, ...]]:
@@ -106,8 +106,7 @@ def named_ids(entries: Sequence[Entry]) -> tuple[set[str], set[str]]:
     """The runs and the logged models that deleted versions name."""
     runs: set[str] = set()
     logged: set[str] = set()
-    for entry in entries:
-        version = entry.version
+    for version in (version for entry in entries for version in entry.versions):
         names = {version.run_id or "", logged_model_of(version.source)}
         path = run_path_of(version.source)
         names |= {path[0]} if path else set()

@@ -102,7 +102,9 @@ class Look:
 
     def claims(self, versions: Sequence[Version], entries: Sequence[Entry]) -> list[tuple[str, Location]]:
         """What living versions refer to; a place that a link leads to counts as well."""
-        known = {(v.model, v.number): v for v in (*(entry.version for entry in entries), *versions)}
+        known = {
+            (v.model, v.number): v for v in (*(old for entry in entries for old in entry.versions), *versions)
+        }
         found = []
         for version in versions:
             for location in self._claim(version, known):

@@ -22,26 +22,27 @@ class Pace:
     workers: int = WORKERS
     rate: float | None = None
 
-    def limiter(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> Callable[[], None]:
-        """A function that waits until the next deletion may begin; threads may share it.
+    def batch(self, most: int) -> int:
+        """How many deletions go under one lock: no more than begin in a minute, so that what was seen is not old."""
+        return most if self.rate is None else min(most, max(1, int(self.rate * 60)))
+
+    def limiter(self, clock: Callable[[], float] = time.monotonic) -> Callable[[], float]:
+        """A function that gives a deletion its turn: the seconds until it may begin; threads may share it.
 
         Args:
-            clock, sleep: Replaced in tests.
+            clock: Replaced in tests.
         """
         rate = self.rate
         if rate is None:
-            return lambda: None
+            return lambda: 0.0
         turn, lock = clock(), threading.Lock()
 
-        def wait() -> None:
+        def delay() -> float:
             nonlocal turn
             with lock:
-                mine = max(turn, clock())
+                now = clock()
+                mine = max(turn, now)
                 turn = mine + 1 / rate
-            sleep(max(mine - clock(), 0))
+            return mine - now
 
-        return wait
+        return delay

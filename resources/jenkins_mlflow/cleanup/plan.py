@@ -201,9 +201,7 @@ def _refusals(
 def _defer(items: Iterable[Item], limit: int) -> list[Item]:
     """Keep the deletions to ``limit``, oldest versions first; the rest waits for the next run."""
     everything = list(items)
-    doomed = sorted(
-        (i for i in everything if i.action == "delete"), key=lambda i: (made(i.version), i.version.number)
-    )
+    doomed = oldest_first(i for i in everything if i.action == "delete")
     late = {(item.version.model, item.version.number) for item in doomed[limit:]}
     why = f"left for the next run (max_deletions {limit})"
     return [
@@ -212,6 +210,11 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
         else item
         for item in everything
     ]
+
+
+def oldest_first(items: Iterable[Item]) -> list[Item]:
+    """The order in which versions are deleted: whatever stops it, what is left is newer than what has gone."""
+    return sorted(items, key=lambda item: (made(item.version), item.version.number))
 
 
 def total(items: Iterable[Item]) -> int | None:

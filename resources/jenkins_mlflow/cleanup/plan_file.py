@@ -5,11 +5,14 @@ The file says what goes; it is no authority on what may go. Each version is look
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
 
 from jenkins_mlflow.cleanup.plan import CleanupPlan, Item
 from jenkins_mlflow.cleanup.protection import Protection
@@ -19,6 +22,39 @@ from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.text import parsed_json, span
 
 FORMAT = 1
+CLOCKS_DIFFER = 60.0
+"""By so many seconds two servers before one store may tell another time."""
+
+
+class _Entry(BaseModel):
+    """One version in the file, which others may have written."""
+
+    model: str
+    version: Annotated[int, Field(ge=0, le=2**31)]
+    created: Annotated[int, Field(ge=0, le=2**63)]
+    run_id: str | None
+    source: str
+    status: str
+    stage: str
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    description: str
+    action: Literal["keep", "delete", "defer"]
+    reason: str
+    rule: str
+    rank: int
+    bytes: int | None = None
+    storage: str = ""
+
+
+class _File(BaseModel):
+    """The file without its digest."""
+
+    registry: str
+    made: Annotated[float, Field(strict=True, allow_inf_nan=False)]
+    config: str
+    policy: tuple[tuple[str | None, tuple[str, ...]], ...]
+    items: tuple[_Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -83,10 +119,9 @@ def read_plan(
     try:
         content = parsed_json(path.read_text(encoding="utf-8"))
         sealed = content.pop("digest") == digest(content)
-        found = Origin(address(content["registry"]), content["made"], content["config"])
-        items = tuple(_item(entry) for entry in content["items"]) if sealed else ()
-        policy = tuple((pattern, tuple(rules)) for pattern, rules in content["policy"])
         known = content["format"] == FORMAT
+        written = _reader().validate_python(content if sealed and known else content | {"items": []})
+        found = Origin(address(written.registry), written.made, written.config)
     except OSError as error:
         raise UsageError(
             f"the plan {path} cannot be read: {error.strerror}",
@@ -100,7 +135,8 @@ def read_plan(
         "another version of jenkins-mlflow wrote it": not known,
         f"it is for the registry {found.registry}, this is {origin.registry}": found.registry
         != origin.registry,
-        f"it is {span(age)} old, and plans expire after {span(expires)}": age > expires,
+        "it is from the future: the clock of MLflow's store was ahead when it was made": age < -CLOCKS_DIFFER,
+        f"it is {span(max(age, 0))} old, and plans expire after {span(expires)}": age > expires,
     }
     problem = next((text for text, applies in problems.items() if applies), "")
     if problem:
@@ -109,7 +145,7 @@ def read_plan(
             state="nothing was deleted",
             next_step="write a new one with --plan, and look at it",
         )
-    return CleanupPlan(items, protection, policy), found
+    return CleanupPlan(tuple(map(_item, written.items)), protection, written.policy), found
 
 
 def _entry(item: Item) -> dict[str, Any]:
@@ -134,25 +170,20 @@ def _entry(item: Item) -> dict[str, Any]:
     }
 
 
-def _item(entry: dict[str, Any]) -> Item:
-    version = Version(
-        model=entry["model"],
-        number=entry["version"],
-        stage=entry["stage"],
-        aliases=tuple(entry["aliases"]),
-        status=entry["status"],
-        created=entry["created"],
-        run_id=entry["run_id"],
-        source=entry["source"],
-        tags=entry["tags"],
-        description=entry["description"],
-    )
+def _item(entry: _Entry) -> Item:
+    facts = entry.model_dump(exclude={"version", "action", "reason", "rule", "rank", "bytes", "storage"})
+    version = Version(number=entry.version, **facts)
     return Item(
         version,
-        entry["action"],
-        entry["reason"],
-        entry["rule"],
-        entry["rank"],
-        bytes=entry.get("bytes"),
-        storage=entry.get("storage", ""),
+        entry.action,
+        entry.reason,
+        entry.rule,
+        entry.rank,
+        bytes=entry.bytes,
+        storage=entry.storage,
     )
+
+
+@functools.cache
+def _reader() -> TypeAdapter[_File]:
+    return TypeAdapter(_File)

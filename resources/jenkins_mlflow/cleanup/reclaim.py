@@ -32,8 +32,9 @@ class Reclaim:
         locked: Gives the lock for some models.
         now: Seconds since the epoch by the store's clock.
         progress: Called after each piece.
-        pace: Called before each deletion; waits where the server is to be spared.
+        pace: Gives each deletion its turn, see ``Pace.limiter``.
         workers: Deletions at once.
+        most: Pieces under one lock.
     """
 
     look: Look
@@ -41,8 +42,9 @@ class Reclaim:
     locked: Callable[[Sequence[str]], AbstractContextManager[Held]]
     now: float
     progress: Callable[[], None] = lambda: None
-    pace: Callable[[], None] = lambda: None
+    pace: Callable[[], float] = lambda: 0.0
     workers: int = WORKERS
+    most: int = BATCH
 
     def measured(self, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         """The pieces with the bytes of those that would go; one that is out of reach is left."""
@@ -62,12 +64,12 @@ class Reclaim:
         """Free the pieces that the plan says, and nothing else.
 
         Models that others are at work on are left for the next time. The first unexpected error stops the rest, and so
-        does a signal, after the deletions under way; the result says what was freed until then.
+        does a signal, after the deletions that were sent; the result says what was freed until then.
         """
         outcomes: dict[tuple[object, ...], Piece] = {}
         stopped: JenkinsMlflowError | Interrupted | None = None
         doomed = [piece for piece in pieces if piece.action == "reclaim"]
-        for batch in batches(doomed):
+        for batch in batches(doomed, self.most):
             try:
                 with self.locked(sorted({name for piece in batch for name in piece.models})) as lock:
                     lock.check()
@@ -106,6 +108,7 @@ class Reclaim:
             failed=lambda piece, error: replace(piece, outcome="failed", error=error.message),
             unreached=lambda piece: replace(piece, outcome="not reached"),
             ended=ended,
+            delay=self.pace,
             workers=self.workers,
         )
 
@@ -117,7 +120,6 @@ class Reclaim:
         before = self._measure(piece)
         if why := self._claimed(piece):
             return replace(piece, outcome="kept: changed meanwhile", error=why)
-        self.pace()
         was = max((entry.reclaimed.bytes for entry in piece.entries if entry.reclaimed), default=before.bytes)
         journal, storage = self.look.journal, self.look.storage
         journal.mark_reclaimed(piece.entries, Reclaimed(self.now, was, done=False))
@@ -150,13 +152,13 @@ class Reclaim:
         return ""
 
 
-def batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Pieces in batches that fit under one lock. Pure."""
+def batches(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
+    """Pieces in batches that fit under one lock, so many in each at most. Pure."""
     batch: list[Piece] = []
     names: set[str] = set()
     for piece in pieces:
         more = names | set(piece.models)
-        if batch and (len(batch) == BATCH or sum(map(len, more)) > BATCH_NAMES):
+        if batch and (len(batch) == most or sum(map(len, more)) > BATCH_NAMES):
             yield batch
             batch, more = [], set(piece.models)
         batch.append(piece)

@@ -76,6 +76,8 @@ def plan_orphans(known: Known, run_ids: Collection[str], *, whole_runs: bool) ->
 
 def _held(entry: Entry, grace: float, now: float, models: Collection[str] | None) -> str:
     """Why a deleted version must stay restorable; empty if it need not."""
+    if entry.in_trash:  # its run cannot be written to: nothing could say that its files are going
+        return f"the run {entry.run_id} of the journal is in MLflow's trash"
     if entry.reclaimed:
         return ""  # it cannot be restored any more
     until = entry.deleted + grace
@@ -95,20 +97,20 @@ class _Evaluation:
     def __init__(self, known: Known, kept: Sequence[Entry], held: Mapping[tuple[str, int, int], str]) -> None:
         self._known = known
         self._by_key: ByKey = {
-            (v.model, v.number): v for v in (*(e.version for e in known.entries), *known.living)
+            (v.model, v.number): v for v in (*(v for e in known.entries for v in e.versions), *known.living)
         }
         claims = list(known.claims)
         self._runs = dict(known.runs)
         self._by_run = dict(known.by_run)
         for entry in kept:
-            version = entry.version
-            label = f"{version.label} ({held[version.identity]})"
-            if version.run_id:
-                self._runs.setdefault(version.run_id, label)
-            claims += [(label, location) for location in self._claimed(version)]
-            path = run_path_of(version.source)
-            if path:
-                self._by_run.setdefault(path[0], label)
+            label = f"{entry.version.label} ({held[entry.version.identity]})"
+            for version in entry.versions:
+                if version.run_id:
+                    self._runs.setdefault(version.run_id, label)
+                claims += [(label, location) for location in self._claimed(version)]
+                path = run_path_of(version.source)
+                if path:
+                    self._by_run.setdefault(path[0], label)
         self._touched = Touched(claims)
 
     def _claimed(self, version: Version) -> list[Location]:

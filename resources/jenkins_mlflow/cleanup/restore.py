@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from jenkins_mlflow.cleanup.files_left import files_left
 from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
@@ -38,7 +39,7 @@ class Restored:
 
 def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     """What a restore would do with each entry. Pure."""
-    numbers = {(version.number, version.created): version.number for version in live.versions}
+    living = {version.identity: version.number for version in live.versions}
     restored = {
         version.tags[RESTORED_FROM]: version.number
         for version in live.versions
@@ -46,16 +47,38 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
     }
     found = []
     for entry in entries:
-        version = entry.version
-        if (version.number, version.created) in numbers:
-            found.append(Restored(entry, "still there", version.number))
-        elif version.origin in restored:
-            found.append(Restored(entry, "restored already", restored[version.origin]))
+        number = next((living[v.identity] for v in entry.versions if v.identity in living), None)
+        back = next((restored[origin] for origin in entry.origins if origin in restored), None)
+        if number is not None:
+            found.append(Restored(entry, "still there", number))
+        elif back is not None:
+            found.append(Restored(entry, "restored already", back))
         elif entry.reclaimed:
             found.append(Restored(entry, "cannot come back", note=_what_became(entry.reclaimed)))
         else:
             found.append(Restored(entry, "to restore"))
     return found
+
+
+def checked(registry: Registry, planned: Sequence[Restored]) -> list[Restored]:
+    """The plan without the versions whose files are gone: registered again, each would look like a model and be none.
+
+    Where it cannot be told whether the files are there, the version is restored with a note.
+
+    Raises:
+        ConnectionFailed, RegistryError: as every read of the registry.
+    """
+
+    def check(item: Restored) -> Restored:
+        if item.outcome != "to restore":
+            return item
+        try:
+            has_files = files_left(registry, item.entry.version.source)
+        except FilesUnknown as unknown:
+            return replace(item, note=f"whether its files are there cannot be told from here: {unknown}")
+        return item if has_files else replace(item, outcome="cannot come back", note="its files are gone")
+
+    return [check(item) for item in planned]
 
 
 def _what_became(reclaimed: Reclaimed) -> str:
@@ -79,11 +102,7 @@ def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
 
     try:
         number = registry.retrying(f"registering {old.label} again", register)
-        notes = _marks(registry, old, number, target)
-        try:
-            notes += [] if registry.has_files(old.model, number) else ["its files are gone"]
-        except FilesUnknown as unknown:
-            notes.append(f"whether its files are there cannot be told from here: {unknown}")
+        notes = [*_marks(registry, old, number, target), *filter(None, [planned.note])]
     except JenkinsMlflowError as error:
         return Restored(planned.entry, "failed", note=error.message)
     return Restored(planned.entry, "restored", number, "; ".join(notes))

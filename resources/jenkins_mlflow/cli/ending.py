@@ -95,6 +95,7 @@ def open_session(
         build=BuildContext.from_environment(os.environ, build=options.get("build")),
         keys=keys,
         notify_urls=notify_urls,
+        looks_only=bool(context.params.get("dry_run")),
     )
     _invocation().sessions.append(session)  # for a failure's document
     return session
@@ -113,7 +114,8 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
         stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was told"
         _alert(stop, session.terminal)
         result = replace(result, code=stop.exit_code, error=result.error or error_part(stop))
-    ended = replace(_complete(result, session), time=ended.time)  # with the warnings of what came since
+    # With the warnings of what came since.
+    ended = replace(_complete(result, session), time=ended.time, event=ended.event)
     _invocation().result = ended
     _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
@@ -121,8 +123,6 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
 
 def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Session) -> None:
     """Make the report, and tell people."""
-    from jenkins_mlflow.commands.notify import notify
-
     if options.get("report"):
         from jenkins_mlflow.commands.page import keep_page
 
@@ -130,7 +130,16 @@ def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Sessio
             if problem := _keep(result, options["report"]):
                 session.warn(problem)
             keep_page(session, options["report"], document(result))
-    notify(session, {"command": result.command, "status": result.status, "message": redact(result.message)})
+    _tell(result, session)
+
+
+def _tell(result: RegistryResult, session: Session) -> None:
+    """Tell people, if the result is news for them."""
+    from jenkins_mlflow.commands.notify import notify
+
+    message = redact(result.message)
+    said = {"command": result.command, "status": result.status, "error": result.error, "message": message}
+    notify(session, said)
 
 
 def _end(result: RegistryResult) -> str:
@@ -167,7 +176,7 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
     """The result with what every result of a session has, however the command ended."""
     from jenkins_mlflow.commands.notify import news
 
-    said = {"command": result.command, "status": result.status}
+    said = {"command": result.command, "status": result.status, "error": result.error}
     advice = session.terminal.advice
     return replace(
         result.advised(advice),
@@ -224,6 +233,11 @@ def fail(
     """
     _alert(error, invocation.sessions[-1].terminal if invocation.sessions else Terminal())
     result: RegistryResult = failure(error, command)
+    if invocation.sessions and not invocation.result:  # after a result, its own end was told
+        try:
+            _tell(result, invocation.sessions[-1])
+        except Interrupted as stop:
+            invocation.sessions[-1].warn(f"{stop.message}: perhaps nobody was told of this")
     for session in invocation.sessions:
         result = _complete(result, session)
     invocation.result = result

@@ -13,13 +13,11 @@ from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_pl
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.cleanup.sizes import with_sizes
 from jenkins_mlflow.commands.cleanup_plan import Wish, planned_cleanup, refusal
-from jenkins_mlflow.commands.reclaim import ReclaimWish, reclaim
+from jenkins_mlflow.commands.reclaim import ReclaimWish, is_asked, reclaim
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import address
-from jenkins_mlflow.registry.journal import Journal
-from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.results.base import error_part
 from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
 from jenkins_mlflow.text import plural, printable
@@ -67,7 +65,7 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
             registry,
             plan,
             lambda models: session.lock(registry, "cleanup", models, models),
-            journal=Journal(registry, session.build.url, now),
+            journal=session.journal(registry, now),
             progress=advance,
             pace=wish.pace.limiter(),
             workers=wish.pace.workers,
@@ -92,10 +90,8 @@ def _after(
     try:
         entries = [
             entry
-            for entry in Journal(registry).read(wish.model)
-            if matches(entry.version.model, [wish.model] if wish.model else session.config.models)
-            and matches(entry.version.model, rules.include)
-            and not matches(entry.version.model, rules.exclude)
+            for entry in session.journal(registry).read(wish.model)
+            if is_asked(session.config, wish.model, entry.version.model)
         ]
         held = what_is_held(open_entries(Known(living, entries)), rules.reclaim, now)
         result = replace(result, held=held.part, message=f"{result.message}{held.description}")
@@ -113,7 +109,9 @@ def _after(
     except JenkinsMlflowError as error:
         deleted = any(item.outcome in GONE for item in result.items)
         code = errors.PARTLY if deleted else error.exit_code
-        result = _ended(session, replace(result, code=code), error)
+        error.state = "" if deleted else error.state
+        message = f"{result.message}; then: {error.message}"
+        result = _ended(session, replace(result, code=code, message=message), error)
     return result
 
 
@@ -157,12 +155,7 @@ def exit_code(result: Cleaned) -> int:
 
 def _ended(session: Session, result: CleanupResult, error: JenkinsMlflowError | Interrupted) -> CleanupResult:
     """Say what stopped a cleanup, and add it to the result."""
-    lines = [
-        f"error: {result.message if result.status == 'stopped' else error.message}",
-        f"state: {error.state}" if error.state else "",
-        f"next:  {error.next_step or 'run the command again'}",
-    ]
-    session.terminal.alert("\n".join(printable(line) for line in lines if line))
+    session.tell_stop(error, result.message if result.status == "stopped" else "")
     code = error.exit_code if result.code is None else result.code
     return replace(result, code=code, error=error_part(error))
 

@@ -26,6 +26,7 @@ from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
+from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.snapshot import Snapshot, Target
 from jenkins_mlflow.results.doctor import DoctorResult, Finding, Status
 from jenkins_mlflow.tags import HOLDER_TAG, TAG_PREFIX
@@ -74,6 +75,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *rights(registry, snapshot),
         *locks(registry),
         *leftovers(registry),
+        *journal(registry),
         *examine(snapshot, session.target, [one.model for one in drifted], session.uri),
         *(changed_outside(one, session.target) for one in drifted),
         *(run_probe(registry) if probe else ()),
@@ -159,6 +161,14 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
             f"the registered model {name} is left over from a `doctor --probe` that was killed, or one is at work",
             "`jenkins-mlflow doctor --probe`",
         )
+
+
+def journal(registry: Registry) -> Iterator[Finding]:
+    """Whether the journal of deletions can be seen: without it, restore, reclaim and cleanup refuse to work."""
+    try:
+        registry.retrying("reading the journal of deletions", Records(registry).home)
+    except Refused as refused:
+        yield Finding("journal", "problem", refused.message, refused.next_step)
 
 
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:

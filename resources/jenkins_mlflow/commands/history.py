@@ -81,7 +81,11 @@ class Told:
         if self.at is not None:
             lines = [f"{plural(len(self.items), 'version')} in production at {moment(self.at)} UTC"]
         since, tags = self.recorded.since, len(self.recorded.by_tags)
-        lines.append(f"written history since {moment(since)} UTC" if since else "no history is written yet")
+        if since:
+            lines.append(f"written history since {moment(since)} UTC")
+        else:
+            written = self.recorded.written
+            lines.append("no history is written yet" if written else "the written history could not be read")
         if tags:
             lines.append(
                 f"{plural(tags, 'change')} known from the tags of versions alone: each version that was not "

@@ -47,12 +47,17 @@ def take_urls(environ: MutableMapping[str, str]) -> tuple[str, ...]:
 
 def happened(document: Mapping[str, Any]) -> Event | None:
     """What a result is for those who are told; None where it is no news. Pure."""
-    return _HAPPENED.get((str(document.get("command")), str(document.get("status"))))
+    command, status = str(document.get("command")), str(document.get("status"))
+    if command == "cleanup" and document.get("error") and status != "interrupted":
+        return "cleanup_stopped"  # whatever it came to before, such as "deleted"
+    return _HAPPENED.get((command, status))
 
 
 def news(session: Session, document: Mapping[str, Any]) -> Event | None:
     """What people are to be told of a result; None for nothing."""
     event = happened(document)
+    if event == "cleanup_stopped" and session.looks_only:
+        return None
     return event if event in session.config.notify.on else None
 
 

@@ -11,11 +11,12 @@ from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.cleanup.look import Look
 from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.pieces import Freed, Piece
-from jenkins_mlflow.cleanup.reclaim import Reclaim
+from jenkins_mlflow.cleanup.reclaim import BATCH, Reclaim
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
@@ -25,7 +26,7 @@ from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.storage import Storage
 from jenkins_mlflow.results.base import Place, error_part
 from jenkins_mlflow.results.reclaim import PiecePart, ReclaimResult
-from jenkins_mlflow.text import plural, printable, size
+from jenkins_mlflow.text import plural, size
 
 Status = Literal["reclaimed", "planned", "nothing", "stopped"]
 
@@ -102,14 +103,16 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     with session.terminal.progress("freeing files", len(doomed)) as advance:
         freed = replace(work, progress=advance).run(pieces)
     if freed.stopped:
-        session.terminal.alert(printable(f"error: {freed.stopped.message}"))
+        session.tell_stop(freed.stopped)
     return _result(freed, rules, now, plan_only=False)
 
 
 def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -> Reclaim:
     rules = session.config.cleanup.reclaim
     whole_runs = rules.mode == "runs"
-    look = Look(registry, Storage(registry), Journal(registry), wish.orphans or whole_runs)
+    # What an unreadable run of the journal names may look like an orphan: then nothing goes.
+    journal = Journal(registry) if wish.orphans else session.journal(registry)
+    look = Look(registry, Storage(registry), journal, wish.orphans or whole_runs)
 
     def plan() -> tuple[Piece, ...]:
         if wish.orphans:
@@ -118,7 +121,7 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
             return plan_orphans(look(runs), [run.run_id for run in runs], whole_runs=whole_runs)
         known = look()
         names = {entry.version.model for entry in known.entries}
-        ours = {name for name in names if _asked(session, wish, name)}
+        ours = {name for name in names if is_asked(session.config, wish.model, name)}
         return plan_reclaim(known, whole_runs=whole_runs, grace=rules.grace, now=now, models=ours)
 
     return Reclaim(
@@ -128,11 +131,22 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
         now,
         pace=wish.pace.limiter(),
         workers=wish.pace.workers,
+        most=wish.pace.batch(BATCH),
     )
 
 
-def _asked(session: Session, wish: ReclaimWish, name: str) -> bool:
-    return name == wish.model if wish.model else matches(name, session.config.models)
+def is_asked(config: Config, model: str | None, name: str) -> bool:
+    """Whether what was deleted of a model is asked about. Pure.
+
+    Args:
+        config: Its group, without the models that cleanups leave out.
+        model: The one model that the command names; None for the group.
+        name: The model.
+    """
+    if model:
+        return name == model
+    rules = config.cleanup
+    return matches(name, config.models) and matches(name, rules.include) and not matches(name, rules.exclude)
 
 
 def _orphans(registry: Registry, before: float) -> list[KeptRun]:

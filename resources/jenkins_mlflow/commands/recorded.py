@@ -11,7 +11,6 @@ from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import (
@@ -68,10 +67,14 @@ def read_recorded(
     try:
         events += [event for event in session.book(registry).read() if names & {*event.models}]
         if deleted:
-            versions += [entry.version for name in sorted(names) for entry in Journal(registry).read(name)]
+            entries = [entry for name in sorted(names) for entry in session.journal(registry).read(name)]
+            versions += [version for entry in entries for version in entry.versions]
     except JenkinsMlflowError as error:
         written = False
-        session.warn(f"the written history could not be read, the tags of versions are used: {error.message}")
+        todo = f"; next: {error.next_step}" if error.next_step else ""
+        session.warn(
+            f"the written history could not be read, the tags of versions are used: {error.message}{todo}"
+        )
     known = {(event.model, event.version, event.at) for event in events}
     events = [event for event in events if session.target.counts(event.marks)]
     events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in known]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from jenkins_mlflow.cleanup.restore import Restored, plan_restore, restore
+from jenkins_mlflow.cleanup.restore import Restored, checked, plan_restore, restore
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, NotFound
@@ -31,10 +31,11 @@ class Choice:
     since: float | None = None
 
     def takes(self, entry: Entry) -> bool:
-        return (
-            self.version in (None, entry.version.number)
-            and self.build in (None, entry.build)
-            and (self.since is None or entry.deleted >= self.since)
+        return any(
+            self.version in (None, deletion.version.number)
+            and self.build in (None, deletion.build)
+            and (self.since is None or deletion.deleted >= self.since)
+            for deletion in entry.deletions
         )
 
 
@@ -45,7 +46,7 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
         NotFound: the journal has no such deletion.
     """
     registry = session.registry()
-    journal = Journal(registry)
+    journal = session.journal(registry)
 
     def chosen() -> list[Entry]:
         """Oldest first, so that their new numbers are in the order of the old ones."""
@@ -57,27 +58,42 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
     if not entries:
         if model not in registry.names():
             raise no_such_model(registry, model)
-        raise NotFound(
-            f"no deleted version of {printable(model)} can be restored: the journal names none that was asked for",
-            state="nothing was changed",
-            next_step=f"see all that can be restored, without --version, --build and --since: "
-            f"`jenkins-mlflow restore --model {argument(model)} --dry-run`",
-        )
+        raise _nothing(model, choice)
     if plan_only:
-        return _result(plan_restore(entries, registry.find_model(model) or Model(model)), plan_only=True)
+        live = registry.find_model(model) or Model(model)
+        return _result(checked(registry, plan_restore(entries, live)), plan_only=True)
     with session.lock(registry, "restore", [model], [model]) as lock:
         held = registry.under(lock)
-        if held.make_model(model):
+        live = held.find_model(model) or Model(model)
+        items = checked(held, plan_restore(chosen(), live))  # a reclaim may have been faster
+        if any(item.outcome == "to restore" for item in items) and held.make_model(model):
             session.warn(
                 f"the registered model {printable(model)} had been deleted too: it is registered again, "
                 "without the description and the tags that it had"
             )
         items = [
-            restore(held, item, session.target) if item.outcome == "to restore" else item
-            for item in plan_restore(chosen(), registry.model(model))  # a reclaim may have been faster
+            restore(held, item, session.target) if item.outcome == "to restore" else item for item in items
         ]
-    _tell(session, Journal(registry, session.build.url, registry.now()), model, items)
+    _tell(session, session.journal(registry, registry.now()), model, items)
     return _result(items, plan_only=False)
+
+
+def _nothing(model: str, choice: Choice) -> NotFound:
+    """What to say where the journal names no deletion that was asked for."""
+    if choice == Choice():
+        why = "the journal has no deletion of this model"
+        todo = f"see which versions it has: `jenkins-mlflow list --models {argument(model)}`"
+    else:
+        why = "the journal names none that was asked for"
+        todo = (
+            "see all that can be restored, without --version, --build and --since: "
+            f"`jenkins-mlflow restore --model {argument(model)} --dry-run`"
+        )
+    return NotFound(
+        f"no deleted version of {printable(model)} can be restored: {why}",
+        state="nothing was changed",
+        next_step=todo,
+    )
 
 
 def _tell(session: Session, journal: Journal, model: str, items: list[Restored]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.config.schema import Config
-from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, RegistryError
 from jenkins_mlflow.history.book import Book
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
@@ -20,6 +21,7 @@ from jenkins_mlflow.promotion.recovery import Recovered
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_setting
 from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import NO_KEYS
@@ -48,6 +50,7 @@ class Session:
         notify_urls: Apprise's addresses, which are secrets.
         warnings: What the result tells beside the command's own outcome.
         recovered: Unfinished promotions that this command has finished or undone.
+        looks_only: Whether this is a dry run: that it fails is no news.
         locked: What it has taken locks for; what it writes to the registry comes after the first.
     """
 
@@ -61,6 +64,7 @@ class Session:
     notify_urls: tuple[str, ...] = field(default=(), repr=False)
     warnings: list[str] = field(default_factory=list)
     recovered: list[Recovered] = field(default_factory=list)
+    looks_only: bool = False
     locked: list[str] = field(default_factory=list)
 
     @property
@@ -101,6 +105,20 @@ class Session:
     def book(self, registry: Registry) -> Book:
         """The history, to be kept and read."""
         return Book(registry, self.warn)
+
+    def journal(self, registry: Registry, now: float | None = None) -> Journal:
+        """The journal of deletions; a run of it that cannot be read is passed over, with a warning.
+
+        Args:
+            registry: Where it is.
+            now: Seconds since the epoch by the store's clock, for what is written; by default, this machine's time.
+        """
+        return Journal(registry, self.build.url, time.time() if now is None else now, self._pass_over)
+
+    def _pass_over(self, error: RegistryError) -> None:
+        text = f"{error.message}: it is passed over, so what it names cannot be restored; next: {error.next_step}"
+        if text not in self.warnings:
+            self.warn(text)
 
     def methods(self, registry: Registry) -> list[Method]:
         return load_methods(registry, self.config.promote)
@@ -159,6 +177,19 @@ class Session:
         """Say something that must be seen, and keep it for the result."""
         self.warnings.append(text)
         self.terminal.alert(f"warning: {printable(text)}")
+
+    def tell_stop(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
+        """Say what stopped a work of many steps, and what to do next, which the error has from then on.
+
+        Args:
+            error: What stopped it.
+            message: What it came to; by default, the error's own message.
+        """
+        error.next_step = error.next_step or "run the command again: it goes on with what is left"
+        lines = [f"error: {message or error.message}", f"state: {error.state}" if error.state else ""]
+        self.terminal.alert(
+            "\n".join(printable(line) for line in [*lines, f"next:  {error.next_step}"] if line)
+        )
 
     def scope(self, models: Sequence[str]) -> tuple[str, ...]:
         """What must stand still while these models change: the whole group, if it has one champion."""

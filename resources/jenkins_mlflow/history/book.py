@@ -103,7 +103,7 @@ class Book:
         """
         condition = equals(RECORD_TAG, PRODUCTION_CHANGE)
         for run in self._records.find("the history", condition, RUNS_PER_PAGE):
-            if event := read_event(joined(EVENT_PART, run.tags)):
+            if not run.deleted and (event := read_event(joined(EVENT_PART, run.tags))):
                 yield event
 
     def _write_all(
@@ -149,8 +149,8 @@ class Book:
         door.finish_run(run_id)
 
     def _run_of(self, event: Event) -> str | None:
-        runs = self._records.find("the history", equals(EVENT_ID, event.id), 1)
-        return next((run.run_id for run in runs if run.tags.get(EVENT_ID) == event.id), None)
+        runs = self._records.find("the history", equals(EVENT_ID, event.id), 2)
+        return next((r.run_id for r in runs if not r.deleted and r.tags.get(EVENT_ID) == event.id), None)
 
     def _forget(self, event: Event) -> None:
         """Take the tag off the model; an account that may set tags but not remove them leaves an empty one."""

@@ -129,6 +129,7 @@ class RunFields(Answer):
             info.end_time,
             info.lifecycle_stage == "deleted",
             as_dict(self.data.tags),
+            info.start_time,
         )
 
     def found_run(self) -> FoundRun:

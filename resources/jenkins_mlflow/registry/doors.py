@@ -142,9 +142,6 @@ class Door(Protocol):
     def create_experiment(self, name: str) -> None:
         """Create an experiment."""
 
-    def restore_experiment(self, experiment: str) -> None:
-        """Bring a deleted experiment back."""
-
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         """Create a run that started at a time in milliseconds; its id."""
 

@@ -36,6 +36,7 @@ def kept_run(run: MlflowRun) -> KeptRun:
         int(info.end_time or 0),
         info.lifecycle_stage == "deleted",
         dict(run.data.tags),
+        int(info.start_time or 0),
     )
 
 

@@ -57,7 +57,7 @@ UNENDED = frozenset({"RUNNING", "SCHEDULED"})
 
 
 class KeptRun(NamedTuple):
-    """A run as what keeps files; ``ended`` is in milliseconds, and 0 while it goes on."""
+    """A run as what keeps files; the times are in milliseconds, and ``ended`` is 0 while it goes on."""
 
     run_id: str
     experiment: str
@@ -66,6 +66,7 @@ class KeptRun(NamedTuple):
     ended: int
     deleted: bool
     tags: Mapping[str, str]
+    started: int = 0
 
 
 class FoundFile(NamedTuple):

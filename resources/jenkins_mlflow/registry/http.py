@@ -207,9 +207,6 @@ class HttpDoor:
     def create_experiment(self, name: str) -> None:
         self._sender.send(rest.CREATE_EXPERIMENT, {"name": name})
 
-    def restore_experiment(self, experiment: str) -> None:
-        self._sender.send(rest.RESTORE_EXPERIMENT, {"experiment_id": experiment})
-
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         payload = {
             "experiment_id": experiment,

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
+from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.found import KeptRun
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
 from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, pieces
 from jenkins_mlflow.registry.snapshot import Version
@@ -27,9 +30,14 @@ from jenkins_mlflow.tags import (
     JOURNAL_RECLAIMING,
     RECORD_TAG,
     RESTORE,
+    RESTORED_FROM,
 )
 
 RUNS_PER_PAGE = 50
+
+
+def _refuse(error: RegistryError) -> NoReturn:
+    raise error
 
 
 @dataclass
@@ -40,11 +48,13 @@ class Journal:
         registry: Where the journal is.
         build: The address of this build.
         now: Seconds since the epoch by the store's clock.
+        pass_over: Told of a run that cannot be read and is passed over; by default, the error is raised.
     """
 
     registry: Registry
     build: str = ""
     now: float = field(default_factory=time.time)
+    pass_over: Callable[[RegistryError], None] = _refuse
 
     def __post_init__(self) -> None:
         self._records = Records(self.registry)
@@ -112,30 +122,51 @@ class Journal:
     def read(self, model: str | None = None) -> list[Entry]:
         """What was about to be deleted, oldest first, each version once with its last entry.
 
+        A version that was restored is still the same version: when it is deleted again, its entry has both deletions.
+
         Args:
             model: Only of this model; None for all.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be read.
+            Refused: it is in MLflow's trash.
         """
         condition = equals(JOURNAL_MODEL, model) if model else ""
         runs = self._records.find("the journal of deletions", condition, RUNS_PER_PAGE)
-        found: dict[tuple[str, int, int], Entry] = {}
+        found: dict[tuple[str, str], Entry] = {}
+        roots: dict[tuple[str, str], str] = {}  # by origin: that of the version that was restored first
         for run in runs:
             name = run.tags.get(JOURNAL_MODEL)
             if name is None or model not in (None, name):
                 continue
-            for written, size in read_versions(run.run_id, name, run.tags):
+            for written, size in self._read(run, name):
                 version = self.registry.vouched(written)
+                origin = version.tags.get(RESTORED_FROM, version.origin)
+                root = roots[name, version.origin] = roots.get((name, origin), origin)
                 if JOURNAL_KEPT + _key(version) in run.tags:
                     continue
-                before = found.get(version.identity)
+                before = found.get((name, root))
                 reclaimed = _reclaimed(run.tags, version) or (before and before.reclaimed)
-                build = run.tags.get(JOURNAL_BUILD, "")
-                found[version.identity] = Entry(
-                    version, run.started / 1000, build, size, run.run_id, reclaimed or None
+                found[name, root] = Entry(
+                    version,
+                    run.started / 1000,
+                    run.tags.get(JOURNAL_BUILD, ""),
+                    before.bytes if before and size is None else size,
+                    run.run_id,
+                    reclaimed or None,
+                    run.deleted,
+                    _earlier(before, version),
                 )
         return list(found.values())
+
+    def _read(self, run: KeptRun, name: str) -> list[tuple[Version, int | None]]:
+        """The versions in one run; none if it cannot be read and is passed over, as one in the trash always is."""
+        try:
+            return read_versions(run.run_id, name, run.tags)
+        except RegistryError as error:
+            if not run.deleted:
+                self.pass_over(error)
+            return []
 
     def mark_reclaimed(self, entries: Collection[Entry], reclaimed: Reclaimed) -> None:
         """Write down what became of the files of deleted versions.
@@ -155,6 +186,14 @@ class Journal:
         self.registry.writing(
             "writing into the journal of deletions", lambda: door.tag_run(run_id, key, value)
         )
+
+
+def _earlier(before: Entry | None, version: Version) -> tuple[Entry, ...]:
+    """The deletions before this one; an attempt that left the version where it was is none."""
+    deletions = before.deletions if before else ()
+    return tuple(
+        replace(entry, earlier=()) for entry in deletions if entry.version.identity != version.identity
+    )
 
 
 def _reclaimed(tags: Mapping[str, str], version: Version) -> Reclaimed | None:

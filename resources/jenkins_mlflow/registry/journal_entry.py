@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.records import EXPERIMENT, joined
 from jenkins_mlflow.registry.snapshot import Version
-from jenkins_mlflow.tags import JOURNAL_PART
+from jenkins_mlflow.tags import JOURNAL_PART, RESTORED_FROM
 
 _LATEST = 253_402_300_799.0  # the year 9999
 _Count = Annotated[int, Field(ge=0, le=2**63)]
@@ -60,6 +60,8 @@ class Entry:
         bytes: How much its files took then; None where that was not counted.
         run_id: The run of the journal that has it.
         reclaimed: What became of its files; None while nobody has touched them.
+        in_trash: Whether that run is in MLflow's trash: it counts, and cannot be written to.
+        earlier: The same version as it was deleted before, oldest first: it was restored each time, with a new number.
     """
 
     version: Version
@@ -68,6 +70,24 @@ class Entry:
     bytes: int | None = None
     run_id: str = ""
     reclaimed: Reclaimed | None = None
+    in_trash: bool = False
+    earlier: tuple[Entry, ...] = ()
+
+    @property
+    def deletions(self) -> tuple[Entry, ...]:
+        """Every deletion of this version, oldest first."""
+        return (*self.earlier, self)
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The version as it was at each of them."""
+        return tuple(entry.version for entry in self.deletions)
+
+    @property
+    def origins(self) -> set[str]:
+        """What the tag of a version that restores this one may say."""
+        named = {version.tags.get(RESTORED_FROM, version.origin) for version in self.versions}
+        return named | {version.origin for version in self.versions}
 
 
 def facts(version: Version) -> dict[str, Any]:
@@ -96,7 +116,8 @@ def read_versions(run_id: str, model: str, tags: Mapping[str, str]) -> list[tupl
         raise RegistryError(
             f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
             state="nothing was changed",
-            next_step="look at its tags in MLflow",
+            next_step="look at its tags in MLflow; if nothing that it names is to be restored, delete it: "
+            f"`mlflow runs delete --run-id {run_id}`",
         )
     return [(Version(**entry.model_dump(exclude={"bytes"})), entry.bytes) for entry in entries]
 

@@ -167,7 +167,10 @@ class Reader(Asker):
             FilesUnknown: That cannot be told from here: they are in a folder of the server's machine, or in a storage
                 that this runner has no access to.
         """
-        uri = self.storage_uri(name, number)
+        return self.has_files_at(self.storage_uri(name, number))
+
+    def has_files_at(self, uri: str) -> bool:
+        """Whether there are files at an address; raises FilesUnknown as ``has_files``."""
         if host := foreign_host(uri, self.connection.uri):
             raise FilesUnknown(f"its files are on another host, {host}, and the login is not sent there")
         path = local_path(uri)

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import unless_there
-from jenkins_mlflow.registry.found import FoundExperiment
-from jenkins_mlflow.registry.snapshot import Run
+from jenkins_mlflow.registry.found import FoundExperiment, KeptRun
+from jenkins_mlflow.text import argument, redact
 
 EXPERIMENT = "jenkins-mlflow"
 PIECE = 4000  # of the 5,000 characters of a tag; the JSON is ASCII
@@ -43,7 +44,8 @@ def equals(tag: str, value: str) -> str:
 class Records:
     """Writes and finds the runs of the experiment.
 
-    Raises: ``find`` what the registry raises; every other method what the door raises, see ``faults.classify``.
+    Raises: ``find`` what the registry raises; every other method what the door raises, see ``faults.classify``. Each
+    raises Refused where the experiment is in MLflow's trash: no search shows its runs there, as if nothing was written.
     """
 
     registry: Registry
@@ -57,24 +59,33 @@ class Records:
         """Create a run that started at a time in milliseconds; its id. Not safe to repeat."""
         return self._door.create_run(self.home(create=True), started, tags, name[:250])
 
-    def find(self, what: str, condition: str, limit: int) -> Iterator[Run]:
-        """The runs that fit an MLflow filter, oldest first; none where there is no experiment."""
+    def find(self, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
+        """The runs that fit an MLflow filter, oldest first, deleted ones included; none without an experiment."""
         experiment = self.registry.retrying(f"reading {what}", self.home)
         if experiment:
             yield from self.registry.pages(
-                what, self._door.find_runs, experiment=experiment, condition=condition, limit=limit
+                what, self._door.kept_runs, experiments=[experiment], condition=condition, limit=limit
             )
 
     def home(self, *, create: bool = False) -> str:
-        """The experiment's id; empty when there is none. A deleted experiment is restored before it is written to."""
+        """The experiment's id; empty when there is none."""
         if not self._experiment:
             found = self._door.experiment(EXPERIMENT)
             if found is None and create:
                 found = self._make()
-            if found is not None and found.deleted and create:
-                self._door.restore_experiment(found.experiment_id)
+            if found is not None and found.deleted:
+                raise self._in_trash(found.experiment_id)
             self._experiment = found.experiment_id if found is not None else ""
         return self._experiment
+
+    def _in_trash(self, experiment: str) -> Refused:
+        uri = self.registry.connection.uri
+        where = f"MLFLOW_TRACKING_URI={argument(uri)} " if redact(uri) == uri else ""
+        return Refused(
+            f"the experiment {EXPERIMENT}, which has the journal of deletions and the history, is in MLflow's trash",
+            state="nothing was read from it or written to it",
+            next_step=f"restore it: `{where}mlflow experiments restore -x {experiment}`; then run the command again",
+        )
 
     def _make(self) -> FoundExperiment | None:
         unless_there(lambda: self._door.create_experiment(EXPERIMENT))

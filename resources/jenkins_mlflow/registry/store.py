@@ -198,9 +198,6 @@ class StoreDoor:
     def create_experiment(self, name: str) -> None:
         self.client.create_experiment(name)
 
-    def restore_experiment(self, experiment: str) -> None:
-        self.client.restore_experiment(experiment)
-
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         return str(self.client.create_run(experiment, started, dict(tags), name).info.run_id)
 

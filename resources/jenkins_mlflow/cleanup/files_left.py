@@ -1,0 +1,44 @@
+"""Whether the files of a version that is not registered any more are still there."""
+
+from __future__ import annotations
+
+from jenkins_mlflow.cleanup.claims import copied_from, logged_model_of, run_path_of
+from jenkins_mlflow.errors import NotFound
+from jenkins_mlflow.registry import homes
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.reading import FilesUnknown
+
+
+def files_left(registry: Registry, source: str) -> bool:
+    """Whether there are files where a source leads.
+
+    Args:
+        registry: Where the version was.
+        source: Of the version.
+
+    Raises:
+        FilesUnknown: that cannot be told from here.
+        ConnectionFailed, RegistryError: as every read of the registry.
+    """
+    return registry.has_files_at(_address(registry, source))
+
+
+def _address(registry: Registry, source: str) -> str:
+    if model_id := logged_model_of(source):
+        logged = homes.logged_model(registry, model_id)
+        if logged is None:
+            raise FilesUnknown(
+                f"MLflow does not know the logged model {model_id}, or it is in MLflow's trash"
+            )
+        return logged.uri
+    if path := run_path_of(source):
+        run = homes.kept_runs(registry, [path[0]]).get(path[0])
+        if run is None:
+            raise FilesUnknown(f"MLflow does not know the run {path[0]} any more")
+        return "/".join([run.uri.rstrip("/"), *path[1]])
+    if place := copied_from(source):
+        try:
+            return registry.storage_uri(*place)
+        except NotFound:
+            raise FilesUnknown(f"it is a copy of {place[0]} version {place[1]}, which was deleted") from None
+    return source
