@@ -173,7 +173,7 @@ def test_a_word_that_old_yaml_takes_for_true_or_false_is_text(file: Path, word: 
     ("word", "wanted"),
     [("on", True), ("YES", True), ("True", True), ("off", False), ("No", False), ("FALSE", False)],
 )
-def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> None:  # noqa: FBT001
+def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> None:
     """A config that was written for YAML 1.1 goes on working, and so does a variable."""
     file.write_text(f"promote: {{exclusive: {word}}}\n")
     assert load(file, {}, {}).promote.exclusive is wanted

@@ -63,12 +63,17 @@ if [ -n "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
         fail "JENKINS_MLFLOW_RUNNER_PYTHON: there is no $(printable "$JENKINS_MLFLOW_RUNNER_PYTHON") here"
     ready=$home/src
 else
-    runner=$home/venv/bin/python
     ready=$home/ready
 fi
 
+# Whether there is a runner; its environment has the name that is in $ready. It checks itself when it starts.
 installed() {
-    [ -e "$ready" ] && command -v "$runner" >/dev/null
+    [ -e "$ready" ] && [ -e "$home/src/__main__.py" ] || return 1
+    if [ -z "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
+        IFS= read -r name <"$ready" || return 1
+        runner=$home/$name/bin/python
+    fi
+    command -v "$runner" >/dev/null
 }
 
 # The runner installs, too: MLflow's client, when a command first opens a database or a folder.
@@ -79,8 +84,8 @@ case ${JENKINS_MLFLOW_WHEELS:-} in
     *) export JENKINS_MLFLOW_WHEELS="$workspace/$JENKINS_MLFLOW_WHEELS" ;;
 esac
 
-if ! installed; then
-    bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
+bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
+if [ -f "$bundle" ] || ! installed; then
     if [ ! -f "$bundle" ]; then answer '{"status":"cold"}'; fi
     find_python
     if [ -z "$python" ]; then
@@ -111,6 +116,7 @@ bootstrap["main"](files, home, uv)' "$bundle" "$JENKINS_MLFLOW_KEY" "$home" "$uv
         exit 1
     }
     installed || exit 0 # bootstrap has printed a document that says why
+    JENKINS_MLFLOW_BUNDLE=
 fi
 
 touch "$ready" 2>/dev/null || : # when it was last used; a ready image is read-only
