@@ -303,3 +303,16 @@ def test_what_cannot_be_made_anew_is_said(agent: Agent) -> None:
     (agent.folder / wheel.name).rename(wheel)
     assert agent.launch().answer == {"status": "cold"}
     installed(agent)
+
+
+@pytest.mark.parametrize("at", ["python", "cache"])
+def test_an_installation_that_fails_leaves_no_bundle(agent: Agent, at: str) -> None:
+    """It is a megabyte in the workspace of each build."""
+    agent.env["JENKINS_MLFLOW_PYTHON"] = "/no/such/python"
+    if at == "cache":
+        agent.cache.mkdir()
+        agent.cache.chmod(0o777)
+    agent.send_bundle()
+    failed = agent.launch()
+    assert "/no/such/python" in failed.message or "cache folder" in failed.message
+    assert list(agent.workspace.iterdir()) == []

@@ -4,6 +4,7 @@
 # An answer is one line that begins with JENKINS_MLFLOW_NONCE, so that nothing else on standard output passes for one.
 set -eu
 workspace=$PWD
+bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
 cd / # a relative entry of the PATH must not lead to a program of the workspace
 
 answer() {
@@ -11,7 +12,9 @@ answer() {
     exit 0
 }
 
+# Says what keeps the runner from being installed, and leaves no bundle behind.
 fail() {
+    if [ -f "$bundle" ]; then rm -f "$bundle" || :; fi
     echo "jenkins-mlflow: $1" >&2
     answer "{\"schema\":1,\"command\":\"install\",\"status\":\"error\",\"exit_code\":1,\"message\":\"$1\"}"
 }
@@ -84,7 +87,6 @@ case ${JENKINS_MLFLOW_WHEELS:-} in
     *) export JENKINS_MLFLOW_WHEELS="$workspace/$JENKINS_MLFLOW_WHEELS" ;;
 esac
 
-bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
 if [ -f "$bundle" ] || ! installed; then
     if [ ! -f "$bundle" ]; then answer '{"status":"cold"}'; fi
     find_python

@@ -171,13 +171,14 @@ class LaunchSpec extends LibrarySpec {
     def "an agent without python3 is told what to install"() {
         given:
         File bin = folder.newFolder()
-        ['id', 'ls', 'tr', 'sh'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
+        ['id', 'ls', 'tr', 'sh', 'rm'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
 
         when:
         def build = build(env: [PATH: bin.path]).run(LIST)
 
         then:
         build.error.message == 'mlflowRun list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
+        build.workspace.list() == [] // the bundle is gone
     }
 
     @Unroll
