@@ -308,6 +308,7 @@ MISTAKES = [
     ("train: {experiment: e, candidates: {a/b: x}}", f'1: train.candidates: {CANDIDATE}, got "a/b"'),
     ("train: {experiment: e, candidates: {..: x}}", f'1: train.candidates: {CANDIDATE}, got ".."'),
     ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1; put it in quotes"),
+    ("train: {experiment: e, candidates: {failFast: x}}", '1: train.candidates: expected another candidate name than failFast, which Jenkins takes for a setting, got "failFast"'),
     ("train: {experiment: e, candidates: {'$(id)': x}}", f'1: train.candidates: {CANDIDATE}, got "$(id)"'),
     ("train: {experiment: e, command: ''}", '1: train.command: expected a command that is not empty, got ""'),
     ("train: {experiment: e, command: []}", "1: train.command: expected a command that is not empty, got an empty list"),

@@ -26,6 +26,8 @@ LONGEST = 36_500 * UNIT_SECONDS["d"]
 """Of a duration, in seconds: a time so far ahead is still a date."""
 LONGEST_NAME = 100
 """Of a candidate, in characters."""
+OF_PARALLEL = ("failFast",)
+"""What Jenkins' step parallel does not take for a branch: a candidate of that name would not be trained."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
@@ -123,6 +125,8 @@ def parse_candidate_name(value: Any) -> str:
             f"a candidate name: at most {LONGEST_NAME} letters, digits, dots, dashes, underscores; no dot first",
             "; put it in quotes" if isinstance(value, bool | int | float) else "",
         )
+    if value in OF_PARALLEL:
+        raise expected(f"another candidate name than {value}, which Jenkins takes for a setting")
     return str(value)
 
 
