@@ -23,6 +23,9 @@ from jenkins_mlflow.config.schema import schema_of
 from jenkins_mlflow.config.values import EVENTS
 from jenkins_mlflow.results.schema import RESULTS
 
+Kind = str | list[str] | dict[str, list[str]]
+POSITIVE = "(?=[0-9.]*[1-9])[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?"  # a number of StepArguments.rule, not all zeros
+
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
 PAGES = ROOT / "vars"
@@ -62,7 +65,7 @@ PIPELINE = (
     ),
     "comment: a closure that is called with what a change request would do, as Markdown, to post it",
 )
-DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at")
+DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at", "allowRemoveAll")
 DRY_PIPELINE = (
     "dryRun: true: show the candidates that would be trained, select among the versions that are registered, show "
     "what the promotion and the cleanup would change; train and change nothing"
@@ -124,9 +127,14 @@ def parameter(flag: str) -> str:
     return re.sub("[-_]([a-z])", lambda match: match[1].upper(), flag)
 
 
-def kind(option: click.Option) -> str | list[str]:
-    """What the step accepts for an option, see StepArguments.rule."""
+def kind(option: click.Option) -> Kind:
+    """What the step accepts for an option: a name, see StepArguments.rule; a list of choices; a range's own rule."""
     takes = option.type
+    if isinstance(takes, click.IntRange) and takes.min is not None and takes.max is not None:
+        numbers = "|".join(map(str, range(int(takes.min), int(takes.max) + 1)))
+        return {"rule": [f" *0*({numbers}) *", f"a whole number from {takes.min} to {takes.max}"]}
+    if isinstance(takes, click.FloatRange) and takes.min == 0 and takes.min_open:
+        return {"rule": [POSITIVE, "a number above 0"]}
     kinds = {
         "folder": isinstance(takes, click.Path) and not takes.file_okay,
         "flag": option.is_flag,
@@ -140,7 +148,7 @@ def kind(option: click.Option) -> str | list[str]:
     return known or (_described(schema_of(option.key)) if isinstance(option, Configured) else "text")
 
 
-def _described(schema: Mapping[str, Any]) -> str | list[str]:
+def _described(schema: Mapping[str, Any]) -> Kind:
     forms = _forms(schema)
     if choices := [choice for form in forms for choice in form.get("enum", ())]:
         return [*choices, *("null" for form in forms if form.get("type") == "null")]
@@ -201,14 +209,23 @@ def _method(name: str, says: str, value: Mapping[str, Mapping[str, Any] | list[s
             continue
         whole = (f"{key}: {_literal(each)},".replace(" ", "\0") for key, each in content.items())
         indent = " " * 16
-        wrapped = textwrap.wrap(" ".join(whole), 116, initial_indent=indent, subsequent_indent=indent)
+        wrapped = textwrap.wrap(
+            " ".join(whole),
+            116,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
         rows_of_items = (row.replace("\0", " ") for row in wrapped)
         lines += [f"            {command}: [", *rows_of_items, "            ],"]
     rows = "\n".join(lines)
     return f"    /** {says} */\n    @NonCPS\n    static Map {name}() {{\n        return [\n{rows}\n        ]\n    }}\n"
 
 
-def _literal(value: str | list[str]) -> str:
+def _literal(value: Kind) -> str:
+    if isinstance(value, dict):
+        return f"[{', '.join(f'{key}: {_literal(each)}' for key, each in value.items())}]"
     return f"'{value}'" if isinstance(value, str) else f"[{', '.join(map(_literal, value))}]"
 
 
@@ -295,10 +312,10 @@ def _help(option: click.Option) -> str:
         text += "; a text or a list of texts"
     elif option.metavar == "FILE":
         text += "; a file's path"
+    elif isinstance(takes, dict):
+        text += f"; {takes['rule'][1]}"
     elif takes in ("count", "whole"):
         text += "; a whole number" + (" from 1" if takes == "count" else "")
-        if isinstance(option.type, click.IntRange) and option.type.max is not None:
-            text += f" to {option.type.max}"
     stated = default[1] if default else option.default if option.show_default and not option.is_flag else None
     return text + (f" (default: {stated})" if stated is not None else "")
 

@@ -14,7 +14,9 @@ class Options implements Serializable {
             cleanup: [
                 model: 'text', keepLast: 'whole', keepWithin: 'duration', minAge: 'duration', maxDeletions: 'count',
                 allowRemoveAll: 'flag', dryRun: 'flag', plan: 'text', apply: 'text', at: 'text',
-                reclaim: ['none', 'artifacts', 'runs'], noBytes: 'flag', workers: 'count', rate: 'number',
+                reclaim: ['none', 'artifacts', 'runs'], noBytes: 'flag',
+                workers: [rule: [' *0*(1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16) *', 'a whole number from 1 to 16']],
+                rate: [rule: ['(?=[0-9.]*[1-9])[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?', 'a number above 0']],
                 stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
                 models: 'texts', report: 'folder', notify: 'block',
             ],
@@ -78,6 +80,9 @@ class Options implements Serializable {
     @NonCPS
     static Map needs() {
         return [
+            cleanup: [
+                allowRemoveAll: 'model',
+            ],
             doctor: [
                 load: 'storage', maxDuration: 'storage',
             ],

@@ -45,8 +45,10 @@ class StepArguments implements Serializable {
             for (String part in ['train', 'select', 'promote', 'cleanup']) {
                 all = Options.kinds()[part] + all
             }
-            for (String name in ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at']) {
-                all.remove(name) // the selection, the approval and the pipeline say these
+            // the selection, the approval and the pipeline say these; allowRemoveAll needs model
+            List said = ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at', 'allowRemoveAll']
+            for (String name in said) {
+                all.remove(name)
             }
             return all
         }
@@ -94,7 +96,7 @@ class StepArguments implements Serializable {
             // archiveArtifacts takes paths below the workspace only
             folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
         ]
-        return rules[kind]
+        return kind instanceof Map ? kind.rule : rules[kind] // a range brings its own
     }
 
     /** The arguments that this command or step accepts, as they were given. */

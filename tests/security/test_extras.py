@@ -51,19 +51,25 @@ def choose(agent: Agent, by: str) -> None:
         agent.env["JENKINS_MLFLOW_UV"] = "no"
 
 
+def stores(agent: Agent) -> Path:
+    """The extra's folder, in the one environment that there is."""
+    (venv,) = agent.runner.glob("venv.*")
+    return venv / "stores"
+
+
 @UV
 def test_a_command_that_opens_a_store_installs_what_it_needs(by: str, agent: Agent) -> None:
     """In its own step, once: the next one finds it."""
     choose(agent, by)
     first, second = agent.launch(), agent.launch()
-    assert first.message == second.message == f"{agent.runner}/stores/mlflow.py", first.log
+    assert first.message == second.message == f"{stores(agent)}/mlflow.py", first.log
     assert first.log.count(SAID) == 1
     assert second.log == ""
 
 
 def test_what_is_installed_for_stores_belongs_to_its_user_alone(agent: Agent) -> None:
     assert agent.launch(umask=0).answer
-    assert (agent.runner / "stores").stat().st_mode & 0o777 == 0o700
+    assert stores(agent).stat().st_mode & 0o777 == 0o700
 
 
 def test_a_relative_folder_of_wheels_is_the_workspaces(agent: Agent) -> None:
@@ -71,9 +77,9 @@ def test_a_relative_folder_of_wheels_is_the_workspaces(agent: Agent) -> None:
     (agent.workspace / "wheels").symlink_to(agent.folder / "wheels")
     agent.env["JENKINS_MLFLOW_WHEELS"] = "wheels"
     agent.launch()
-    shutil.rmtree(agent.runner / "stores")
+    shutil.rmtree(stores(agent))
     again = agent.launch()
-    assert again.message == f"{agent.runner}/stores/mlflow.py", again.log
+    assert again.message == f"{stores(agent)}/mlflow.py", again.log
 
 
 def test_a_client_that_cannot_be_installed_leaves_nothing_behind(agent: Agent) -> None:
@@ -88,7 +94,7 @@ def test_a_client_that_cannot_be_installed_leaves_nothing_behind(agent: Agent) -
         failed.message,
     ), failed.message
     (agent.folder / wheel.name).rename(wheel)
-    assert agent.launch().message == f"{agent.runner}/stores/mlflow.py"
+    assert agent.launch().message == f"{stores(agent)}/mlflow.py"
 
 
 def test_a_client_that_does_not_start_is_not_kept(agent: Agent) -> None:
@@ -98,17 +104,17 @@ def test_a_client_that_does_not_start_is_not_kept(agent: Agent) -> None:
         failed = agent.launch()
         assert failed.message.startswith("MLflow's client was installed but does not start"), failed.log
         assert "No module named 'absent'" in failed.log
-    assert not (agent.runner / "stores").exists()
+    assert not stores(agent).exists()
 
 
 def test_what_a_killed_installation_left_is_installed_again(agent: Agent) -> None:
     """It is complete or not there: the folder gets its name last."""
-    half_installed = agent.runner / "stores.partial" / "mlflow.py"
     agent.launch()
-    (agent.runner / "stores").rename(half_installed.parent)
+    half_installed = stores(agent).with_name("stores.partial") / "mlflow.py"
+    stores(agent).rename(half_installed.parent)
     half_installed.unlink()  # uv's cache has the same file
     half_installed.write_text("raise SystemExit('half')\n")
-    assert agent.launch().message == f"{agent.runner}/stores/mlflow.py"
+    assert agent.launch().message == f"{stores(agent)}/mlflow.py"
 
 
 def test_a_client_with_another_hash_is_refused(agent: Agent) -> None:
@@ -120,7 +126,7 @@ def test_a_client_with_another_hash_is_refused(agent: Agent) -> None:
 def test_a_runner_for_a_new_python_gets_a_new_client(agent: Agent) -> None:
     """What was compiled for the old one would not start."""
     agent.launch()
-    (agent.runner / "venv" / "bin" / "python").unlink()
+    (stores(agent).parent / "bin" / "python").unlink()
     agent.send_bundle()
     assert SAID in agent.launch().log
 
@@ -157,7 +163,7 @@ def test_a_command_with_news_installs_apprise_beside_the_client(by: str, agent: 
     }
     agent.send_bundle()
     first, second = agent.launch(), agent.launch()
-    assert first.message == second.message == f"{agent.runner}/notify/apprise.py", first.log
+    assert first.message == second.message == f"{stores(agent).parent}/notify/apprise.py", first.log
     said = "jenkins-mlflow: installing Apprise, which notifications need, once on this agent"
     assert (first.log.count(said), second.log) == (1, "")
 
@@ -184,6 +190,6 @@ def test_a_workspace_full_of_traps_does_not_change_the_client(by: str, agent: Ag
         "PATH": f"{PATH_FIRST}:/usr/local/bin:/usr/bin:/bin",
     }
     launched = agent.launch()
-    assert launched.message == f"{agent.runner}/stores/mlflow.py", launched.log
+    assert launched.message == f"{stores(agent)}/mlflow.py", launched.log
     assert CRY not in launched.log
     assert not (agent.workspace / ELSEWHERE).exists()

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def installed(agent: Agent) -> None:
     agent.send_bundle()
     launched = agent.launch()
     assert launched.answer, launched.log
-    assert launched.message.startswith(f"{agent.runner}/venv/lib/"), launched.message
+    assert re.match(rf"{agent.runner}/venv[^/]*/lib/", launched.message), launched.message
     assert CRY not in launched.log
 
 
@@ -194,3 +195,124 @@ def test_the_check_imports_whatever_is_required(listed: str, check: str) -> None
         r"^PACKAGES = \((.*?)\)$", (AGENT / f"{check}.py").read_text(), re.MULTILINE | re.DOTALL
     )
     assert re.findall(r'"(\w+)"', packages) == sorted(imported.get(name, name) for name in required)
+
+
+def other_python(agent: Agent) -> None:
+    """The agent's Python was upgraded: the environment's link leads to one that finds none of its packages."""
+    (link,) = agent.runner.glob("venv*/bin/python")
+    link.unlink()
+    link.symlink_to("/usr/bin/python3")
+    for lib in agent.runner.glob("venv*/lib/python3*"):
+        lib.rename(lib.with_name("python3.1"))
+
+
+def lazy_module(agent: Agent) -> None:
+    """Somebody cleans up files that were not read for long: one that a command imports late."""
+    (agent.runner / "src/jenkins_mlflow/late.py").unlink()
+
+
+def first_module(agent: Agent) -> None:
+    (agent.runner / "src/jenkins_mlflow/agent/request.py").unlink()
+
+
+def entry(agent: Agent) -> None:
+    (agent.runner / "src/__main__.py").unlink()
+
+
+def package(agent: Agent) -> None:
+    (module,) = agent.runner.glob("venv*/lib/python3*/site-packages/tiny.py")
+    module.unlink()
+
+
+def settings(agent: Agent) -> None:
+    (file,) = agent.runner.glob("venv*/pyvenv.cfg")
+    file.unlink()
+
+
+DAMAGES = [other_python, lazy_module, first_module, entry, package, settings]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("by", ["uv", "pip"])
+def test_what_does_not_start_any_more_is_made_anew(
+    agent: Agent, damage: Callable[[Agent], None], by: str
+) -> None:
+    """Nobody has to delete a cache by hand: the step is asked for the library again, and the log says why."""
+    if by == "pip":
+        agent.env["JENKINS_MLFLOW_UV"] = "no"
+    agent.files["late.py"] = ""
+    installed(agent)
+    damage(agent)
+    cold = agent.launch()
+    assert cold.answer == {"status": "cold"}, cold.log
+    installed(agent)
+    warm = agent.launch()
+    assert warm.answer
+    assert warm.log == ""
+
+
+def test_the_log_says_why_an_environment_is_made_anew(agent: Agent) -> None:
+    installed(agent)
+    package(agent)
+    agent.send_bundle()
+    assert re.fullmatch(
+        r"jenkins-mlflow: the runner does not start with Python 3\.\d+: No module named 'tiny'\n"
+        "jenkins-mlflow: its environment lacks files, or was made by another Python, so it is made anew\n",
+        agent.launch().log,
+    )
+
+
+def test_two_builds_that_find_it_broken_make_it_anew_once(agent: Agent) -> None:
+    """Both were told to send the library; the second finds what the first has made."""
+    installed(agent)
+    package(agent)
+    assert [agent.launch().answer for _ in range(2)] == [{"status": "cold"}] * 2
+    installed(agent)
+    (made,) = agent.runner.glob("venv.*")
+    agent.send_bundle()
+    second = agent.launch()
+    assert (second.answer or {})["message"].startswith(str(made))
+    assert second.log == ""
+    assert list(agent.workspace.glob("bundle.json")) == []
+
+
+def test_a_build_that_runs_keeps_its_environment(agent: Agent) -> None:
+    """A training may run for hours while the next build gets a new one; the old one goes with a later one."""
+    installed(agent)
+    (old,) = agent.runner.glob("venv.*")
+    package(agent)
+    running = os.open(agent.runner / "src", os.O_RDONLY)
+    fcntl.flock(running, fcntl.LOCK_SH)
+    installed(agent)
+    assert (old / "pyvenv.cfg").exists()
+    os.close(running)
+    (agent.runner / "ready").unlink()
+    installed(agent)
+    assert not old.exists()
+
+
+def test_what_cannot_be_made_anew_is_said(agent: Agent) -> None:
+    """The next build tries again."""
+    installed(agent)
+    package(agent)
+    wheel = next((agent.folder / "wheels").iterdir())
+    wheel.rename(agent.folder / wheel.name)
+    agent.send_bundle()
+    failed = agent.launch()
+    assert failed.message.startswith("could not install the runner ("), failed.log
+    (agent.folder / wheel.name).rename(wheel)
+    assert agent.launch().answer == {"status": "cold"}
+    installed(agent)
+
+
+@pytest.mark.parametrize("at", ["python", "cache"])
+def test_an_installation_that_fails_leaves_no_bundle(agent: Agent, at: str) -> None:
+    """It is a megabyte in the workspace of each build."""
+    agent.env["JENKINS_MLFLOW_PYTHON"] = "/no/such/python"
+    if at == "cache":
+        agent.cache.mkdir()
+        agent.cache.chmod(0o777)
+    agent.send_bundle()
+    failed = agent.launch()
+    assert "/no/such/python" in failed.message or "cache folder" in failed.message
+    assert list(agent.workspace.iterdir()) == []

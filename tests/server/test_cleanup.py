@@ -547,7 +547,6 @@ def test_a_plan_for_a_file_is_for_no_file_of_that_name_elsewhere(run_cli: RunCli
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        (Wish(allow_remove_all=True), "--allow-remove-all needs --model"),
         (Wish(at=1.0), "--at needs --dry-run or --plan"),
         (
             Wish(read=Path("p"), model="m"),

@@ -187,7 +187,12 @@ def test_killed_at_any_batch_it_converges(
             ["--from=nowhere", "--to=http://u:secret@h"],
             "--to http://***@h is no database that can be migrated to",
         ),
+        (["--from=nowhere", "--to=sqlite:///"], "--to sqlite:/// is no database that can be migrated to"),
         (["--stages-to-aliases", "--map=Foo=x"], "Invalid value for '--map'"),
+        (
+            ["--stages-to-aliases", "--map=Staging=champion", "--tracking-uri=sqlite:///no.db"],
+            "alias champion means production (promote.alias), so the version in Staging cannot have it",
+        ),
     ],
 )
 def test_bad_usage_is_refused(arguments: list[str], message: str, run_cli: RunCli, tmp_path: Path) -> None:

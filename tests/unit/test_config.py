@@ -144,6 +144,42 @@ def test_a_file_with_the_other_ending_is_refused(file: Path) -> None:
     assert load(None, {}, {}).models == ("b",)
 
 
+WORDS = [
+    case(word) for word in ("on", "off", "yes", "no", "y", "n") for case in (str.lower, str.upper, str.title)
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_that_old_yaml_takes_for_true_or_false_is_text(file: Path, word: str) -> None:
+    """As a key and as a value, as YAML 1.2 has it."""
+    file.write_text(
+        f"notify: {{on: promoted}}\nselect: {{metric: {word}, gates: {{{word}: '> 1'}}}}\ntrain:\n  experiment: {word}\n"
+        f"  candidates:\n    {word}: [train, {word}]\n    g: {{command: 'x {{a}}', matrix: {{a: [{word}, true, False]}}}}\n"
+    )
+    config = load(file, {}, {})
+    assert config.notify.on == ("promoted",)
+    assert (config.select.metric, list(config.select.gates)) == (word, [word])
+    assert config.train is not None
+    assert config.train.experiment == word
+    assert config.train.commands == {
+        word: ("train", word),
+        f"g-a-{word}": ("x", word),
+        "g-a-true": ("x", "true"),
+        "g-a-false": ("x", "false"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "wanted"),
+    [("on", True), ("YES", True), ("True", True), ("off", False), ("No", False), ("FALSE", False)],
+)
+def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> None:
+    """A config that was written for YAML 1.1 goes on working, and so does a variable."""
+    file.write_text(f"promote: {{exclusive: {word}}}\n")
+    assert load(file, {}, {}).promote.exclusive is wanted
+    assert load(None, {}, {"MLOPS__PROMOTE__EXCLUSIVE": word}).promote.exclusive is wanted
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "select:\npromote:\n  retry:\n", "---\n"])
 def test_empty_sections_have_defaults(file: Path, text: str) -> None:
     """A file or section with everything commented out is no mistake."""
@@ -184,7 +220,7 @@ MISTAKES = [
     ("cleanup:\n  keep-last: 3", '2: cleanup.keep-last: unknown key; did you mean "keep_last"?'),
     ("select: {gates: {a: '> 1'}, gates: {}}", "1: select.gates: the key stands here twice (first on line 1)"),
     ("select:\n  metric: a\nui: {}\nselect: {}", "4: select: the key stands here twice (first on line 1)"),
-    ("on: 1", "1: expected text as a key, got true; put it in quotes"),
+    ("true: 1", "1: expected text as a key, got true; put it in quotes"),
     ('"a\\nb": 1', '1: "a\\nb": unknown key'),
     # YAML
     ("models: [a\nselect: 3", "2: expected YAML, got a syntax error: expected ',' or ']', but got ':'"),
@@ -213,7 +249,7 @@ MISTAKES = [
     ("select: {metric: ' '}", f'1: select.metric: {ONE_LINE}, got " "'),
     ("select: {metric: null}", "1: select.metric: expected text, got nothing"),
     ("select: {gates: [a]}", "1: select.gates: expected a mapping of keys and values, got a list"),
-    ("cleanup: {protect: {tags: {keep: yes}}}", "1: cleanup.protect.tags.keep: expected text, got true; put it in quotes"),
+    ("cleanup: {protect: {tags: {keep: true}}}", "1: cleanup.protect.tags.keep: expected text, got true; put it in quotes"),
     ("select: {direction: maximise}", '1: select.direction: expected maximize or minimize, got "maximise"; did you mean "maximize"?'),
     # numbers, durations, comparisons
     ("select: {min_improvement: .nan}", "1: select.min_improvement: expected a finite number, got nan"),
@@ -272,6 +308,7 @@ MISTAKES = [
     ("train: {experiment: e, candidates: {a/b: x}}", f'1: train.candidates: {CANDIDATE}, got "a/b"'),
     ("train: {experiment: e, candidates: {..: x}}", f'1: train.candidates: {CANDIDATE}, got ".."'),
     ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1; put it in quotes"),
+    ("train: {experiment: e, candidates: {failFast: x}}", '1: train.candidates: expected another candidate name than failFast, which Jenkins takes for a setting, got "failFast"'),
     ("train: {experiment: e, candidates: {'$(id)': x}}", f'1: train.candidates: {CANDIDATE}, got "$(id)"'),
     ("train: {experiment: e, command: ''}", '1: train.command: expected a command that is not empty, got ""'),
     ("train: {experiment: e, command: []}", "1: train.command: expected a command that is not empty, got an empty list"),
@@ -627,7 +664,7 @@ def test_the_command_line_may_name_what_is_copied_to(file: Path) -> None:
         pytest.param("select: {metrc: x}", {}, {}, "select.metrc in mlops.yaml", id="a key of the file"),
         pytest.param("a: 'x", {}, {}, "line 1 of mlops.yaml", id="no YAML"),
         pytest.param("#" * 1_000_001, {}, {}, "mlops.yaml", id="too long"),
-        pytest.param("on: 1", {}, {}, "mlops.yaml", id="no key"),
+        pytest.param("true: 1", {}, {}, "mlops.yaml", id="no key"),
         pytest.param("", {}, {"MLOPS__UI": "{url: x}"}, "environment variable MLOPS__UI", id="a variable"),
         pytest.param(
             "", {"cleanup.reclaim.mode": ("--reclaim", "x")}, {}, "--reclaim", id="an option, not its key"

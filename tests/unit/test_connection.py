@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.errors import ConnectionFailed, UsageError
 from jenkins_mlflow.registry.connection import address, check_uri, connect
+from jenkins_mlflow.registry.sending import Sender
 
 
 @pytest.mark.parametrize(
@@ -82,3 +87,39 @@ def test_a_database_that_is_down_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> N
         "cannot open the MLflow store postgresql+psycopg://***@127.0.0.1:9/db: (psycopg.OperationalError) "
         "connection failed"
     )
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_CLIENT_CERT_PATH", "MLFLOW_TRACKING_SERVER_CERT_PATH"])
+def test_a_certificate_that_is_not_there_is_a_mistake_on_this_machine(name: str, tmp_path: Path) -> None:
+    """Not one that the server's log could explain."""
+    with pytest.raises(UsageError) as refused:
+        Sender("https://mlflow.example", {name: str(tmp_path / "no.pem")}, None)
+    assert refused.value.message == f"{name}: cannot read {tmp_path}/no.pem: No such file or directory"
+    assert refused.value.state == "nothing was read or written"
+    assert refused.value.next_step == f"set {name} to a file that exists and that you may read"
+    (tmp_path / "ca.pem").touch()
+    Sender("https://mlflow.example", {name: str(tmp_path / "ca.pem")}, None)
+
+
+@pytest.mark.parametrize(
+    "inside", ["http://mlflow .example", "http://ml\nflow:5000/x", "http://h/a\tb", "https://h/\x00"]
+)
+def test_an_address_with_a_blank_in_it_is_refused(inside: str) -> None:
+    """Python's own parser drops some of them without a word."""
+    with pytest.raises(UsageError) as refused:
+        check_uri(inside, may_create=False)
+    assert refused.value.message.endswith(": a blank, a line break or another such character is in it")
+
+
+@pytest.mark.parametrize("around", ["\n", " ", "\r\n", "\t"])
+@pytest.mark.parametrize("by", ["--tracking-uri", "MLFLOW_TRACKING_URI"])
+def test_blanks_around_an_address_do_not_count(
+    around: str, by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that a variable was read from ends with a line break."""
+    monkeypatch.chdir(tmp_path)
+    uri = f"http://127.0.0.1:9{around}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri if by == "MLFLOW_TRACKING_URI" else "")
+    assert run(["list", "--output=json", *([f"{by}={uri}"] if by != "MLFLOW_TRACKING_URI" else [])]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["tracking_uri"], document["error"]["type"]) == ("http://127.0.0.1:9", "ConnectionFailed")

@@ -111,6 +111,10 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
             "default: expected text, true or false, got 3; put it in quotes",
         ),
         (
+            f"{HEAD}jobs: {{a: {{parameters: {{n: {{default: No}}}}}}}}\n",
+            'expected text, true or false, got "No"; write true or false for a check box, choices for a list of words',
+        ),
+        (
             f'{HEAD}jobs: {{a: {{parameters: {{n: {{default: "\\x01"}}}}}}}}\n',
             'jobs.yaml:2: jobs.a.parameters.n.default: expected text without control characters, got "\\u0001"',
         ),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.migration.folder import experiments, find_folder, fingerprint, view
+from jenkins_mlflow.migration.folder import check_target, experiments, find_folder, fingerprint, view
 from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
 from jenkins_mlflow.migration.source import python_values_are_nothing
-from jenkins_mlflow.migration.stages import config_without_stages, plan_aliases
+from jenkins_mlflow.migration.stages import config_without_stages, plan_aliases, wrong_alias
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.results.migrate import MigrateResult
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,66 @@ def test_why_there_is_no_file_store(name: str, why: str, tmp_path: Path) -> None
     with pytest.raises(UsageError) as refused:
         find_folder(str(tmp_path / name))
     assert refused.value.message == f"there is no MLflow file store in {tmp_path / name}: {why}"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///?mode=ro",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite+pysqlite://",
+        "http://u:secret@h",
+        "mssql://h/db",
+        "x.db",
+    ],
+)
+def test_a_target_that_keeps_nothing_is_refused(uri: str, tmp_path: Path) -> None:
+    """Before anything is read: without a file, SQLite forgets everything at the end."""
+    folder = find_folder(str(make_folder(tmp_path)))
+    with pytest.raises(UsageError) as refused:
+        check_target(uri, str(folder))
+    assert "secret" not in refused.value.message
+    assert refused.value.next_step == "give sqlite:///FILE, postgresql://... or mysql://..."
+
+
+def test_a_target_inside_the_folder_is_refused(tmp_path: Path) -> None:
+    """The folder is never changed; a link to it leads into it, too. Beside it, a database may be."""
+    folder = make_folder(tmp_path)
+    (tmp_path / "link").symlink_to(folder)
+    for place in (folder / "in.db", folder / "0" / "in.db", tmp_path / "link" / "in.db"):
+        for source in (folder, tmp_path):
+            with pytest.raises(UsageError) as refused:
+                check_target(f"sqlite:///{place}", str(source))
+            assert (
+                refused.value.message
+                == f"--to sqlite:///{place} is inside the folder that is copied, {folder}"
+            )
+    for fine in (f"sqlite:///{tmp_path}/mlflow.db", "postgresql+psycopg://h/db", "mysql://u:p@h/db"):
+        check_target(fine, str(folder))
+
+
+def test_a_copy_that_differs_is_not_advised_for_use() -> None:
+    """A server that was started on it would hold other data."""
+    result = MigrateResult(status="differs", message="m", differences=("a",), server_command="mlflow server")
+    assert result.next_step == ""
+    assert replace(result, status="migrated").next_step.endswith("mlflow server")
+
+
+def test_the_alias_of_production_is_for_its_own_stage() -> None:
+    """On the version of another stage it would put that into production, without gates and without a record."""
+    problem = wrong_alias({"Production": "live", "Staging": "champion"}, None, "champion")
+    assert (
+        problem == "alias champion means production (promote.alias), so the version in Staging cannot have it"
+    )
+    assert wrong_alias({"Staging": "champion"}, "Production", "champion") == problem
+    assert wrong_alias({"Production": "challenger"}, "Staging", "challenger")
+    for stage, alias in (("Production", "champion"), (None, "champion"), ("Staging", "challenger")):
+        assert wrong_alias(DEFAULT_ALIASES, stage, alias) == ""
 
 
 def test_a_view_shows_all_but_what_is_hidden(tmp_path: Path) -> None:

@@ -126,6 +126,25 @@ def test_a_command_is_told(tmp_path: Path) -> None:
     assert one.warnings == []
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "🗑"])
+def test_mass_news_is_told_in_part(
+    letter: str, tmp_path: Path, service: tuple[str, list[dict[str, Any]], list[int]]
+) -> None:
+    """Linux takes 128 KiB in one variable, and a chat a few thousand characters."""
+    address, got, _ = service
+    code = (
+        "import os; open('told', 'w', encoding='utf-8').write(os.environ['JENKINS_MLFLOW_MESSAGE'])"
+    ).replace("told", str(tmp_path / "told"))
+    one = session(tmp_path, address, command=[sys.executable, "-X", "utf8", "-c", code])
+    notify(one, {**PROMOTED, "message": "production was changed; " + letter * 140_000}, sleep=lambda _: None)
+    assert one.warnings == []
+    told = (tmp_path / "told").read_text(encoding="utf-8")
+    assert told.startswith("production was changed; " + letter * 1000)
+    assert told.endswith(f"{letter}… (the result has all of it)")
+    assert len(told) <= 2000
+    assert got[0]["message"] == f"{told}\nhttp://ci/7/"
+
+
 def test_only_what_is_asked_for(tmp_path: Path) -> None:
     one = session(tmp_path, on=["drift"], command=[sys.executable, "-c", "raise SystemExit(3)"])
     assert news(one, PROMOTED) is None

@@ -26,6 +26,11 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
             "--version needs --model",
             "say which registered model the version belongs to",
         ),
+        (
+            ("cleanup", "--allow-remove-all", "--models=m"),
+            "--allow-remove-all needs --model",
+            "name the model that may lose every version",
+        ),
         (("doctor", "--max-duration=1m"), "--max-duration needs --storage", "say --storage, too"),
         (
             ("train", "--dry-run", "--resume"),

@@ -1,11 +1,13 @@
 """Installs the runner on an agent: unpacks the library's sources and builds their virtual environment, once.
 
-`venv` is enough for most of what speaks HTTP. Each extra is a folder beside it, which ``add_extra`` fills when a
+`venv.N` is enough for most of what speaks HTTP. Each extra is a folder in it, which ``add_extra`` fills when a
 command first needs it: `stores` has MLflow's client and database drivers, `notify` has Apprise.
 
-Called by launch.sh with the shipped files, whose key it has checked, and the folder to fill. The folder is named after
-the content, so it never changes once it is complete: `src` appears by one rename, `ready` is written last, when the
-runner's imports have worked. A lock makes a second build wait; what a killed build left behind is built again.
+Called by launch.sh with the shipped files, whose key it has checked, and the folder to fill, which is named after
+their content: `src` appears by one rename, `ready` names the environment and is written last, when the runner has
+started in it. A lock makes a second build wait; what a killed build left behind is built again.
+Each start checks what was installed, and asks for this again where files are missing or the Python is another one
+than that of the environment. A new environment gets a new folder: a build that runs in the old one goes on.
 Nothing in the workspace has a say: installers run in the runner's own folder and read no configuration of a project
 or a user. Everything is told on standard error. What a person must mend is printed as a result document, exit code 0.
 Any old python3 must be able to read this file, so that it can say that it is too old: no f-strings here.
@@ -22,7 +24,6 @@ import time
 
 OLDEST = (3, 10)
 KEY = re.compile("[0-9a-f]{64}$")
-EXTRAS = ("stores", "notify")
 KEPT = 2  # besides the one in use
 DAY = 24 * 3600
 # The settings of pip and uv that say where packages come from; none of them changes what is installed.
@@ -34,16 +35,45 @@ SETTINGS = re.compile(
 ENTRY_POINT = """import contextlib
 import fcntl
 import os
+import sys
 
-from jenkins_mlflow.agent.request import main
+SRC = os.path.dirname(os.path.abspath(__file__))
+held = os.open(SRC, os.O_RDONLY)
 
+
+def check_files():
+    with open(os.path.join(SRC, "files"), encoding="utf-8") as listed:
+        for name in listed.read().splitlines():
+            os.stat(name, dir_fd=held)
+    if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON"):
+        os.stat(os.path.join(sys.prefix, "pyvenv.cfg"))  # without it, this is the Python of the machine
+
+
+if sys.argv[1:] == ["check"]:
+    try:
+        check_files()
+        import jenkins_mlflow.agent.ready
+    except (ImportError, OSError) as error:
+        python = "%d.%d" % sys.version_info[:2]
+        sys.exit("jenkins-mlflow: the runner does not start with Python %s: %s" % (python, error))
+    sys.exit()
+may_ask = os.environ.pop("JENKINS_MLFLOW_BUNDLE", "")  # not if it has come just now
+try:
+    check_files()
+    from jenkins_mlflow.agent.request import main
+except (ImportError, OSError):
+    if not may_ask:
+        raise
+    print(os.environ["JENKINS_MLFLOW_NONCE"] + ' {"status":"cold"}')
+    sys.exit()
 with contextlib.suppress(OSError):  # bootstrap.py removes no runner that is held like this
-    held = os.open(os.path.dirname(os.path.abspath(__file__)), os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
 main()
 """
-CHECK = "import sys; sys.path.insert(0, sys.argv[1]); import jenkins_mlflow.agent.ready"
-CHECK_EXTRA = CHECK.replace("ready", "%s_ready").replace(";", "; sys.path.append(sys.argv[2]);", 1)
+CHECK_EXTRA = (
+    "import sys; sys.path.append(sys.argv[2]); sys.path.insert(0, sys.argv[1]); "
+    "import jenkins_mlflow.agent.%s_ready"
+)
 
 
 class Failure(Exception):
@@ -56,17 +86,26 @@ def say(text: str) -> None:
 
 
 def unpack(files: "dict[str, str]", home: str) -> None:
-    """Write the sources to home/src, complete or not at all."""
-    partial = os.path.join(home, "src.partial")
+    """Write to home/src what it lacks: as a whole where there is none, so that it is complete or not there."""
+    src, partial = os.path.join(home, "src"), os.path.join(home, "src.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for name, text in list(files.items()):
-        path = os.path.join(partial, "jenkins_mlflow", name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8", newline="") as out:
-            out.write(text)
-    with open(os.path.join(partial, "__main__.py"), "w", encoding="utf-8") as out:
-        out.write(ENTRY_POINT)
-    os.rename(partial, os.path.join(home, "src"))
+    folder = src if os.path.isdir(src) else partial
+    texts = {"jenkins_mlflow/" + name: text for name, text in list(files.items())}
+    texts.update({"__main__.py": ENTRY_POINT, "files": "\n".join(sorted(texts))})
+    for name, text in list(texts.items()):
+        path = os.path.join(folder, name)
+        if not os.path.exists(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            write(path, text)
+    if folder == partial:
+        os.rename(partial, src)
+
+
+def write(path: str, text: str) -> None:
+    """Write a file, complete or not at all."""
+    with open(path + ".partial", "w", encoding="utf-8", newline="") as out:
+        out.write(text)
+    os.replace(path + ".partial", path)
 
 
 def installer(venv: str, uv: str) -> "list[list[str]]":
@@ -124,26 +163,42 @@ def not_installed(what: str, command: "list[str]", needs: str) -> Failure:
 
 
 def install(home: str, uv: str, lock: int) -> None:
-    """Build home/venv with exactly the pinned requirements, try it, then mark it as ready."""
-    venv = os.path.join(home, "venv")
-    for name in ("venv", *EXTRAS):  # all are for one Python
-        shutil.rmtree(os.path.join(home, name), ignore_errors=True)
+    """Build an environment with exactly the pinned requirements, try it, then say in home/ready that it is the one."""
+    name = "venv.%x" % time.time_ns()
+    venv = os.path.join(home, name)
     create, fill = installer(venv, uv)
     for command in (create, fill + pinned(home, "requirements.txt")):
         if not run(command, home, lock):
             raise not_installed("the runner", command, "python3 with its venv module, or uv, and ")
-    if not run(
-        [os.path.join(venv, "bin", "python"), "-I", "-c", CHECK, os.path.join(home, "src")], home, lock
-    ):
+    if not starts(home, name, lock):
         raise Failure(
             "the runner was installed in %s but does not start; the log above says what is missing. "
             "The next build installs it again" % home
         )
-    open(os.path.join(home, "ready"), "w").close()
+    write(os.path.join(home, "ready"), name + "\n")
+    for old in os.listdir(home):
+        if old.startswith("venv.") and old != name and not in_use(home):
+            shutil.rmtree(os.path.join(home, old), ignore_errors=True)
+
+
+def current(home: str) -> str:
+    """The name of the environment that is in use; empty where there is none yet."""
+    try:
+        with open(os.path.join(home, "ready"), encoding="utf-8") as ready:
+            return ready.readline().strip()
+    except OSError:
+        return ""
+
+
+def starts(home: str, name: str, lock: int) -> bool:
+    """Whether the runner starts in an environment; if not, the log says why."""
+    python = os.path.join(home, name, "bin", "python")
+    command = [python, "-I", os.path.join(home, "src"), "check"]
+    return bool(name) and os.path.exists(python) and run(command, home, lock)
 
 
 def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
-    """Fill a folder of the runner with an extra, complete or not at all.
+    """Fill a folder of the environment that runs this with an extra, complete or not at all.
 
     Args:
         home: The runner's folder.
@@ -158,7 +213,8 @@ def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
     Raises:
         Failure: it cannot be installed.
     """
-    folder, partial = os.path.join(home, name), os.path.join(home, name + ".partial")
+    venv = sys.prefix
+    folder, partial = os.path.join(venv, name), os.path.join(venv, name + ".partial")
     if os.path.isdir(folder):
         return folder
     mask = os.umask(0o077)
@@ -167,7 +223,6 @@ def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
         if not os.path.isdir(folder):
             say("installing %s, which %s need, once on this agent" % (title, needed_by))
             shutil.rmtree(partial, ignore_errors=True)
-            venv = os.path.join(home, "venv")
             # what is pinned here is complete beside requirements.txt, whose packages must not come twice
             command = (
                 installer(venv, uv)[1] + ["--no-deps", "--target", partial] + pinned(home, name + ".txt")
@@ -240,11 +295,14 @@ def bootstrap(files: "dict[str, str]", home: str, uv: str) -> None:
     lock = take_lock(home + ".lock")
     if not os.path.isdir(os.path.join(home, "src")):
         say("unpacking the runner to " + home)
-        unpack(files, home)
-    ready = os.path.join(home, "ready")
-    broken = not os.path.exists(os.path.join(home, "venv", "bin", "python"))
-    if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON") and (broken or not os.path.exists(ready)):
-        say("installing the runner's environment, once on this agent")
+    unpack(files, home)
+    name = current(home)
+    if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON") and not starts(home, name, lock):
+        if name:
+            say("its environment lacks files, or was made by another Python, so it is made anew")
+            os.remove(os.path.join(home, "ready"))
+        else:
+            say("installing the runner's environment, once on this agent")
         install(home, uv, lock)
         forget_old(home)
     os.close(lock)

@@ -4,6 +4,7 @@
 # An answer is one line that begins with JENKINS_MLFLOW_NONCE, so that nothing else on standard output passes for one.
 set -eu
 workspace=$PWD
+bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
 cd / # a relative entry of the PATH must not lead to a program of the workspace
 
 answer() {
@@ -11,7 +12,9 @@ answer() {
     exit 0
 }
 
+# Says what keeps the runner from being installed, and leaves no bundle behind.
 fail() {
+    if [ -f "$bundle" ]; then rm -f "$bundle" || :; fi
     echo "jenkins-mlflow: $1" >&2
     answer "{\"schema\":1,\"command\":\"install\",\"status\":\"error\",\"exit_code\":1,\"message\":\"$1\"}"
 }
@@ -63,12 +66,17 @@ if [ -n "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
         fail "JENKINS_MLFLOW_RUNNER_PYTHON: there is no $(printable "$JENKINS_MLFLOW_RUNNER_PYTHON") here"
     ready=$home/src
 else
-    runner=$home/venv/bin/python
     ready=$home/ready
 fi
 
+# Whether there is a runner; its environment has the name that is in $ready. It checks itself when it starts.
 installed() {
-    [ -e "$ready" ] && command -v "$runner" >/dev/null
+    [ -e "$ready" ] && [ -e "$home/src/__main__.py" ] || return 1
+    if [ -z "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
+        IFS= read -r name <"$ready" || return 1
+        runner=$home/$name/bin/python
+    fi
+    command -v "$runner" >/dev/null
 }
 
 # The runner installs, too: MLflow's client, when a command first opens a database or a folder.
@@ -79,8 +87,7 @@ case ${JENKINS_MLFLOW_WHEELS:-} in
     *) export JENKINS_MLFLOW_WHEELS="$workspace/$JENKINS_MLFLOW_WHEELS" ;;
 esac
 
-if ! installed; then
-    bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
+if [ -f "$bundle" ] || ! installed; then
     if [ ! -f "$bundle" ]; then answer '{"status":"cold"}'; fi
     find_python
     if [ -z "$python" ]; then
@@ -111,6 +118,7 @@ bootstrap["main"](files, home, uv)' "$bundle" "$JENKINS_MLFLOW_KEY" "$home" "$uv
         exit 1
     }
     installed || exit 0 # bootstrap has printed a document that says why
+    JENKINS_MLFLOW_BUNDLE=
 fi
 
 touch "$ready" 2>/dev/null || : # when it was last used; a ready image is read-only

@@ -21,6 +21,7 @@ from jenkins_mlflow.agent.build_log import write_outcome
 from jenkins_mlflow.agent.extras import bring
 from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.agent.scope import refuse_silent_scope
+from jenkins_mlflow.agent.short import shortened
 from jenkins_mlflow.cli.ending import Invocation, fail
 from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.errors import FAILED, JenkinsMlflowError
@@ -82,9 +83,10 @@ def main() -> None:
     if invocation.result is None:
         sys.stderr.write(printed.getvalue())
         sys.exit(code or FAILED)
+    result = shortened(invocation.result, request["options"].get("report") or "")
     write_outcome(invocation.result, sys.stderr)  # the document goes to the step; a person reads the log
     channel.write(f"{nonce} ")
-    channel.writelines(json_pieces(invocation.result, ascii_only=True))
+    channel.writelines(json_pieces(result, ascii_only=True))
     channel.write("\n")
     channel.flush()
 

@@ -71,7 +71,8 @@ def open_session(
     if models:
         given["models"] = ("MODEL", [*options["models"], *models])
     loaded = load(options["config_file"], given, os.environ)
-    uri = options["tracking_uri"] or os.environ.get("MLFLOW_TRACKING_URI") or loaded.tracking_uri
+    given_uri = options["tracking_uri"] or os.environ.get("MLFLOW_TRACKING_URI") or loaded.tracking_uri
+    uri = (given_uri or "").strip()  # what comes from a file ends with a line break
     if not uri:
         raise UsageError(
             "no tracking URI: it is not known which MLflow server or store to use",

@@ -75,7 +75,7 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     from jenkins_mlflow.commands.init import make_starter, refuse_what_exists, write_starter
     from jenkins_mlflow.config.schema import DEFAULT_FILE
 
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    uri = (tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or "").strip() or None
     if str(output) != "-":
         refuse_what_exists(output)
     text = make_starter(uri, models, Path.cwd(), os.environ)

@@ -87,9 +87,10 @@ def migrate(
 
         session = open_session(options, writes="never")
         finish(name_versions(session, aliases or DEFAULT_ALIASES, plan_only=dry_run), options, session)
-    from jenkins_mlflow.commands.migrate import check_target, migrate as copy
+    from jenkins_mlflow.commands.migrate import migrate as copy
+    from jenkins_mlflow.migration.folder import check_target
 
-    check_target(str(target))
+    check_target(str(target), str(source))
     session = open_session({**options, "tracking_uri": target}, writes="never")
     copied = copy(session, str(source), plan_only=dry_run, skip_unreadable=skip_unreadable)
     finish(copied, options, session)

@@ -11,6 +11,7 @@ import click
 from jenkins_mlflow.cli.ending import finish, open_session
 from jenkins_mlflow.cli.options import (
     TIMES,
+    Related,
     VersionNumber,
     common,
     configured,
@@ -58,6 +59,9 @@ rate = click.option(
 @click.option(
     "--allow-remove-all",
     is_flag=True,
+    cls=Related,
+    needs="model",
+    hint="name the model that may lose every version",
     help="Allow a policy that keeps nothing of --model except protected versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")

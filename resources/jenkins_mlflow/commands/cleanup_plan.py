@@ -61,10 +61,6 @@ class Wish:
         Raises:
             UsageError: with what to do instead.
         """
-        if self.allow_remove_all and self.model is None:
-            raise UsageError(
-                "--allow-remove-all needs --model", next_step="name the model that may lose every version"
-            )
         others = {"--model": self.model, "--plan": self.write, "--at": self.at is not None}
         shaping = [option for option, given in others.items() if given] + list(self.shaping)
         if self.read and shaping:

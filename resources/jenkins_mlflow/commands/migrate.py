@@ -8,10 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.errors import ConnectionFailed, Refused, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, Refused
 from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.migration import folder as places
 from jenkins_mlflow.migration.compare import Comparison, compare
@@ -20,8 +19,6 @@ from jenkins_mlflow.migration.source import Reader, python_values_are_nothing
 from jenkins_mlflow.migration.target import State, Target
 from jenkins_mlflow.results.migrate import MigratedPart, MigrateResult, RenumberedPart
 from jenkins_mlflow.text import plural, printable, redact
-
-DATABASES = ("sqlite", "postgresql", "mysql")
 
 
 @dataclass(frozen=True)
@@ -40,20 +37,6 @@ class _Work:
     numbers: Mapping[str, int]
     plan: Plan
     began: float = field(default_factory=time.monotonic)
-
-
-def check_target(uri: str) -> None:
-    """Refuse what is no database.
-
-    Raises:
-        UsageError: It is none that MLflow and this command know.
-    """
-    if urlsplit(uri).scheme.split("+")[0] not in DATABASES:
-        raise UsageError(
-            f"--to {redact(uri)} is no database that can be migrated to",
-            state="nothing was read or written",
-            next_step="give sqlite:///FILE, postgresql://... or mysql://...",
-        )
 
 
 def migrate(session: Session, source: str, *, plan_only: bool, skip_unreadable: bool) -> MigrateResult:

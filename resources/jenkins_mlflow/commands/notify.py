@@ -19,6 +19,9 @@ from jenkins_mlflow.text import plural, printable
 URLS = "JENKINS_MLFLOW_NOTIFY_URLS"
 LOG = "notify.log"
 TRIES = 3
+LONGEST = 2000
+"""Of a message, in characters: what a variable of the environment and a chat take."""
+_CUT = "… (the result has all of it)"
 _HAPPENED: Mapping[tuple[str, str], Event] = {
     ("promote", "promoted"): "promoted",
     ("promote", "partial"): "by_hand",
@@ -73,6 +76,7 @@ def notify(session: Session, document: Document, sleep: Callable[[float], None] 
     if not event:
         return
     text = printable(str(document["message"]))
+    text = text if len(text) <= LONGEST else text[: LONGEST - len(_CUT)] + _CUT
     build = f"\n{session.build.url}" if session.build.url else ""
     ways: list[tuple[str, Callable[[], str]]] = []
     if rules.command:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
-from jenkins_mlflow.errors import Refused, RegistryError
+from jenkins_mlflow.errors import Refused, RegistryError, UsageError
 from jenkins_mlflow.methods.alias import point
-from jenkins_mlflow.migration.stages import Naming, config_without_stages, plan_aliases
+from jenkins_mlflow.migration.stages import Naming, config_without_stages, plan_aliases, wrong_alias
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.results.migrate import AliasPart, MigrateResult
@@ -25,11 +25,18 @@ def stages_to_aliases(session: Session, aliases: Mapping[str, str], *, plan_only
         plan_only: Change nothing.
 
     Raises:
+        UsageError: The alias that means production is for another stage.
         Refused: An alias is on another version, or two versions are in one stage; nothing was written.
         Busy, LockLost: another command is at work on one of the models.
         RegistryError: An alias could not be set, or is not there afterwards.
     """
     rules = session.config.promote
+    if problem := wrong_alias(aliases, rules.stage, rules.alias):
+        raise UsageError(
+            problem,
+            state="nothing was written",
+            next_step="give another alias with --map; `jenkins-mlflow promote` puts a version into production",
+        )
     done = _name_versions(session, aliases, plan_only=plan_only)
     return replace(done, config=config_without_stages(aliases, rules.stage, rules.alias))
 

@@ -18,7 +18,7 @@ from jenkins_mlflow.config.registry_values import (
     SomeMethods,
 )
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import Command, Duration, Line, lasting
+from jenkins_mlflow.config.values import Command, Duration, Line, Switch, lasting
 
 DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
 """The alias of the version in a stage: the alias champion never leaves production for Staging by default."""
@@ -72,7 +72,7 @@ class SmokeTest(Section):
         "LD_LIBRARY_PATH, the locale and the location of certificates. It gets no others, so no secret that is not "
         "named here.",
     )
-    refuse_code: bool = Field(
+    refuse_code: Switch = Field(
         default=False,
         description="Whether a model is refused if loading it runs code that it brings along, such as a pickle. "
         "Only the flavors onnx, xgboost, lightgbm (Booster) and catboost can then pass.",
@@ -116,7 +116,7 @@ class Promote(Section):
         description="Alias the version gets; null for none. Default for the stage Staging: "
         f"{DEFAULT_ALIASES['Staging']}.",
     )
-    exclusive: bool = Field(
+    exclusive: Switch = Field(
         default=False,
         description="Whether the group has one champion: other models leave production after it.",
     )

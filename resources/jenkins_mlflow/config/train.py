@@ -10,7 +10,7 @@ from jenkins_mlflow.config.matrix import Candidate, expand
 from jenkins_mlflow.config.mistakes import broken_rule
 from jenkins_mlflow.config.registry_values import NameTemplate
 from jenkins_mlflow.config.section import Section
-from jenkins_mlflow.config.values import CandidateName, Command, Duration, Line
+from jenkins_mlflow.config.values import CandidateName, Command, Duration, Line, Switch
 
 ONLY_CANDIDATE = "train"
 
@@ -45,7 +45,7 @@ class Train(Section):
     on_failure: Literal["stop", "continue"] = Field(
         default="stop", description="Whether a failed candidate stops the others (stop) or not (continue)."
     )
-    may_promote: bool = Field(
+    may_promote: Switch = Field(
         default=False,
         description="Whether a training script may put versions into production itself. If false, they are taken "
         "out again, and what was in production before is put back.",

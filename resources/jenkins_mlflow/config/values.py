@@ -20,11 +20,14 @@ from jenkins_mlflow.results.base import Event
 
 EVENTS = get_args(Event)
 SHELL_WORDS = {"&&", "||", "|", ";", ">", ">>", "<", "&"}
+SWITCH_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 LONGEST = 36_500 * UNIT_SECONDS["d"]
 """Of a duration, in seconds: a time so far ahead is still a date."""
 LONGEST_NAME = 100
 """Of a candidate, in characters."""
+OF_PARALLEL = ("failFast",)
+"""What Jenkins' step parallel does not take for a branch: a candidate of that name would not be trained."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
@@ -122,6 +125,8 @@ def parse_candidate_name(value: Any) -> str:
             f"a candidate name: at most {LONGEST_NAME} letters, digits, dots, dashes, underscores; no dot first",
             "; put it in quotes" if isinstance(value, bool | int | float) else "",
         )
+    if value in OF_PARALLEL:
+        raise expected(f"another candidate name than {value}, which Jenkins takes for a setting")
     return str(value)
 
 
@@ -151,6 +156,11 @@ def parse_server_address(value: Any) -> str:
 def parse_events(value: Any) -> tuple[str, ...]:
     """What is told to people."""
     return tuple(dict.fromkeys(each(parse_lines(value), one_of(EVENTS, "an event out of"))))
+
+
+def parse_switch(value: Any) -> Any:
+    """True or false, also as one of the words that YAML 1.1 has for them: old configs have these."""
+    return SWITCH_WORDS.get(value.casefold(), value) if isinstance(value, str) else value
 
 
 def parse_web_address(value: Any) -> str:
@@ -209,6 +219,7 @@ def lasting(
 Line = Annotated[str, BeforeValidator(parse_line), schema(TEXT)]
 Lines = Annotated[tuple[str, ...], BeforeValidator(parse_lines), schema(one_or_list(TEXT))]
 Command = Annotated[tuple[str, ...], BeforeValidator(parse_command), schema(one_or_list(TEXT, minItems=1))]
+Switch = Annotated[bool, BeforeValidator(parse_switch)]
 CandidateName = Annotated[str, BeforeValidator(parse_candidate_name)]
 Variable = Annotated[
     str, BeforeValidator(parse_variable), schema({"type": "string", "pattern": r"^[A-Za-z_]\w*$"})

@@ -12,8 +12,8 @@ from jenkins_mlflow.config.problems import show
 MAX_VALUES = 10_000
 
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
-_REPLACED_TAGS = (_INT, _FLOAT, "tag:yaml.org,2002:timestamp")
+_BOOL, _INT, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_REPLACED_TAGS = (_BOOL, _INT, _FLOAT, "tag:yaml.org,2002:timestamp")
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as PyYAML counts lines
 # `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
 _UNQUOTED = re.compile(r"([^\s,{}:][^,{}:]*):\s*((?:>=?|!=)\s*[-+.\d]+(?:[eE][-+]?\d+)?)")
@@ -28,9 +28,9 @@ def _unfit(what: str, where: Any) -> _Unfit:
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with a bound on its values, an error with its line, and numbers that people mean.
+    """PyYAML's safe loader with a bound on its values, an error with its line, and values that people mean.
 
-    A date stays text, 1e-3 is a number, 010 is ten and 1:30 no number, as in YAML 1.2.
+    A date, on, off, yes and no stay text, 1e-3 is a number, 010 is ten and 1:30 no number, as in YAML 1.2.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012
@@ -72,6 +72,7 @@ class Loader(yaml.SafeLoader):
         return int(self.construct_scalar(node))
 
 
+Loader.add_implicit_resolver(_BOOL, re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?\d+$", re.ASCII), list("-+0123456789"))
 Loader.add_implicit_resolver(
     _FLOAT,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from jenkins_mlflow.config.loading import read_layers, validate
 from jenkins_mlflow.config.mistakes import broken_rule, expected
-from jenkins_mlflow.config.values import Line, parse_line, parse_lines
+from jenkins_mlflow.config.values import SWITCH_WORDS, Line, Switch, parse_line, parse_lines
 from jenkins_mlflow.errors import UsageError
 
 DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))
@@ -71,6 +71,11 @@ def parse_default(value: Any) -> bool | str:
     """A parameter's default: yes or no makes it a check box, text an input field."""
     if not isinstance(value, bool | str):
         raise expected("text, true or false", "; put it in quotes" if isinstance(value, int | float) else "")
+    if isinstance(value, str) and value.casefold() in SWITCH_WORDS:
+        # it made a check box once; as text it would be true in a Jenkinsfile, whatever it says
+        raise expected(
+            "text, true or false", "; write true or false for a check box, choices for a list of words"
+        )
     return _without_controls(value) if isinstance(value, str) else value
 
 
@@ -140,11 +145,11 @@ class Job(_Section):
         default=None, description="Branch of this job, if it is not that of the repository."
     )
     keep_builds: int | None = Field(default=None, ge=1, description="How many builds are kept.")
-    disable_concurrent: bool = Field(default=False, description="Whether one build waits for another.")
+    disable_concurrent: Switch = Field(default=False, description="Whether one build waits for another.")
     schedule: Annotated[str, BeforeValidator(parse_schedule)] | None = Field(
         default=None, description='When it starts by itself, in Jenkins\' cron, e.g. "H 2 * * *".'
     )
-    disabled: bool = Field(
+    disabled: Switch = Field(
         default=False, description="Whether the job is disabled, so that nobody can build it."
     )
     parameters: dict[ParameterName, Parameter] = Field(

@@ -1,4 +1,7 @@
-"""The file store that is migrated: where it is, and whether it stays as it is while it is read. Never written to."""
+"""The file store that is migrated: where it is, and whether it stays as it is while it is read. Never written to.
+
+Nor is the database that it is migrated to in it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,41 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.registry.connection import local_path
+from jenkins_mlflow.text import printable, redact
 
+DATABASES = ("sqlite", "postgresql", "mysql")
 TRASH, MODELS = ".trash", "models"
 # Files of runs, logged models and traces may be huge, and stay where they are.
 _FILES = "artifacts"
 _KINDS = ("models", "traces")
+
+
+def check_target(uri: str, source: str) -> None:
+    """Refuse what is no database, or would be one in the folder.
+
+    Args:
+        uri: What is migrated to.
+        source: The folder as it was given.
+
+    Raises:
+        UsageError: It is none that MLflow and the migration know, none that is kept, or in the folder.
+    """
+    kind, path = urlsplit(uri).scheme.split("+")[0], local_path("sqlite" + uri[uri.find(":") :])
+    # SQLite takes all of these, and forgets the database at the end
+    forgotten = path is None or path.name in ("", ":memory:") or str(path).startswith("file:")
+    if kind not in DATABASES or (kind == "sqlite" and forgotten):
+        raise UsageError(
+            f"--to {redact(uri)} is no database that can be migrated to",
+            state="nothing was read or written",
+            next_step="give sqlite:///FILE, postgresql://... or mysql://...",
+        )
+    if kind == "sqlite" and path and path.resolve().is_relative_to((folder := find_folder(source)).resolve()):
+        raise UsageError(
+            f"--to {uri} is inside the folder that is copied, {printable(str(folder))}",
+            state="nothing was read or written",
+            next_step="give a file beside it: the folder is never changed",
+        )
 
 
 def find_folder(given: str) -> Path:

@@ -42,6 +42,20 @@ def config_without_stages(
     return ("promote.stage: null", *moved, "promote.methods: [alias]")
 
 
+def wrong_alias(aliases: Mapping[str, str], stage: str | None, alias: str | None) -> str:
+    """Why these aliases would change production; empty if they would not.
+
+    Args:
+        aliases: The alias of each stage.
+        stage: The stage that means production in the config; None for none.
+        alias: The alias that does.
+    """
+    others = [one for one, name in aliases.items() if name == alias and one != (stage or PRODUCTION)]
+    if not others:
+        return ""
+    return f"alias {alias} means production (promote.alias), so the version in {others[0]} cannot have it"
+
+
 def plan_aliases(snapshot: Snapshot, aliases: Mapping[str, str]) -> tuple[list[Naming], list[str]]:
     """The aliases to set, and why some cannot be.
 

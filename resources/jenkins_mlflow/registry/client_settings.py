@@ -17,6 +17,7 @@ from requests.utils import get_auth_from_url
 
 from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.text import printable
 
 
 def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
@@ -94,7 +95,22 @@ def verification(environ: Mapping[str, str]) -> bool | str:
             state="nothing was read or written",
             next_step="unset one of them",
         )
-    return path or word in ("false", "0")
+    return certificate(environ, "MLFLOW_TRACKING_SERVER_CERT_PATH") or word in ("false", "0")
+
+
+def certificate(environ: Mapping[str, str], name: str) -> str | None:
+    """The file or folder that a variable names; None where it names none."""
+    path = environ.get(name) or None
+    try:
+        if path and not Path(path).is_dir():
+            Path(path).open("rb").close()
+    except OSError as error:
+        raise UsageError(
+            f"{name}: cannot read {printable(path or '')}: {error.strerror}",
+            state="nothing was read or written",
+            next_step=f"set {name} to a file that exists and that you may read",
+        ) from None
+    return path
 
 
 def time_out(environ: Mapping[str, str], name: str) -> float:

@@ -153,6 +153,11 @@ def check_uri(uri: str, *, may_create: bool) -> None:
             f"tracking URI: scheme {scheme!r} is not supported",
             next_step="use http(s)://, sqlite:///, postgresql://, mysql://, mssql:// or the path of a file store",
         )
+    if scheme in HTTP_SCHEMES and (" " in uri or not uri.isprintable()):
+        raise UsageError(
+            f"tracking URI {redact(uri)!r}: a blank, a line break or another such character is in it",
+            next_step="for example http://mlflow.example:5000; in a password write %20 for a blank",
+        )
     if scheme in HTTP_SCHEMES and not host:
         raise UsageError(
             f"tracking URI {redact(uri)!r}: no host", next_step="for example http://mlflow.example:5000"

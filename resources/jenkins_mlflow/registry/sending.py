@@ -16,6 +16,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from jenkins_mlflow.registry.client_settings import (
+    certificate,
     has_login,
     no_other_account,
     request_headers,
@@ -57,7 +58,7 @@ class Sender:
         self._timeout = time_out(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
         self._verify = verification(environ)
-        self._cert = environ.get("MLFLOW_TRACKING_CLIENT_CERT_PATH") or None
+        self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH")
         self._session = requests.Session()
         self._session.headers.update(request_headers(environ, home))
         if home is None or has_login(uri, environ):

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -160,6 +160,10 @@ class RegistryResult(Result):
     """The server or store, without any password; null if the command failed before it was known."""
     event: Event | None = None
     """The event to notify people of, see docs/notify.md; null if there is none, or if `notify.on` leaves it out."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """In what a Jenkins step returns: by list, how many entries are missing, because it would be too large."""
+    whole: str = ""
+    """The file of the report that has all of them, if `left_out` has any."""
 
     @property
     def promoted(self) -> Place | None:
@@ -193,7 +197,7 @@ def failure(error: JenkinsMlflowError | Interrupted, command: str) -> Failure:
 
 def document(result: Result) -> Document:
     """The result as JSON shows it."""
-    return {key: _plain(value) for key, value in _shown(result)}
+    return {key: plain(value) for key, value in _shown(result)}
 
 
 def json_pieces(result: Result, *, ascii_only: bool = False) -> Iterator[str]:
@@ -210,10 +214,10 @@ def json_pieces(result: Result, *, ascii_only: bool = False) -> Iterator[str]:
         before = ", "
         if isinstance(value, tuple):
             for at in range(0, len(value), _AT_ONCE):
-                yield (", " if at else "[") + encode(_plain(value[at : at + _AT_ONCE]))[1:-1]
+                yield (", " if at else "[") + encode(plain(value[at : at + _AT_ONCE]))[1:-1]
             yield "]" if value else "[]"
         else:
-            yield encode(_plain(value))
+            yield encode(plain(value))
     yield "}"
 
 
@@ -224,23 +228,23 @@ def keys(name: str) -> tuple[str, ...]:
 
 def _shown(result: Result) -> Iterator[tuple[str, object]]:
     """The keys of a document with their values, not yet plain."""
-    for field in dataclasses.fields(result):
-        values: tuple[object, ...] = (getattr(result, field.name),)
-        if field.name == "code":
+    for one in dataclasses.fields(result):
+        values: tuple[object, ...] = (getattr(result, one.name),)
+        if one.name == "code":
             values = (result.exit_code, errors.build_result(result.exit_code))
-        elif field.name == "message":
+        elif one.name == "message":
             values = (redact(result.message),)
-        yield from zip(keys(field.name), values, strict=True)
+        yield from zip(keys(one.name), values, strict=True)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     if isinstance(value, Result):
         return document(value)
     if isinstance(value, Part):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def day(milliseconds: int) -> str:

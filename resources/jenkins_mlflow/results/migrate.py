@@ -107,6 +107,6 @@ class MigrateResult(RegistryResult):
             return f"load models by alias; then set {', '.join(others)} and {last} in mlops.yaml"
         return (
             f"start the server with the options it has now, and: {self.server_command}"
-            if self.server_command
+            if self.server_command and self.status != "differs"
             else ""
         )

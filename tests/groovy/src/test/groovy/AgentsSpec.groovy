@@ -36,6 +36,22 @@ class AgentsSpec extends LibrarySpec {
         'outside, by a block'    | "mlflowRun(command: 'list', agent: { body -> node('pod') { body() } })" | ['pod']            | 1
     }
 
+    @Unroll
+    def "the form for re-runs by hand recovers only if DRY_RUN (#dry) is cleared"() {
+        when:
+        def build = buildAnswering([params: [ACTION: 'recover', DRY_RUN: dry]], [doctor: [:], promote: [:]])
+            .run(new File(Build.CHECKOUT, 'jobs/manual.Jenkinsfile').getText('UTF-8'))
+
+        then:
+        build.error == null
+        requested.collect { [it.command, it.options.recover] } == [asked]
+
+        where:
+        dry   | asked
+        true  | ['doctor', null]
+        false | ['promote', true]
+    }
+
     def "a prepared workspace and a folder in it"() {
         when:
         def build = buildAnswering(list: [:]).run('''

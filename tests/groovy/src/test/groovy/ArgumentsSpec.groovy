@@ -77,6 +77,15 @@ class ArgumentsSpec extends LibrarySpec {
         "mlflowRun(command: 'rollback', to: 1)"               | "mlflowRun rollback: model is required"
         "mlflowPromote(version: '3')"                         | "mlflowPromote: version needs model"
         "mlflowPromote(recover: true, dryRun: 'true')"        | "mlflowPromote: recover does not go with dryRun"
+        "mlflowCleanup(allowRemoveAll: true, models: 'm')"    | "mlflowCleanup: allowRemoveAll needs model"
+        "mlflowPipeline(allowRemoveAll: true, cleanup: true)" | "mlflowPipeline: unknown parameter 'allowRemoveAll'; it takes: "
+        "mlflowCleanup(workers: 17)"                          | "mlflowCleanup: workers must be a whole number from 1 to 16, not '17'"
+        "mlflowCleanup(workers: '0')"                         | "mlflowCleanup: workers must be a whole number from 1 to 16, not '0'"
+        "mlflowPipeline(workers: '1.5', cleanup: true)"       | "mlflowPipeline: workers must be a whole number from 1 to 16, not '1.5'"
+        "mlflowCleanup(rate: 0)"                              | "mlflowCleanup: rate must be a number above 0, not '0'"
+        "mlflowPipeline(rate: '0.00', cleanup: true)"         | "mlflowPipeline: rate must be a number above 0, not '0.00'"
+        "mlflowCleanup(rate: '0e5')"                          | "mlflowCleanup: rate must be a number above 0, not '0e5'"
+        "mlflowCleanup(rate: -2)"                             | "mlflowCleanup: rate must be a number above 0, not '-2'"
         "mlflowCleanup(keepWithin: 7)"                        | "mlflowCleanup: keepWithin must be a time such as 30m, 2h or 7d, not '7'"
         "mlflowCleanup(minAge: 7)"                            | "mlflowCleanup: minAge must be a time such as 30m, 2h or 7d, not '7'"
         "mlflowTrain(timeout: '10 minutes')"                  | "mlflowTrain: timeout must be a time such as 30m, 2h or 7d, not '10 minutes'"
@@ -97,6 +106,7 @@ class ArgumentsSpec extends LibrarySpec {
             mlflowPromote(model: 'm', version: params.VERSION, dryRun: params.DRY, stage: params.EMPTY ?: null)
             mlflowCleanup(keepLast: params.KEEP, models: "heart-${params.VERSION}", dryRun: false)
             mlflowSelect(models: ['a', "b${1 + 1}"], minImprovement: 0.25)
+            mlflowCleanup(model: 'm', allowRemoveAll: true, workers: ' 16 ', rate: 0.0005)
         }''')
 
         then:
@@ -105,6 +115,7 @@ class ArgumentsSpec extends LibrarySpec {
             [report: 'mlflow-report', model: 'm', version: 7, dryRun: true],
             [report: 'mlflow-report', keepLast: 3, models: ['heart-7'], dryRun: false, yes: true],
             [report: 'mlflow-report', models: ['a', 'b2'], minImprovement: '0.25'],
+            [report: 'mlflow-report', model: 'm', allowRemoveAll: true, workers: ' 16 ', rate: '0.0005', yes: true],
         ]
     }
 

@@ -171,13 +171,14 @@ class LaunchSpec extends LibrarySpec {
     def "an agent without python3 is told what to install"() {
         given:
         File bin = folder.newFolder()
-        ['id', 'ls', 'tr', 'sh'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
+        ['id', 'ls', 'tr', 'sh', 'rm'].each { java.nio.file.Files.createSymbolicLink(new File(bin, it).toPath(), new File("/bin/${it}").toPath()) }
 
         when:
         def build = build(env: [PATH: bin.path]).run(LIST)
 
         then:
         build.error.message == 'mlflowRun list: no python3 on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON'
+        build.workspace.list() == [] // the bundle is gone
     }
 
     @Unroll
@@ -234,7 +235,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.error == null
-        new File(folder.root, 'cache').listFiles().any { new File(it, 'venv/bin/pip').exists() }
+        new File(folder.root, 'cache').listFiles().any { it.directory && new File(environment(it), 'bin/pip').exists() }
     }
 
     def "the runner's environment is built once, used from then on, and repaired after a killed build"() {
@@ -254,11 +255,11 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         second.agentSteps == ['sh', 'sh']
-        second.log.toString().trim() == new File(home, 'venv').path
+        second.log.toString().trim() == environment(home).path
 
         when: 'a build was killed before the environment was ready'
         new File(home, 'ready').delete()
-        new File(home, 'venv/pyvenv.cfg').delete()
+        new File(environment(home), 'pyvenv.cfg').delete()
         new File(home, 'src.partial').mkdir()
         def third = build(settings).run(LIST)
 
@@ -267,12 +268,21 @@ class LaunchSpec extends LibrarySpec {
         third.agentSteps == ['sh', 'writeFile', 'sh']
 
         when: 'somebody removed the python that the environment was made from'
-        new File(home, 'venv/bin/python').delete()
+        new File(environment(home), 'bin/python').delete()
         def fourth = build(settings).run(LIST)
 
         then:
         fourth.error == null
         fourth.agentSteps == ['sh', 'writeFile', 'sh']
+
+        when: 'somebody removed a file of the library'
+        new File(home, 'src/jenkins_mlflow/cli/main.py').delete()
+        def fifth = build(settings).run(LIST)
+
+        then:
+        fifth.error == null
+        fifth.agentSteps == ['sh', 'writeFile', 'sh']
+        fifth.workspace.list() == [] // the bundle is gone
     }
 
     def "runners that no build has used lately are removed when another is installed, but the latest ones"() {
@@ -380,6 +390,13 @@ class LaunchSpec extends LibrarySpec {
         new File(home, 'agent/ready.py').text = ''
         writeManifest(library)
         return library
+    }
+
+    /** The one environment of a runner. */
+    private static File environment(File home) {
+        List found = home.listFiles().findAll { it.name.startsWith('venv.') }
+        assert found.size() == 1
+        return found[0]
     }
 
     private static boolean runs(String program) {
