@@ -27,7 +27,7 @@ PLANS = {
     "cleanup/plan.py": ["test_cleanup_plan.py", "test_cleanup_output.py"],
     "promotion/plan.py": ["test_promotion_plan.py", "test_changes.py"],
     "promotion/changes.py": ["test_changes.py", "test_promotion_plan.py"],
-    "promotion/rollback.py": ["test_promotion_plan.py"],
+    "promotion/rollback.py": ["test_rollback_plan.py"],
     "promotion/decision.py": ["test_intent.py"],
     "training/marks.py": ["test_marks.py"],
     "training/self_promotion.py": ["test_self_promotion.py", "test_put_back_promises.py"],
@@ -54,17 +54,17 @@ settings.load_profile("mutants")
 
 def prepare(plans: list[str]) -> None:
     """Lay the copy out as mutmut wants it."""
-    WORK.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(WORK, ignore_errors=True)  # mutmut goes by times: a file of an earlier run would stay as it was
+    WORK.mkdir(parents=True)
     ignored = shutil.ignore_patterns("__pycache__")
     for source, target in (
         (PACKAGE, WORK / "src" / PACKAGE.name),
         (ROOT / "tests" / "support", WORK / "tests" / "support"),
         (ROOT / "docs", WORK / "docs"),  # a test reads its examples
     ):
-        shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target, ignore=ignored)
     shutil.copy(ROOT / "tests" / "builders.py", WORK / "tests")
-    (WORK / "tests" / "unit").mkdir(exist_ok=True)
+    (WORK / "tests" / "unit").mkdir()
     tests = sorted({test for plan in plans for test in PLANS[plan]})
     for test in tests:
         shutil.copy(ROOT / "tests" / "unit" / test, WORK / "tests" / "unit")
