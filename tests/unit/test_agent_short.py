@@ -45,12 +45,12 @@ def test_what_is_left_out_is_counted_and_the_whole_is_named(
     assert 10 < len(cut.items) < 50
     assert cut.items == whole.items[: len(cut.items)]
     assert cut.left_out == {"items": 50 - len(cut.items)}
-    assert cut.whole == str(tmp_path / "cleanup.json")
-    assert replace(cut, items=whole.items, left_out={}, whole="") == whole
-    assert shortened(whole, str(tmp_path / "none")).whole == ""
+    assert cut.full_result == str(tmp_path / "cleanup.json")
+    assert replace(cut, items=whole.items, left_out={}, full_result="") == whole
+    assert shortened(whole, str(tmp_path / "none")).full_result == ""
 
 
 def test_a_result_that_fits_stays_as_it_is() -> None:
     whole = result(50)
     assert shortened(whole, "mlflow-report") is whole
-    assert (whole.left_out, whole.whole) == ({}, "")
+    assert (whole.left_out, whole.full_result) == ({}, "")

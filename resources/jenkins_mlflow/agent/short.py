@@ -27,8 +27,8 @@ def shortened(result: RegistryResult, report: str) -> RegistryResult:
     if not short.left_out:
         return result
     file = Path(report) / f"{result.command}.json"
-    whole = str(file) if report and file.is_file() else ""
-    return replace(changed, left_out=short.left_out, whole=whole)
+    full_result = str(file) if report and file.is_file() else ""
+    return replace(changed, left_out=short.left_out, full_result=full_result)
 
 
 class _Shortening:

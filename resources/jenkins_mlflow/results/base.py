@@ -162,7 +162,7 @@ class RegistryResult(Result):
     """The event to notify people of, see docs/notify.md; null if there is none, or if `notify.on` leaves it out."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """In what a Jenkins step returns: by list, how many entries are missing, because it would be too large."""
-    whole: str = ""
+    full_result: str = ""
     """The file of the report that has all of them, if `left_out` has any."""
 
     @property
