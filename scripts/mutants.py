@@ -54,9 +54,8 @@ settings.load_profile("mutants")
 
 def prepare(plans: list[str]) -> None:
     """Lay the copy out as mutmut wants it."""
-    shutil.rmtree(
-        WORK, ignore_errors=True
-    )  # mutmut goes by times: a file of an earlier run would stay as it was
+    # mutmut goes by times: a file of an earlier run would stay as it was.
+    shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     ignored = shutil.ignore_patterns("__pycache__")
     for source, target in (
