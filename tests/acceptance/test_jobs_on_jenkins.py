@@ -159,7 +159,8 @@ def test_the_nightly_job_applies_the_config(
     jenkins: JenkinsServer, scm_job: ScmJob, fresh_mlflow: Mlflow
 ) -> None:
     """It keeps production and what the config keeps, archives plan and outcome, and has put itself on the timer."""
-    seed(fresh_mlflow.direct, {SVM: [CHAMPION, *[Spec()] * 5, Spec(tags={"keep": "true"})]})
+    bad = Spec({"roc_auc": 0.5, "brier": 0.5})
+    seed(fresh_mlflow.direct, {SVM: [CHAMPION, *[bad] * 5, Spec(tags={"keep": "true"})]})
     name = scm_job("jobs/nightly-cleanup.Jenkinsfile", {"MLFLOW_TRACKING_URI": fresh_mlflow.url})
     build = jenkins.run(name, {"MLFLOW_TRACKING_URI": fresh_mlflow.url}).expect("SUCCESS")
     remaining = stages(fresh_mlflow, SVM)
