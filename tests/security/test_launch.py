@@ -251,6 +251,21 @@ def test_what_does_not_start_any_more_is_made_anew(
     assert warm.log == ""
 
 
+def test_an_installation_that_fails_leaves_no_environment_behind(agent: Agent) -> None:
+    """A nightly job on an agent without a package index would fill the disk."""
+    (wheel,) = (agent.folder / "wheels").glob("tiny-*.whl")
+    wheel.rename(agent.folder / wheel.name)
+    for _ in range(2):
+        agent.send_bundle()
+        failed = agent.launch()
+        assert failed.message.startswith("could not install the runner"), failed.log
+        assert list(agent.runner.glob("venv*")) == []
+    (agent.folder / wheel.name).rename(wheel)
+    (agent.runner / "venv.1").mkdir()  # of one that was killed
+    installed(agent)
+    assert not (agent.runner / "venv.1").exists()
+
+
 def test_the_log_says_why_an_environment_is_made_anew(agent: Agent) -> None:
     installed(agent)
     package(agent)

@@ -493,7 +493,8 @@ def test_one_model_that_would_be_emptied_does_not_stop_the_others(
     (warning,) = done.doc["warnings"]
     assert warning == (
         f"{bad} is left alone: it would lose every version: 1 version; "
-        f"`jenkins-mlflow cleanup --allow-remove-all --model {bad} --tracking-uri {server.url}` deletes them"
+        f"`jenkins-mlflow cleanup --allow-remove-all --model {bad} --tracking-uri {server.url}` "
+        "deletes what no rule keeps"
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ class Training:
         after = self.snapshot()
         ours = {v.run_id for v in after.versions() if v.run and v.run.tags.get(BUILD_TAG) == BUILD}
         run_ids = {run_id for run_id in ours if run_id}
-        return self_promotions(self.before if known else after, (), after, self.session.target, run_ids)
+        return self_promotions(
+            self.before if known else after, (), after, self.session.target, run_ids, time.time()
+        )
 
     def marks(self) -> dict[str, object]:
         model = self.snapshot().require(self.model)
@@ -258,7 +261,7 @@ def test_an_agent_that_was_lost_is_made_up_for_by_gathering(
     uri, name = make_server().url, "self-lost"
     seed(uri, {name: [OLD]})
     tags = {BUILD_TAG: "b-2", "jenkins_mlflow.candidate": "svm"}
-    known = f'[1,{{"{name}":[[1],1]}}]'
+    known = f'{{"{name}":[[1],1,0]}}'
     seed(
         uri,
         {name: [Spec(aliases=("champion",), run_tags={**tags, "jenkins_mlflow.production_before": known})]},

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
-from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
+from jenkins_mlflow.cleanup.plan import CleanupPlan, Objection, plan_cleanup
 from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
 from jenkins_mlflow.config.schema import load
 from jenkins_mlflow.config.select import Select
@@ -274,7 +274,8 @@ def test_a_gate_that_says_nothing_of_a_model_deletes_nothing_of_it(
         rules = Cleanup(keep_last=1, protect=Protect(aliases=[]))  # type: ignore[arg-type]
         found = plan_cleanup(group, group, rules, TARGET, now=NOW, select=select, allow_remove_all=allowed)
         refusals = [f"m {why}"] if why and not allowed else []
-        assert (dict(found.alone), list(found.refusals)) == ({"m": why} if why else {}, refusals)
+        alone = {"m": Objection(why, gates=True)} if why else {}
+        assert (dict(found.alone), list(found.refusals)) == (alone, refusals)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
         ),
         (
             f"{HEAD}jobs: {{a: {{parameters: {{n: {{default: No}}}}}}}}\n",
-            'expected text, true or false, got "No"; write true or false for a check box, choices for a list of words',
+            'expected true, false or another text, got "No"; write true or false for a check box',
         ),
         (
             f'{HEAD}jobs: {{a: {{parameters: {{n: {{default: "\\x01"}}}}}}}}\n',

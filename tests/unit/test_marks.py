@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.snapshot import Run, Target, Version
 from jenkins_mlflow.tags import OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import Held, Marks, Seen, decode, decoded, encode, marks
 
@@ -15,54 +15,58 @@ TARGET = Target("Production", "champion")
 CHAMPION = version("m", 1, stage="Production", aliases=("champion",), run_id="old")
 NINE, TEN, ELEVEN = (f"2026-11-24T{hour}:00:00+00:00" for hour in ("09", "10", "11"))
 AT_TEN = 1795514400
+NOW = 3600.0
 V1: Marks = {"m": Held((1,), 1)}
 
 
 def test_marks_survive_a_tag() -> None:
     promoted = version("out", 1, tags={PROMOTED_AT: TEN})
-    seen = marks(snapshot(CHAMPION, version("it's 📦", 7, aliases=("champion",)), promoted), TARGET)
-    assert seen == Seen(AT_TEN, {"m": Held((1,), 1), "it's 📦": Held((), 7)})
-    assert encode(seen) == f'[{AT_TEN},{{"it\'s 📦":[[],7],"m":[[1],1]}}]'
+    seen = marks(snapshot(CHAMPION, version("it's 📦", 7, aliases=("champion",)), promoted), TARGET, NOW)
+    assert seen == Seen({"m": Held((1,), 1), "it's 📦": Held((), 7)}, {"out": AT_TEN})
+    assert encode(seen) == f'{{"it\'s 📦":[[],7,0],"m":[[1],1,0],"out":[[],null,{AT_TEN}]}}'
     assert decode(encode(seen)) == seen
 
 
 def test_marks_that_no_tag_can_hold_are_not_told() -> None:
     """5,000 bytes, as every store keeps them; a longer tag would make MLflow refuse the runs."""
     many: Marks = {f"{'ж' * 30}{number}": Held((1,), 1) for number in range(80)}
-    assert encode(Seen(5, many)) == encode(None) == ""
+    assert encode(Seen(many)) == encode(None) == ""
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "{", "[]", "[" * 4900, '{"m": 1}', '[1, {"m": [["1"], 1]}]', '[1, {"m": [[1], "1"]}]'),
         *(
-            '[1, {"m": [[true], 1]}]',
-            '["1", {}]',
-            "[1, []]",
-            '[1, {"m": 1}]',
-            '[1, {"m": "ab"}]',
+            "",
+            "{",
+            "[]",
+            "[" * 4900,
+            '{"m": 1}',
             '{"m": [[1], 1]}',
+            '{"m": [["1"], 1, 0]}',
+            '{"m": [[1], "1", 0]}',
         ),
+        *('{"m": [[true], 1, 0]}', '{"m": [[1], 1, "0"]}', '{"m": [1, 1, 0]}', '{"m": "abc"}', '{"m": {}}'),
     ],
 )
 def test_a_tag_that_anybody_wrote_is_nothing(text: str) -> None:
     assert decode(text) is None
-    assert list(decoded([text, "[1,{}]", text, "[1,{}]"])) == [Seen(1, {})]
+    assert list(decoded([text, "{}", text, "{}"])) == [Seen({})]
 
 
-def theirs(number: int, saw: str, outcome: str = "", **fields: Any) -> Version:
+def theirs(number: int, saw: str, outcome: str = "", started: int = 9000, **fields: Any) -> Version:
     """A version that another build's script put into production."""
     tags = {PRODUCTION_BEFORE: saw, **({OUTCOME_TAG: outcome} if outcome else {})}
-    return version("m", number, metrics={}, run_tags=tags, **{"stage": "Production", **fields})
+    run = Run(f"run-{number}", {}, tags, started)
+    return version("m", number, run=run, **{"stage": "Production", **fields})
 
 
 def held_in(versions: Sequence[Version], target: Target = TARGET) -> Marks | None:
-    seen = marks(snapshot(*versions), target)
+    seen = marks(snapshot(*versions), target, NOW)
     return seen.marks if seen else None
 
 
-V1_AT_TEN = f'[{AT_TEN},{{"m":[[1],1]}}]'
+V1_AT_TEN = f'{{"m":[[1],1,{AT_TEN}]}}'
 
 
 @pytest.mark.parametrize(
@@ -75,10 +79,13 @@ V1_AT_TEN = f'[{AT_TEN},{{"m":[[1],1]}}]'
         pytest.param(
             [theirs(2, V1_AT_TEN, tags={PROMOTED_AT: ELEVEN})], {"m": Held((2,))}, id="a promotion did so"
         ),
+        pytest.param(
+            [theirs(2, V1_AT_TEN, started=-90_000_000)], {"m": Held((2,))}, id="it was lost long ago"
+        ),
         pytest.param([theirs(2, "what?")], None, id="nobody knows what it saw"),
         pytest.param([theirs(2, V1_AT_TEN), theirs(3, "")], None, id="nobody knows what one of two saw"),
         pytest.param(
-            [theirs(2, f'[{AT_TEN + 9},{{"m":[[2],2]}}]'), theirs(3, V1_AT_TEN)],
+            [theirs(3, '{"m":[[2],2,0]}', started=9000), theirs(2, V1_AT_TEN, started=8000)],
             V1,
             id="the first of two knows",
         ),
@@ -130,7 +137,7 @@ def test_one_model_does_not_know_for_another() -> None:
     assert held_in([theirs(2, V1_AT_TEN), other]) == {**V1, "n": Held((1,))}
     assert held_in([theirs(2, ""), other]) is None
     exclusive = Target("Production", "champion", exclusive=True)
-    saw = f'[{AT_TEN},{{"gone":[[4],4]}}]'
+    saw = '{"gone":[[4],4,0]}'
     assert held_in([theirs(2, saw)], exclusive) == {"gone": Held((4,), 4)}
     assert held_in([theirs(2, saw)]) == {}
 
@@ -143,7 +150,7 @@ def test_a_tag_puts_nothing_back_that_has_no_signed_record(
 ) -> None:
     """Everybody may write the tag of a run; where records are signed, it can only name what passed a gate."""
     first = version("m", 1, tags={PROMOTED_AT: NINE}, vouched=vouched)
-    seen = Seen(AT_TEN, V1)
+    seen = Seen(V1, {"m": AT_TEN})
     assert seen.since(snapshot(first).models, TARGET) == (V1 if known else None)
     assert seen.since(snapshot(version("m", 2, vouched=frozenset())).models, TARGET) == V1, "v1 was deleted"
 
@@ -151,11 +158,13 @@ def test_a_tag_puts_nothing_back_that_has_no_signed_record(
 def test_what_was_promoted_before_a_training_began_is_no_promotion_since() -> None:
     """A person has put 1 into production after 3 was promoted; the same second is that promotion itself."""
     group = snapshot(version("m", 1), version("m", 3, tags={PROMOTED_AT: TEN}))
-    assert Seen(AT_TEN, V1).since(group.models, TARGET) == V1
-    assert Seen(AT_TEN - 1, V1).since(group.models, TARGET) == {"m": Held((3,), 3)}
+    assert Seen(V1, {"m": AT_TEN}).since(group.models, TARGET) == V1
+    assert Seen(V1, {"m": AT_TEN - 1, "other": AT_TEN + 9}).since(group.models, TARGET) == {
+        "m": Held((3,), 3)
+    }
 
 
 def test_of_two_promotions_since_the_later_one_counts() -> None:
     group = snapshot(version("m", 3, tags={PROMOTED_AT: ELEVEN}), version("m", 4, tags={PROMOTED_AT: TEN}))
     for target, held in ((Target("Production", None), Held((3,))), (Target(None, "champion"), Held((), 3))):
-        assert Seen(1, V1).since(group.models, target) == {"m": held}
+        assert Seen(V1).since(group.models, target) == {"m": held}

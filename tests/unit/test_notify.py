@@ -80,6 +80,7 @@ def test_whatever_a_cleanup_came_to_an_error_in_it_is_news(status: str, tmp_path
     assert news(session(tmp_path), document) == "cleanup_stopped"
     assert news(replace(session(tmp_path), looks_only=True), document) is None
     assert happened({**document, "command": "list"}) is None
+    assert happened({**document, "exit_code": 2}) is None, "who mistypes an option has read that"
 
 
 def test_who_stopped_it_before_it_began_knows() -> None:

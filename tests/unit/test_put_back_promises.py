@@ -283,7 +283,7 @@ class Trial:
             return
         self.builds += 1
         before = self.registry.snapshot(GROUP, with_runs=True)
-        tag = encode(marks(before, self.target))
+        tag = encode(marks(before, self.target, 0))
         proper = dict(self.proper)
         self.trainings[build] = Training(f"build-{self.builds}", before, tag, proper, dict(proper))
 
@@ -356,7 +356,7 @@ class Trial:
             self.world.tag_run(run_id, OUTCOME_TAG, "ok")
         after = self.registry.snapshot(GROUP)
         earlier = list(decoded([training.tag]))
-        found = self_promotions(training.before, earlier, after, self.target, training.runs)
+        found = self_promotions(training.before, earlier, after, self.target, training.runs, 0)
         done = None
         self.faults, self.count = faults, 0
         with suppress(Killed):

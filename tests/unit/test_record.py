@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from jenkins_mlflow.promotion.record import next_time
 from jenkins_mlflow.registry.snapshot import Version, last_recorded
 from jenkins_mlflow.registry.times import LATEST
-from jenkins_mlflow.tags import PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 
 clocks = st.integers(0, LATEST // 1000 - 60)
 
@@ -45,3 +45,14 @@ def test_a_clock_that_is_right_is_believed(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("forged", ["9999-12-31T23:59:59+00:00", "soon", "-1"])
 def test_a_time_that_anybody_wrote_is_no_error(forged: str) -> None:
     assert next_time([version("m", 1, tags={PROMOTED_AT: forged})])
+
+
+def test_a_record_is_later_than_the_registration() -> None:
+    """Else a restored version could not be told from one that was promoted after it was restored."""
+    created = 4_000_000_000_500
+    restored = version(
+        "m", 2, created=created, tags={RESTORED_FROM: "1@1000", PROMOTED_AT: "2026-11-24T10:00:00+00:00"}
+    )
+    assert restored.recorded_time == 0
+    promoted = replace(restored, tags={**restored.tags, PROMOTED_AT: next_time([restored])})
+    assert promoted.recorded_time > created

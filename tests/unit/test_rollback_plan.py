@@ -99,6 +99,17 @@ def test_a_version_that_was_deleted_and_restored_is_named() -> None:
     assert caught.value.next_step == f"version 4 was restored from it: {command}"
 
 
+@pytest.mark.parametrize("asked", [1, 5])
+def test_a_version_that_was_restored_twice_is_named_too(asked: int) -> None:
+    """Version 1 was restored as 5, and that as 8: the tag names the last of them, and the first one's registration."""
+    again = version("m", 8, created=9000, tags={RESTORED_FROM: "5@1000"})
+    steps = f'[["m",{asked},{asked * 1000}]]'
+    found = snapshot(again, version("m", 2, stage="Production", tags={BEFORE: steps, **RECORD}))
+    with pytest.raises(NotFound, match=f"m version {asked} cannot be returned to") as caught:
+        plan_return(found, "m", None, TARGET)
+    assert caught.value.next_step.endswith("`jenkins-mlflow rollback --model m --to 8`")
+
+
 @pytest.mark.parametrize("text", ["", "x", "{}", '[["m"]]', '[["m", "1", 5]]x', "[" * 2000])
 def test_a_record_that_cannot_be_read_counts_as_none(text: str) -> None:
     group = snapshot(version("m", 1), version("m", 2, stage="Production", tags={BEFORE: text}))

@@ -8,7 +8,7 @@ import pytest
 from builders import snapshot, version
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.tags import PRODUCTION_BEFORE, PROMOTED_AT
+from jenkins_mlflow.tags import PRODUCTION_BEFORE, PROMOTED_AT, RESTORED_FROM
 from jenkins_mlflow.training.marks import Held, Marks, Seen
 from jenkins_mlflow.training.self_promotion import SelfPromotion, self_promotions
 
@@ -29,7 +29,7 @@ def ours(number: int = 2, **fields: Any) -> Version:
 def found(
     before: Snapshot, after: Snapshot, *earlier: Marks, target: Target = TARGET
 ) -> tuple[SelfPromotion, ...]:
-    return self_promotions(before, [Seen(1, held) for held in earlier], after, target, RUNS)
+    return self_promotions(before, [Seen(held) for held in earlier], after, target, RUNS, 3600.0)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_version_put_straight_into_the_production_model_is_found() -> None:
 
 def test_another_build_at_work_has_promoted_already() -> None:
     """Its command takes v2 out again: what goes back is what it saw when it began, though v2 served when this began."""
-    saw = {PRODUCTION_BEFORE: '[1,{"m":[[1],1]}]'}
+    saw = {PRODUCTION_BEFORE: '{"m":[[1],1,0]}'}
     theirs = version("m", 2, metrics={}, run_tags=saw, stage="Production", aliases=("champion",))
     out = old(stage="Archived")
     after = snapshot(
@@ -312,3 +312,14 @@ def test_in_a_group_a_deleted_model_is_told_with_what_it_had() -> None:
     )
     (item,) = found(before, snapshot(B1), target=EXCLUSIVE)
     assert item.obstacle == "a v2, a v3, which were in production before, were deleted"
+
+
+def test_a_version_that_is_restored_during_the_training_was_not_promoted() -> None:
+    """It has the record of the version that was deleted."""
+    champion = version("m", 4, stage="Production", aliases=("champion",), run_id="old")
+    tags = {RESTORED_FROM: "1@1000", **NINE}
+    restored = version("m", 6, created=1_795_600_000_000, run_id="old", tags=tags)
+    after = [version("m", 4, stage="Archived", run_id="old"), restored]
+    (item,) = found(snapshot(champion), snapshot(*after, ours(5, stage="Production", aliases=("champion",))))
+    assert [change.mark for change in item.changes if change.wanted == "Production"] == [4]
+    assert item.changes[-1] == Change("m", "champion", 5, 4)

@@ -165,8 +165,17 @@ def not_installed(what: str, command: "list[str]", needs: str) -> Failure:
 def install(home: str, uv: str, lock: int) -> None:
     """Build an environment with exactly the pinned requirements, try it, then say in home/ready that it is the one."""
     name = "venv.%x" % time.time_ns()
-    venv = os.path.join(home, name)
-    create, fill = installer(venv, uv)
+    forget_environments(home)
+    try:
+        fill_environment(home, name, uv, lock)
+    except Failure:
+        shutil.rmtree(os.path.join(home, name), ignore_errors=True)
+        raise
+    write(os.path.join(home, "ready"), name + "\n")
+
+
+def fill_environment(home: str, name: str, uv: str, lock: int) -> None:
+    create, fill = installer(os.path.join(home, name), uv)
     for command in (create, fill + pinned(home, "requirements.txt")):
         if not run(command, home, lock):
             raise not_installed("the runner", command, "python3 with its venv module, or uv, and ")
@@ -175,10 +184,14 @@ def install(home: str, uv: str, lock: int) -> None:
             "the runner was installed in %s but does not start; the log above says what is missing. "
             "The next build installs it again" % home
         )
-    write(os.path.join(home, "ready"), name + "\n")
-    for old in os.listdir(home):
-        if old.startswith("venv.") and old != name and not in_use(home):
-            shutil.rmtree(os.path.join(home, old), ignore_errors=True)
+
+
+def forget_environments(home: str) -> None:
+    """Remove what earlier installations have left, unless a build still runs in one of them."""
+    if not in_use(home):
+        for old in os.listdir(home):
+            if old.startswith("venv."):
+                shutil.rmtree(os.path.join(home, old), ignore_errors=True)
 
 
 def current(home: str) -> str:

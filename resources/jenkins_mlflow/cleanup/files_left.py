@@ -35,7 +35,12 @@ def _address(registry: Registry, source: str) -> str:
         run = homes.kept_runs(registry, [path[0]]).get(path[0])
         if run is None:
             raise FilesUnknown(f"MLflow does not know the run {path[0]} any more")
-        return "/".join([run.uri.rstrip("/"), *path[1]])
+        address = "/".join([run.uri.rstrip("/"), *path[1]])
+        if not registry.has_files_at(address):  # MLflow 3 keeps what a run logs as a model beside the run
+            raise FilesUnknown(
+                f"there are none at {source}; MLflow 3 may have them as a logged model of that run"
+            )
+        return address
     if place := copied_from(source):
         try:
             return registry.storage_uri(*place)

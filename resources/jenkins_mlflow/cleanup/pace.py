@@ -23,8 +23,8 @@ class Pace:
     rate: float | None = None
 
     def batch(self, most: int) -> int:
-        """How many deletions go under one lock: no more than begin in a minute, so that what was seen is not old."""
-        return most if self.rate is None else min(most, max(1, int(self.rate * 60)))
+        """How many deletions go under one lock: no more than begin in ten minutes, so that what was seen is not old."""
+        return most if self.rate is None else min(most, max(1, int(self.rate * 600)))
 
     def limiter(self, clock: Callable[[], float] = time.monotonic) -> Callable[[], float]:
         """A function that gives a deletion its turn: the seconds until it may begin; threads may share it.

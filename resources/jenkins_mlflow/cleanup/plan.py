@@ -53,6 +53,14 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """Why a model is better left alone, said of the model; ``gates``: the gates are to be corrected, not the rules."""
+
+    why: str
+    gates: bool = False
+
+
+@dataclass(frozen=True)
 class CleanupPlan:
     """What a cleanup would do.
 
@@ -61,15 +69,15 @@ class CleanupPlan:
         protection: What protects a version whatever the plan says.
         policy: The rules in words: the general ones, then each override's that a model of the group has.
         refusals: Why the plan must not be carried out; empty when it may be.
-        alone: The models of a group that are better left alone, and why: their policy keeps versions, and yet this plan
-            would delete every one, or goes by a gate that says nothing of them.
+        alone: The models of a group that are better left alone: their policy keeps versions, and yet this plan would
+            delete every one, or goes by a gate that says nothing of them.
     """
 
     items: tuple[Item, ...]
     protection: Protection
     policy: tuple[Policy, ...] = ()
     refusals: tuple[str, ...] = ()
-    alone: Mapping[str, str] = field(default_factory=dict)
+    alone: Mapping[str, Objection] = field(default_factory=dict)
 
     @property
     def deletions(self) -> tuple[Item, ...]:
@@ -129,22 +137,25 @@ def plan_cleanup(
             why = protection.reason(version, naming.of(version), at_work, recorded)
             items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
     objections = {
-        name: why for name, some in _by_model(items).items() if (why := _objection(some, unknown[name]))
+        name: found for name, some in _by_model(items).items() if (found := _objection(some, unknown[name]))
     }
     refusals = tuple(_refusals(items, rules, select, objections, allow_remove_all=allow_remove_all))
     policy = tuple(_policy(rules, select, group.models))
-    alone = {name: why for name, why in objections.items() if describe(rules.rules_for(name), select)}
+    alone = {name: found for name, found in objections.items() if describe(rules.rules_for(name), select)}
     return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, alone)
 
 
-def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> str:
-    """Why a model is better left alone, of which it says so; empty if nothing speaks against its part of the plan."""
+def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> Objection | None:
+    """What speaks against a model's part of the plan; None if nothing does."""
     doomed = sum(item.action == "delete" for item in of_model)
-    if doomed == len(of_model):
-        return f"would lose every version: {plural(doomed, 'version')}"
     if doomed and unknown:  # a gate's metric has another name, or is mistyped: every version fails that gate
-        return f"has no version outside of production that logged {listed(unknown, 3)}, which select.gates asks for"
-    return ""
+        logged = f"has no version outside of production that logged {listed(unknown, 3)}"
+        return Objection(f"{logged}, which select.gates asks for", gates=True)
+    return (
+        Objection(f"would lose every version: {plural(doomed, 'version')}")
+        if doomed == len(of_model)
+        else None
+    )
 
 
 def _item(version: Version, protected: str, kept: Kept | None, now: float, *, good: bool) -> Item:
@@ -177,7 +188,7 @@ def _refusals(
     items: Sequence[Item],
     rules: Cleanup,
     select: Select,
-    objections: Mapping[str, str],
+    objections: Mapping[str, Objection],
     *,
     allow_remove_all: bool,
 ) -> Iterator[str]:
@@ -190,7 +201,7 @@ def _refusals(
         if not describe(rules.rules_for(model), select) and not allow_remove_all:
             yield f"no rule keeps any version of {model}: the policy is empty"
         elif model in objections and not allow_remove_all:
-            yield f"{model} {objections[model]}"
+            yield f"{model} {objections[model].why}"
         elif rules.max_share is not None and share > rules.max_share:
             yield (
                 f"{model} would lose {doomed} of {plural(len(of_model), 'version')}, "

@@ -22,8 +22,8 @@ from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.text import parsed_json, span
 
 FORMAT = 1
-CLOCKS_DIFFER = 60.0
-"""By so many seconds two servers before one store may tell another time."""
+CLOCKS_DIFFER = 3600.0
+"""By so many seconds the clocks of two agents, or of two servers before one store, may differ."""
 
 
 class _Entry(BaseModel):
@@ -135,7 +135,8 @@ def read_plan(
         "another version of jenkins-mlflow wrote it": not known,
         f"it is for the registry {found.registry}, this is {origin.registry}": found.registry
         != origin.registry,
-        "it is from the future: the clock of MLflow's store was ahead when it was made": age < -CLOCKS_DIFFER,
+        "it is from the future: the clock of the machine that made it, or of MLflow's store, was ahead": age
+        < -CLOCKS_DIFFER,
         f"it is {span(max(age, 0))} old, and plans expire after {span(expires)}": age > expires,
     }
     problem = next((text for text, applies in problems.items() if applies), "")

@@ -117,10 +117,11 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     plan = planned(rules)
     if model or not plan.alone:
         return plan
-    for name, why in plan.alone.items():  # one of many models must not turn a nightly job red
+    for name, objection in plan.alone.items():  # one of many models must not turn a nightly job red
+        first = "correct select.gates; " if objection.gates else ""
         session.warn(
-            f"{name} is left alone: it {why}; "
-            f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes them"
+            f"{name} is left alone: it {objection.why}; {first}"
+            f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes what no rule keeps"
         )
     return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
 
@@ -128,9 +129,11 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
 def refusal(plan: CleanupPlan, model: str | None) -> Refused:
     """The error of a plan that must not be carried out."""
     named = f"--model {argument(model)}" if model else "--model and the model's name"
+    gates = "correct select.gates, " if any(found.gates for found in plan.alone.values()) else ""
     return Refused(
         "; ".join(plan.refusals),
         state="nothing was deleted",
-        next_step="add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        next_step=f"{gates}add a keep rule, leave the model out with cleanup.exclude, "
+        "or, if it really may lose every version, "
         f"give --allow-remove-all with {named}",
     )

@@ -18,7 +18,7 @@ from jenkins_mlflow.commands.probe import probe as run_probe
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.rollback import recorded_version
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.errors import JenkinsMlflowError, Refused
 from jenkins_mlflow.history.event import Event
 from jenkins_mlflow.history.timeline import Drift, drifts
 from jenkins_mlflow.methods.known_faults import keeps_files
@@ -167,8 +167,10 @@ def journal(registry: Registry) -> Iterator[Finding]:
     """Whether the journal of deletions can be seen: without it, restore, reclaim and cleanup refuse to work."""
     try:
         registry.retrying("reading the journal of deletions", Records(registry).home)
-    except Refused as refused:
-        yield Finding("journal", "problem", refused.message, refused.next_step)
+    except JenkinsMlflowError as error:  # it is in MLflow's trash, or this account may not read it
+        yield Finding(
+            "journal", "problem" if isinstance(error, Refused) else "note", error.message, error.next_step
+        )
 
 
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:

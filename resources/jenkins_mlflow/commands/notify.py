@@ -11,7 +11,7 @@ from typing import Any
 
 from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.errors import ConnectionFailed
+from jenkins_mlflow.errors import USAGE, ConnectionFailed
 from jenkins_mlflow.extras import NOTIFY, require
 from jenkins_mlflow.results.base import Document, Event
 from jenkins_mlflow.text import plural, printable
@@ -52,7 +52,8 @@ def happened(document: Mapping[str, Any]) -> Event | None:
     """What a result is for those who are told; None where it is no news. Pure."""
     command, status = str(document.get("command")), str(document.get("status"))
     if command == "cleanup" and document.get("error") and status != "interrupted":
-        return "cleanup_stopped"  # whatever it came to before, such as "deleted"
+        # Whatever it came to before, such as "deleted". Who mistypes an option is told by the command itself.
+        return None if document.get("exit_code") == USAGE else "cleanup_stopped"
     return _HAPPENED.get((command, status))
 
 

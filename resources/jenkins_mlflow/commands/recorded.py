@@ -12,7 +12,6 @@ from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
-from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BUILD_URL,
@@ -20,7 +19,6 @@ from jenkins_mlflow.tags import (
     METRIC,
     PROMOTED_AT,
     PROMOTED_BY,
-    RESTORED_FROM,
     ROLLED_BACK_AT,
     ROLLED_BACK_BY,
     ROLLED_BACK_FROM,
@@ -85,7 +83,7 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
     """What versions say of themselves: their last promotion, and their last rollback. Pure."""
     for version in versions:
         tags, steps = version.record, before(version)
-        if time := _time(version, PROMOTED_AT):
+        if time := version.record_time(PROMOTED_AT):
             metric, _, value = tags.get(METRIC, "").rpartition("=")
             yield _event(
                 version,
@@ -98,17 +96,11 @@ def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
                 metric=metric,
                 value=_number(value),
             )
-        if time := _time(version, ROLLED_BACK_AT):
+        if time := version.record_time(ROLLED_BACK_AT):
             name, _, number = tags.get(ROLLED_BACK_FROM, "").rpartition("/")
             rolled_back_from = ((name, int(number), 0),) if number.isdecimal() and len(number) < 10 else ()
             by = tags.get(ROLLED_BACK_BY, "")
             yield _event(version, time, "rollback", at=tags[ROLLED_BACK_AT], left=rolled_back_from, by=by)
-
-
-def _time(version: Version, tag: str) -> int:
-    """When it was put into production; 0 if never, or if a restored version has that from the deleted one's record."""
-    time = milliseconds(version.record.get(tag, ""))
-    return 0 if RESTORED_FROM in version.tags and time < version.created else time
 
 
 def _event(version: Version, time: int, work: str, **facts: object) -> Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,9 +66,10 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     planned()  # what is wrong with it is said before MLflow is asked anything
     registry = session.registry(may_create=True)
     doubtful = RunsOf(lambda version: unrecorded(version, session.target))
+    began = time.time()
     with session.unwritten():
         before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns, with_runs=doubtful)
-    plan = planned("" if rules.may_promote else encode(marks(before, session.target)))
+    plan = planned("" if rules.may_promote else encode(marks(before, session.target, began)))
     runs = MlflowTrainingRegistry(registry)
     if mode == "gather":
         result = gather(plan, runs)
@@ -80,7 +82,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     for warning in (*result.warnings, *_outside(result, session.config.models)):
         session.warn(warning)
     ended = train_result(plan, result)
-    return ended if rules.may_promote else _put_back(session, registry, runs, before, ended)
+    return ended if rules.may_promote else _put_back(session, registry, runs, before, began, ended)
 
 
 def _outside(result: Trained, models: Sequence[str]) -> Iterator[str]:
@@ -99,6 +101,7 @@ def _put_back(
     registry: Registry,
     training: MlflowTrainingRegistry,
     before: Snapshot,
+    began: float,
     ended: TrainResult,
 ) -> TrainResult:
     """Put production back if the training changed it."""
@@ -107,7 +110,7 @@ def _put_back(
         runs = training.runs_of_build(ended.build or "")
         earlier = list(decoded(run.production_before for run in reversed(runs)))
         after = registry.snapshot(session.patterns)
-        found = self_promotions(before, earlier, after, session.target, {run.run_id for run in runs})
+        found = self_promotions(before, earlier, after, session.target, {run.run_id for run in runs}, began)
         if found:
             done = put_back(session, registry, found)
             problem = "; ".join(one.message for one in done if not one.done)

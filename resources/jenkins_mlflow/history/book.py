@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from jenkins_mlflow.errors import JenkinsMlflowError, LockLost
+from jenkins_mlflow.errors import JenkinsMlflowError, LockLost, Refused
 from jenkins_mlflow.history.event import Event, read_event
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
@@ -122,7 +122,8 @@ class Book:
                 count = "" if not_written == 1 else f", and of {plural(not_written - 1, 'other change')}"
                 self.warn(
                     f"the history of the {event.title}{count} could not be written ({error.message}); "
-                    f"it stays on the model as a tag, and the next command tries again"
+                    "it stays on the model as a tag, and the next command tries again"
+                    + (f"; next: {error.next_step}" if isinstance(error, Refused) else "")
                 )
                 return
             self._forget(event)

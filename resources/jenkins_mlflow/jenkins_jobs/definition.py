@@ -68,14 +68,12 @@ def parse_text(value: Any) -> str:
 
 
 def parse_default(value: Any) -> bool | str:
-    """A parameter's default: yes or no makes it a check box, text an input field."""
+    """A parameter's default: true or false makes it a check box, text an input field."""
     if not isinstance(value, bool | str):
         raise expected("text, true or false", "; put it in quotes" if isinstance(value, int | float) else "")
     if isinstance(value, str) and value.casefold() in SWITCH_WORDS:
         # it made a check box once; as text it would be true in a Jenkinsfile, whatever it says
-        raise expected(
-            "text, true or false", "; write true or false for a check box, choices for a list of words"
-        )
+        raise expected("true, false or another text", "; write true or false for a check box")
     return _without_controls(value) if isinstance(value, str) else value
 
 

@@ -105,7 +105,7 @@ def given(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def next_time(versions: Iterable[Version]) -> str:
-    """The time of a new record: this agent's, but later than every record of these versions.
+    """The time of a new record: this agent's, but later than every record and the registration of these versions.
 
     These times tell which version was promoted last, the clocks of agents differ, and two promotions may follow each
     other within a second.
@@ -113,7 +113,8 @@ def next_time(versions: Iterable[Version]) -> str:
     Args:
         versions: Those of the models that the record is about.
     """
-    newest = newest_record(versions)
-    return datetime.fromtimestamp(
-        max(int(time.time()), min(newest + 1, LATEST // 1000)), timezone.utc
-    ).isoformat()
+    known = tuple(versions)
+    made = max((version.created // 1000 for version in known), default=0)
+    after = max(newest_record(known), made) + 1
+    seconds = max(int(time.time()), min(after, LATEST // 1000))
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()

@@ -135,7 +135,7 @@ def _restored(model: Model | None, number: int, created: int) -> str:
     """What to do where a deleted version is there again under another number, by a tag that anybody may write."""
     for version in model.versions if model else ():
         origin, _, _ = version.tags.get(RESTORED_FROM, "").partition("@")
-        if origin == str(number) and created in (0, version.first_created):
+        if origin and (origin == str(number) or created == version.first_created):
             return (
                 f"version {version.number} was restored from it: "
                 f"`jenkins-mlflow rollback --model {argument(version.model)} --to {version.number}`"

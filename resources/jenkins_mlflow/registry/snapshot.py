@@ -109,7 +109,12 @@ class Version:
     @property
     def recorded_time(self) -> int:
         """The same in milliseconds since 1970; 0 if no tag names a time, whatever else it says."""
-        return max(milliseconds(self.record.get(tag, "")) for tag in (PROMOTED_AT, ROLLED_BACK_AT))
+        return max(self.record_time(PROMOTED_AT), self.record_time(ROLLED_BACK_AT))
+
+    def record_time(self, tag: str) -> int:
+        """The time in one tag of the record; 0 also if a restored version has it from the record of the deleted one."""
+        time = milliseconds(self.record.get(tag, ""))
+        return 0 if RESTORED_FROM in self.tags and time < self.created else time
 
     @property
     def label(self) -> str:

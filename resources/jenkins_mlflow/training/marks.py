@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version, newest_record
+from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version, newest_record
 from jenkins_mlflow.tags import LONGEST_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.text import parsed_json
+
+_LONGEST_TRAINING = 86_400.0  # seconds after the start of a run
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,13 @@ class Seen:
     """What was in production when a command began.
 
     Attributes:
-        newest: When the last promotion of that time was recorded, see ``newest_record``: later ones came after it.
         marks: What was in production.
+        newest: By model, when its last promotion of that time was recorded, see ``newest_record``: a later one came
+            after it.
     """
 
-    newest: int
     marks: Marks
+    newest: Mapping[str, int] = field(default_factory=dict)
 
     def since(self, models: Sequence[Model], target: Target) -> Marks | None:
         """What these models, which share one champion, had in production: a promotion recorded since then counts.
@@ -50,9 +53,8 @@ class Seen:
         None where records are signed and one of the versions has no signed record: everybody may write such a tag,
         and it must put nothing into production that passed no gate.
         """
-        promoted = [v for model in models for v in model.versions if newest_record([v]) > self.newest]
-        if promoted:
-            return alone(max(promoted, key=lambda version: version.recorded_at), target)
+        if promoted := promoted_since(models, self.newest):
+            return alone(promoted, target)
         names = {model.name for model in models}
         held = {name: one for name, one in self.marks.items() if name in names or target.exclusive}
         versions = [v for model in models for v in model.versions if v.number in _numbers(held, model.name)]
@@ -64,37 +66,40 @@ def _numbers(held: Marks, name: str) -> set[int | None]:
     return {*one.staged, one.holder}
 
 
-def marks(snapshot: Snapshot, target: Target) -> Seen | None:
+def marks(snapshot: Snapshot, target: Target, now: float) -> Seen | None:
     """What is in production now, without what trainings at work have put there; None if that is not known.
 
     Args:
         snapshot: The group, with the runs of ``unrecorded`` versions.
         target: What marks production.
+        now: Seconds since 1970.
     """
-    found = [marks_of(models, target) for models in sharing(snapshot.models, target)]
+    found = [marks_of(models, target, now) for models in sharing(snapshot.models, target)]
     known = [held for held in found if held is not None]
     if known != found:
         return None
-    return Seen(
-        newest_record(snapshot.versions()), {name: one for held in known for name, one in held.items()}
-    )
+    held_now = {name: one for held in known for name, one in held.items()}
+    return Seen(held_now, newest_of(snapshot.models))
 
 
-def marks_of(models: Sequence[Model], target: Target) -> Marks | None:
+def marks_of(models: Sequence[Model], target: Target, now: float) -> Marks | None:
     """What models that have one champion together have in production, in the same way."""
     made = [
         version
         for model in models
         for version in model.production(target)
-        if unrecorded(version, target) and version.run and _at_work(version.run.tags)
+        if unrecorded(version, target) and version.run and _at_work(version.run, now)
     ]
     rest = {model.name: _held(model, target, made) for model in models}
     rest = {name: one for name, one in rest.items() if one != Held()}
     if not made:
         return rest
-    trainings = [decode(version.run.tags[PRODUCTION_BEFORE]) for version in made if version.run]
+    runs = sorted((version.run for version in made if version.run), key=lambda run: run.started)
+    trainings = [
+        decode(run.tags[PRODUCTION_BEFORE]) for run in runs
+    ]  # the first has seen what was before all
     known = [seen for seen in trainings if seen is not None]
-    before = min(known, key=lambda seen: seen.newest).since(models, target) if known == trainings else None
+    before = known[0].since(models, target) if known == trainings else None
     if before is None or not rest:
         return before
     return {
@@ -103,6 +108,27 @@ def marks_of(models: Sequence[Model], target: Target) -> Marks | None:
         )
         for name, one in rest.items()
     }
+
+
+def newest_of(models: Iterable[Model]) -> dict[str, int]:
+    """When the last promotion of each model was recorded, for those that have one."""
+    return {model.name: newest for model in models if (newest := newest_record(model.versions))}
+
+
+def promoted_since(models: Sequence[Model], newest: Mapping[str, int]) -> Version | None:
+    """The version that was promoted last of those that were promoted since; None if none was.
+
+    Args:
+        models: The models now.
+        newest: As ``newest_of`` made it then.
+    """
+    promoted = [
+        version
+        for model in models
+        for version in model.versions
+        if newest_record([version]) > newest.get(model.name, 0)
+    ]
+    return max(promoted, key=lambda version: version.recorded_time, default=None)
 
 
 def sharing(models: Sequence[Model], target: Target) -> Sequence[Sequence[Model]]:
@@ -125,9 +151,10 @@ def alone(version: Version, target: Target) -> Marks:
     return {version.model: Held((number,) if target.stage else (), number if target.alias else None)}
 
 
-def _at_work(tags: Mapping[str, str]) -> bool:
-    """Whether the command that started the run still has to look at what its script changed."""
-    return PRODUCTION_BEFORE in tags and OUTCOME_TAG not in tags
+def _at_work(run: Run, now: float) -> bool:
+    """Whether the command that started the run still has to look at what its script changed, unless it was lost."""
+    open_ended = PRODUCTION_BEFORE in run.tags and OUTCOME_TAG not in run.tags
+    return open_ended and now - run.started / 1000 < _LONGEST_TRAINING
 
 
 def _held(model: Model, target: Target, made: Sequence[Version]) -> Held:
@@ -142,18 +169,23 @@ def encode(seen: Seen | None) -> str:
     """What was seen as the text of a tag; empty when it is not known, or no tag can hold it."""
     if seen is None:
         return ""
-    compact = {name: [list(one.staged), one.holder] for name, one in sorted(seen.marks.items())}
-    text = json.dumps([seen.newest, compact], ensure_ascii=False, separators=(",", ":"))
+    compact = {
+        name: [list(one.staged), one.holder, seen.newest.get(name, 0)]
+        for name in sorted({*seen.marks, *seen.newest})
+        for one in [seen.marks.get(name, Held())]
+    }
+    text = json.dumps(compact, ensure_ascii=False, separators=(",", ":"))
     return text if len(text.encode()) <= LONGEST_TAG else ""
 
 
 def decode(text: str) -> Seen | None:
     """What such a tag says; None when it holds anything else: everybody may write it."""
     try:
-        newest, held = parsed_json(text)
-        return Seen(_number(newest), {name: _model(one) for name, one in held.items()})
+        models = {name: _model(one) for name, one in parsed_json(text).items()}
     except (ValueError, TypeError, AttributeError):
         return None
+    marks = {name: held for name, (held, _) in models.items() if held != Held()}
+    return Seen(marks, {name: newest for name, (_, newest) in models.items() if newest})
 
 
 def decoded(texts: Iterable[str]) -> Iterator[Seen]:
@@ -161,11 +193,12 @@ def decoded(texts: Iterable[str]) -> Iterator[Seen]:
     return (seen for text in dict.fromkeys(texts) if (seen := decode(text)) is not None)
 
 
-def _model(one: object) -> Held:
+def _model(one: object) -> tuple[Held, int]:
     if not isinstance(one, list):
         raise TypeError("no marks")
-    staged, holder = one
-    return Held(tuple(_number(number) for number in staged), None if holder is None else _number(holder))
+    staged, holder, newest = one
+    held = Held(tuple(_number(number) for number in staged), None if holder is None else _number(holder))
+    return held, _number(newest)
 
 
 def _number(value: object) -> int:

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
 from jenkins_mlflow.text import printable
-from jenkins_mlflow.training.marks import Held, Marks, Seen, alone, marks_of, recorded, sharing
+from jenkins_mlflow.training.marks import (
+    Held,
+    Marks,
+    Seen,
+    alone,
+    marks_of,
+    newest_of,
+    promoted_since,
+    recorded,
+    sharing,
+)
 
 Trained = Mapping[str, set[int]]
 """The versions that the build's training registered, by model."""
@@ -37,7 +47,12 @@ class SelfPromotion:
 
 
 def self_promotions(
-    before: Snapshot, earlier: Sequence[Seen], after: Snapshot, target: Target, run_ids: Collection[str]
+    before: Snapshot,
+    earlier: Sequence[Seen],
+    after: Snapshot,
+    target: Target,
+    run_ids: Collection[str],
+    now: float,
 ) -> tuple[SelfPromotion, ...]:
     """What the training of a build put into production.
 
@@ -47,6 +62,7 @@ def self_promotions(
         after: The group now.
         target: What marks production.
         run_ids: All runs of the build.
+        now: Seconds since 1970 when this command began.
     """
     trained = {
         model.name: {version.number for version in model.versions if _by_training(version, run_ids)}
@@ -55,7 +71,7 @@ def self_promotions(
     return tuple(
         found
         for models in sharing(after.models, target)
-        for found in _of_models(models, before, earlier, target, trained)
+        for found in _of_models(models, before, earlier, target, trained, now)
     )
 
 
@@ -64,7 +80,12 @@ def _by_training(version: Version, run_ids: Collection[str]) -> bool:
 
 
 def _of_models(
-    models: Sequence[Model], before: Snapshot, earlier: Sequence[Seen], target: Target, trained: Trained
+    models: Sequence[Model],
+    before: Snapshot,
+    earlier: Sequence[Seen],
+    target: Target,
+    trained: Trained,
+    now: float,
 ) -> list[SelfPromotion]:
     """The same for models that have one champion together: an exclusive group, or one model alone."""
     serving = {
@@ -75,7 +96,7 @@ def _of_models(
     if not serving:
         return []
     present = {model.name: model for model in models}
-    held = _before(models, before, earlier, target, trained)
+    held = _before(models, before, earlier, target, trained, now)
     obstacle = _obstacle(held, present, target, trained, serving)
     if held is None or obstacle:
         return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
@@ -110,19 +131,20 @@ def _emptied(models: Sequence[Model], changes: Sequence[Change], held: Marks, ta
 
 
 def _before(
-    models: Sequence[Model], before: Snapshot, earlier: Sequence[Seen], target: Target, trained: Trained
+    models: Sequence[Model],
+    before: Snapshot,
+    earlier: Sequence[Seen],
+    target: Target,
+    trained: Trained,
+    now: float,
 ) -> Marks | None:
     """What was in production before the training; a recorded promotion since then counts."""
     names = {model.name for model in models}
-    promoted = [
-        version
-        for model in models
-        for version in model.versions
-        if version.recorded_at != _recorded_before(version, before.model(model.name))
-    ]
-    if promoted:
-        return alone(max(promoted, key=lambda version: version.recorded_at), target)
-    began = marks_of([model for model in before.models if model.name in names or target.exclusive], target)
+    if promoted := promoted_since(models, newest_of(before.models)):
+        return alone(promoted, target)
+    began = marks_of(
+        [model for model in before.models if model.name in names or target.exclusive], target, now
+    )
     for held in (began, *(seen.since(models, target) for seen in earlier)):
         if held is not None and not _any_of(held, trained):
             return held
@@ -131,11 +153,6 @@ def _before(
 
 def _any_of(held: Marks, trained: Trained) -> bool:
     return any({*one.staged, one.holder} & trained.get(name, set()) for name, one in held.items())
-
-
-def _recorded_before(version: Version, began: Model | None) -> str:
-    known = began.version(version.number) if began else None
-    return known.recorded_at if known else ""
 
 
 def _obstacle(
