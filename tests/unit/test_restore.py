@@ -230,6 +230,16 @@ def test_files_are_looked_for_where_the_source_leads(
             files_left(registry, source)
 
 
+def test_where_a_run_has_no_files_a_logged_model_may_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow 3 keeps what a run logs as a model beside the run, and leaves the source as it was given."""
+    runs = {RUN: KeptRun(RUN, "7", "s3://b/run/", "FINISHED", 0, False, {})}
+    monkeypatch.setattr(homes, "kept_runs", lambda registry, ids: runs)
+    registry: Any = SimpleNamespace(has_files_at=lambda uri: False)
+    with pytest.raises(FilesUnknown, match="MLflow 3 may have them as a logged model of that run"):
+        files_left(registry, f"runs:/{RUN}/model")
+    assert not files_left(registry, "s3://b/1")
+
+
 def test_however_often_it_is_deleted_a_version_comes_back_once(memory: Memory, tmp_path: Path) -> None:
     """A restored version is the one that was deleted: each cycle ends with one of it, and the cleanup counts one."""
     train(memory, "s3://b/1", "s3://b/2")

@@ -23,11 +23,11 @@ FINDINGS = {
     "2 stage and alias disagree": [
         "unit/test_selection.py::test_nothing_is_selected_while_stage_and_alias_disagree",
         "unit/test_conflicts.py::test_two_versions_of_one_model",
-        "server/test_rollback.py::test_what_cannot_be_returned_to",
+        "unit/test_rollback_plan.py::test_what_cannot_be_returned_to",
         "server/test_doctor.py::test_each_ailment_has_its_remedy",
     ],
     "2 what was never promoted is no rollback target": [
-        "server/test_rollback.py::test_what_no_promotion_put_into_production_is_no_target",
+        "unit/test_rollback_plan.py::test_what_no_promotion_put_into_production_is_no_target",
         "unit/test_protection.py::test_rollback_targets",
     ],
     "3 a version in another active stage is no candidate": [
@@ -102,7 +102,7 @@ FINDINGS = {
     "16 made again under the same number": [
         "server/test_cleanup.py::test_a_version_made_again_under_the_same_number_is_another_one",
         "unit/test_promotion_plan.py::test_a_candidate_that_is_gone_is_refused",
-        "server/test_rollback.py::test_a_version_made_again_under_its_number_is_no_target",
+        "unit/test_rollback_plan.py::test_a_version_made_again_under_its_number_is_no_target",
     ],
     "17 rollback of a copied model, exclusive with copy": [
         "server/test_copy_command.py::test_copies_go_into_production_and_back",

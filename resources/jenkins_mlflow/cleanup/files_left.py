@@ -20,7 +20,12 @@ def files_left(registry: Registry, source: str) -> bool:
         FilesUnknown: that cannot be told from here.
         ConnectionFailed, RegistryError: as every read of the registry.
     """
-    return registry.has_files_at(_address(registry, source))
+    found = registry.has_files_at(_address(registry, source))
+    if not found and run_path_of(source):  # MLflow 3 keeps what a run logs as a model beside the run
+        raise FilesUnknown(
+            f"there are none at {source}; MLflow 3 may have them as a logged model of that run"
+        )
+    return found
 
 
 def _address(registry: Registry, source: str) -> str:
@@ -35,12 +40,7 @@ def _address(registry: Registry, source: str) -> str:
         run = homes.kept_runs(registry, [path[0]]).get(path[0])
         if run is None:
             raise FilesUnknown(f"MLflow does not know the run {path[0]} any more")
-        address = "/".join([run.uri.rstrip("/"), *path[1]])
-        if not registry.has_files_at(address):  # MLflow 3 keeps what a run logs as a model beside the run
-            raise FilesUnknown(
-                f"there are none at {source}; MLflow 3 may have them as a logged model of that run"
-            )
-        return address
+        return "/".join([run.uri.rstrip("/"), *path[1]])
     if place := copied_from(source):
         try:
             return registry.storage_uri(*place)
