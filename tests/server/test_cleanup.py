@@ -188,7 +188,10 @@ def test_the_first_unexpected_error_stops_the_rest(
 
 
 def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
-    """Ctrl-C in the middle: what was under way ends, the rest is not reached, and the result knows which is which."""
+    """An abort in the middle: what was under way ends, the rest is not reached, and the result knows which is which.
+
+    By SIGTERM: where the tests run in the background of a shell, SIGINT is ignored.
+    """
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec() for _ in range(12)]})
     registry = Registry(connect(server.url), QUICK)
@@ -196,7 +199,7 @@ def test_an_interruption_stops_cleanly(make_server: MakeServer) -> None:
 
     def interrupt() -> None:
         if next(calls) == 2:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
 
     result = apply_cleanup(
         registry, planned(registry, name, keep_last=0), locks(registry), progress=interrupt, workers=2
