@@ -400,7 +400,7 @@ def test_who_holds_the_lock_with_the_key_is_waited_for(scene: Scene) -> None:
 def cleaned(scene: Scene) -> Iterator[str]:
     """A model of its own, with two versions."""
     name = "signed-cleaned"
-    seed(scene.accounts.url(), {name: [Spec(), Spec()]})
+    seed(scene.accounts.url(), {name: [Spec({"roc_auc": 0.1}), Spec()]})
     give_files(scene.accounts, name)
     yield name
     scene.registry("admin").lower_flag(name)  # deletes the model
