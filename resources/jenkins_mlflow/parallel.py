@@ -35,7 +35,7 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], *, workers: int = W
     stop, signals = threading.Event(), list[int]()
 
     def one(item: T) -> R:
-        if stop.is_set() or signals:
+        if stop.is_set():
             raise CancelledError
         try:
             return call(item)
@@ -43,7 +43,7 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], *, workers: int = W
             stop.set()
             raise
 
-    with noting_signals(signals), ThreadPoolExecutor(max_workers=workers) as pool:
+    with noting_signals(signals, stop.set), ThreadPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(one, item) for item in items]
     if signals:
         raise interrupted_by(signals[0])

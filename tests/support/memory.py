@@ -21,6 +21,14 @@ Call = tuple[str, str]
 """What a request does, and to which model."""
 
 
+class Killed(BaseException):
+    """The process ends here: nothing that it would still have done is done."""
+
+
+class Broken(BaseException):
+    """A promise is broken. It is not an ``Exception``: nothing that is tested may take it for a failed request."""
+
+
 @dataclass
 class Stored:
     """One registered model."""

@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.cli.ending import _what_happened
 from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.commands.notify import URLS, happened, news, notify, take_urls
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
+from jenkins_mlflow.errors import ConnectionFailed, UsageError
+from jenkins_mlflow.results.base import failure
 from jenkins_mlflow.terminal import Terminal
 
 PROMOTED = {"command": "promote", "status": "promoted", "message": "promoted churn version 2"}
@@ -203,3 +206,12 @@ def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         f"the notification of 'promoted' by {URLS} failed: Apprise is not installed here"
     )
     assert warning.endswith("next: pip install 'jenkins-mlflow[notify]'")
+
+
+def test_a_mistake_in_the_command_line_is_told_by_the_command_alone() -> None:
+    """By the document that a failed command really makes."""
+    mistaken, stopped = (failure(error("x"), "cleanup") for error in (UsageError, ConnectionFailed))
+    assert (happened(_what_happened(mistaken)), happened(_what_happened(stopped))) == (
+        None,
+        "cleanup_stopped",
+    )

@@ -29,7 +29,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, PROMOTED_BY, ROLLED_BACK_AT
-from support.memory import Call, MemoryRegistry, World, refused
+from support.memory import Broken, Call, Killed, MemoryRegistry, World, refused
 
 Identity = tuple[str, int, int]
 """Model, number and creation time of a version."""
@@ -38,14 +38,6 @@ Mark = tuple[str, int | str]
 
 GROUP = ("a", "b", "c")
 QUICK = RetryPolicy(attempts=3, max_wait=0, deadline=10)
-
-
-class Killed(BaseException):
-    """The process ends here: nothing that it would still have done is done."""
-
-
-class Broken(BaseException):
-    """A promise is broken. It is not an ``Exception``: nothing that is tested may take it for a failed request."""
 
 
 @dataclass(frozen=True)

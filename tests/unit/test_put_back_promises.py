@@ -24,7 +24,7 @@ from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import BUILD_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import decoded, encode, marks
 from jenkins_mlflow.training.self_promotion import self_promotions
-from support.memory import Call, MemoryRegistry, World, refused
+from support.memory import Broken, Call, Killed, MemoryRegistry, World, refused
 
 GROUP = ("a", "b")
 QUICK = RetryPolicy(attempts=3, max_wait=0, deadline=10)
@@ -33,14 +33,6 @@ Mark = tuple[str, str, int]
 """A model, ``stage`` or ``alias``, and the version that has it."""
 Served = dict[tuple[str, ...], frozenset[Mark]]
 """The marks of production, by models that share one champion."""
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Broken(BaseException):
-    """A promise is broken; no ``except Exception`` takes it for a failed request."""
 
 
 @dataclass(frozen=True)

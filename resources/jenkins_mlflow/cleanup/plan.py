@@ -128,7 +128,7 @@ def plan_cleanup(
     items: list[Item] = []
     unknown: dict[str, tuple[str, ...]] = {}
     for model in group.models:
-        if not matches(model.name, rules.include) or matches(model.name, rules.exclude):
+        if not is_covered(model.name, rules):
             continue
         others = [version for version in model.versions if not version.in_production(target)]
         kept = keep(others, rules.rules_for(model.name), select, now=now)
@@ -143,6 +143,11 @@ def plan_cleanup(
     policy = tuple(_policy(rules, select, group.models))
     alone = {name: found for name, found in objections.items() if describe(rules.rules_for(name), select)}
     return CleanupPlan(tuple(_defer(items, rules.max_deletions)), protection, policy, refusals, alone)
+
+
+def is_covered(model: str, rules: Cleanup) -> bool:
+    """Whether cleanups work on a model: include names it, and exclude does not."""
+    return matches(model, rules.include) and not matches(model, rules.exclude)
 
 
 def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> Objection | None:

@@ -12,15 +12,13 @@ from fnmatch import fnmatchcase
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Target, Version, last_recorded
+from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 
 RECORD_TAGS = (PREVIOUS_VERSION, BEFORE)
 INTENT_TAGS = (INTENT_TAG, INTENT_TAG + ".2")
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
-
-_LONGEST_TRAINING = 86_400.0  # seconds after the registration
 
 Key = tuple[str, int]
 """A version by model and number."""
@@ -101,8 +99,7 @@ class Protection:
     def _in_training(self, version: Version) -> bool:
         """Whether its script may still log what the gates ask for. A run that was killed stays as running for ever."""
         return (
-            bool(version.run and version.run.running)
-            and self.now - version.created / 1000 < _LONGEST_TRAINING
+            bool(version.run and version.run.running) and self.now - version.created / 1000 < LONGEST_TRAINING
         )
 
     def rollback_targets(self, recorded: Iterable[Version]) -> RollbackTargets:

@@ -138,9 +138,17 @@ def _tell(result: RegistryResult, session: Session) -> None:
     """Tell people, if the result is news for them."""
     from jenkins_mlflow.commands.notify import notify
 
-    message = redact(result.message)
-    said = {"command": result.command, "status": result.status, "error": result.error, "message": message}
-    notify(session, said)
+    notify(session, {**_what_happened(result), "message": redact(result.message)})
+
+
+def _what_happened(result: RegistryResult) -> dict[str, Any]:
+    """What it goes by whether a result is news."""
+    return {
+        "command": result.command,
+        "status": result.status,
+        "error": result.error,
+        "exit_code": result.exit_code,
+    }
 
 
 def _end(result: RegistryResult) -> str:
@@ -177,7 +185,6 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
     """The result with what every result of a session has, however the command ended."""
     from jenkins_mlflow.commands.notify import news
 
-    said = {"command": result.command, "status": result.status, "error": result.error}
     advice = session.terminal.advice
     return replace(
         result.advised(advice),
@@ -186,7 +193,7 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
         warnings=tuple(redact(advice(warning)) for warning in session.warnings),
         recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
         tracking_uri=redact(session.uri),
-        event=news(session, said),
+        event=news(session, _what_happened(result)),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jenkins_mlflow.cleanup.pace import Pace
-from jenkins_mlflow.cleanup.plan import CleanupPlan, plan_cleanup
+from jenkins_mlflow.cleanup.plan import CleanupPlan, is_covered, plan_cleanup
 from jenkins_mlflow.cleanup.promotions import whole_world
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.commands.group import require_model
@@ -82,7 +82,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         Refused: the named model is left out of cleanups.
     """
     rules, model = session.config.cleanup, wish.model
-    if model and (not matches(model, rules.include) or matches(model, rules.exclude)):
+    if model and not is_covered(model, rules):
         raise Refused(
             f"{printable(model)} is left out of cleanups by cleanup.include or cleanup.exclude",
             state="nothing was deleted",

@@ -15,8 +15,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.results.train import ChangePart, PutBackPart
-from jenkins_mlflow.tags import PROMOTED_AT
 from jenkins_mlflow.text import printable
+from jenkins_mlflow.training.marks import recorded
 from jenkins_mlflow.training.self_promotion import SelfPromotion
 
 _DELETED = "the model was deleted"
@@ -78,7 +78,7 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
 def _accepted(one: SelfPromotion, model: Model | None) -> bool:
     """Whether a recorded promotion has put all that the training promoted into production since."""
     versions = [model.version(number) for number in one.versions] if model else []
-    return all(version is None or PROMOTED_AT in version.record for version in versions)
+    return all(version is None or recorded(version) for version in versions)
 
 
 def _apply(registry: Registry, writer: Writer, one: SelfPromotion, models: Mapping[str, Model]) -> str:
@@ -127,7 +127,7 @@ def _outcome(one: SelfPromotion, models: Mapping[str, Model], target: Target, re
     remaining = [
         version
         for version in serving
-        if version.model == one.model and version.number in one.versions and PROMOTED_AT not in version.record
+        if version.model == one.model and version.number in one.versions and not recorded(version)
     ]
     name = printable(one.model)
     now = ", ".join(_named(version.model, version.number, one) for version in serving) or "nothing"

@@ -11,6 +11,7 @@ from jenkins_mlflow.cleanup.lease import minute
 from jenkins_mlflow.cleanup.look import Look
 from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.pieces import Freed, Piece
+from jenkins_mlflow.cleanup.plan import is_covered
 from jenkins_mlflow.cleanup.reclaim import BATCH, Reclaim
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
 from jenkins_mlflow.commands.group import no_such_model
@@ -145,8 +146,7 @@ def is_asked(config: Config, model: str | None, name: str) -> bool:
     """
     if model:
         return name == model
-    rules = config.cleanup
-    return matches(name, config.models) and matches(name, rules.include) and not matches(name, rules.exclude)
+    return matches(name, config.models) and is_covered(name, config.cleanup)
 
 
 def _orphans(registry: Registry, before: float) -> list[KeptRun]:

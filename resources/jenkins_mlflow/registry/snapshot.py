@@ -58,6 +58,10 @@ class Target:
         return version.stage == PRODUCTION and gets not in (None, PRODUCTION)
 
 
+LONGEST_TRAINING = 86_400.0
+"""Seconds after which a training that has not ended was lost, unless the config's train.timeout says more of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.

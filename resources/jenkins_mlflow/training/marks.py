@@ -15,11 +15,17 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version, newest_record
+from jenkins_mlflow.registry.snapshot import (
+    LONGEST_TRAINING,
+    Model,
+    Run,
+    Snapshot,
+    Target,
+    Version,
+    newest_record,
+)
 from jenkins_mlflow.tags import LONGEST_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.text import parsed_json
-
-_LONGEST_TRAINING = 86_400.0  # seconds after the start of a run
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def alone(version: Version, target: Target) -> Marks:
 def _at_work(run: Run, now: float) -> bool:
     """Whether the command that started the run still has to look at what its script changed, unless it was lost."""
     open_ended = PRODUCTION_BEFORE in run.tags and OUTCOME_TAG not in run.tags
-    return open_ended and now - run.started / 1000 < _LONGEST_TRAINING
+    return open_ended and now - run.started / 1000 < LONGEST_TRAINING
 
 
 def _held(model: Model, target: Target, made: Sequence[Version]) -> Held:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.processes import GRACE_SECONDS, Ended, Processes
+from jenkins_mlflow.registry.snapshot import LONGEST_TRAINING
 from jenkins_mlflow.tags import LOST
 from jenkins_mlflow.text import plural
 from jenkins_mlflow.training.elsewhere import without_runs
@@ -17,8 +18,6 @@ from jenkins_mlflow.training.plan import TrainPlan
 from jenkins_mlflow.training.progress import Progress, progress_of
 from jenkins_mlflow.training.registering import register, with_versions
 from jenkins_mlflow.training.result import Trained, judge, summary
-
-_LONGEST_TRAINING = 86_400.0  # seconds, where the config has no train.timeout
 
 
 def train(
@@ -133,7 +132,7 @@ def _give_up_other_builds(plan: TrainPlan, registry: TrainingRegistry, say: Call
 
     A build that is still at work after all marks and ends its runs itself, so nothing is lost by a wrong guess.
     """
-    longest = plan.timeout or _LONGEST_TRAINING
+    longest = plan.timeout or LONGEST_TRAINING
     with suppress(JenkinsMlflowError):  # it only tidies up after others, perhaps without their rights
         abandoned_runs = registry.left_running(plan.experiment, round((time.time() - longest) * 1000))
         _give_up(registry, abandoned_runs)

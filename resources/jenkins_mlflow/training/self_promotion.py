@@ -46,6 +46,28 @@ class SelfPromotion:
     obstacle: str = ""
 
 
+@dataclass(frozen=True)
+class _Past:
+    """What is known of production before the training, see ``self_promotions``."""
+
+    before: Snapshot
+    earlier: Sequence[Seen]
+    target: Target
+    now: float
+
+    def of(self, models: Sequence[Model], trained: Trained) -> Marks | None:
+        """What models that share one champion had in production; a recorded promotion since then counts."""
+        if promoted := promoted_since(models, newest_of(self.before.models)):
+            return alone(promoted, self.target)
+        names = {model.name for model in models}
+        known = [model for model in self.before.models if model.name in names or self.target.exclusive]
+        began = marks_of(known, self.target, self.now)
+        for held in (began, *(seen.since(models, self.target) for seen in self.earlier)):
+            if held is not None and not _any_of(held, trained):
+                return held
+        return None
+
+
 def self_promotions(
     before: Snapshot,
     earlier: Sequence[Seen],
@@ -68,10 +90,9 @@ def self_promotions(
         model.name: {version.number for version in model.versions if _by_training(version, run_ids)}
         for model in after.models
     }
+    past = _Past(before, earlier, target, now)
     return tuple(
-        found
-        for models in sharing(after.models, target)
-        for found in _of_models(models, before, earlier, target, trained, now)
+        found for models in sharing(after.models, target) for found in _of_models(models, past, trained)
     )
 
 
@@ -79,15 +100,9 @@ def _by_training(version: Version, run_ids: Collection[str]) -> bool:
     return version.run_id in run_ids and not recorded(version)
 
 
-def _of_models(
-    models: Sequence[Model],
-    before: Snapshot,
-    earlier: Sequence[Seen],
-    target: Target,
-    trained: Trained,
-    now: float,
-) -> list[SelfPromotion]:
+def _of_models(models: Sequence[Model], past: _Past, trained: Trained) -> list[SelfPromotion]:
     """The same for models that have one champion together: an exclusive group, or one model alone."""
+    target = past.target
     serving = {
         model.name: numbers
         for model in models
@@ -96,7 +111,7 @@ def _of_models(
     if not serving:
         return []
     present = {model.name: model for model in models}
-    held = _before(models, before, earlier, target, trained, now)
+    held = past.of(models, trained)
     obstacle = _obstacle(held, present, target, trained, serving)
     if held is None or obstacle:
         return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
@@ -104,7 +119,7 @@ def _of_models(
     changes = {
         name: (
             *(change for change in returning if change.model not in serving or change.model == name),
-            *_leaving(present[name], before.model(name), held, target, trained[name]),
+            *_leaving(present[name], past.before.model(name), held, target, trained[name]),
         )
         for name in serving
     }
@@ -128,27 +143,6 @@ def _emptied(models: Sequence[Model], changes: Sequence[Change], held: Marks, ta
     were_staged = target.stage is not None and any(one.staged for one in held.values())
     were_pointed = target.alias is not None and any(one.holder for one in held.values())
     return (were_staged and not staged) or (were_pointed and not pointed)
-
-
-def _before(
-    models: Sequence[Model],
-    before: Snapshot,
-    earlier: Sequence[Seen],
-    target: Target,
-    trained: Trained,
-    now: float,
-) -> Marks | None:
-    """What was in production before the training; a recorded promotion since then counts."""
-    names = {model.name for model in models}
-    if promoted := promoted_since(models, newest_of(before.models)):
-        return alone(promoted, target)
-    began = marks_of(
-        [model for model in before.models if model.name in names or target.exclusive], target, now
-    )
-    for held in (began, *(seen.since(models, target) for seen in earlier)):
-        if held is not None and not _any_of(held, trained):
-            return held
-    return None
 
 
 def _any_of(held: Marks, trained: Trained) -> bool:
