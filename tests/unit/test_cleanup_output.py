@@ -34,7 +34,7 @@ def shown(plan: CleanupPlan, form: str = "text") -> str:
 def test_the_plan_as_text() -> None:
     """Policy first, each kept version with its rule and rank, then the outcome in one line."""
     assert shown(PLAN).splitlines() == [
-        "Keep for each model: the last 1 version, the last version of each of 2 weeks.",
+        "Keep for each model: the last version, the last version of each of 2 weeks.",
         "📦 m",
         "   keep         v4    1970-01-01 00:00  Production  @champion  in production",
         "   keep         v3    1970-01-01 00:00  last 1 of 1",
@@ -69,3 +69,8 @@ def test_a_size_of_some_is_not_told_as_that_of_all() -> None:
         "; 11 deleted versions (those that were measured take 1.0 kB) can be restored; their files stay",
         "; 11 deleted versions can be restored; their files stay",
     ]
+
+
+def test_a_cleanup_without_a_model_counts_none() -> None:
+    """Every model was left alone, each with a warning: "in 0 models" would be a riddle."""
+    assert shown(replace(PLAN, items=())).splitlines()[-1] == "nothing to delete"

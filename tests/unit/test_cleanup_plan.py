@@ -217,7 +217,7 @@ def test_an_override_replaces_what_it_names() -> None:
     young = "every version younger than 1 h"
     assert result.policy == (
         (None, ("the last 9 versions", young)),
-        ("b*", ("the last 1 version", young)),
+        ("b*", ("the last version", young)),
         ("*", ("the last 2 versions", young)),
     )
 

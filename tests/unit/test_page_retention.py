@@ -45,7 +45,7 @@ def test_a_plan() -> None:
     """What goes comes first. Files that two versions share count once."""
     found = cleaned(written(result()))
     assert found
-    assert found.policy == ("Keep for each model: the last 1 version.",)
+    assert found.policy == ("Keep for each model: the last version.",)
     assert found.models == (
         OfModel("m", "1 protected, 1 by keep_last", "2 would be deleted", "2.0 kB"),
         OfModel("n", "1 by keep_last", "", ""),

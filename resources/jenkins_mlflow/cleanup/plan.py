@@ -246,7 +246,8 @@ def dry_run(plan: CleanupPlan) -> CleanupResult:
     if plan.refusals:
         return CleanupResult("refused", "; ".join(plan.refusals), plan.items, plan.policy)
     if not count:
-        return CleanupResult("nothing", f"nothing to delete in {models}", plan.items, plan.policy)
+        where = f" in {models}" if plan.items else ""
+        return CleanupResult("nothing", f"nothing to delete{where}", plan.items, plan.policy)
     takes = total(plan.deletions)
     message = f"DRY RUN: would delete {plural(count, 'version')} of {models}"
     message += f", whose files take {size(takes)}" if takes is not None else ""

@@ -104,15 +104,12 @@ def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: 
 def describe(rules: KeepRules, select: Select) -> list[str]:
     """The rules as a person says them; none for an empty policy."""
     lines: list[tuple[bool, Callable[[], str]]] = [
-        (rules.keep_last > 0, lambda: f"the last {plural(rules.keep_last, 'version')}"),
+        (rules.keep_last > 0, lambda: f"the last {_several(rules.keep_last, 'version')}"),
         (rules.keep_best is not None, lambda: _describe_best(rules, select)),
         (rules.keep_within > 0, lambda: f"every version younger than {span(rules.keep_within)}"),
-        (rules.keep_daily > 0, lambda: f"the last version of each of {plural(rules.keep_daily, 'day')}"),
-        (rules.keep_weekly > 0, lambda: f"the last version of each of {plural(rules.keep_weekly, 'week')}"),
-        (
-            rules.keep_monthly > 0,
-            lambda: f"the last version of each of {plural(rules.keep_monthly, 'month')}",
-        ),
+        (rules.keep_daily > 0, lambda: _newest(rules.keep_daily, "day")),
+        (rules.keep_weekly > 0, lambda: _newest(rules.keep_weekly, "week")),
+        (rules.keep_monthly > 0, lambda: _newest(rules.keep_monthly, "month")),
     ]
     return [line() for applies, line in lines if applies]
 
@@ -120,4 +117,14 @@ def describe(rules: KeepRules, select: Select) -> list[str]:
 def _describe_best(rules: KeepRules, select: Select) -> str:
     best = rules.keep_best
     assert best is not None
-    return f"the best {plural(best.count, 'version')} by {best.metric or select.metric}"
+    return f"the best {_several(best.count, 'version')} by {best.metric or select.metric}"
+
+
+def _newest(count: int, period: str) -> str:
+    of = f"the newest {period}" if count == 1 else f"each of {plural(count, period)}"
+    return f"the last version of {of}"
+
+
+def _several(count: int, what: str) -> str:
+    """After "the last": "version", "2 versions"."""
+    return what if count == 1 else plural(count, what)
