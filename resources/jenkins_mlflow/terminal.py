@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TextIO, cast
 
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.text import printable, redact
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -105,6 +106,18 @@ class Terminal:
         if color and colored(messages):
             safe = f"\x1b[{_COLORS[color]}m{safe}\x1b[0m"
         messages.write(f"{safe}\n")
+
+    def alert_error(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
+        """Show what went wrong, what state things are in and what to do next.
+
+        Args:
+            error: What went wrong.
+            message: Shown instead of the error's own message.
+        """
+        lines = [f"error: {line}" for line in (message or error.message).splitlines()]
+        lines += [f"state: {error.state}"] if error.state else []
+        lines += [f"next:  {error.next_step}"] if error.next_step else []
+        self.alert("\n".join(lines), color="red")
 
     @property
     def interactive(self) -> bool:

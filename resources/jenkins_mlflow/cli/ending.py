@@ -113,7 +113,7 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
         _pass_on(ended, options, session)
     except Interrupted as stop:
         stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was told"
-        _alert(stop, session.terminal)
+        session.terminal.alert_error(stop)
         result = replace(result, code=stop.exit_code, error=result.error or error_part(stop))
     # With the warnings of what came since.
     ended = replace(_complete(result, session), time=ended.time, event=ended.event)
@@ -212,13 +212,6 @@ def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> N
         ) from error
 
 
-def _alert(error: JenkinsMlflowError | Interrupted, terminal: Terminal) -> None:
-    lines = [f"error: {line}" for line in error.message.splitlines()]
-    lines += [f"state: {error.state}"] if error.state else []
-    lines += [f"next:  {error.next_step}"] if error.next_step else []
-    terminal.alert("\n".join(lines), color="red")
-
-
 def leave_quietly() -> int:
     """The reader of standard output has gone, as in `... | head`."""
     discard(sys.stdout)
@@ -239,7 +232,8 @@ def fail(
     Returns:
         The exit code.
     """
-    _alert(error, invocation.sessions[-1].terminal if invocation.sessions else Terminal())
+    terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
+    terminal.alert_error(error)
     result: RegistryResult = failure(error, command)
     if invocation.sessions and not invocation.result:  # after a result, its own end was told
         try:

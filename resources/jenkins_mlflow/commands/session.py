@@ -186,10 +186,7 @@ class Session:
             message: What it came to; by default, the error's own message.
         """
         error.next_step = error.next_step or "run the command again: it goes on with what is left"
-        lines = [f"error: {message or error.message}", f"state: {error.state}" if error.state else ""]
-        self.terminal.alert(
-            "\n".join(printable(line) for line in [*lines, f"next:  {error.next_step}"] if line)
-        )
+        self.terminal.alert_error(error, message)
 
     def scope(self, models: Sequence[str]) -> tuple[str, ...]:
         """What must stand still while these models change: the whole group, if it has one champion."""
