@@ -572,3 +572,24 @@ def test_a_selection_of_one_build_reads_no_other_runs(
     assert doc["candidates"][2]["reason"] == "not trained by build b-7"
     searched = [request.body for request in proxy.requests if request.path.endswith("runs/search")]
     assert len(searched) == 2
+
+
+def test_select_writes_the_gates_report_beside_its_result(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Only where a report folder was asked for."""
+    server = make_server()
+    seed(server.url, {"gated": [Spec(metrics={"roc_auc": 0.9})]})
+    arguments = ("select", "--models=gated", f"--tracking-uri={server.url}")
+    assert run_cli(*arguments).code == 0
+    assert not list(tmp_path.iterdir())
+    assert run_cli(*arguments, "--report=out").code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "candidates.svg",
+        "gates.xml",
+        "index.html",
+        "report.css",
+        "report.md",
+        "select.csv",
+        "select.json",
+    }
