@@ -14,8 +14,8 @@ import pytest
 from builders import snapshot, version
 from conftest import MakeAccounts, MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.doctor_server import clock, file_store, login
-from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.commands.doctor.models import examine
+from jenkins_mlflow.commands.doctor.server import clock, file_store, login
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder

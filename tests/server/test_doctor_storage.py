@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands import doctor_storage
-from jenkins_mlflow.commands.doctor_storage import STATE, StorageWish, examine_storage
+from jenkins_mlflow.commands.doctor.storage import STATE, StorageWish, examine_storage
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
 from jenkins_mlflow.config.schema import Config
@@ -99,7 +98,7 @@ def test_it_goes_on_where_its_time_was_over(
     for _ in range(4):
         register(server.url, name)
     client(server.url).set_registered_model_alias(name, "champion", "4")
-    monkeypatch.setattr(doctor_storage, "CHUNK", 2)
+    monkeypatch.setattr(storage, "CHUNK", 2)
     state = tmp_path / "report" / STATE
     looks = []
     for _ in range(3):

@@ -22,10 +22,10 @@ from jenkins_mlflow.registry import homes, quick_connections
 from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.door_types import Page
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, classify
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed

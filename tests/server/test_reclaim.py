@@ -23,7 +23,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import Connection
-from jenkins_mlflow.registry.found import FoundFile
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage

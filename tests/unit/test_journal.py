@@ -15,7 +15,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.records import Records

@@ -30,9 +30,9 @@ from jenkins_mlflow.results.promote import CheckPart, CopyPart, PromoteResult
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.text import plural, printable, redact, size
 from jenkins_mlflow.transfer.copying import Copied, Copying
-from jenkins_mlflow.transfer.look import look
 from jenkins_mlflow.transfer.origin import Origin, copies
 from jenkins_mlflow.transfer.plan import CopyPlan
+from jenkins_mlflow.transfer.reading import look
 from jenkins_mlflow.transfer.view import copies_in_production, seen_with
 
 

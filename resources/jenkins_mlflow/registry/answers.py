@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     UNENDED,
     FoundLoggedModel,
     FoundModel,

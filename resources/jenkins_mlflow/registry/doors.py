@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
     FoundFile,
     FoundLoggedModel,

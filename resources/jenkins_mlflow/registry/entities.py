@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.registry.found import UNENDED, FoundLoggedModel, FoundModel, FoundRun, KeptRun, WholeRun
+from jenkins_mlflow.registry.door_types import (
+    UNENDED,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    WholeRun,
+)
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
 if TYPE_CHECKING:

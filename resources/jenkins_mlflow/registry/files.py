@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import foreign_host, host_of, local_path
-from jenkins_mlflow.registry.found import FoundFile
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.locations import PROXIED, Location, parse_location
 from jenkins_mlflow.registry.storage import OutOfReach, by_client
 from jenkins_mlflow.text import size

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import FoundLoggedModel, KeptRun
+from jenkins_mlflow.registry.door_types import FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.reading import EXPERIMENTS_PER_PAGE
 
 _RUNS = 500

@@ -14,9 +14,7 @@ import requests
 from jenkins_mlflow.registry import rest
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.clock import server_time
-from jenkins_mlflow.registry.doors import Send
-from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
     FoundFile,
     FoundLoggedModel,
@@ -27,6 +25,8 @@ from jenkins_mlflow.registry.found import (
     Point,
     WholeRun,
 )
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
 from jenkins_mlflow.registry.sending import Sender
 from jenkins_mlflow.registry.snapshot import Run, Version
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
 from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, pieces
 from jenkins_mlflow.registry.snapshot import Version

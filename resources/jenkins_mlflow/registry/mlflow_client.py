@@ -18,8 +18,8 @@ from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.connection import AZURE_SCHEMES, foreign_host
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.faults import UnusableAnswer
-from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:

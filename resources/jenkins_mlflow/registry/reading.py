@@ -17,8 +17,8 @@ from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
+from jenkins_mlflow.registry.door_types import FoundModel
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.found import FoundModel
 from jenkins_mlflow.registry.names import matches, name_filters
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids

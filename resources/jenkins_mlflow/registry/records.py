@@ -13,9 +13,9 @@ from typing import Any
 
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import FoundExperiment, KeptRun
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import unless_there
-from jenkins_mlflow.registry.found import FoundExperiment, KeptRun
 from jenkins_mlflow.text import argument, redact
 
 EXPERIMENT = "jenkins-mlflow"

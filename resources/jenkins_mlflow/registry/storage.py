@@ -15,8 +15,8 @@ from typing import TypeVar
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import host_of
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.registry.locations import LOCAL, PROXIED, S3, Location, parse_location
 
 T = TypeVar("T")

@@ -15,17 +15,7 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.clock import StoreClock, store_clock
 from jenkins_mlflow.registry.connection import local_path
-from jenkins_mlflow.registry.doors import Send
-from jenkins_mlflow.registry.entities import (
-    found_logged_model,
-    found_model,
-    found_run,
-    found_version,
-    kept_run,
-    training_run,
-    whole_run,
-)
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
     FoundFile,
     FoundLoggedModel,
@@ -35,6 +25,16 @@ from jenkins_mlflow.registry.found import (
     Page,
     Point,
     WholeRun,
+)
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.entities import (
+    found_logged_model,
+    found_model,
+    found_run,
+    found_version,
+    kept_run,
+    training_run,
+    whole_run,
 )
 from jenkins_mlflow.registry.mlflow_client import (
     default_store,

@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import FoundRun
 from jenkins_mlflow.registry.faults import unless_there
-from jenkins_mlflow.registry.found import FoundRun
 from jenkins_mlflow.registry.reading import EXPERIMENTS_PER_PAGE, VERSIONS_PER_PAGE
 from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG, PRODUCTION_BEFORE

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import Refused, RegistryError
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import WholeRun
 from jenkins_mlflow.registry.faults import unless_there
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import WholeRun
 from jenkins_mlflow.registry.records import equals
 from jenkins_mlflow.tags import COPY_ID
 from jenkins_mlflow.text import redact
-from jenkins_mlflow.transfer.look import history, whole_run
 from jenkins_mlflow.transfer.plan import CopyPlan, batches, may_go_on, missing
+from jenkins_mlflow.transfer.reading import history, whole_run
 
 _PARAMS, _POINTS = 100, 1000  # of one request, as MLflow allows
 _RUNS = 100

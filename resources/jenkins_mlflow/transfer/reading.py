@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.transfer.origin import Contents, Origin
