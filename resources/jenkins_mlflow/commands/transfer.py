@@ -79,7 +79,7 @@ def promote_to(
             over = f"{choice.replaces.model}/{choice.replaces.number}" if choice.replaces else NOTHING
     else:
         found = require_model(source, here, model)
-        chosen = require_version(found, named(found, version))
+        chosen = require_version(found, named(found, version, session.build.id))
     plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
     preview = _plan_there(other_snapshot, plan.into, plan.origin, plan.version, other)
     refuse_plan_over_another(over, preview)

@@ -8,7 +8,7 @@ from typing import Literal
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG, PROMOTED_AT
+from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
 from jenkins_mlflow.text import number
 
 
@@ -43,19 +43,28 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return elsewhere
     if version.tags.get(CHECK_TAG) == FAILED:
         return "it failed the check after its promotion; promote it by name to try again"
-    return _wrongly_trained(version, rules, build)
-
-
-def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
-    """Whether its training does not count: another build's, a change request's, a lost one."""
-    tags = version.run.tags if version.run else {}
-    of_this_build = _is_own(version, build)
-    if rules.scope == "build" and not of_this_build:
+    if rules.scope == "build" and not _is_own(version, build):
         return f"not trained by build {build}"
-    if not of_this_build and (change := tags.get(CHANGE_TAG)):
+    return wrongly_trained(version, build)
+
+
+def wrongly_trained(version: Version, build: str | None) -> str:
+    """Why a version's training speaks against it: it belongs to a change request, or it has not ended well.
+
+    A version may be registered long before that, and its metrics may be those of the first epoch.
+    """
+    run = version.run
+    if run is None:
+        return ""
+    change, outcome = run.tags.get(CHANGE_TAG), run.tags.get(OUTCOME_TAG)
+    if change and not _is_own(version, build):
         return f"trained by the change request {change}, which is no branch: promote it by name"
-    if tags.get(OUTCOME_TAG) == LOST:
+    if outcome == LOST:
         return "its training was lost with its agent, before it had ended"
+    if not outcome and run.running and BUILD_TAG in run.tags:
+        return "its training has not ended"
+    if outcome and outcome != OK:
+        return f"its training did not end well ({outcome}): promote it by name if it is good all the same"
     return ""
 
 
