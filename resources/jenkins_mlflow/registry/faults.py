@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.errors import Interrupted, chain
 from jenkins_mlflow.text import one_line, parsed_json
 
 if TYPE_CHECKING:
@@ -93,23 +93,13 @@ class AnswerTooLarge(UnusableAnswer):
     """An answer that would fill the memory, if all of it were read."""
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it. MLflow hides the cause of an HTTP failure in ``__context__``."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
-
-
 def classify(error: BaseException) -> Fault:
     """Tell a passing fault from a lasting one.
 
     Args:
         error: What an MLflow client call raised (client 3.x; shapes measured against servers 2.22 to 3.17).
     """
-    found = next((fault for link in _chain(error) if (fault := _classify_transport(link))), None)
+    found = next((fault for link in chain(error) if (fault := _classify_transport(link))), None)
     if found:
         return found
     if isinstance(error, json.JSONDecodeError) or _NO_JSON in str(error):
