@@ -29,6 +29,7 @@ AZURE_HOST = re.compile(
 )
 """Where Azure keeps files. MLflow's client sends the agent's token to whatever domain an address names."""
 _NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
+_LIKE_A_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(/[\w/.-]*)?")  # a folder may have such a name, too
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ def check_uri(uri: str, *, may_create: bool) -> None:
         raise ConnectionFailed(
             f"there is no MLflow store at {path}",
             state="nothing was created",
-            next_step="check --tracking-uri or MLFLOW_TRACKING_URI, or train first",
+            next_step=f"did you mean http://{uri}? A store in a folder is made by the first training"
+            if _LIKE_A_HOST.fullmatch(uri)
+            else "check --tracking-uri or MLFLOW_TRACKING_URI, or train first",
         )
 
 
