@@ -267,7 +267,7 @@ def test_an_old_intent_written_again_signs_no_record(scene: Scene) -> None:
         mallory.tag_model(OWN, key, value)
     code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", "--recover")
     assert scene.registry("admin").version(OWN, 2).record == {}, (code, shown)
-    assert "is in production; its record is not signed: promote the version again for that" in shown
+    assert "is in production; its record is not signed: promote the version again to fix that" in shown
 
 
 RECORDS: Mapping[str, dict[str, str]] = {
