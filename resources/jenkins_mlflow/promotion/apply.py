@@ -141,7 +141,10 @@ class Promotion:
         try:
             refuse_if_changed(self._plan, self._read(with_candidate=True))
         except Refused as refused:
-            refused.state = f"nothing in production was changed; {self._table.label}, the new copy, will be used next time"
+            refused.state = (
+                f"nothing in production was changed; {self._table.label}, the new copy, "
+                "will be used next time"
+            )
             raise
 
     def _steps_of(self, table: Table, first: Snapshot) -> Steps:
