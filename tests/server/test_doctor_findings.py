@@ -130,7 +130,7 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
     finding = found(done, "changed outside")
     head = f"{name}: version 1 was put into Production or @champion without this tool, some time after 20"
     assert finding["message"].startswith(head)
-    assert finding["message"].endswith("; recorded is version 2")
+    assert finding["message"].endswith("; recorded: version 2")
     assert finding["fix"] == (
         f"`jenkins-mlflow rollback --model {name} --recorded --tracking-uri {server.url}` or "
         f"`jenkins-mlflow history --model {name} --adopt --reason '...' --tracking-uri {server.url}`"
