@@ -380,7 +380,7 @@ def test_a_flag_that_somebody_keeps_up_stops_nobody(scene: Scene, held: str) -> 
     code, shown = scene.with_key("").run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
     assert (code, "is being worked on by" in shown) == (5, True), shown
     code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
-    assert (code, "going on without waiting longer for" in shown) == (0, True), shown
+    assert (code, "no longer waiting for" in shown) == (0, True), shown
     assert marks(scene)[TEAM][1] == {"champion": 2}
 
 
