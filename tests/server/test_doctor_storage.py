@@ -88,7 +88,9 @@ def test_a_python_that_cannot_load_is_one_finding(make_server: MakeServer, tmp_p
     client(server.url).set_registered_model_alias(name, "champion", "1")
     found = look(server.url, tmp_path, name, StorageWish(load=True), python="/no/python")
     assert [(what, status) for what, status, _ in found] == [("loading", "problem"), ("files", "fine")]
-    assert found[0][2].startswith("nothing can be loaded: the smoke test's Python /no/python is no program")
+    assert found[0][2].startswith(
+        "nothing can be loaded: the smoke test's Python /no/python cannot be started here"
+    )
 
 
 def test_it_goes_on_where_its_time_was_over(

@@ -225,7 +225,7 @@ def test_local_folders_and_links(fresh_server: FreshServer, tmp_path: Path) -> N
     assert not Path(plain.source).exists()
     assert sorted(actions(done)) == [
         ("leave", f"a link leads to {outer.source}"),
-        ("leave", f"there is a link in it: {inner.source}/link"),
+        ("leave", f"it contains a link: {inner.source}/link"),
         ("reclaim", "nothing refers to it"),
     ]
     assert (outside / "precious.txt").exists()

@@ -84,9 +84,9 @@ def test_a_value_close_to_its_limit_shows_the_digits_that_tell_them_apart() -> N
     [
         ({}, "roc_auc was not logged (logged: nothing)"),
         ({"auc": 1.0}, "roc_auc was not logged (logged: auc)"),
-        ({"roc_auc": math.nan}, "roc_auc is nan, no number to compare"),
-        ({"roc_auc": math.inf}, "roc_auc is inf, no number to compare"),
-        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, no number to compare"),
+        ({"roc_auc": math.nan}, "roc_auc is nan, which cannot be compared"),
+        ({"roc_auc": math.inf}, "roc_auc is inf, which cannot be compared"),
+        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, which cannot be compared"),
         (None, "roc_auc unknown: the version has no run"),
     ],
 )

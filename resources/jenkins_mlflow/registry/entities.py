@@ -1,4 +1,4 @@
-"""What MLflow's own client finds, as the values that every door returns."""
+"""Converts the entities of MLflow's own client into the values that every door returns."""
 
 from __future__ import annotations
 
