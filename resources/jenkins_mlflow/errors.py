@@ -19,6 +19,8 @@ deletion) and DRIFT (production was changed without this tool, and nothing else 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 DONE = 0
 FAILED = 1
 USAGE = 2
@@ -121,3 +123,13 @@ class Interrupted(_Reported):
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:
         super().__init__(message, state=state, next_step=next_step)
         self.exit_code = 128 + signal_number
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it. MLflow and python-jenkins hide the cause of an HTTP failure in ``__context__``."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

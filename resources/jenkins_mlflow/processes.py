@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from jenkins_mlflow.child import Log, Running, cannot_start
 from jenkins_mlflow.errors import Interrupted
-from jenkins_mlflow.running import Log, Running, cannot_start
 from jenkins_mlflow.signals import interrupted_by, noting_signals, signal_name
 from jenkins_mlflow.text import printable, redact
 

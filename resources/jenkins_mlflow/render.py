@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import shutil
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -74,7 +74,10 @@ def _write_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) ->
         return _wrapped(whole.rstrip(), limit)
 
     stream.write(f"{bold}{line([printable(columns[at]) for at in used])}{plain}\n")
-    for name, group in itertools.groupby(cells, key=lambda row: row[0] if grouped else ""):
+    of_name: dict[str, list[list[str]]] = defaultdict(list)
+    for row in cells:
+        of_name[row[0] if grouped else ""].append(row)
+    for name, group in of_name.items():
         if grouped:
             stream.write(f"{bold}{name}{plain}\n")
         stream.writelines(f"{line([row[at] for at in used])}\n" for row in group)

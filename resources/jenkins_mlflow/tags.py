@@ -13,6 +13,7 @@ CANDIDATE_TAG = TAG_PREFIX + "candidate"
 CHANGE_TAG = TAG_PREFIX + "change"  # the change request that trained it: no candidate for any other build
 OUTCOME_TAG = TAG_PREFIX + "outcome"
 PRODUCTION_BEFORE = TAG_PREFIX + "production_before"
+OK = "ok"  # the outcome of a training that ended well
 LOST = "lost"  # the outcome of runs whose command went away with its agent, before it could end
 
 # Of a version: its promotion record. A version without PROMOTED_AT was never promoted by this tool.

@@ -134,7 +134,7 @@ def test_tags_that_are_there_already_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[1]", '"x"', "nonsense"])
 def test_a_broken_run_context_is_refused(tmp_path: Path, text: str) -> None:
     """MLflow would fail in every script; it is said before the first one starts."""
-    with pytest.raises(UsageError, match="MLFLOW_RUN_CONTEXT in the environment is no JSON object"):
+    with pytest.raises(UsageError, match="MLFLOW_RUN_CONTEXT in the environment is not a JSON object"):
         planned(tmp_path, {"MLFLOW_RUN_CONTEXT": text})
 
 
@@ -288,7 +288,7 @@ def test_each_candidate_ends_with_a_line_and_its_time(tmp_path: Path) -> None:
             "stop",
             [],
             "failed",
-            "0 of 1 candidate trained: svm missing (no run of it is in http://mlflow:5000; log LOGS/svm.log); "
+            "0 of 1 candidate trained: svm missing (http://mlflow:5000 has no run of it; log LOGS/svm.log); "
             "0 runs logged, 0 versions registered",
             id="nothing logged",
         ),
@@ -311,15 +311,15 @@ def test_when_a_training_counts_as_failed(
     [
         pytest.param(
             "done",
-            "no run of it is in http://mlflow:5000",
-            "knn ended well, but http://mlflow:5000 has no run of it that carries this build: does its script call "
+            "http://mlflow:5000 has no run of it",
+            "knn succeeded, but http://mlflow:5000 has no run of it with this build's tag: does its script call "
             "mlflow.set_tracking_uri, or MlflowClient.create_run, which ignores MLFLOW_RUN_CONTEXT?",
             id="its log says nothing",
         ),
         pytest.param(
             "View run a b at: http://mlflow:5000/#/experiments/1/runs/2",
-            "no run of it is in http://mlflow:5000",
-            "knn ended well, but http://mlflow:5000 has no run of it that carries this build: does its script call "
+            "http://mlflow:5000 has no run of it",
+            "knn succeeded, but http://mlflow:5000 has no run of it with this build's tag: does its script call "
             "mlflow.set_tracking_uri, or MlflowClient.create_run, which ignores MLFLOW_RUN_CONTEXT?",
             id="a run without the build's tags",
         ),
@@ -402,8 +402,11 @@ def test_what_is_logged_but_not_registered_gets_registered(tmp_path: Path) -> No
         "open": (),
     }
     assert result.warnings == (
-        "run calm-cat of two logged a, b: the last, b, was registered",
-        "none logged no model, so there is nothing to register",
+        "run calm-cat of two logged a, b; the last one, b, was registered",
+        (
+            "candidate 'none' logged no model, so train.register has nothing to register; "
+            "log one with `mlflow.*.log_model`"
+        ),
         "a run of open did not finish, so its model was not registered",
     )
     trained(plan, registry)
@@ -556,19 +559,19 @@ def test_a_candidate_that_is_trained_is_not_trained_twice(
             "failed",
             "stop",
             "failed",
-            f"1 of 2 candidates trained: svm failed (its log is where it was trained); {MADE}",
+            f"1 of 2 candidates trained: svm failed (its log is on the machine where it was trained); {MADE}",
         ),
         (
             "lost",
             "continue",
             "trained",
-            "1 of 2 candidates trained: svm missing (no run of it ended well); 1 run logged, 1 version registered",
+            "1 of 2 candidates trained: svm missing (none of its runs succeeded); 1 run logged, 1 version registered",
         ),
         (
             "forged",
             "stop",
             "failed",
-            "1 of 2 candidates trained: svm missing (no run of it ended well); 1 run logged, 1 version registered",
+            "1 of 2 candidates trained: svm missing (none of its runs succeeded); 1 run logged, 1 version registered",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.agent import AGENT, Agent, uv
+from support.agent import AGENT, ROOT, Agent, uv
 from support.traps import CRY, ELSEWHERE, PATH_FIRST, PROGRAMS, environment, lay
 
 SAY_WHERE = """import json, os, sys
@@ -331,3 +331,44 @@ def test_an_installation_that_fails_leaves_no_bundle(agent: Agent, at: str) -> N
     failed = agent.launch()
     assert "/no/such/python" in failed.message or "cache folder" in failed.message
     assert list(agent.workspace.iterdir()) == []
+
+
+def ready_environment(agent: Agent, version: str = "") -> str:
+    """A Python that the agent's image brings, perhaps with the one package that the library pins at 1.0."""
+    library = agent.folder / "library"
+    library.mkdir()
+    if version:
+        (library / "tiny.py").touch()
+        (library / f"tiny-{version}.dist-info").mkdir()
+        (library / f"tiny-{version}.dist-info/METADATA").write_text(f"Name: tiny\nVersion: {version}\n")
+    program = agent.folder / "ready-python"
+    start = f"import runpy, sys; sys.path.append('{library}'); runpy.run_path(sys.argv.pop(), run_name='__main__')"
+    program.write_text(
+        f'#!/bin/sh\nfor last; do :; done\nexec {ROOT}/.venv/bin/python -I -S -c "{start}" "$last"\n'
+    )
+    program.chmod(0o755)
+    agent.env["JENKINS_MLFLOW_RUNNER_PYTHON"] = str(program)
+    agent.send_bundle()
+    return f"this agent's ready environment ({program})"
+
+
+AGAIN = "rebuild the agent's image from docker/agent.Dockerfile of this library version"
+
+
+def test_an_image_that_is_older_than_the_library_is_named(agent: Agent) -> None:
+    """The library needs a package that the image lacks: what to do, instead of a traceback."""
+    whose = ready_environment(agent)
+    launched = agent.launch()
+    assert launched.answer is not None, launched.log
+    assert launched.answer["exit_code"] == 1
+    assert launched.message == f"{whose} lacks tiny, which this library needs: {AGAIN}"
+
+
+@pytest.mark.parametrize(("version", "warned"), [("1.0", False), ("0.9", True)])
+def test_an_image_with_other_versions_is_a_warning(version: str, warned: bool, agent: Agent) -> None:
+    """It may well work, so the builds of many teams go on until the image is built again."""
+    whose = ready_environment(agent, version)
+    launched = agent.launch()
+    assert launched.message.endswith("/library/tiny.py"), launched.log
+    text = f"{whose} was made for another library version (tiny 0.9 instead of 1.0): {AGAIN}"
+    assert (text in launched.log) == warned

@@ -267,7 +267,7 @@ def test_an_old_intent_written_again_signs_no_record(scene: Scene) -> None:
         mallory.tag_model(OWN, key, value)
     code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", "--recover")
     assert scene.registry("admin").version(OWN, 2).record == {}, (code, shown)
-    assert "is in production; its record is not signed: promote the version again for that" in shown
+    assert "is in production; its record is not signed: promote the version again to fix that" in shown
 
 
 RECORDS: Mapping[str, dict[str, str]] = {
@@ -380,7 +380,7 @@ def test_a_flag_that_somebody_keeps_up_stops_nobody(scene: Scene, held: str) -> 
     code, shown = scene.with_key("").run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
     assert (code, "is being worked on by" in shown) == (5, True), shown
     code, shown = scene.run(PROMOTER, EXCLUSIVE, "promote", f"--model={TEAM}", "--version=2")
-    assert (code, "going on without waiting longer for" in shown) == (0, True), shown
+    assert (code, "no longer waiting for" in shown) == (0, True), shown
     assert marks(scene)[TEAM][1] == {"champion": 2}
 
 

@@ -20,7 +20,6 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.config import schema
 from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import ConfigError
-from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.promotion.model_code import code_in, code_on_loading
 from jenkins_mlflow.promotion.smoke_runner import foreign_host
 from jenkins_mlflow.promotion.smoke_test import KEPT_VARIABLES, judge, read_answer, smoke_test
@@ -30,6 +29,7 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.mlflow_client import open_client
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.secrecy import hide_process
 from mlflow.pyfunc.model import PythonModel
 from support.seeding import fresh_name
 from support.servers import Server

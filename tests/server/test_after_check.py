@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeServer, RunCli
-from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.deadline import run_bounded
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.tags import CHECK_TAG

@@ -19,7 +19,7 @@ from builders import version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import BATCH, apply_cleanup, batches
-from jenkins_mlflow.cleanup.looks import LASTS
+from jenkins_mlflow.cleanup.fresh_reads import LASTS
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, plan_cleanup
 from jenkins_mlflow.commands.cleanup import clean_up
 from jenkins_mlflow.commands.cleanup_plan import Wish

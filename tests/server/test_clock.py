@@ -141,4 +141,4 @@ def test_a_server_without_a_time_is_an_error(date: str | None, dated: Callable[[
     url = dated(date)
     with pytest.raises(RegistryError) as caught:
         Registry(connect(url)).now()
-    assert caught.value.message == f"{url} does not tell its time: its answer has no valid Date header"
+    assert caught.value.message == f"{url} does not say what time it is: its answer has no valid Date header"

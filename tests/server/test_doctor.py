@@ -9,7 +9,7 @@ import pytest
 from builders import snapshot, version
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.commands.doctor.models import examine
 from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry

@@ -13,8 +13,8 @@ import pytest
 from builders import snapshot, version
 from conftest import MakeAccounts, MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.doctor_server import clock, file_store, login
-from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.commands.doctor.models import examine
+from jenkins_mlflow.commands.doctor.server import clock, file_store, login
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -128,7 +128,7 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
     finding = found(done, "changed outside")
     head = f"{name}: version 1 was put into Production or @champion without this tool, some time after 20"
     assert finding["message"].startswith(head)
-    assert finding["message"].endswith("; recorded is version 2")
+    assert finding["message"].endswith("; recorded: version 2")
     assert finding["fix"] == (
         f"`jenkins-mlflow rollback --model {name} --recorded --tracking-uri {server.url}` or "
         f"`jenkins-mlflow history --model {name} --adopt --reason '...' --tracking-uri {server.url}`"
@@ -175,10 +175,10 @@ def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(
     refused = zygote.run("rollback", *end)
     assert refused.doc["message"] == (
         f"2 versions of {name} are in production (version 2 by its stage, version 1 by its alias), "
-        "so there is no one before"
+        "so there is no single previous version"
     )
     assert f"`jenkins-mlflow rollback --model {name} --recorded --tracking-uri " in refused.stderr
-    assert "` goes to version 2" in refused.stderr
+    assert "` returns to version 2" in refused.stderr
     assert zygote.run("rollback", "--recorded", *end).code == 0
     assert doctor(zygote, server.url, name).code == 0
 

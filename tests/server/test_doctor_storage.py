@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands import doctor_storage
-from jenkins_mlflow.commands.doctor_storage import STATE, StorageWish, examine_storage
+from jenkins_mlflow.commands.doctor import storage
+from jenkins_mlflow.commands.doctor.storage import STATE, StorageWish, examine_storage
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
 from jenkins_mlflow.config.schema import Config
@@ -86,7 +86,9 @@ def test_a_python_that_cannot_load_is_one_finding(make_server: MakeServer, tmp_p
     client(server.url).set_registered_model_alias(name, "champion", "1")
     found = look(server.url, tmp_path, name, StorageWish(load=True), python="/no/python")
     assert [(what, status) for what, status, _ in found] == [("loading", "problem"), ("files", "fine")]
-    assert found[0][2].startswith("nothing can be loaded: the smoke test's Python /no/python is no program")
+    assert found[0][2].startswith(
+        "nothing can be loaded: the smoke test's Python /no/python cannot be started here"
+    )
 
 
 def test_it_goes_on_where_its_time_was_over(
@@ -97,7 +99,7 @@ def test_it_goes_on_where_its_time_was_over(
     for _ in range(4):
         register(server.url, name)
     client(server.url).set_registered_model_alias(name, "champion", "4")
-    monkeypatch.setattr(doctor_storage, "CHUNK", 2)
+    monkeypatch.setattr(storage, "CHUNK", 2)
     state = tmp_path / "report" / STATE
     looks = []
     for _ in range(3):

@@ -22,10 +22,10 @@ from jenkins_mlflow.registry import homes, quick_connections
 from jenkins_mlflow.registry.choice import Choice, choose_door
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.door_types import Page
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import ErrorAnswer, Fault, classify
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import Page
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
@@ -457,10 +457,10 @@ def page(**fields: Any) -> Breakage:
 
 
 HOSTILE: dict[str, tuple[Breakage, str]] = {
-    "html": (respond(200, "<html>"), "the answer was no JSON (is this address an MLflow server?)"),
+    "html": (respond(200, "<html>"), "the answer was not JSON (is this address an MLflow server?)"),
     "truncated": (
         respond(200, '{"registered_models": [{"name": "m"'),
-        "the answer was no JSON (is this address an MLflow server?)",
+        "the answer was not JSON (is this address an MLflow server?)",
     ),
     "no object": (
         respond(200, "[]"),
@@ -528,7 +528,7 @@ def test_pages_without_end(
     proxy.inject(page(registered_models=[{"name": "m"}], next_page_token="again"))
     with pytest.raises(RegistryError) as caught:
         through(door, proxy.url, monkeypatch).snapshot(["*"])
-    assert caught.value.message == "reading the registry: the server repeats a page: its search has no end"
+    assert caught.value.message == "reading the registry: the server repeats a page, so its search never ends"
     assert len(proxy.requests) == 2
 
 
@@ -550,7 +550,7 @@ def test_no_redirect_is_followed(
             call()
         error = registry.translate("reading the registry", caught.value)
         assert error.message == (
-            f"reading the registry: {proxy.url} answers HTTP {status} from the server, which sends requests on to "
+            f"reading the registry: {proxy.url} answers HTTP {status} from the server, which redirects to "
             f"{elsewhere.url}/login"
         )
     assert elsewhere.requests == ()
@@ -668,11 +668,11 @@ def test_a_plugin_for_headers_needs_mlflows_client(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("uri", "door", "message"),
     [
-        ("http://m", "window", "JENKINS_MLFLOW_DOOR is 'window', which is no way to open a registry"),
+        ("http://m", "window", "JENKINS_MLFLOW_DOOR is 'window', which is not a way to open a registry"),
         (
             "sqlite:///m.db",
             "http",
-            "JENKINS_MLFLOW_DOOR is http, but sqlite:///m.db is no address of a server",
+            "JENKINS_MLFLOW_DOOR is http, but sqlite:///m.db is not the address of a server",
         ),
     ],
 )
@@ -798,7 +798,7 @@ def test_a_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (
             {"MLFLOW_TRACKING_TOKEN": "hunter2\n"},
-            "MLFLOW_TRACKING_TOKEN has a line break or another character that no HTTP header can carry",
+            "MLFLOW_TRACKING_TOKEN has a line break or another character that an HTTP header cannot contain",
         ),
         ({"MLFLOW_TRACKING_INSECURE_TLS": "perhaps"}, "MLFLOW_TRACKING_INSECURE_TLS is 'perhaps'"),
         (

@@ -27,7 +27,10 @@ def test_the_written_file_works(make_server: MakeServer, run_cli: RunCli, tmp_pa
     done = run_cli("init", "--models", "starter-*", env={"MLFLOW_TRACKING_URI": server.url})
 
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == "wrote mlops.yaml\nnext:  read it, then run: `jenkins-mlflow select`\n"
+    assert done.stderr == (
+        "wrote mlops.yaml\nnext:  read it, then run: `jenkins-mlflow train`, "
+        "or `jenkins-mlflow select` where something is registered already\n"
+    )
     text = (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
     assert "metric: roc_auc  # 2 of 2 versions have it, best 0.9" in text
     chosen = run_cli("select", "--output=json", env={"MLFLOW_TRACKING_URI": server.url}).doc
@@ -94,7 +97,8 @@ def test_another_file_is_named_in_the_advice(run_cli: RunCli, tmp_path: Path) ->
     seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
     done = run_cli("init", "--output=my config.yaml", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
     assert done.stderr == (
-        "wrote my config.yaml\nnext:  read it, then run: `jenkins-mlflow select --config 'my config.yaml'`\n"
+        "wrote my config.yaml\nnext:  read it, then run: `jenkins-mlflow train --config 'my config.yaml'`, "
+        "or `jenkins-mlflow select --config 'my config.yaml'` where something is registered already\n"
     )
     (tmp_path / "inner").mkdir()
     done = run_cli("init", "--output=inner/mlops.yaml")

@@ -359,7 +359,7 @@ def test_a_change_that_the_server_does_not_show_is_taken_back(tmp_path: Path) ->
     direct: Any = SimpleNamespace(set_stage=lambda *change: written.append(change))
     method = FileStore(server, str(tmp_path))
     method._direct, method._folder = direct, tmp_path
-    with pytest.raises(RegistryError, match="a change in it does not show there") as caught:
+    with pytest.raises(RegistryError, match="a change in it does not appear on the server") as caught:
         method.carry_out([Transition(version, "Production"), Transition(Version("m", 2), "Archived")])
     assert written == [("m", 1, "Production"), ("m", 1, "Staging")]
-    assert caught.value.state == "m version 1 has its stage Staging back in that folder"
+    assert caught.value.state == "m version 1 is back in stage Staging in that folder"

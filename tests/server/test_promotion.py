@@ -214,7 +214,7 @@ def test_another_registrys_folder_is_refused(affected: Server, make_server: Make
     outcome = promote(affected.url, name, 1, file_store=other.store_uri)
     skipped = next(a for a in outcome.attempts if a.method == "file-store")
     assert (skipped.outcome, outcome.status) == ("skipped", "partial")
-    assert "is another registry than the server's" in skipped.error
+    assert "is not the server's" in skipped.error
     assert stages(other.url, name) == {1: "None"}
 
 
@@ -377,7 +377,7 @@ def test_what_a_request_without_an_answer_does_late_is_repaired_by_the_next_comm
     made = promote(proxy.url, name, 2, alias_fallback=False, **rules)
     assert (made.status, stages(affected.url, name)[2]) == (status, after)
     assert made.warnings == (
-        "a request got no answer and may take effect late; the next command looks and repairs that",
+        "a request got no answer and may take effect late; the next command checks for that and repairs it",
     )
     settled = stages(affected.url, name)
     released.set()
@@ -484,7 +484,7 @@ def test_a_server_that_dies_in_the_middle_says_how_to_go_on(
     assert f"the promotion of {name} version 2 may be half done" in caught.value.state
     assert "run the same command again" in caught.value.next_step
     registry = Registry(connect(server.url), QUICK)
-    with pytest.raises(Refused, match="began and did not finish"):
+    with pytest.raises(Refused, match="started but did not finish"):
         promote(server.url, name, 2)
     recovered = Recovery(registry, load_methods(registry, Promote(methods=METHODS)), Writer(QUICK), BOTH).run(
         name
@@ -522,7 +522,9 @@ def test_a_champion_of_another_model_that_cannot_retire_undoes_the_promotion(
     assert outcome.status == "manual"
     one_champion = "(this group has one champion)"
     blocked = f"{other}: alias champion on version 1 -> on no version {one_champion}"
-    assert outcome.message.endswith(f"could not be promoted: {blocked} could not be set; all was undone")
+    assert outcome.message.endswith(
+        f"could not be promoted: {blocked} could not be set; everything was undone"
+    )
     assert outcome.missing == (
         f"stage Production for {one} version 1",
         f"alias champion for {one} version 1",

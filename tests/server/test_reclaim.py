@@ -22,7 +22,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import Connection
-from jenkins_mlflow.registry.found import FoundFile
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
@@ -222,7 +222,7 @@ def test_local_folders_and_links(fresh_server: FreshServer, tmp_path: Path) -> N
     assert not Path(plain.source).exists()
     assert sorted(actions(done)) == [
         ("leave", f"a link leads to {outer.source}"),
-        ("leave", f"there is a link in it: {inner.source}/link"),
+        ("leave", f"it contains a link: {inner.source}/link"),
         ("reclaim", "nothing refers to it"),
     ]
     assert (outside / "precious.txt").exists()

@@ -68,7 +68,7 @@ def test_a_promotion_finished_without_its_check_says_so(make_server: MakeServer,
     done = run_cli(
         "promote", "--recover", "--models", name, "--tracking-uri", server.url, "--output=json", env=env
     )
-    assert done.doc["message"].endswith("; its check has not run: promote the version again for that"), (
+    assert done.doc["message"].endswith("; its check has not run: promote the version again to fix that"), (
         done.stderr
     )
     assert Registry(connect(server.url)).version(name, 2).tags[CHECK_TAG] == PENDING

@@ -187,7 +187,7 @@ def test_what_is_missing_is_not_found(make_server: MakeServer) -> None:
     ("status", "error", "reason", "next_step"),
     [
         (503, ConnectionFailed, "HTTP 503 from the server", "check that the MLflow server runs"),
-        (500, RegistryError, "HTTP 500 from the server", "look into the log"),
+        (500, RegistryError, "HTTP 500 from the server", "look at the log"),
         (401, RegistryError, "refuses access", "set MLFLOW_TRACKING_USERNAME"),
         (
             403,
@@ -195,7 +195,7 @@ def test_what_is_missing_is_not_found(make_server: MakeServer) -> None:
             "refuses access",
             "give this account the right to do that, or log in with another",
         ),
-        (302, RegistryError, "302", "give the address that the server itself has"),
+        (302, RegistryError, "302", "give the server's own address"),
     ],
 )
 def test_a_server_that_answers_badly_is_named(

@@ -75,13 +75,13 @@ def test_a_missing_value_hides_nowhere(data: Any) -> None:
     [
         ({}, FRAME, [0.1, 0.2, 0.3], ""),
         ({}, FRAME, ["yes", "no", "nan"], ""),
-        ({}, FRAME, [0.1, 0.2], "it gave 2 rows for 3 rows of input"),
-        ({}, FRAME, [[], [], []], "it gave no value at all"),
+        ({}, FRAME, [0.1, 0.2], "it returned 2 rows for 3 rows of input"),
+        ({}, FRAME, [[], [], []], "it returned no value at all"),
         ({}, FRAME, [0.1, math.inf, -math.inf], "2 of its 3 values are infinite"),
         ({"min": 0.0, "max": 1.0}, FRAME, [0.0, 0.5, 1.0], ""),
         ({"min": 0.0}, FRAME, [-0.1, 0.5, 1.0], "its least value -0.1 is below 0"),
         ({"max": 1.0}, FRAME, [0.1, 0.5, 1.5], "its greatest value 1.5 is above 1"),
-        ({"max": 1.0}, FRAME, ["a", "b", "c"], "its values are no numbers"),
+        ({"max": 1.0}, FRAME, ["a", "b", "c"], "its values are not numbers"),
     ],
 )
 def test_judgement(rules: dict[str, float], given: Any, predicted: Any, complaint: str) -> None:
@@ -273,7 +273,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("named", "reason"),
     [
-        ("/no/python", "the smoke test's Python /no/python is no program that can be started here"),
+        ("/no/python", "the smoke test's Python /no/python cannot be started here"),
         ("bare", "has no MLflow: No module named 'mlflow'"),
     ],
 )

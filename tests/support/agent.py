@@ -82,6 +82,7 @@ class Agent:
             "__init__.py": "",
             "agent/__init__.py": "",
             "agent/bootstrap.py": (AGENT / "bootstrap.py").read_text(encoding="utf-8"),
+            "agent/start.py": (AGENT / "start.py").read_text(encoding="utf-8"),
             "agent/ready.py": "import tiny\n",
             "agent/request.py": REQUEST,
             "agent/requirements.txt": make_wheel(self.folder / "wheels"),

@@ -50,7 +50,7 @@ def test_the_notice_of_an_undone_promotion_asks_for_all_of_it() -> None:
     outcome = promotion.apply({})
     assert outcome.message == (
         "m version 2 could not be promoted: n version 1: stage Production -> Archived (this group has one champion) "
-        "could not be set; all was undone"
+        "could not be set; everything was undone"
     )
     assert outcome.missing == (
         "stage Production for m version 2",
@@ -126,7 +126,7 @@ def test_who_could_not_retire_the_others_changes_nothing() -> None:
     assert (outcome.status, outcome.message) == (
         "manual",
         (
-            "m version 2 could not be promoted: this account may not take alias champion away from n; "
+            "m version 2 could not be promoted: this account may not remove alias champion from n; "
             "nothing in production was changed"
         ),
     )
@@ -139,7 +139,7 @@ def test_what_could_not_be_undone_is_not_said_to_be() -> None:
     outcome = promote(registry)
     assert outcome.message == (
         "m version 2 could not be promoted: n: alias champion on version 1 -> on no version (this group has one "
-        "champion) could not be set; not all of it could be undone"
+        "champion) could not be set; not everything could be undone"
     )
     assert outcome.warnings == (
         (

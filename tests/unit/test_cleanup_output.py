@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.cleanup.held import HeldBack
 from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
+from jenkins_mlflow.cleanup.restorable import HeldBack
 from jenkins_mlflow.commands.cleanup import cleanup_result
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.registry.snapshot import Target

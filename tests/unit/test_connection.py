@@ -36,6 +36,24 @@ def test_an_address_that_cannot_work_is_refused(uri: str, message: str, next_ste
     assert (refused.value.message, refused.value.next_step) == (f"tracking URI {message}", next_step)
 
 
+@pytest.mark.parametrize(
+    ("uri", "next_step"),
+    [
+        (
+            "mlflow.example",
+            "did you mean http://mlflow.example? A store in a folder is made by the first training",
+        ),
+        ("no/such/mlruns", "check --tracking-uri or MLFLOW_TRACKING_URI, or train first"),
+    ],
+)
+def test_a_folder_that_is_not_there_may_be_a_host(uri: str, next_step: str) -> None:
+    """Someone forgot the scheme and the port."""
+    with pytest.raises(ConnectionFailed) as refused:
+        check_uri(uri, may_create=False)
+    assert refused.value.message.startswith("there is no MLflow store at ")
+    assert refused.value.next_step == next_step
+
+
 HERE = "https://mlflow.example/x"
 
 
@@ -108,7 +126,7 @@ def test_an_address_with_a_blank_in_it_is_refused(inside: str) -> None:
     """Python's own parser drops some of them without a word."""
     with pytest.raises(UsageError) as refused:
         check_uri(inside, may_create=False)
-    assert refused.value.message.endswith(": a blank, a line break or another such character is in it")
+    assert refused.value.message.endswith(": it contains a space, a line break or another such character")
 
 
 @pytest.mark.parametrize("around", ["\n", " ", "\r\n", "\t"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from jenkins_mlflow.cleanup.deletion import Deletion
-from jenkins_mlflow.cleanup.looks import LASTS, TOGETHER, Looks
+from jenkins_mlflow.cleanup.fresh_reads import LASTS, TOGETHER, Looks
 from jenkins_mlflow.cleanup.plan import Item
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.config.cleanup import Protect

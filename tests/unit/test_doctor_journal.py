@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from jenkins_mlflow.commands.doctor import journal
+from jenkins_mlflow.commands.doctor.diagnosis import journal
 from jenkins_mlflow.errors import JenkinsMlflowError, Refused, RegistryError
 
 

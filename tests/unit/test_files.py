@@ -52,5 +52,5 @@ def test_a_folder_of_this_machine(tmp_path: Path) -> None:
 
 def test_a_server_opens_no_other_folder(tmp_path: Path) -> None:
     """What it calls a run's artifacts has to look like them."""
-    with pytest.raises(OutOfReach, match="is no folder of a run or a logged model"):
+    with pytest.raises(OutOfReach, match="is not the folder of a run or a logged model"):
         files().listing(str(tmp_path))

@@ -67,7 +67,7 @@ def test_a_long_table_takes_several_tags() -> None:
 def test_a_table_that_does_not_fit_is_refused_before_anything_is_written() -> None:
     others = [version("x" * 200 + str(number), 1, stage="Production") for number in range(2000)]
     table = plan_promotion(snapshot(NEW, *others), "m", 2, EXCLUSIVE).table
-    with pytest.raises(UsageError, match="99 tags in MLflow have room for 495000"):
+    with pytest.raises(UsageError, match="99 tags in MLflow hold only 495000"):
         Intent.of(table, "promotion", AT, "", "").tags()
 
 
@@ -118,7 +118,7 @@ MORE = [
     (
         forged(Change("n", 1, "Production", "Archived")),
         BOTH,
-        "it would change n, which is outside of its reach",
+        "it would change n, which is outside its reach",
     ),
     (forged(Change("secret", 1, "Production", "Archived")), EXCLUSIVE, "it would change secret"),
     (

@@ -15,7 +15,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.records import Records
@@ -115,9 +115,9 @@ def test_what_cannot_be_read_is_passed_over_with_a_warning_once(tmp_path: Path) 
             Journal(registry).read()
     (warning,) = session.warnings
     assert warning == (
-        "the run bad in the experiment jenkins-mlflow is no journal of deletions that can be read: "
+        "the run bad in the experiment jenkins-mlflow is not a readable journal of deletions: "
         "it is passed over, so what it names cannot be restored; next: look at its tags in MLflow; "
-        "if nothing that it names is to be restored, delete it: `mlflow runs delete --run-id bad`"
+        "if you need not restore anything that it names, delete it: `mlflow runs delete --run-id bad`"
     )
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from builders import version
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cleanup.known import Known
-from jenkins_mlflow.cleanup.look import Look
+from jenkins_mlflow.cleanup.reclaim_facts import Known
 from jenkins_mlflow.cleanup.reclaim_plan import plan_reclaim
-from jenkins_mlflow.commands.doctor import journal as doctors_finding
+from jenkins_mlflow.cleanup.reclaim_reading import Look
+from jenkins_mlflow.commands.doctor.diagnosis import journal as doctors_finding
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.restore import Choice, restore_versions
 from jenkins_mlflow.commands.session import Session
@@ -22,7 +22,7 @@ from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.book import Book, pieces_of
 from jenkins_mlflow.history.event import Event
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import FoundExperiment, KeptRun, Page
+from jenkins_mlflow.registry.door_types import FoundExperiment, KeptRun, Page
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.terminal import Terminal

@@ -39,7 +39,7 @@ def test_a_refused_alias_that_shows_after_all_is_undone_and_told() -> None:
     assert (outcome.status, outcome.missing) == ("manual", ("alias champion for m version 2",))
     assert (
         outcome.message
-        == "m version 2 could not be promoted: a write failed, and took effect late; all was undone"
+        == "m version 2 could not be promoted: a write failed but took effect late; everything was undone"
     )
     assert [version.number for version in outcome.production] == [1]
     model = world.read("m")

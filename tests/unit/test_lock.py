@@ -208,7 +208,7 @@ def test_what_is_not_signed_is_waited_for_and_passed_over(
         assert waited <= flags.seconds < waited + 5
         lock.confirm()
         lock.check()
-    first = f"going on without waiting longer for {OTHERS}"
+    first = f"no longer waiting for {OTHERS}"
     (notice,) = [text for text in said if text.startswith("going on")]
     assert notice.startswith(first)
     assert notice.endswith(": not signed with this key")
@@ -451,7 +451,7 @@ def test_a_write_that_got_no_answer_keeps_the_flag_until_its_time_out(
     holder = Holder.from_tag(tags[HOLDER_TAG])
     assert (renewed, holder) == (1_000_015_000, replace(ME, scope=(), pid=0, build="", lease=20))
     assert said == [
-        "a request that got no answer may still take effect: the lock for m ends by itself in 20 s"
+        "a request that got no answer may still take effect: the lock for m expires in 20 s"
     ]
     with pytest.raises(Busy), make(replace(ME, by="next"), wait=15):
         pytest.fail("held")

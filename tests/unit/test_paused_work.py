@@ -15,9 +15,9 @@ from builders import snapshot, version
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.pace import Pace
-from jenkins_mlflow.cleanup.pieces import Freed, Piece
 from jenkins_mlflow.cleanup.plan import plan_cleanup
 from jenkins_mlflow.cleanup.reclaim import Reclaim
+from jenkins_mlflow.cleanup.reclaim_pieces import Freed, Piece
 from jenkins_mlflow.commands import reclaim as command
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup

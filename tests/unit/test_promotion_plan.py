@@ -93,7 +93,7 @@ def test_alias_only_target_replaces_the_holder() -> None:
     ("model", "number", "error", "reason"),
     [
         ("nope", 1, NotFound, "no registered model 'nope'"),
-        ("m", 9, NotFound, "m has no version 9: it never had one, or it was deleted (there now: 2, 1)"),
+        ("m", 9, NotFound, "m has no version 9: it never had one, or it was deleted (existing: 2, 1)"),
         ("m", 2, Refused, "m version 2 is PENDING_REGISTRATION, not READY"),
     ],
 )

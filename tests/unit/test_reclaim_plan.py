@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from builders import version
 from hypothesis import given, settings, strategies as st
-from jenkins_mlflow.cleanup.claims import Unknown, claim
-from jenkins_mlflow.cleanup.known import Home, Known, home
-from jenkins_mlflow.cleanup.pieces import Piece
+from jenkins_mlflow.cleanup.reclaim_facts import Home, Known, home
+from jenkins_mlflow.cleanup.reclaim_pieces import Piece
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
+from jenkins_mlflow.cleanup.references import Unknown, claim
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import Location, parse_location, touches
 from jenkins_mlflow.registry.snapshot import Version

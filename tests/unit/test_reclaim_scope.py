@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from builders import version
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cleanup.known import Known, home
-from jenkins_mlflow.cleanup.look import Look
-from jenkins_mlflow.cleanup.pieces import Piece
+from jenkins_mlflow.cleanup.reclaim_facts import Known, home
+from jenkins_mlflow.cleanup.reclaim_pieces import Piece
+from jenkins_mlflow.cleanup.reclaim_reading import Look
 from jenkins_mlflow.commands import reclaim as command
 from jenkins_mlflow.commands.reclaim import ReclaimWish
 from jenkins_mlflow.commands.session import Session

@@ -14,7 +14,7 @@ from jenkins_mlflow.render import render
 from jenkins_mlflow.results.base import Failure, Result, document
 from jenkins_mlflow.results.cleanup import CleanupResult, ItemPart, PolicyPart
 from jenkins_mlflow.results.list import ListResult, ModelPart, VersionPart
-from jenkins_mlflow.results.select import CandidatePart, SelectResult
+from jenkins_mlflow.results.select import CandidatePart, GatePart, SelectResult
 
 
 def candidate(model: str, number: int, value: float | None, verdict: Any, reason: str) -> CandidatePart:
@@ -88,6 +88,26 @@ def test_numbers_are_exact_for_programs_and_rounded_for_people() -> None:
     assert "0.123456789" in text(SELECT, "csv")
     assert "| 0.1235 |" in text(SELECT, "md")
     assert "0.1235  " in text(SELECT, "text")
+
+
+def test_the_versions_of_a_model_stand_together() -> None:
+    """However they rank; the first model has the best one. Beside the ranked metric stand those of the gates."""
+    gate = GatePart(metric="brier", rule="<= 0.2", value=0.25, passed=False)
+    rows = (
+        candidate("b", 1, 0.9, "selected", "best"),
+        replace(candidate("a", 1, 0.8, "rejected", "brier"), gates=(gate,)),
+        candidate("b", 2, 0.7, "passed", "second"),
+    )
+    result = replace(SELECT, metric="roc_auc", candidates=rows)
+    assert text(result, "text").splitlines()[:-2] == [
+        "  version  roc_auc  brier  verdict   reason",
+        "b",
+        "  1        0.9             selected  best",
+        "  2        0.7             passed    second",
+        "a",
+        "  1        0.8      0.25   rejected  brier",
+    ]
+    assert [line.split(",")[0] for line in text(result, "csv").splitlines()] == ["model", "b", "a", "b"]
 
 
 def test_a_header_is_as_foreign_as_a_cell() -> None:

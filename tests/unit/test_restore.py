@@ -14,14 +14,14 @@ import pytest
 from builders import version
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.cleanup.files_left import files_left
-from jenkins_mlflow.cleanup.known import Known, home, open_entries
+from jenkins_mlflow.cleanup.reclaim_facts import Known, home, open_entries
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans
 from jenkins_mlflow.commands.restore import Choice, restore_versions
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry import homes
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.reading import FilesUnknown

@@ -97,7 +97,7 @@ FINDINGS = {
     "15 a report folder that cannot be written": [
         "server/test_streams.py::test_a_report_folder_is_tried_before_anything_is_written",
         "server/test_streams.py::test_a_report_that_cannot_be_written_is_a_warning",
-        "process/test_bounded.py::test_a_log_that_cannot_be_written_is_a_warning",
+        "process/test_deadline.py::test_a_log_that_cannot_be_written_is_a_warning",
     ],
     "16 made again under the same number": [
         "server/test_cleanup.py::test_a_version_made_again_under_the_same_number_is_another_one",
@@ -112,7 +112,7 @@ FINDINGS = {
         "server/test_rollback.py::test_two_rollbacks_go_two_steps_back",
     ],
     "18 long lines and YAML aliases": [
-        "process/test_bounded.py::test_a_huge_line_takes_no_memory",
+        "process/test_deadline.py::test_a_huge_line_takes_no_memory",
         "process/test_processes.py::test_a_line_without_end_comes_in_parts",
         "unit/test_config.py::test_endless_values",
         "unit/test_config.py::test_aliases_in_a_variable_do_not_expand",

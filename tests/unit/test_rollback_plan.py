@@ -120,7 +120,12 @@ def test_a_record_that_cannot_be_read_counts_as_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("versions", "to", "error", "message"),
     [
-        ([version("m", 1)], None, Refused, "no version of m is in production, so there is no one before"),
+        (
+            [version("m", 1)],
+            None,
+            Refused,
+            "no version of m is in production, so there is no single previous version",
+        ),
         (
             [version("m", 1, stage="Production")],
             None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM
 
 BUILD = "jenkins_mlflow.build"
+OUTCOME = "jenkins_mlflow.outcome"
 
 
 def choose(group: Snapshot, build: str | None = None, **rules: object) -> Selection:
@@ -82,9 +84,9 @@ def test_a_value_close_to_its_limit_shows_the_digits_that_tell_them_apart() -> N
     [
         ({}, "roc_auc was not logged (logged: nothing)"),
         ({"auc": 1.0}, "roc_auc was not logged (logged: auc)"),
-        ({"roc_auc": math.nan}, "roc_auc is nan, no number to compare"),
-        ({"roc_auc": math.inf}, "roc_auc is inf, no number to compare"),
-        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, no number to compare"),
+        ({"roc_auc": math.nan}, "roc_auc is nan, which cannot be compared"),
+        ({"roc_auc": math.inf}, "roc_auc is inf, which cannot be compared"),
+        ({"roc_auc": 1.7976931348623157e308}, "roc_auc is 1.798e+308, which cannot be compared"),
         (None, "roc_auc unknown: the version has no run"),
     ],
 )
@@ -334,17 +336,40 @@ def test_what_failed_its_check_is_not_promoted_night_after_night(check: str, cho
     assert any("promote it by name" in verdict.reason for verdict in result.verdicts) == (check == "failed")
 
 
-def test_what_a_lost_agent_registered_is_no_candidate() -> None:
-    """Its training never ended, so its metrics may be those of the half; a failed one's are complete."""
-    lost = {"jenkins_mlflow.outcome": "lost"}
+@pytest.mark.parametrize(
+    ("tags", "running", "reason"),
+    [
+        ({OUTCOME: "lost"}, False, "its training was lost with its agent, before it had ended"),
+        ({OUTCOME: "failed"}, False, "its training did not end well (failed)"),
+        ({OUTCOME: "timeout"}, False, "its training did not end well (timeout)"),
+        ({OUTCOME: "cancelled"}, False, "its training did not end well (cancelled)"),
+        ({OUTCOME: "missing"}, False, "its training did not end well (missing)"),
+        ({BUILD: "job-2"}, True, "its training has not ended"),
+    ],
+)
+def test_what_was_not_trained_to_the_end_is_no_candidate(
+    tags: dict[str, str], running: bool, reason: str
+) -> None:
+    """A script may register a version in its first epoch: its metrics say nothing of what it is worth."""
+    early = version("a", 1, metrics={"roc_auc": 0.99}, run_tags=tags)
+    assert early.run is not None
     group = snapshot(
-        version("a", 1, metrics={"roc_auc": 0.99}, run_tags=lost),
-        version("a", 2, metrics={"roc_auc": 0.7}, run_tags={"jenkins_mlflow.outcome": "ok"}),
+        replace(early, run=replace(early.run, running=running)),
+        version("a", 2, metrics={"roc_auc": 0.7}, run_tags={OUTCOME: "ok"}),
     )
-    result = choose(group)
+    result = choose(group, build="job-2")
     assert result.selected is not None
     assert result.selected.number == 2
-    assert "lost with its agent" in result.verdicts[-1].reason
+    assert result.verdicts[-1].reason.startswith(reason)
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_what_this_tool_did_not_train_is_a_candidate(running: bool) -> None:
+    """Scripts that people start by hand often leave their runs open, for ever."""
+    trained = version("a", 1, metrics={"roc_auc": 0.9})
+    assert trained.run is not None
+    result = choose(snapshot(replace(trained, run=replace(trained.run, running=running))))
+    assert result.status == "selected"
 
 
 def test_scope_build_takes_only_runs_of_this_build() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.cleanup.protection import Protection, has_record, unfinished
-from jenkins_mlflow.commands.examine import examine
+from jenkins_mlflow.commands.doctor.models import examine
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned

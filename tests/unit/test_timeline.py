@@ -89,28 +89,28 @@ LIVE = {
         [version("m", 1, stage="Production"), version("m", 2)],
         (
             "m: version 1 was put into Production or @champion without this tool, some time after "
-            "1970-01-01 00:00:01; recorded is version 2"
+            "1970-01-01 00:00:01; recorded: version 2"
         ),
     ),
     "beside": (
         [version("m", 3, stage="Production"), version("m", 2, stage="Production")],
         (
             "m: version 3 was put into Production or @champion beside it without this tool, some time after "
-            "1970-01-01 00:00:03; recorded is version 2"
+            "1970-01-01 00:00:03; recorded: version 2"
         ),
     ),
     "emptied": (
         [version("m", 2)],
         (
             "m: version 2 was taken out of Production or @champion, or deleted without this tool, some time after "
-            "1970-01-01 00:00:00; recorded is version 2"
+            "1970-01-01 00:00:00; recorded: version 2"
         ),
     ),
     "made again": (
         [version("m", 2, created=9000, stage="Production")],
         (
             "m: version 2 was put into Production or @champion without this tool, some time after "
-            "1970-01-01 00:00:09; recorded is version 2"
+            "1970-01-01 00:00:09; recorded: version 2"
         ),
     ),
 }

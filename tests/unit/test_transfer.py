@@ -18,7 +18,7 @@ from jenkins_mlflow.config.schema import Config, Ui
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.errors import Refused, UsageError
-from jenkins_mlflow.registry.found import Point, WholeRun
+from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.terminal import Terminal

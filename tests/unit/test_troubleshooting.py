@@ -17,7 +17,7 @@ FROM_MLFLOW = {"RepresentationError", "yaml.representer.RepresenterError", "too 
 PUT_TOGETHER = {
     "MLflow's client is not installed here",
     "None of ... candidates passes the gates",
-    "are in production, so there is no one before",
+    "are in production, so there is no single previous version",
     "could not install MLflow's client",
     "difference found: do not use it",
     "expected a duration",

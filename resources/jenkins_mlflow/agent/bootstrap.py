@@ -32,44 +32,6 @@ SETTINGS = re.compile(
     "|TRUSTED_HOST|INSECURE_HOST|PROXY|KEYRING_PROVIDER|CACHE_DIR|NO_CACHE|LINK_MODE"
     "|TIMEOUT|DEFAULT_TIMEOUT|HTTP_TIMEOUT|RETRIES)"
 )
-ENTRY_POINT = """import contextlib
-import fcntl
-import os
-import sys
-
-SRC = os.path.dirname(os.path.abspath(__file__))
-held = os.open(SRC, os.O_RDONLY)
-
-
-def check_files():
-    with open(os.path.join(SRC, "files"), encoding="utf-8") as listed:
-        for name in listed.read().splitlines():
-            os.stat(name, dir_fd=held)
-    if not os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON"):
-        os.stat(os.path.join(sys.prefix, "pyvenv.cfg"))  # without it, this is the Python of the machine
-
-
-if sys.argv[1:] == ["check"]:
-    try:
-        check_files()
-        import jenkins_mlflow.agent.ready
-    except (ImportError, OSError) as error:
-        python = "%d.%d" % sys.version_info[:2]
-        sys.exit("jenkins-mlflow: the runner does not start with Python %s: %s" % (python, error))
-    sys.exit()
-may_ask = os.environ.pop("JENKINS_MLFLOW_BUNDLE", "")  # not if it has come just now
-try:
-    check_files()
-    from jenkins_mlflow.agent.request import main
-except (ImportError, OSError):
-    if not may_ask:
-        raise
-    print(os.environ["JENKINS_MLFLOW_NONCE"] + ' {"status":"cold"}')
-    sys.exit()
-with contextlib.suppress(OSError):  # bootstrap.py removes no runner that is held like this
-    fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-main()
-"""
 CHECK_EXTRA = (
     "import sys; sys.path.append(sys.argv[2]); sys.path.insert(0, sys.argv[1]); "
     "import jenkins_mlflow.agent.%s_ready"
@@ -91,7 +53,7 @@ def unpack(files: "dict[str, str]", home: str) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     folder = src if os.path.isdir(src) else partial
     texts = {"jenkins_mlflow/" + name: text for name, text in list(files.items())}
-    texts.update({"__main__.py": ENTRY_POINT, "files": "\n".join(sorted(texts))})
+    texts.update({"__main__.py": files["agent/start.py"], "files": "\n".join(sorted(texts))})
     for name, text in list(texts.items()):
         path = os.path.join(folder, name)
         if not os.path.exists(path):

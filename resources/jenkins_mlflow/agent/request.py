@@ -25,8 +25,8 @@ from jenkins_mlflow.agent.short import shortened
 from jenkins_mlflow.cli.ending import Invocation, fail
 from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.errors import FAILED, JenkinsMlflowError
-from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.results.base import json_pieces
+from jenkins_mlflow.secrecy import hide_process
 
 REQUEST = "JENKINS_MLFLOW_REQUEST"
 NONCE = "JENKINS_MLFLOW_NONCE"

@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from jenkins_mlflow.cleanup.batch_journal import Written
 from jenkins_mlflow.cleanup.deletion import Deletion
-from jenkins_mlflow.cleanup.looks import Looks
+from jenkins_mlflow.cleanup.fresh_reads import Looks
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult, Item, ItemOutcome, oldest_first
 from jenkins_mlflow.cleanup.protection import Key
-from jenkins_mlflow.cleanup.written import Written
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
 from jenkins_mlflow.parallel import WORKERS, until_stopped
 from jenkins_mlflow.registry.client import Registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jenkins_mlflow.cleanup.looks import Looks
+from jenkins_mlflow.cleanup.fresh_reads import Looks
 from jenkins_mlflow.cleanup.plan import Item
 from jenkins_mlflow.cleanup.promotions import as_it_is, read_promotions
 from jenkins_mlflow.cleanup.protection import Protection, recorded_champions, unfinished

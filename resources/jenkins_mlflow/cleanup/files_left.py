@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.cleanup.claims import copied_from, logged_model_of, run_path_of
+from jenkins_mlflow.cleanup.references import copied_from, logged_model_of, run_path_of
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry

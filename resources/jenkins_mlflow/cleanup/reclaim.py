@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.cleanup.apply import BATCH_NAMES, Held
-from jenkins_mlflow.cleanup.look import Look
-from jenkins_mlflow.cleanup.pieces import Freed, Piece
+from jenkins_mlflow.cleanup.reclaim_pieces import Freed, Piece
+from jenkins_mlflow.cleanup.reclaim_reading import Look
 from jenkins_mlflow.errors import Busy, Interrupted, JenkinsMlflowError
 from jenkins_mlflow.parallel import WORKERS, side_by_side, until_stopped
 from jenkins_mlflow.registry.journal_entry import Reclaimed

@@ -9,8 +9,8 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from jenkins_mlflow.cleanup.claims import logged_model_of, run_path_of
 from jenkins_mlflow.cleanup.plan import Item
+from jenkins_mlflow.cleanup.references import logged_model_of, run_path_of
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry import homes

@@ -63,8 +63,8 @@ def open_session(
     from jenkins_mlflow.commands.notify import TELLING, take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
-    from jenkins_mlflow.hidden import hide_process
     from jenkins_mlflow.registry.signing import Keys
+    from jenkins_mlflow.secrecy import hide_process
 
     context = click.get_current_context()
     given = overrides(context)

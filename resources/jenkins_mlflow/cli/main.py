@@ -84,14 +84,14 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
         return
     write_starter(output, text)
     done = f"wrote {printable(str(output))}"
+    run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
     if not uri:
         done += " from this folder alone: no registry was asked, because there is no tracking URI"
-        run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
         todo = f"read it, and {SET_URI}; then run: {run}"
     elif tracking_uri:
-        todo = "read it, set MLFLOW_TRACKING_URI to the same address, then run: `jenkins-mlflow select`"
+        todo = f"read it, set MLFLOW_TRACKING_URI to the same address, then run: {run}"
     else:
-        todo = "read it, then run: `jenkins-mlflow select`"
+        todo = f"read it, then run: {run}"
     if output != Path(DEFAULT_FILE):
         todo = with_options(
             todo, {"--config": str(output)}, dict.fromkeys(("select", "train"), ("--config",))

@@ -90,8 +90,8 @@ def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, *
     problem; 7 means that drift is the only problem. Production is compared with this tool's records, so models that it
     has never promoted, rolled back or adopted are not compared. Without --probe, nothing is written.
     """
-    from jenkins_mlflow.commands.doctor import doctor as run_doctor
-    from jenkins_mlflow.commands.doctor_storage import StorageWish
+    from jenkins_mlflow.commands.doctor.diagnosis import doctor as run_doctor
+    from jenkins_mlflow.commands.doctor.storage import StorageWish
 
     session = open_session(options, writes="maybe" if storage else "never")
     wish = StorageWish(load, max_duration) if storage else None

@@ -1,1 +1,1 @@
-"""One file for each command: from a loaded configuration to its result."""
+"""From a loaded configuration to a result: each command, and what several of them share."""

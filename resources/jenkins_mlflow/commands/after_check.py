@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.commands.carry_out import carry_out, place, promotion, rollback_tags
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.promote import Check
+from jenkins_mlflow.deadline import run_bounded
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.history.book import Book
 from jenkins_mlflow.history.event import Event, new_id

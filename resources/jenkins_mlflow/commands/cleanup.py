@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
-from jenkins_mlflow.cleanup.held import what_is_held
-from jenkins_mlflow.cleanup.known import Known, open_entries
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult as Cleaned, dry_run, total
 from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_plan
 from jenkins_mlflow.cleanup.protection import Protection
+from jenkins_mlflow.cleanup.reclaim_facts import Known, open_entries
+from jenkins_mlflow.cleanup.restorable import what_is_held
 from jenkins_mlflow.cleanup.sizes import with_sizes
 from jenkins_mlflow.commands.cleanup_plan import Wish, planned_cleanup, refusal
 from jenkins_mlflow.commands.reclaim import ReclaimWish, is_asked, reclaim

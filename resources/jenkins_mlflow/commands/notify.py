@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.deadline import run_bounded
 from jenkins_mlflow.errors import USAGE, ConnectionFailed
 from jenkins_mlflow.extras import NOTIFY, require
 from jenkins_mlflow.results.base import Document, Event

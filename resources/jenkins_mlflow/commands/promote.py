@@ -20,6 +20,7 @@ from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult
+from jenkins_mlflow.selection.candidates import wrongly_trained
 from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
@@ -57,7 +58,7 @@ def promote(
     snapshot = settled(session, registry, patterns, purpose, with_runs=runs)
     selection: SelectResult | None = None
     if model is not None:
-        number = named(require_model(registry, snapshot, model), version)
+        number = named(require_model(registry, snapshot, model), version, session.build.id)
     else:
         choice = choose(session, snapshot)
         selection = selection_result(choice)
@@ -160,19 +161,27 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
     return fresh(plan.promoted, {**given(tags), **tags_over(plan.replaces)})
 
 
-def named(model: Model, number: int | None) -> int:
+def named(model: Model, number: int | None, build: str | None) -> int:
     """The version that was named; without a number the newest that is READY.
 
     Raises:
         NotFound: no version of the model is READY.
+        Refused: the newest was not trained to a good end.
     """
     if number is not None:
         return number
     ready = [version for version in model.versions if version.status == READY]
-    if ready:
-        return max(ready, key=lambda version: (version.first_created, version.number)).number
-    raise NotFound(
-        f"{model.name} has no version that is {READY}",
-        state="nothing was changed",
-        next_step="train one first",
-    )
+    if not ready:
+        raise NotFound(
+            f"{model.name} has no version that is {READY}",
+            state="nothing was changed",
+            next_step="train one first",
+        )
+    newest = max(ready, key=lambda version: (version.first_created, version.number))
+    if why := wrongly_trained(newest, build):
+        raise Refused(
+            f"{printable(newest.label)} is the newest version, but {why}",
+            state="nothing was changed",
+            next_step="name the version to promote",
+        )
+    return newest.number

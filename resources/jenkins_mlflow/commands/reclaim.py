@@ -8,12 +8,12 @@ from typing import Literal
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.lease import minute
-from jenkins_mlflow.cleanup.look import Look
 from jenkins_mlflow.cleanup.pace import Pace
-from jenkins_mlflow.cleanup.pieces import Freed, Piece
 from jenkins_mlflow.cleanup.plan import is_covered
 from jenkins_mlflow.cleanup.reclaim import BATCH, Reclaim
+from jenkins_mlflow.cleanup.reclaim_pieces import Freed, Piece
 from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
+from jenkins_mlflow.cleanup.reclaim_reading import Look
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
@@ -21,7 +21,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.storage import Storage

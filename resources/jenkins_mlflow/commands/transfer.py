@@ -30,9 +30,9 @@ from jenkins_mlflow.results.promote import CheckPart, CopyPart, PromoteResult
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.text import plural, printable, redact, size
 from jenkins_mlflow.transfer.copying import Copied, Copying
-from jenkins_mlflow.transfer.look import look
 from jenkins_mlflow.transfer.origin import Origin, copies
 from jenkins_mlflow.transfer.plan import CopyPlan
+from jenkins_mlflow.transfer.reading import look
 from jenkins_mlflow.transfer.view import copies_in_production, seen_with
 
 
@@ -79,7 +79,7 @@ def promote_to(
             over = f"{choice.replaces.model}/{choice.replaces.number}" if choice.replaces else NOTHING
     else:
         found = require_model(source, here, model)
-        chosen = require_version(found, named(found, version))
+        chosen = require_version(found, named(found, version, session.build.id))
     plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
     preview = _plan_there(other_snapshot, plan.into, plan.origin, plan.version, other)
     refuse_plan_over_another(over, preview)

@@ -29,6 +29,9 @@ LONGEST_NAME = 100
 OF_PARALLEL = ("failFast",)
 """What Jenkins' step parallel does not take for a branch: a candidate of that name would not be trained."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
+_DURATION_IN_WORDS = re.compile(
+    r"\s*(\d+(?:\.\d+)?)\s*(sec|second|min|minute|hour|day|week)s?\s*", re.ASCII | re.IGNORECASE
+)
 
 
 def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
@@ -48,11 +51,18 @@ def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
             raise expected("a duration of at most 100 years (36500d)")
         if value.strip() == "0":
             return 0.0
-    units = ", ".join(UNIT_SECONDS)
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    words = _DURATION_IN_WORDS.fullmatch(value) if isinstance(value, str) else None
+    meant = (
+        f"{value}{likely_unit}"
+        if number and value > 0
+        else f"{words[1]}{words[2][0].lower()}"
+        if words
+        else ""
+    )
+    units = ", ".join(UNIT_SECONDS)
     raise expected(
-        f"a duration: a number and its unit ({units})",
-        f'; did you mean "{value}{likely_unit}"?' if number and value > 0 else "",
+        f"a duration: a number and its unit ({units})", f'; did you mean "{meant}"?' if meant else ""
     )
 
 

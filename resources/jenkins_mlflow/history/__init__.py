@@ -1,1 +1,1 @@
-"""What was in production when, and why: events, their keeping in MLflow, and what follows from them."""
+"""The history of production: events, how they are stored in MLflow, and what they show."""

@@ -1,9 +1,10 @@
-"""The book: events as runs in MLflow, and as tags of a model as long as they are not written there.
+"""The book: stores events as runs in MLflow, and as tags of a model until those runs are written.
 
-An event is kept in two steps. While the lock is held, one request puts it on the registered model, as a tag: from then
-on it cannot be lost. When the lock is given up it becomes a run, and the tag goes. Whatever stops in between is made up
-by the next command that changes something. A run is found again by the event's id, so it is never made twice by one
-who looks first; two that write the same event at once may make two, which readers count once.
+An event is stored in two steps. While the lock is held, one request puts it on the registered model as a tag;
+from then on it cannot be lost. When the lock is released, it becomes a run and the tag is removed. If the
+command stops in between, the next changing command writes the missing run. A run is found by the event's id,
+so a command that looks first never writes it twice. Two commands that write the same event at once may create
+two runs, which readers count once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from jenkins_mlflow.text import plural, printable
 
 RUNS_PER_PAGE = 500
 MADE_UP_AT_ONCE = 20
-"""What one command makes up at most: it has work of its own to do."""
+"""The most missing runs that one command writes, because it has its own work to do."""
 
 
 @dataclass
@@ -40,8 +41,8 @@ class Book:
     """Keeps and reads the events of one registry.
 
     Attributes:
-        registry: Where they are kept.
-        warn: Told of what could not be written; no work fails for that.
+        registry: Where they are stored.
+        warn: Called with a message about events that could not be written; no command fails because of that.
     """
 
     registry: Registry
@@ -52,20 +53,20 @@ class Book:
         self._records = Records(self.registry)
 
     def keep(self, event: Event, held: Registry) -> None:
-        """Put an event on its model, so that it cannot be lost any more. 1 request.
+        """Put an event on its model, so that it can no longer be lost. 1 request.
 
         Args:
-            event: What was done.
-            held: The registry under the lock of what was done.
+            event: The event.
+            held: The registry under the lock of the change.
 
         Raises:
-            LockLost: another command may have settled it by now, and keeps it.
+            LockLost: another command may have finished or undone the change by now; it stores the event.
         """
         if held.target:
             event = replace(event, marks=held.target.marks)
         self._kept.append(event)
         key, text = UNWRITTEN_TAG + event.id, event.to_json()
-        if len(text) > LONGEST_TAG:  # then it is lost if this process is killed before it is written
+        if len(text) > LONGEST_TAG:  # it will be lost if this process is killed before writing the run
             return
         try:
             held.retrying("", lambda: held.tag_model(event.model, key, text))
@@ -73,25 +74,25 @@ class Book:
             self._kept.remove(event)
             raise
         except JenkinsMlflowError:
-            return  # it is written as a run presently, or the failure of that is told
+            return  # it will be written as a run, or the failure to do so reported
 
     def withdraw(self) -> None:
-        """Take the kept events back: what they tell was undone."""
+        """Discard the kept events, because their changes were undone."""
         for event in self._kept:
             self._forget(event)
         self._kept.clear()
 
     def write(self, document: Mapping[str, object] | None = None) -> None:
-        """Write the kept events as runs. Call it when the lock is given up.
+        """Write the kept events as runs. Call it when the lock is released.
 
         Args:
-            document: The command's result as JSON: an artifact of the run, where MLflow takes one.
+            document: The command's result as JSON; stored as an artifact of the run if MLflow accepts one.
         """
         events, self._kept = self._kept, []
         self._write_all(events, document, fresh=True)
 
     def make_up(self, models: Iterable[Model]) -> None:
-        """Write what earlier commands have left on these models."""
+        """Write the events that earlier commands have left on these models."""
         found = list(unwritten(models))
         self._write_all(found[:MADE_UP_AT_ONCE], None)
 
@@ -129,12 +130,12 @@ class Book:
             self._forget(event)
 
     def _write(self, event: Event, document: Mapping[str, object] | None, *, made: bool) -> None:
-        """Write one event as a run: 4 requests, 2 more with a document.
+        """Write one event as a run: 4 requests, and 2 more with a document.
 
         Args:
             event: The event.
             document: The command's result.
-            made: Whether the run may have been made already: then it is looked for first.
+            made: Whether the run may already exist, so that it is searched for first.
         """
         door = self.registry.connection.door
         run_id = (self._run_of(event) if made else None) or self._records.create(
@@ -154,7 +155,7 @@ class Book:
         return next((r.run_id for r in runs if not r.deleted and r.tags.get(EVENT_ID) == event.id), None)
 
     def _forget(self, event: Event) -> None:
-        """Take the tag off the model; an account that may set tags but not remove them leaves an empty one."""
+        """Remove the tag from the model; an account that may set tags but not remove them leaves an empty one."""
         key = UNWRITTEN_TAG + event.id
         try:
             self.registry.retrying("", lambda: self.registry.untag_model(event.model, key))
@@ -168,7 +169,7 @@ class Book:
 
 
 def unwritten(models: Iterable[Model]) -> Iterator[Event]:
-    """The events that models carry because they are not written as runs yet, oldest first. Pure."""
+    """The events that are still on models because they have not been written as runs yet, oldest first. Pure."""
     for model in models:
         for key in sorted(model.tags):
             event = read_event(model.tags[key], "unwritten") if key.startswith(UNWRITTEN_TAG) else None

@@ -1,4 +1,4 @@
-"""An event: one change of what is in production, as it is kept. A frozen value; data, and authority for nothing."""
+"""An event: one stored change of production. A frozen value, which is data and not an authority for anything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Number = Annotated[int, Field(ge=0, le=2**31)]
 _Value = Annotated[float, Field(allow_inf_nan=False)]
 
 Place = tuple[str, _Number, Annotated[int, Field(ge=0, le=2**63)]]
-"""Model, number and creation time of a version: tells it from another one that got its number later."""
+"""Model, number and creation time of a version, which distinguish it from a later one with the same number."""
 
 Work = Literal["promotion", "rollback", "check", "recovery", "adoption"]
 Source = Literal["run", "unwritten", "tags"]
@@ -36,24 +36,26 @@ _TITLES = {
 
 @dataclass(frozen=True)
 class Event:
-    """One change of what is in production.
+    """One change of production.
 
     Attributes:
-        id: Tells it from every other one.
-        work: What changed it. ``check``: a promotion was taken back; ``recovery``: a later command finished or undid
-            what was half done; ``adoption``: somebody accepted what was changed without this tool.
+        id: A unique id.
+        work: The kind of change. ``check``: a promotion was undone because its check failed; ``recovery``: a
+            later command finished or undid an interrupted one; ``adoption``: somebody accepted a change made
+            without this tool.
         model: The model that it is about.
-        version: The version that it put into production; None if it left nothing there.
+        version: The version that it put into production; None if nothing is in production.
         time: When, in milliseconds of the store's clock.
-        at: When the work began, by its agent's clock: the tags of the version say the same.
-        production: What is in production in the models concerned since then.
-        left: What lost production.
-        method, by, approved_by, build: How, by whom, in which build.
-        metric, value, before: What it was chosen by, its value, and that of the version it replaced.
+        at: When the work started, by its agent's clock; the version's tags say the same.
+        production: The versions in production in the models concerned since then.
+        left: The versions that left production.
+        method, by, approved_by, build: How, by whom and in which build.
+        metric, value, before: The metric it was chosen by, its value, and the value of the version that it
+            replaced.
         gates: The gates that it passed, with its values.
-        reason: In words, where a person gave one.
-        marks: What production meant, see ``Target.marks``; empty in events of version 0.2.
-        source: Where it was read. Not kept.
+        reason: The reason in words, if a person gave one.
+        marks: What production meant, see ``Target.marks``; empty in events written by version 0.2.
+        source: Where it was read; not stored.
     """
 
     id: str
@@ -88,12 +90,12 @@ class Event:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Every model whose production it tells."""
+        """Every model whose production it describes."""
         return tuple(dict.fromkeys((self.model, *(place[0] for place in (*self.production, *self.left)))))
 
     @property
     def explanation(self) -> str:
-        """Who did it, by which method, why: one sentence for people."""
+        """One sentence for people about who did it, by which method and why."""
         parts = [
             f"by {self.by}" if self.by else "",
             f"approved by {self.approved_by}" if self.approved_by else "",
@@ -103,7 +105,7 @@ class Event:
         return printable(", ".join(part for part in parts if part))
 
     def to_json(self) -> str:
-        """The event as ASCII JSON, without what is empty."""
+        """The event as ASCII JSON, without empty values."""
         cut = {
             name: value[:2000]
             for name in ("method", "by", "approved_by", "build", "metric", "reason")
@@ -117,12 +119,12 @@ class Event:
 
 
 def new_id(time: int) -> str:
-    """An id; those of later events sort after it."""
+    """A new id. The ids of later events sort after it."""
     return f"{time:013d}-{uuid.uuid4().hex[:8]}"
 
 
 def read_event(text: str, source: Source = "run") -> Event | None:
-    """The event that ``to_json`` wrote; None for anything else: anybody may write tags."""
+    """Read an event written by ``to_json``; None for anything else, because anybody may write tags."""
     try:
         return replace(_adapter().validate_json(text), source=source)
     except (ValidationError, ValueError):
@@ -130,7 +132,7 @@ def read_event(text: str, source: Source = "run") -> Event | None:
 
 
 def in_order(events: Sequence[Event]) -> list[Event]:
-    """Each event once, the oldest first; one that was read in two places is what the run says."""
+    """Each event once, oldest first. If an event was read in several places, the run's version counts."""
     found: dict[str, Event] = {}
     for event in events:
         if event.id not in found or event.source == "run":
@@ -139,7 +141,7 @@ def in_order(events: Sequence[Event]) -> list[Event]:
 
 
 def moment(milliseconds: int) -> str:
-    """A time in milliseconds as people read it, in UTC."""
+    """A time in milliseconds, formatted for people in UTC."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""What follows from the events: what was in production when, for how long, and what was changed outside. Pure."""
+"""What the events show: which versions were in production when, for how long, and what was changed outside. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Reign:
 
     Attributes:
         place: The version.
-        began: The event that brought it; None if it was there before the first that is known.
-        ended: The event that ended it; None if it lasts, as far as the record knows.
+        began: The event that started it; None if the version was there before the first known event.
+        ended: The event that ended it; None if it still lasts, according to the history.
     """
 
     place: Place
@@ -27,20 +27,20 @@ class Reign:
     ended: Event | None
 
     def overlaps(self, since: int) -> bool:
-        """Whether it lasted until this time or longer."""
+        """Whether it lasted at least until this time."""
         return self.ended is None or self.ended.time >= since
 
 
 @dataclass(frozen=True)
 class Drift:
-    """A model whose production is not what was recorded last.
+    """A model whose production differs from the latest record.
 
     Attributes:
         model: Its name.
-        recorded: What the record says.
-        live: What is there.
-        after: When the record was written: what was changed outside was changed later.
-        returns: Whether a rollback can return to what is recorded.
+        recorded: The versions in production according to the record.
+        live: The versions in production now.
+        after: When the record was written; the change outside was made later.
+        returns: Whether a rollback can return to the recorded version.
     """
 
     model: str
@@ -50,14 +50,14 @@ class Drift:
     returns: bool = False
 
     def describe(self, target: Target) -> str:
-        """What happened, in a sentence."""
+        """Describe in one sentence what happened."""
         added = [place for place in self.live if place not in self.recorded]
         lost = [place for place in self.recorded if place not in self.live]
         mark = " or ".join(
             text for text in (target.stage or "", f"@{target.alias}" if target.alias else "") if text
         )
         since = moment(max([self.after, *(place[2] for place in added)]))
-        recorded = f"recorded is {_numbers(self.recorded) or 'nothing'}"
+        recorded = f"recorded: {_numbers(self.recorded) or 'nothing'}"
         if added and not lost and self.recorded:
             text = f"{_numbers(added)} was put into {mark} beside it"
         elif added:
@@ -67,14 +67,17 @@ class Drift:
         return printable(f"{self.model}: {text} without this tool, some time after {since}; {recorded}")
 
     def fixes(self) -> tuple[str, ...]:
-        """The commands that settle it: back to what is recorded, or accept what is there."""
+        """The commands that settle it: by returning to the recorded version, or by accepting the current one."""
         name = argument(self.model)
         back = (f"jenkins-mlflow rollback --model {name} --recorded",) if self.returns else ()
         return (*back, f"jenkins-mlflow history --model {name} --adopt --reason '...'")
 
 
 def production_at(events: Sequence[Event], time: int | None = None) -> Production:
-    """What the events up to a time (None: all) say is in production, by model; one that no event names is absent."""
+    """The versions in production by model, according to the events up to a time (None: all).
+
+    Models that no event names are absent.
+    """
     found: Production = {}
     for event in in_order(events):
         if time is not None and event.time > time:
@@ -92,7 +95,7 @@ def reigns(events: Sequence[Event]) -> list[Reign]:
         for model, now in _after(event).items():
             before = [place for place in open_ones if place[0] == model]
             first = model not in known
-            if first:  # what it took production from was there before
+            if first:  # the versions that it replaced were there before
                 known.add(model)
                 unknown = [place for place in event.left if place[0] == model and place not in now]
                 done += [Reign(place, None, event) for place in unknown]
@@ -107,10 +110,10 @@ def reigns(events: Sequence[Event]) -> list[Reign]:
 
 
 def drifts(events: Sequence[Event], live: Snapshot, target: Target) -> Iterator[Drift]:
-    """The models whose production is not what was recorded last; one that was never recorded has none.
+    """The models whose production differs from the latest record. Models without a record are left out.
 
     Args:
-        events: All that are known.
+        events: All known events.
         live: The models now.
         target: What marks production.
     """
@@ -124,7 +127,7 @@ def drifts(events: Sequence[Event], live: Snapshot, target: Target) -> Iterator[
 
 
 def _after(event: Event) -> Production:
-    """What is in production after an event, in each model that it is about."""
+    """The versions in production after an event, in each model that it is about."""
     return {model: tuple(place for place in event.production if place[0] == model) for model in event.models}
 
 

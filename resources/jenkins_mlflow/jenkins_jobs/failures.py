@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import requests
 
-from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsError, JobNotFound, chain
 from jenkins_mlflow.jenkins_jobs.access import Access
 from jenkins_mlflow.registry.faults import Fault, classify
 from jenkins_mlflow.text import HIDDEN, one_line, printable
@@ -102,18 +101,12 @@ def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> Conn
 
 def _asked(error: Exception, url: str) -> str:
     """The server that gave no answer: Jenkins, or the one that it had sent the request on to."""
-    found = (link.request for link in _chain(error) if isinstance(link, requests.RequestException))
+    found = (link.request for link in chain(error) if isinstance(link, requests.RequestException))
     address = next((request.url for request in found if request is not None and request.url), url)
     return url if origin(address) == origin(url) else origin(address)
 
 
 def response_of(error: BaseException) -> requests.Response | None:
     """The answer behind an error; python-jenkins leaves it in ``__context__``."""
-    answers = (link.response for link in _chain(error) if isinstance(link, requests.RequestException))
+    answers = (link.response for link in chain(error) if isinstance(link, requests.RequestException))
     return next((answer for answer in answers if answer is not None), None)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -1,1 +1,1 @@
-"""The interchangeable ways to promote, a file each."""
+"""The interchangeable ways to promote, one file each."""

@@ -1,4 +1,4 @@
-"""Moving an alias: one request, which works on every server; the fallback where no stage can be set."""
+"""Moves an alias: one request that works on every server, and the fallback where no stage can be set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ NAME = "alias"
 
 
 def point(registry: Registry, model: str, alias: str, number: int | None) -> None:
-    """Let a version have the alias; None takes it away. Safe to repeat; raises whatever MLflow raises."""
+    """Point the alias to a version, or remove it if ``number`` is None.
+
+    Safe to repeat. Raises whatever MLflow raises.
+    """
     if number is None:
         registry.delete_alias(model, alias)
     else:

@@ -1,4 +1,4 @@
-"""What a method is: one way to change stages. `promote.methods` names them in the order in which they are tried."""
+"""A method is one way to change stages. `promote.methods` lists them in the order in which to try them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jenkins_mlflow.registry.snapshot import Version
 
 @dataclass(frozen=True)
 class Transition:
-    """The stage that a version is to get."""
+    """A stage to set for a version."""
 
     version: Version
     stage: str
@@ -21,16 +21,17 @@ class Method(Protocol):
     """One way to change the stages of one model's versions.
 
     Attributes:
-        name: As ``promote.methods`` names it.
+        name: Its name in ``promote.methods``.
     """
 
     name: ClassVar[str]
 
     def obstacle(self, transitions: Sequence[Transition]) -> str:
-        """Why it cannot or should not be tried for these, on one line; empty when it can. Writes nothing."""
+        """Why the method cannot or should not be tried for these, on one line; empty if it can. Writes nothing."""
 
     def carry_out(self, transitions: Sequence[Transition]) -> None:
-        """Make the transitions in their order: what goes into production comes first.
+        """Make the transitions in the given order: the version that goes into production comes first.
 
-        Called after ``obstacle`` gave none. May be repeated, also after a lost answer; raises whatever MLflow raises.
+        Called only if ``obstacle`` returned nothing. May be repeated, also after a lost answer. Raises
+        whatever MLflow raises.
         """

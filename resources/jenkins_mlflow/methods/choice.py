@@ -1,4 +1,4 @@
-"""The methods that a config names, made for one registry."""
+"""Creates the methods that a config names, for one registry."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jenkins_mlflow.registry.client import Registry
 
 
 def load_methods(registry: Registry, rules: Promote) -> list[Method]:
-    """The ways to change stages, in the config's order.
+    """Create the ways to change stages, in the config's order.
 
-    ``alias`` and ``copy`` have no class here: an alias is moved in one way only, and a copy gets no stage. Where
-    promotions copy, the stage methods serve to archive other models of an exclusive group.
+    ``alias`` and ``copy`` have no class here: there is only one way to move an alias, and a copy gets no
+    stage. If promotions copy, the stage methods are used to archive other models of an exclusive group.
 
     Args:
-        registry: The registry that they change.
+        registry: The registry to change.
         rules: The config's ``promote`` section.
     """
     faults = ServerFaults(registry.connection)

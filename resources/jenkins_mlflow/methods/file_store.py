@@ -1,4 +1,4 @@
-"""The method that goes around the server: the runner's own MLflow on the folder of the server's file store."""
+"""The method that bypasses the server: the runner's own MLflow works on the folder of the server's file store."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from jenkins_mlflow.registry.snapshot import Version
 
 
 class FileStore:
-    """The runner's own MLflow directly on the folder of the server's file store.
+    """Uses the runner's own MLflow directly on the folder of the server's file store.
 
-    Servers 3.0.0 to 3.5.0 fail on every transition there; MLflow 3.17.2 opened on the same folder transitions at
-    once, and the server serves the result (measured on 3.0.1, 3.3.2 and 3.4.0).
+    Servers 3.0.0 to 3.5.0 fail on every transition in a file store. MLflow 3.17.2, opened on the same folder,
+    makes the transition at once, and the server shows the result (measured on 3.0.1, 3.3.2 and 3.4.0).
 
-    Without a configured folder it is looked for above the version's files, and only if the server is on this host:
-    a server elsewhere could point at any local store.
+    Without a configured folder, the store is searched for above the version's files, but only if the server
+    is on this host, because a remote server could point at any local store.
 
     Args:
         registry: The registry as the server shows it.
-        folder: The store's folder if it is configured.
+        folder: The configured folder of the store, if any.
     """
 
     name: ClassVar[str] = "file-store"
@@ -41,7 +41,7 @@ class FileStore:
 
     def obstacle(self, transitions: Sequence[Transition]) -> str:
         if not self._registry.connection.over_http:
-            return "the store is opened directly already"
+            return "the store is already opened directly"
         candidate = transitions[0].version
         folder = local_path(self._configured) if self._configured else self._find(candidate)
         if folder is None:
@@ -51,7 +51,7 @@ class FileStore:
         return self._open(folder, candidate)
 
     def _open(self, folder: Path, candidate: Version) -> str:
-        """Open the folder if it is the server's own registry; else why not."""
+        """Open the folder if it is the server's own registry; otherwise say why not."""
         try:
             direct = Registry(connect(str(folder)), send=self._registry.send)
         except JenkinsMlflowError as error:
@@ -65,14 +65,12 @@ class FileStore:
         except JenkinsMlflowError as error:
             return f"{folder} cannot be read: {error.message}"
         if _content(seen.versions) != _content(shown.versions) or seen.aliases != shown.aliases:
-            return (
-                f"{folder} is another registry than the server's: its {candidate.model} is not the same one"
-            )
+            return f"{folder} is not the server's registry: it has a different {candidate.model}"
         self._direct, self._folder = direct, folder
         return ""
 
     def carry_out(self, transitions: Sequence[Transition]) -> None:
-        """Make the transitions in the folder; taken back at once if the server does not show the first of them."""
+        """Make the transitions in the folder; undo the first one at once if the server does not show it."""
         assert self._direct is not None, "obstacle() opens the folder"
         with default_store(self._folder.absolute().as_uri()):
             for number, item in enumerate(transitions):
@@ -81,8 +79,8 @@ class FileStore:
                 if number == 0 and self._registry.version(version.model, version.number).stage != item.stage:
                     self._direct.set_stage(version.model, version.number, version.stage)
                     raise RegistryError(
-                        f"{self._folder} is another registry than the server's: a change in it does not show there",
-                        state=f"{version.label} has its stage {version.stage} back in that folder",
+                        f"{self._folder} is not the server's registry: a change in it does not appear on the server",
+                        state=f"{version.label} is back in stage {version.stage} in that folder",
                         next_step="name the server's own folder in promote.file_store",
                     )
 
@@ -93,7 +91,7 @@ class FileStore:
 
 
 def is_this_host(uri: str) -> bool:
-    """Whether a server's address is one of this machine: a socket can be bound to it."""
+    """Whether a server's address belongs to this machine, that is, whether a socket can be bound to it."""
     try:
         found = socket.getaddrinfo(urlsplit(uri).hostname, 0, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
@@ -109,25 +107,25 @@ def _can_bind(family: int, address: tuple[object, ...]) -> bool:
 
 
 def _content(versions: Sequence[Version]) -> list[tuple[object, ...]]:
-    """What two views of one store have in common, whatever the kind of connection."""
+    """The data by which two views of the same store agree, over any kind of connection."""
     return [(v.number, v.run_id, v.created, v.source, v.stage) for v in versions]
 
 
 def holds(folder: Path, version: Version) -> bool:
-    """Whether the folder is laid out as an MLflow file store that has this version."""
+    """Whether the folder has the layout of an MLflow file store and contains this version."""
     try:
         return (folder / "models" / version.model / f"version-{version.number}" / "meta.yaml").is_file()
-    except OSError:  # no permission to look, or a name that no folder can have
+    except OSError:  # no permission, or a name that no folder can have
         return False
 
 
 def find_store(storage_uri: str, version: Version) -> Path | None:
-    """The file store's folder above a version's files, if those lie on this machine.
+    """Find the file store's folder above a version's files, if those are on this machine.
 
     Args:
-        storage_uri: As MLflow gives it, e.g. `/srv/mlruns/1/models/m-1/artifacts`; `mlflow-artifacts:/...` tells
-            nothing about the server's folders.
-        version: The version that the store must have.
+        storage_uri: As MLflow returns it, e.g. `/srv/mlruns/1/models/m-1/artifacts`; `mlflow-artifacts:/...`
+            says nothing about the server's folders.
+        version: The version that the store must contain.
     """
     path = local_path(storage_uri)
     if path is None or not path.is_absolute():

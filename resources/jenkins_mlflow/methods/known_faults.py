@@ -1,14 +1,18 @@
-"""Servers that cannot change a stage, recognised before the first write.
+"""Recognises servers that cannot change a stage before the first write.
 
-MLflow 3.0.0 to 3.5.0 on a file store writes a version's linked metrics into its meta.yaml when the stage changes, and
-its YAML writer has no form for them: `yaml.representer.RepresenterError`, known as "RepresentationError", HTTP 500.
-Three facts make a version doomed, and a client can see each of them (measured on 3.0.1, 3.3.2 and 3.4.0):
+MLflow 3.0.0 to 3.5.0 on a file store writes a version's linked metrics into its meta.yaml when the stage
+changes, but its YAML writer cannot represent them: `yaml.representer.RepresenterError`, known as
+"RepresentationError", HTTP 500. A change fails if all three of these are true, and a client can check each
+(measured on 3.0.1, 3.3.2 and 3.4.0):
 
-- the server's version: `/version`;
-- its registry is in files: asked for a model with `%` in its name, a file store answers that no name can have it
-  (400), a database that there is no such model (404);
-- the version was made from a logged model that has metrics. The version's record does not show it (no answer has its
-  `model_id`), but the logged model's tag `mlflow.modelVersions`, which the server sets, names the version.
+- The server has an affected version: `/version`.
+- Its registry is in files: asked for a model with `%` in its name, a file store answers that no name can
+  contain it
+  (400), and a database that there is no such model (404).
+- The version was made from a logged model that has metrics. The version's record does not show that (no
+  answer
+  contains its `model_id`), but the logged model's tag `mlflow.modelVersions`, which the server sets, names
+  the version.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Version
 
-# MLflow's SQL stores count experiments from 0; its file store draws 18 random digits.
+# MLflow's SQL stores number experiments from 0; its file store uses 18 random digits.
 _FILE_STORE_ID_DIGITS = 18
 _IMPOSSIBLE_IN_FILES = "jenkins-mlflow%probe"
 _LOGGED_MODEL_ID = re.compile(r"(?:^|[/:])(m-[0-9a-f]{32})(?:/|$)")
@@ -32,9 +36,9 @@ _MOST_LOGGED_MODELS = 2
 
 
 class ServerFaults:
-    """What is known to fail on the server behind one connection; each question is asked once.
+    """Known faults of the server behind one connection; each question is asked once.
 
-    An answer that does not come, or cannot be understood, makes nothing doomed: the methods then find out themselves.
+    A missing or unclear answer does not count as a fault: the methods are then simply tried.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -42,10 +46,10 @@ class ServerFaults:
         self._known: dict[tuple[tuple[str, int], ...], str] = {}
 
     def stage_fault(self, changing: Sequence[Version]) -> str:
-        """Why this server cannot change the stage of these versions, on one line; empty if it can or that is not known.
+        """Why this server cannot change the stage of these versions, on one line; empty if it can or may be able to.
 
-        Costs 1 request (`/version`) on a server that is not affected, and at most 3 more on one that is: the kind
-        of store, and the logged models of the first two versions.
+        Costs 1 request (`/version`) on an unaffected server, and at most 3 more on an affected one: for the
+        kind of store, and for the logged models of the first two versions.
         """
         key = tuple((version.model, version.number) for version in changing)
         if key not in self._known:
@@ -71,7 +75,7 @@ class ServerFaults:
         try:
             logged = self._connection.door.logged_model(logged_model_id(version.source))
             versions = json.loads(logged.tags.get(_MODEL_VERSIONS_TAG, "[]"))
-        except Exception:  # noqa: BLE001  not known, so nothing is skipped for it
+        except Exception:  # noqa: BLE001  unknown, so no method is skipped because of it
             return False
         return logged.has_metrics and _names(versions, version)
 
@@ -87,18 +91,18 @@ def _names(versions: Any, version: Version) -> bool:
 
 
 def logged_model_id(source: str) -> str:
-    """The logged model in a version's source, `models:/m-ID` or a path with `models/m-ID` in it; else empty."""
+    """The logged model in a version's source: `models:/m-ID`, or a path that contains `models/m-ID`; or empty."""
     match = _LOGGED_MODEL_ID.search(source)
     return match[1] if match else ""
 
 
 def keeps_files(connection: Connection) -> bool | None:
-    """Whether the registry is a file store; None if the server's answer does not tell. 1 request over HTTP."""
+    """Whether the registry is a file store; None if the server's answer does not show it. 1 request over HTTP."""
     if not connection.over_http:
         return urlsplit(connection.uri).scheme in ("", "file")
     try:
         connection.door.model(_IMPOSSIBLE_IN_FILES)
-    except Exception as error:  # noqa: BLE001  it only ever spares time or words advice
+    except Exception as error:  # noqa: BLE001  the answer only saves time or phrases advice
         fault = classify(error)
         if fault.not_found:
             return False
@@ -110,7 +114,8 @@ def keeps_files(connection: Connection) -> bool | None:
 def looks_like_file_store(storage_uri: str) -> bool | None:
     """Judge the kind of store by the experiment id in a version's storage address; None without any evidence.
 
-    The default experiment is 0 in every store. ``keeps_files`` asks the server itself, which is surer.
+    The default experiment is 0 in every store. ``keeps_files`` asks the server itself, which is more
+    reliable.
     """
     ids = [part for part in urlsplit(storage_uri).path.split("/") if part.isdecimal() and part != "0"]
     return any(len(part) == _FILE_STORE_ID_DIGITS for part in ids) if ids else None

@@ -1,4 +1,4 @@
-"""The methods that ask the server, through MLflow's client, to change stages: in one request, or version by version."""
+"""The methods that have the server change stages, in one request or version by version."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jenkins_mlflow.registry.snapshot import ARCHIVED
 
 
 class Stage:
-    """The new version first, then each old one to Archived: works where archiving in one request does not.
+    """Changes the new version first, then archives each old one; works where archiving in one request does not.
 
     Args:
         registry: The registry as the server shows it.
-        faults: What is known to fail on the server and is not tried there; None to try it all the same.
+        faults: Known faults of the server, because of which the method is skipped; None to try it anyway.
     """
 
     name: ClassVar[str] = "stage"
@@ -35,9 +35,9 @@ class Stage:
 
 
 class StageArchive(Stage):
-    """MLflow's own transition with ``archive_existing_versions=True``: one request for all changes.
+    """Uses MLflow's own transition with ``archive_existing_versions=True``: one request for all changes.
 
-    It archives everything in the stage, so it is used only where the plan has something to archive.
+    That archives everything in the stage, so it is used only if the plan archives something.
     """
 
     name: ClassVar[str] = "stage-archive"

@@ -1,1 +1,1 @@
-"""Promotion: what changes, carrying it out, undoing it, recovering it, and the notice."""
+"""Promotion: planning the changes, making them, undoing them, recovering from interruptions, and the notice."""

@@ -1,4 +1,4 @@
-"""Writing the intent into the registry before the first change, and removing it after the last."""
+"""Writes the intent into the registry before the first change, and removes it after the last."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jenkins_mlflow.registry.writer import Writer
 
 
 def announce(registry: Registry, writer: Writer, model: str, tags: Mapping[str, str]) -> None:
-    """Write an intent down; without it nothing else may be written.
+    """Write an intent into the registry. Nothing else may be written without one.
 
     Args:
-        registry: Where.
+        registry: The registry to write to.
         writer: Guards and retries each write.
-        model: The model that carries the intent.
-        tags: The tags that hold it. The caller has them before the first is written, so it can pass their names to
-            ``remove_intent`` whatever stops this.
+        model: The model that gets the intent.
+        tags: The tags that hold it. The caller makes them, so it can pass their names to ``remove_intent``
+            even if this call is interrupted.
 
     Raises:
         JenkinsMlflowError: it could not be written.
@@ -28,15 +28,19 @@ def announce(registry: Registry, writer: Writer, model: str, tags: Mapping[str, 
         try:
             writer.run(functools.partial(registry.tag_model, model, key, text))
         except Exception as error:
-            raised = registry.translate(f"writing down what is to be done with {model}", error)
+            raised = registry.translate(f"writing the intent of {model}", error)
             raised.state = raised.state or "no stage and no alias was changed"
             raise raised from error
 
 
 def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable[str]) -> str:
-    """Remove a model's intent; why it could not be removed, or empty. The tag that is looked for goes first.
+    """Remove a model's intent, in the order of the given tags.
 
-    An account that may set a tag but not remove it leaves an empty one, which counts as none.
+    The caller puts the tag that others look for first. An account that may set tags but not remove them
+    leaves an empty tag, which counts as no intent.
+
+    Returns:
+        Why it could not be removed; empty if it was.
     """
     try:
         for name in tags:
@@ -48,6 +52,6 @@ def remove_intent(registry: Registry, writer: Writer, model: str, tags: Iterable
                 writer.run(functools.partial(registry.tag_model, model, name, ""))
     except JenkinsMlflowError:
         raise
-    except Exception as error:  # noqa: BLE001  the caller decides what it is worth
+    except Exception as error:  # noqa: BLE001  the caller decides how serious it is
         return classify(error).summary
     return ""

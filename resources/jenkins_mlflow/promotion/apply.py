@@ -1,4 +1,4 @@
-"""Carrying out a promotion: intent, methods in order, the rest of the table, tags, the last look, undoing."""
+"""Carries out a promotion: writes the intent, tries the methods in order, makes the other changes, and ends it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jenkins_mlflow.registry.writer import Attempt, Writer
 
 @dataclass(frozen=True)
 class Begun:
-    """What was begun when, by whom, in which build: the intent says so to people."""
+    """What was started when, by whom and in which build. The intent passes this on to its readers."""
 
     work: Literal["promotion", "rollback"] = "promotion"
     at: str = ""
@@ -41,13 +41,13 @@ class Promotion:
     Args:
         registry: The registry to change.
         plan: What to do.
-        methods: The ways to change a stage, in order.
+        methods: The ways to change a stage, in the order in which to try them.
         writer: Guards, retries and records every write.
-        group: The patterns of the group, for an exclusive one.
-        alias_fallback: Whether the alias alone may be set when no method can set the stage.
-        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
-        keeper: Keeps what became of it.
-        forbidden: What this account may not do; nothing is tried then.
+        group: The group's name patterns, if the group is exclusive.
+        alias_fallback: Whether to set the alias alone when no method can set the stage.
+        confirm: Reads the flags to confirm that the lock is held; called right before the first write.
+        keeper: Records how the promotion ended.
+        forbidden: What this account may not do. If given, nothing is tried.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class Promotion:
         self._steps = self._steps_of(plan.table, Snapshot())
 
     def apply(self, tags: Mapping[str, str], begun: Begun = Begun()) -> Outcome:
-        """Promote, and say ``promoted`` only if the last look at the registry shows it.
+        """Promote; the outcome is ``promoted`` only if reading the registry back confirms it.
 
         Args:
-            tags: The promotion record: what the promoted version is tagged with, beside the method.
-            begun: For the intent.
+            tags: The promotion record: the promoted version's tags, except for the method.
+            begun: Details for the intent.
 
         Raises:
-            Refused: the registry changed since the plan was made; nothing was written.
-            ConnectionFailed, RegistryError: the registry stopped answering; the message says how to go on.
+            Refused: the registry changed after the plan was made; nothing was written.
+            ConnectionFailed, RegistryError: the registry stopped answering; the message says what to do next.
             LockLost: another process took over.
-            Interrupted: stopped by a signal; what was half done was undone first.
+            Interrupted: stopped by a signal; changes made so far were undone first.
         """
         plan = self._plan
         live = self._read(with_candidate=plan.copies)
@@ -95,7 +95,7 @@ class Promotion:
         ]
         if carrying:
             raise Refused(
-                f"another promotion in {carrying[0]} began and did not finish",
+                f"another promotion in {carrying[0]} started but did not finish",
                 state="this one wrote nothing",
                 next_step="run the command again: it first finishes or undoes the other one",
             )
@@ -128,20 +128,22 @@ class Promotion:
             raise
 
     def _read(self, *, with_candidate: bool = False) -> Snapshot:
-        """What there is now of all that the table is about: the promoted version's model, or the exclusive group.
+        """Read the current state of everything in the table: the promoted version's model, or the exclusive group.
 
-        What will be written is read last: a change by somebody else after this look may be overwritten.
+        The model that will be written is read last, because a change that somebody makes after this read may
+        be overwritten.
         """
         names = [*([self._plan.candidate.model] if with_candidate else []), self._table.model]
         return _read(self._registry, names, self._group if self._plan.target.exclusive else ())
 
     def _refuse_if_overtaken(self) -> None:
-        """Look again after the copy was made: that takes a while, and nothing marks the model as being changed yet."""
+        """Check the plan again after copying, which takes a while and during which the model has no intent yet."""
         try:
             refuse_if_changed(self._plan, self._read(with_candidate=True))
         except Refused as refused:
             refused.state = (
-                f"nothing in production was changed; {self._table.label} was made and is used next time"
+                f"nothing in production was changed; {self._table.label}, the new copy, "
+                "will be used next time"
             )
             raise
 
@@ -171,16 +173,16 @@ class Promotion:
         return ending.by_hand(self._forbidden)
 
     def take_back(self, begun: Begun, table: Table) -> Undone:
-        """Undo a promotion that is complete: its check failed.
+        """Undo a complete promotion because its check failed.
 
-        The same table is the intent, so that a command which meets it half undone goes on.
+        The intent holds the same table, so if this is interrupted, the next command finishes undoing them.
 
         Args:
-            begun: For the intent.
-            table: What was changed; a copy has its number there.
+            begun: Details for the intent.
+            table: The changes that were made, with the number of the copy if there is one.
 
         Returns:
-            What could not be undone; all of it is left where someone else changed production since.
+            What could not be undone. If somebody has changed production since, nothing is undone.
         """
         self._table = table
         live = self._read()
@@ -198,12 +200,12 @@ class Promotion:
 
 
 def refuse_if_overtaken(registry: Registry, plan: Plan, group: Sequence[str]) -> None:
-    """Check the plan while others hold the lock: what they have finished may have made it useless already.
+    """Check the plan while waiting for the lock: promotions finished by others may have made it obsolete.
 
-    Changes that are half done do not count yet: they may be undone.
+    Unfinished changes do not count, since they may be undone.
 
     Raises:
-        Refused, NotFound: as ``refuse_if_changed``; nothing was written.
+        Refused, NotFound: as for ``refuse_if_changed``; nothing was written.
     """
     names = [plan.table.model, *([plan.candidate.model] if plan.copies else [])]
     live = _read(registry, names, group if plan.target.exclusive else ())

@@ -1,8 +1,8 @@
-"""The table of changes: everything that a promotion, a rollback or a copy changes. A frozen value, and pure functions.
+"""The table of changes: everything that a promotion, a rollback or a copy changes. A frozen value with pure functions.
 
-A change is one mark with the value found and the value wanted. There are two kinds of marks: the stage of a version,
-and the holder of an alias in a model. Refusing, applying, verifying, undoing, recovering, locking, the intent, the dry
-run and the notice all read this table.
+A change is one mark, with the value that was found and the value that is wanted. There are two kinds of
+marks: the stage of a version, and the holder of an alias in a model. This table is the basis for refusing,
+applying, verifying, undoing, recovering and locking, and for the intent, the dry run and the notice.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Table:
     """All changes of one promotion, in the order in which they are made.
 
     Attributes:
-        model, number: The version that goes into production; ``NEW`` where that is a copy which is not made yet.
-        changes: One for each mark. The first are those of its own model.
-        created: When each version that the table names was created, by model and number. A version that was deleted
-            and made again under its number is another one.
+        model, number: The version that goes into production; ``NEW`` for a copy that has not been made yet.
+        changes: One for each mark, starting with those in the promoted version's own model.
+        created: When each version in the table was created, by model and number. A version that was deleted
+            and created again under the same number is a different version.
     """
 
     model: str
@@ -47,7 +47,7 @@ class Table:
         return tuple(change for change in self.changes if change.found != change.wanted)
 
     def found_in_production(self, target: Target) -> tuple[tuple[str, int, int], ...]:
-        """What was in production when the table was made, as far as its changes name it: model, number, creation."""
+        """The versions in the table's changes that were in production at the start: model, number, creation time."""
         found = [
             (change.model, int(change.mark if change.is_stage else change.found or 0))
             for change in self.changes
@@ -56,11 +56,11 @@ class Table:
         return tuple((*place, self.created.get(place, 0)) for place in dict.fromkeys(found))
 
     def of(self, model: str) -> Table:
-        """The part that lies in one model."""
+        """The part of the table that concerns one model."""
         return replace(self, changes=tuple(change for change in self.changes if change.model == model))
 
     def with_copy(self, copy: Version) -> Table:
-        """The same table once its copy is made and has a number."""
+        """The same table with the number of the copy, now that it has been made."""
         changes = tuple(
             replace(change, wanted=copy.number)
             if change.model == self.model and change.wanted == NEW and not change.is_stage
@@ -73,10 +73,10 @@ class Table:
 
 
 def state(change: Change, table: Table, live: Snapshot) -> State:
-    """How one mark compares with what was found and what is wanted.
+    """Compare a mark with the value that was found and the value that is wanted.
 
     Returns:
-        ``gone`` where the version is not there any more to get its stage, or the alias, back.
+        ``gone`` if the version that would get its stage or alias back no longer exists.
     """
     model = live.model(change.model)
     if model is None:
@@ -85,7 +85,7 @@ def state(change: Change, table: Table, live: Snapshot) -> State:
         return "gone"
     now = change.value(model)
     if isinstance(now, int) and (change.model, now) in table.created and not _is_there(table, model, now):
-        return "foreign"  # the number is the same, the version is another
+        return "foreign"  # the same number, but a different version
     if now == change.wanted:
         return "as wanted"
     if now == change.found:
@@ -95,21 +95,21 @@ def state(change: Change, table: Table, live: Snapshot) -> State:
 
 
 def states(table: Table, live: Snapshot) -> dict[Change, State]:
-    """How every mark of the table compares with what is there now."""
+    """Compare every mark of the table with the live registry."""
     return {change: state(change, table, live) for change in table.changes}
 
 
 def in_scope(table: Table, live: Snapshot, target: Target) -> tuple[Version, ...]:
-    """What is in production now where one champion is allowed: in the model; for an exclusive target in the group."""
+    """The versions now in production in the table's model or, for an exclusive target, in the whole group."""
     return tuple(v for v in live.production(target) if target.exclusive or v.model == table.model)
 
 
 def strangers(table: Table, live: Snapshot, target: Target) -> tuple[Version, ...]:
-    """What is in production now and in no row of the table: somebody else put it there.
+    """The versions now in production that are not in the table: somebody else put them there.
 
     Args:
         table: The changes.
-        live: The promoted version's model; for an exclusive target the whole group.
+        live: The promoted version's model or, for an exclusive target, the whole group.
         target: What marks production.
     """
     known = {(table.model, table.number)}
@@ -122,22 +122,23 @@ def strangers(table: Table, live: Snapshot, target: Target) -> tuple[Version, ..
 
 
 def is_done(table: Table, live: Snapshot, target: Target) -> bool:
-    """Whether every mark is settled and nothing else is in production: the meaning of "promoted"."""
+    """Whether every mark is settled and nothing else is in production, which is what "promoted" means."""
     serving = [(version.model, version.number) for version in in_scope(table, live, target)]
     settled = all(is_settled(change, seen) for change, seen in states(table, live).items())
     return settled and serving == [(table.model, table.number)]
 
 
 def is_settled(change: Change, seen: State) -> bool:
-    """Whether nothing has to be done about a mark any more.
+    """Whether a mark needs no further change.
 
-    It is as wanted; or it was to leave production, and somebody else has moved or deleted it already.
+    Either it has the wanted value, or it was to leave production and somebody else has already moved or
+    deleted it.
     """
     return seen == "as wanted" or (change.leaves and seen in ("foreign", "gone"))
 
 
 def is_there(table: Table, live: Snapshot, model: str, number: str | int) -> bool:
-    """Whether the version still is there, and is the one that the table means."""
+    """Whether the version still exists and is the one that the table refers to."""
     found = live.model(model)
     return found is not None and _is_there(table, found, int(number))
 

@@ -1,4 +1,4 @@
-"""Making the copy that a promotion puts into production, before anything in production is changed."""
+"""Makes the copy that a promotion puts into production, before anything in production is changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from jenkins_mlflow.registry.writer import Writer
 
 
 def with_the_copy(registry: Registry, writer: Writer, plan: Plan) -> Table:
-    """Copy the candidate into the production model; the plan's table with the copy's number.
+    """Copy the candidate into the production model.
+
+    Returns:
+        The plan's table with the number of the copy.
 
     Raises:
         RegistryError: it could not be copied; nothing in production was changed.
@@ -31,6 +34,6 @@ def with_the_copy(registry: Registry, writer: Writer, plan: Plan) -> Table:
         raise RegistryError(
             f"{candidate.label} could not be copied to {name}: {why}",
             state="nothing in production was changed",
-            next_step="mend that, then run the command again",
+            next_step="fix that, then run the command again",
         )
     return plan.table.with_copy(copy)

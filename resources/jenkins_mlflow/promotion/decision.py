@@ -1,4 +1,4 @@
-"""What is to become of a promotion that stopped in the middle: whether it is finished or undone. Pure."""
+"""Decides whether to finish or to undo a promotion that stopped in the middle. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, ROLLED_B
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done about an intent, and why.
+    """What to do about an intent, and why.
 
-    ``repair``: a late request took back some of it after the promotion had ended.
+    ``repair``: a late request reverted some changes after the promotion had ended.
     """
 
     kind: Literal["finish", "undo"]
@@ -27,11 +27,11 @@ class Decision:
 
 
 def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
-    """Whether an unfinished promotion is finished or undone. Pure.
+    """Decide whether to finish or to undo an unfinished promotion. Pure.
 
     Args:
-        intent: What was begun; the reader's own config allows all of it.
-        live: The model now; for an exclusive target the whole group.
+        intent: The unfinished promotion; the reader's own config allows all of it.
+        live: The model now or, for an exclusive target, the whole group.
         target: What marks production.
     """
     table = intent.table
@@ -55,13 +55,13 @@ def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
 
 
 def has_ended(intent: Intent, promoted: Version) -> bool:
-    """Whether the version's own record says that this very promotion had made all its changes."""
+    """Whether the version's own record says that this particular promotion made all its changes."""
     tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
     return bool(intent.at) and promoted.record.get(tag) == intent.at and bool(promoted.record.get(METHOD))
 
 
 def is_confirmed(change: Change, live: Snapshot, target: Target) -> bool:
-    """Whether another model's version may go back into production: its own record says that it was there."""
+    """Whether another model's version may go back into production because its own record says that it was there."""
     if not restores(change, target):
         return True
     number = change.mark if change.is_stage else change.found

@@ -1,4 +1,4 @@
-"""How a promotion ends: the last look, the tags, what is told of it, and whether its intent may be removed."""
+"""Ends a promotion: verifies it, writes its record, builds the message, and removes the intent if that is safe."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from jenkins_mlflow.tags import METHOD
 
 
 class Ending:
-    """Ends one promotion, in one of the ways that follow; its caller holds the lock.
+    """Ends one promotion by one of the methods below; its caller holds the lock.
 
     Args:
         registry: The registry that was changed.
-        plan: What was to be done.
-        table: What was to be changed; a copy has its number there.
-        steps: The steps that were made.
+        plan: What the promotion was to do.
+        table: The planned changes, with the number of the copy if there is one.
+        steps: The steps that were taken.
         writer: Guards, retries and records every write.
-        keeper: Keeps what became of it.
-        read: Reads the promoted version's model; for an exclusive target the whole group.
+        keeper: Records how the promotion ended.
+        read: Reads the promoted version's model or, for an exclusive target, the whole group.
         intent_tags: The tags that hold the intent, in the order in which they are written.
 
-    Raises (every way): what ``Steps`` raises, but ``Overtaken``.
+    Raises (every method): what ``Steps`` raises, except ``Overtaken``.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Ending:
         self._intent_tags = intent_tags
 
     def promoted(self, tags: Mapping[str, str], staged_by: str | None) -> Outcome:
-        """Tag, look once more, and remove the intent.
+        """Write the record, verify the result, and remove the intent.
 
         Args:
-            tags: The promotion record: what the promoted version is tagged with, beside the method.
-            staged_by: The method that set the stage of its own model; None if the stage did not have to change.
+            tags: The promotion record: the promoted version's tags, except for the method.
+            staged_by: The method that set the stage in its own model; None if no stage had to change.
         """
         plan, table = self._plan, self._table
         method = staged_by or self._other_method()
@@ -88,7 +88,7 @@ class Ending:
         return self._close(outcome)
 
     def partly(self, tags: Mapping[str, str]) -> Outcome:
-        """The alias alone: no method can set the stage, and the config lists ``alias`` for that."""
+        """Only the alias was set: no method can set the stage, and the config lists ``alias`` for that case."""
         plan = self._plan
         warnings = self._tag(tags, ALIAS)
         missing = (f"stage {plan.target.stage} for {plan.candidate.label}",)
@@ -100,10 +100,10 @@ class Ending:
         return self._not_undone(outcome) if self._steps.undone.failed else self._close(outcome)
 
     def by_hand(self, forbidden: Forbidden | None) -> Outcome:
-        """Nothing was promoted: everything goes back, and a person is asked."""
+        """Nothing was promoted: undo everything, and ask a person to promote by hand."""
         blocked = self._steps.pending(self._read())
         failed = bool(self._steps.undo().failed)
-        undone = "not all of it could be undone" if failed else "all was undone"
+        undone = "not everything could be undone" if failed else "everything was undone"
         if forbidden:
             why = f"{forbidden.what}; nothing in production was changed"
         elif any(change.is_stage and change.model == self._table.model for change in blocked):
@@ -111,8 +111,8 @@ class Ending:
         elif blocked:
             why = f"{self._missing(blocked[0])} could not be set; {undone}"
         else:
-            why = f"a write failed, and took effect late; {undone}"
-        live = self._read()  # what is missing is what is missing now, after all was undone
+            why = f"a write failed but took effect late; {undone}"
+        live = self._read()  # what is still missing after undoing
         pending = self._steps.pending(live)
         missing = tuple(self._missing(change) for change in pending if self._for_a_person(change))
         serving = in_scope(self._table, live, self._plan.target)
@@ -120,7 +120,7 @@ class Ending:
         return self._after_undoing(self._told("manual", message, None, serving, missing))
 
     def overtaken(self) -> Outcome:
-        """Someone else changed production in the middle: what this promotion did is undone, theirs stays."""
+        """Somebody else changed production in the middle: undo this promotion's changes and keep theirs."""
         plan = self._plan
         self._steps.undo()
         serving = in_scope(self._table, self._read(), plan.target)
@@ -136,7 +136,7 @@ class Ending:
         return self._after_undoing(self._told("overtaken", message, None, serving))
 
     def stopped(self, stop: Interrupted) -> None:
-        """A signal arrived: undo, and remove the intent if nothing can be half done any more."""
+        """A signal arrived: undo, and remove the intent if nothing can be left half done."""
         self._steps.undo()
         if self._steps.undone.failed or self._steps.undone.kept or self._writer.open_ended:
             return
@@ -146,13 +146,13 @@ class Ending:
             stop.state = stop.state or f"{self._table.model} is as it was before the promotion"
 
     def _after_undoing(self, outcome: Outcome) -> Outcome:
-        """Remove the intent, unless something is still to be undone or may take effect late."""
+        """Remove the intent, unless something remains to be undone or may still take effect."""
         if self._steps.undone.failed or self._steps.undone.kept:
             return self._not_undone(outcome)
         return self._left_open(outcome) if self._writer.open_ended else self._close(outcome)
 
     def _for_a_person(self, change: Change) -> bool:
-        """Whether a person has to make this change: archiving the model's own old version comes with the promotion."""
+        """Whether a person has to make this change; the model's own old version is archived by the promotion itself."""
         return change.model != self._table.model or not change.is_stage or change.mark == self._table.number
 
     def _missing(self, change: Change) -> str:
@@ -163,13 +163,13 @@ class Ending:
         return f"alias {change.mark} for {self._table.label}"
 
     def _other_method(self) -> str:
-        """How it was promoted where no stage of its own model had to be changed."""
+        """What promoted the version if no stage in its own model had to change."""
         if self._plan.copies:
             return COPY
         return ALIAS if self._plan.needs_alias else "retiring the others"
 
     def _tag(self, tags: Mapping[str, str], method: str) -> tuple[str, ...]:
-        """Write the promotion record; failing to is worth a warning, not a failed promotion."""
+        """Write the promotion record. A failure to write it is a warning and does not fail the promotion."""
         model, number = self._table.model, self._table.number
         complete = {**tags, METHOD: method}
         try:
@@ -181,11 +181,13 @@ class Ending:
         return ()
 
     def _close(self, outcome: Outcome) -> Outcome:
-        """Remove the intent; where that fails, the next command does it."""
+        """Remove the intent. If that fails, the next command does it."""
         why = self._remove_intent()
         if not why:
             return outcome
-        warning = f"the intent of {self._table.model} could not be removed, the next command does it: {why}"
+        warning = (
+            f"the intent of {self._table.model} could not be removed; the next command will do it: {why}"
+        )
         return replace(outcome, warnings=(*outcome.warnings, warning))
 
     def _remove_intent(self) -> str:
@@ -193,15 +195,15 @@ class Ending:
         return remove_intent(self._registry, self._writer, self._table.model, tags)
 
     def _not_undone(self, outcome: Outcome) -> Outcome:
-        """Keep the intent: the next command goes on with what could not be undone."""
+        """Keep the intent, so that the next command undoes what could not be undone now."""
         still_changed = "; ".join(self._steps.undone.failed) or self._steps.undone.kept
         return replace(
             outcome, warnings=(*outcome.warnings, f"not everything could be undone: {still_changed}")
         )
 
     def _left_open(self, outcome: Outcome) -> Outcome:
-        """Keep the intent: a request that got no answer could still spoil this outcome."""
-        late = "a request got no answer and may take effect late; the next command looks and repairs that"
+        """Keep the intent, because a request that got no answer could still spoil this outcome."""
+        late = "a request got no answer and may take effect late; the next command checks for that and repairs it"
         return replace(outcome, warnings=(*outcome.warnings, late))
 
     def _told(

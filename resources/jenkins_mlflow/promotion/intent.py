@@ -1,9 +1,9 @@
-"""The intent: the table of a promotion, kept in the registry while it works.
+"""The intent: the table of a promotion, kept in the registry while the promotion runs.
 
-It is written before the first change and removed after the verified last one, as tags of the promoted version's model.
-Whoever meets it later knows that a promotion stopped in the middle. It is a hint where to look, not authority: anybody
-who may edit that one model can write it. So it is validated, it is compared with what the reader's own config allows,
-and neither the target nor an approval is taken from it.
+It is written as tags of the promoted version's model before the first change, and removed once the last
+change is verified. A command that finds one knows that a promotion stopped in the middle. It is a hint where
+to look, not an authority, because anybody who may edit that model can write it. So it is validated and
+compared with what the reader's own config allows, and neither the target nor an approval is taken from it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _Value = _Number | _Text | None
 
 
 class Intent(BaseModel):
-    """A promotion that has begun and not ended.
+    """A promotion that has started and not ended.
 
     Attributes:
-        work: What was begun.
+        work: What was started.
         model, number: The version that goes into production.
         changes: The table: model, mark, found, wanted.
-        created: When the versions in it were created: model, number, milliseconds.
-        at: When it began, by the clock of its own agent; the version's record has the same in the end.
-        by, url: Who began it, in which build: for messages alone.
+        created: When the versions in the table were created: model, number, milliseconds.
+        at: When it started, by its agent's clock. The version's record gets the same time at the end.
+        by, url: Who started it, and in which build; only for messages.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -79,17 +79,17 @@ class Intent(BaseModel):
 
     @property
     def title(self) -> str:
-        """What was begun and by whom: `the promotion of churn version 2 begun by jenkins at ...`."""
+        """What was started and by whom: `the promotion of churn version 2 begun by jenkins at ...`."""
         what = "rollback to" if self.work == "rollback" else "promotion of"
         known = (("by", self.by), ("at", self.at), ("in", self.url))
         origin = " ".join(f"{word} {one_line(value)}" for word, value in known if value)
         return f"the {what} {self.model} version {self.number} begun {origin}".removesuffix("begun ").rstrip()
 
     def tags(self) -> dict[str, str]:
-        """The tags that hold it, in the order in which they are written: the one that is looked for comes last.
+        """The tags that hold it, in the order in which to write them: the one that readers look for comes last.
 
         Raises:
-            UsageError: the table is too long even for many tags.
+            UsageError: the table does not fit even into many tags.
         """
         text = self.model_dump_json(exclude_defaults=True)
         text = json.dumps(json.loads(text), ensure_ascii=True, separators=(",", ":"))
@@ -98,8 +98,8 @@ class Intent(BaseModel):
         parts = [text[start : start + LONGEST_TAG] for start in range(0, len(text), LONGEST_TAG)]
         if len(parts) > _MOST_PARTS:
             raise UsageError(
-                f"what this promotion would change takes {len(text)} bytes to write down, "
-                f"{_MOST_PARTS} tags in MLflow have room for {_MOST_PARTS * LONGEST_TAG}",
+                f"the changes of this promotion take {len(text)} bytes to record, "
+                f"but {_MOST_PARTS} tags in MLflow hold only {_MOST_PARTS * LONGEST_TAG}",
                 state="nothing was written",
                 next_step="split the group",
             )
@@ -108,29 +108,29 @@ class Intent(BaseModel):
 
 
 def is_unfinished(model: Model) -> bool:
-    """Whether the model carries an intent; an empty tag is one that could be emptied but not removed.
+    """Whether the model has an intent. An empty tag is left if the account could empty the intent but not remove it.
 
-    With a signing key, an intent that is not signed does not count: see ``unsigned``.
+    With a signing key, an unsigned intent does not count; see ``unsigned``.
     """
     return bool(model.tags.get(INTENT_TAG)) and model.signed
 
 
 def unsigned(model: Model) -> str:
-    """What to say of an intent that is left alone because it is not signed; empty if there is none."""
+    """The warning about an intent that is ignored because it is not signed; empty if there is none."""
     if model.signed:
         return ""
     return (
-        f"{model.name} carries an intent that is not signed with this key: anybody who may edit the model can have "
-        f"written it, so it is left alone; remove the tag {INTENT_TAG} in MLflow, unless a promotion without the key "
-        "works there"
+        f"{model.name} carries an intent that is not signed with this key: anybody who may edit the model could "
+        f"have written it, so it is left alone; remove the tag {INTENT_TAG} in MLflow, unless a promotion without "
+        "the key is running there"
     )
 
 
 def read_intent(model: Model) -> Intent | None:
-    """The unfinished intent that a model carries.
+    """Read a model's unfinished intent; None if it has none.
 
     Raises:
-        RegistryError: it has one that cannot be read.
+        RegistryError: the intent cannot be read.
     """
     if not is_unfinished(model):
         return None
@@ -144,18 +144,18 @@ def read_intent(model: Model) -> Intent | None:
 
 
 def asks_for_more(intent: Intent, target: Target, group: tuple[str, ...]) -> str:
-    """What an intent asks for that a promotion under this config would never do; empty if nothing. Pure.
+    """What an intent asks for that no promotion under this config would do; empty if nothing. Pure.
 
     Args:
-        intent: As it was found.
-        target: The reader's own.
-        group: The patterns of the reader's own group.
+        intent: The intent found.
+        target: The reader's own target.
+        group: The name patterns of the reader's own group.
     """
     table = intent.table
     for change in table.changes:
         in_promoted_model = change.model == table.model
         if not in_promoted_model and not (target.exclusive and matches(change.model, group)):
-            return f"it would change {change.model}, which is outside of its reach"
+            return f"it would change {change.model}, which is outside its reach"
         if not (_own_change(change, table, target) if in_promoted_model else _retirement(change, target)):
             return f"it would make a change that no promotion makes here ({change.describe()})"
     return ""
@@ -177,7 +177,7 @@ def _retirement(change: Change, target: Target) -> bool:
 
 
 def parts_of(tags: Mapping[str, str]) -> Iterator[str]:
-    """The names of all tags that an intent is kept in, the one that is looked for first."""
+    """The names of all tags that hold an intent, starting with the one that readers look for."""
     if INTENT_TAG in tags:
         yield INTENT_TAG
     yield from (name for name in (_part(number) for number in range(_MOST_PARTS)) if name in tags)
@@ -211,5 +211,5 @@ def _unreadable(name: str) -> RegistryError:
     return RegistryError(
         f"{name} carries an unfinished promotion that cannot be read",
         state="nothing was changed",
-        next_step=f"look at its tag {INTENT_TAG} in MLflow, mend stages and aliases, remove the tag",
+        next_step=f"look at its tag {INTENT_TAG} in MLflow, correct stages and aliases, then remove the tag",
     )

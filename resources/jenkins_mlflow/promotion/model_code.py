@@ -1,4 +1,4 @@
-"""Whether loading a model runs code that it brings along: told from its description, so that nothing of it is run."""
+"""Finds out whether loading a model runs code that it brings along, from its description, without running any of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jenkins_mlflow.config.yaml_values import Loader
 from jenkins_mlflow.text import one_line
 
 _LONGEST_DESCRIPTION = 1_000_000
-# Flavors whose files are data, and how the names of the classes begin that their description may name.
+# Flavors whose files are data, with the prefix of the class names that their description may contain.
 _DATA_FLAVORS = {
     "mlflow.catboost": "catboost.",
     "mlflow.lightgbm": "lightgbm.basic.Booster",  # its other classes are pickled
@@ -22,7 +22,7 @@ _DATA_FLAVORS = {
 
 
 def code_on_loading(files: Path) -> str:
-    """What in a model has code run when it is loaded, in words; empty if its files are data.
+    """Say what in a model runs code when it is loaded; empty if its files are only data.
 
     Args:
         files: The model's folder.
@@ -39,7 +39,7 @@ def code_on_loading(files: Path) -> str:
 
 
 def code_in(described: object) -> str:
-    """The same, from the content of the model's MLmodel. Pure."""
+    """Like ``code_on_loading``, from the content of the model's MLmodel. Pure."""
     flavors = _mapping(_mapping(described).get("flavors"))
     function = _mapping(flavors.get("python_function"))
     loader = function.get("loader_module")
@@ -53,7 +53,7 @@ def code_in(described: object) -> str:
     allowed = _DATA_FLAVORS[loader]
     named = _mapping(flavors.get(loader.removeprefix("mlflow."))).get("model_class", allowed)
     if not isinstance(named, str):
-        return "its model_class is no text"
+        return "its model_class is not text"
     if not named.startswith(allowed):
         return f"loading its model_class {one_line(named)} runs code"
     return ""

@@ -1,6 +1,7 @@
-"""The fallback notice: what a person needs to promote by hand when every method has failed, and why it has.
+"""The fallback notice: how to promote by hand when every method has failed, and why they failed.
 
-What it says about a server's pages and its log is what a browser saw there (tests/browser/test_notice_browser.py).
+Its statements about a server's pages and log were checked in a browser
+(tests/browser/test_notice_browser.py).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NO_HELP_FAULT = (
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with its lines; numbered if they are steps to take in order."""
+    """A heading with its lines, which are numbered if they are steps to take in order."""
 
     heading: str
     lines: tuple[str, ...]
@@ -43,7 +44,7 @@ def text_notice(facts: Facts) -> str:
 
 
 def markdown_notice(facts: Facts) -> str:
-    """The notice as Markdown, for artifacts and tickets; nothing from the registry can leave its code span."""
+    """The notice as Markdown, for artifacts and tickets. Text from the registry cannot break out of its code span."""
     lines = [f"# {_title(facts, markdown)}"]
     for section in _sections(facts, markdown, markdown):
         lines += ["", f"## {section.heading}", ""]
@@ -72,7 +73,7 @@ def _sections(facts: Facts, name: Callable[[str], str], code: Callable[[str], st
 
 
 def _tried(attempts: Sequence[Attempt], name: Callable[[str], str]) -> list[str]:
-    """One line for each method: its last outcome, and how often it was tried."""
+    """One line for each method, with its last outcome and the number of tries."""
     last: dict[str, Attempt] = {}
     for attempt in attempts:
         undoing = attempt.outcome in ("undone", "not undone")
@@ -91,7 +92,7 @@ def _production(facts: Facts, name: Callable[[str], str]) -> tuple[str, ...]:
 
 
 def _place(facts: Facts) -> str:
-    """Where the version was to go, in words: another stage than Production is not called production."""
+    """Where the version was to go, in words. Only the stage Production is called production."""
     stage = facts.plan.target.stage
     return "production" if stage in (None, PRODUCTION) else str(stage)
 
@@ -129,7 +130,7 @@ def _honest_word(facts: Facts, code: Callable[[str], str]) -> list[str]:
 def _permanent_fix(facts: Facts, code: Callable[[str], str]) -> tuple[str, ...]:
     if not facts.may_fail_in_the_ui:
         return (
-            "Find the cause in the MLflow server's log; for what was tried, no fault of its version is known.",
+            "Find the cause in the MLflow server's log; no known fault of this MLflow version explains the failures.",
         )
     upgrade, allow = code("pip install --upgrade mlflow"), code("MLFLOW_ALLOW_FILE_STORE=true")
     return (

@@ -1,15 +1,16 @@
 """The notice's steps: what to open, click and type in MLflow's own pages, from the link to the confirmed stage.
 
-Everything in double quotes is a label as MLflow's pages show it ("->" is an arrow there). A browser follows these
-very sentences on real servers (tests/browser/test_notice_browser.py), so a word that is not on the page is found.
+Everything in double quotes is a label as MLflow's pages show it ("->" is an arrow there). A browser test
+follows these exact sentences on real servers (tests/browser/test_notice_browser.py), so a label that is not
+on the page is noticed.
 
-Seen in the pages of 2.22.4, 3.0.1, 3.3.2, 3.5.1, 3.10.1 and 3.17.2: stages can be changed only while "New model
-registry UI" is off, aliases only while it is on, and the switch holds for all pages of a browser. All but 3.17.2 greet
-a new browser with a dialog that covers the page.
+Observed in the pages of 2.22.4, 3.0.1, 3.3.2, 3.5.1, 3.10.1 and 3.17.2: stages can be changed only while "New
+model registry UI" is off, aliases only while it is on, and the switch applies to all pages in a browser. All
+versions except 3.17.2 greet a new browser with a dialog that covers the page.
 
-Aliases are set on the model's page, in the table of its versions. A version's page would do, but where there are more
-than 100 models it loses its own: the list of the first 100 arrives last and replaces it. Then it shows no aliases, and
-its dialog does not open (2.22.4) or cannot save (3.17.2).
+Aliases are set on the model's page, in the table of its versions. They could be set on a version's page, but
+with more than 100 models that page loses its own model: the list of the first 100 arrives last and replaces
+it. Then the page shows no aliases, and its dialog does not open (2.22.4) or cannot save (3.17.2).
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _GREETING = "Flexible, governed deployments with the new Model Registry UI"
 _NO_GREETING_SINCE = (3, 17)
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_FIRST_FREE_PORT = 1024  # those below are root's
-_SWITCH_SINCE = (2, 22)  # the oldest whose page was seen
+_FIRST_FREE_PORT = 1024  # lower ones are reserved for root
+_SWITCH_SINCE = (2, 22)  # the oldest version whose page was checked
 _SHOW_STAGES = (
     'Switch off "New model registry UI", on the right of the page, and answer the dialog with "Disable"{old}: '
     "stages can be changed only then, and aliases no longer show."
@@ -48,14 +49,14 @@ _NO_TICK = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What the notice is written from.
+    """The facts that the notice is built from.
 
     Attributes:
         uri: The tracking URI; shown without its password.
-        server_version: None when the server did not say.
-        file_store: Whether the server keeps its registry in files; None when that cannot be known.
-        ui_url, tunnel: The config's ``ui`` section.
-        host: The machine that this runs on.
+        server_version: None if the server did not report it.
+        file_store: Whether the server keeps its registry in files; None if that is unknown.
+        ui_url, tunnel: From the config's ``ui`` section.
+        host: The machine that this process runs on.
     """
 
     plan: Plan
@@ -69,7 +70,7 @@ class Facts:
 
     @property
     def may_fail_in_the_ui(self) -> bool:
-        """Whether a known fault of MLflow may make the UI's stage change fail; True also when that cannot be known."""
+        """Whether a known fault of MLflow may make a stage change in the UI fail; also True if that is unknown."""
         return (
             self.plan.target.stage is not None
             and is_affected(self.server_version) is not False
@@ -80,12 +81,12 @@ class Facts:
 def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str]) -> list[str]:
     """The steps in order.
 
-    An alias shows only before stages do, so all aliases come first; a version leaves production only after the
-    candidate is in it.
+    All aliases come first, because the UI no longer shows them once it shows stages. A version leaves
+    production only after the candidate is in it.
 
     Args:
-        facts: What is to be promoted, and where.
-        name: Makes registry text fit for the notice's form (terminal or Markdown).
+        facts: What to promote, and where.
+        name: Escapes text from the registry for the notice's format (terminal or Markdown).
         code: The same for a command to copy.
     """
     opened = f"Open {_page(facts, facts.plan.candidate)}"
@@ -98,7 +99,7 @@ def ui_steps(facts: Facts, name: Callable[[str], str], code: Callable[[str], str
 
 
 def _alias_steps(facts: Facts, name: Callable[[str], str]) -> list[str]:
-    """The candidate's first: the group has its alias at any time."""
+    """The candidate's alias first, so that the group never lacks one."""
     candidate, alias = facts.plan.candidate, facts.plan.target.alias
     if not alias:
         return []
@@ -119,7 +120,7 @@ def _in_the_table(facts: Facts, version: Version, button: str, change: str) -> l
 
 
 def _stage_steps(facts: Facts) -> list[str]:
-    """The candidate's change first; what leaves production follows in a separate step."""
+    """The candidate's change first; the versions that leave production follow in separate steps."""
     plan, stage = facts.plan, facts.plan.target.stage
     if not stage:
         return []
@@ -144,13 +145,13 @@ def _is_missing(facts: Facts, part: str) -> bool:
 
 
 def _serving(facts: Facts, versions: Iterable[Version]) -> list[Version]:
-    """Those that are in production right now, with the stage and aliases that they have now."""
+    """The versions among these that are in production now, with their current stage and aliases."""
     live = {(version.model, version.number): version for version in facts.outcome.production}
     return [live[v.model, v.number] for v in versions if (v.model, v.number) in live]
 
 
 def _way_in(facts: Facts, code: Callable[[str], str]) -> list[str]:
-    """The tunnel of the config, else one that is made from the address; for a store without a server, a server."""
+    """How to reach the UI: by the configured tunnel, by one for the address or, without a server, by starting one."""
     if facts.tunnel:
         return [f"Open the tunnel: {code(printable(redact(facts.tunnel)))}"]
     scheme = urlsplit(facts.uri).scheme
@@ -180,7 +181,7 @@ def _greeting(facts: Facts) -> list[str]:
 
 
 def _base(facts: Facts) -> str:
-    """Where the browser finds the server, without a login: browsers ask for it, and passwords must not be shown."""
+    """The server's address for a browser, without credentials: browsers ask for them, and they must not be shown."""
     parts = urlsplit(facts.ui_url or facts.uri)
     if parts.scheme not in HTTP_SCHEMES:
         return "http://localhost:5000"
@@ -192,7 +193,7 @@ def _page(facts: Facts, version: Version) -> str:
 
 
 def _check(facts: Facts) -> str:
-    """The command that shows the result, with an address that works where the browser does."""
+    """The command that shows the result, with an address that works wherever the browser's does."""
     over_http = facts.ui_url or urlsplit(facts.uri).scheme in HTTP_SCHEMES
     uri = _base(facts) if over_http else redact(facts.uri)
     names = dict.fromkeys(version.model for version in (facts.plan.candidate, *facts.plan.others))
@@ -201,7 +202,7 @@ def _check(facts: Facts) -> str:
 
 
 def target_options(facts: Facts) -> str:
-    """The options that name the stage and the alias, for a machine without the config; empty for the usual ones."""
+    """The options that name the stage and the alias, for a machine without the config; empty for the defaults."""
     target = facts.plan.target
     if (target.stage, target.alias) == (PRODUCTION, DEFAULT_ALIASES[PRODUCTION]):
         return ""

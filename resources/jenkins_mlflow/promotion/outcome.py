@@ -1,4 +1,4 @@
-"""What a promotion came to."""
+"""The outcome of a promotion."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Status = Literal["promoted", "already", "partial", "manual", "overtaken"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a promotion came to.
+    """The outcome of a promotion.
 
     Attributes:
-        status: ``overtaken``: someone else changed what is in production while it worked.
-        message: The same for people.
-        method: What set the stage, or the alias alone; None if nothing was promoted.
+        status: ``overtaken`` means that somebody else changed production during the promotion.
+        message: The outcome in words.
+        method: The method that set the stage, or the alias alone; None if nothing was promoted.
         attempts: Each try of each method.
-        production: What is in production now.
-        table: What was to be changed; a copy has its number there.
+        production: The versions in production now.
+        table: The planned changes, with the number of the copy if there is one.
         missing: In words, what a person still has to do.
-        warnings: What else should be known.
-        lock_seconds: For how many seconds the lock was held.
+        warnings: Anything else worth knowing.
+        lock_seconds: How long the lock was held.
     """
 
     status: Status
@@ -41,18 +41,18 @@ class Outcome:
 
     @property
     def by_hand(self) -> bool:
-        """Whether a person has to go on."""
+        """Whether a person has to finish the promotion."""
         return self.status in ("partial", "manual")
 
 
 class Keeper(Protocol):
-    """Records how a promotion ended while its intent is still there, so that a kill cannot lose it."""
+    """Records how a promotion ended before its intent is removed, so that a kill cannot lose the record."""
 
     def done(self, outcome: Outcome) -> None:
         """Production was changed."""
 
     def undone(self) -> None:
-        """Production was changed back: what was recorded does not count any more."""
+        """Production was changed back: what was recorded no longer counts."""
 
 
 class _NoKeeper:
@@ -65,7 +65,7 @@ NO_KEEPER: Keeper = _NoKeeper()
 
 
 def already(plan: Plan) -> Outcome:
-    """The outcome where nothing is to do."""
+    """The outcome when there is nothing to do."""
     message = f"{plan.candidate.label} is in production already; nothing was written"
     where = Version(plan.table.model, plan.table.number) if plan.copies else plan.candidate
     return Outcome("already", message, None, (), (where,), plan.table)

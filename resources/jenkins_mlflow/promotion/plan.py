@@ -1,4 +1,4 @@
-"""What a promotion will change: a pure plan, made from a snapshot of the group."""
+"""Plans what a promotion will change, from a snapshot of the group. Pure."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ class Plan:
     Attributes:
         candidate: The version that was chosen.
         target: What marks production.
-        table: Every change; where the target copies, those of the copy in the production model.
-        leaving: The versions that lose production to it: its own model's first, then the exclusive group's.
-        done: Whether all of it is as wanted already.
-        promoted: The version that goes into production, as it is now; None for a copy that is not made yet.
+        table: Every change; if the target copies, these concern the copy in the production model.
+        leaving: The versions that it replaces in production: its own model's first, then the exclusive
+            group's.
+        done: Whether everything already is as wanted.
+        promoted: The version that goes into production, in its current state; None for a copy not made yet.
     """
 
     candidate: Version
@@ -47,17 +48,17 @@ class Plan:
 
     @property
     def copies(self) -> bool:
-        """Whether a copy of the candidate goes into production, and not the candidate itself."""
+        """Whether a copy of the candidate goes into production instead of the candidate itself."""
         return self.table.model != self.candidate.model
 
     @property
     def previous(self) -> tuple[Version, ...]:
-        """What loses production in the promoted version's own model."""
+        """The versions replaced in the promoted version's own model."""
         return tuple(version for version in self.leaving if version.model == self.table.model)
 
     @property
     def others(self) -> tuple[Version, ...]:
-        """What loses production in other models of an exclusive group."""
+        """The versions replaced in other models of an exclusive group."""
         return tuple(version for version in self.leaving if version.model != self.table.model)
 
     @property
@@ -70,12 +71,12 @@ class Plan:
 
     @property
     def replaces(self) -> Version | None:
-        """The version that loses production to this one: the model's own, else the exclusive group's."""
+        """The version that this one replaces: from its own model or, failing that, from the exclusive group."""
         return next(iter(self.leaving), None)
 
     @property
     def replacing(self) -> str:
-        """All that loses production to it, in words; with its marks where that is more than one version."""
+        """All versions that it replaces, in words; with their marks if there are several."""
         if len(self.leaving) < 2:
             return "".join(version.label for version in self.leaving)
         *first, last = [
@@ -85,13 +86,13 @@ class Plan:
         return f"{', '.join(first)} and {last}"
 
     def _marks(self, version: Version) -> str:
-        """What marks a version as in production."""
+        """The marks by which a version is in production."""
         stage = [version.stage] if version.stage == self.target.stage else []
         alias = [f"alias {self.target.alias}"] if self.target.alias in version.aliases else []
         return ", ".join([*stage, *alias])
 
     def steps(self) -> list[str]:
-        """The plan in words, for a dry run; empty if nothing is to be done."""
+        """The plan in words, for a dry run; empty if there is nothing to do."""
         if self.done:
             return []
         copy = f"{self.candidate.label}: is copied to {self.table.model}"
@@ -99,7 +100,7 @@ class Plan:
         return head + [change.describe() for change in self.table.pending]
 
     def describe(self, steps: Sequence[str]) -> str:
-        """These steps as one sentence, which also says so where there are none."""
+        """Describe these steps in one sentence, which says so if there are none."""
         return "; ".join(steps) or f"{self.candidate.label} is in production already, nothing to do"
 
 
@@ -114,7 +115,8 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
 
     Raises:
         NotFound: the model or version is not in the registry, or was deleted.
-        Refused: the version is not READY; or the target is Staging, and would take production's version or alias.
+        Refused: the version is not READY, or the target is Staging and would take production's version or
+            alias.
     """
     candidate = require_version(snapshot.require(model), number)
     copies = target.copy_to is not None and target.copy_to != model
@@ -147,7 +149,7 @@ def plan_promotion(snapshot: Snapshot, model: str, number: int, target: Target) 
 
 
 def _refuse_to_empty_production(candidate: Version, marked: Sequence[Version], target: Target) -> None:
-    """Keep a promotion to another stage away from what is in the stage Production."""
+    """Refuse a promotion to another stage that would affect the stage Production."""
     if target.is_beside(candidate):
         raise Refused(
             f"{candidate.label} is in {PRODUCTION}, and a version has one stage: in {target.stage} "
@@ -165,11 +167,11 @@ def _refuse_to_empty_production(candidate: Version, marked: Sequence[Version], t
 
 
 def _is_known_by(version: Version, target: Target) -> bool:
-    """Whether production is loaded by the target's alias of a version in the stage Production.
+    """Whether clients load this Production version by the target's alias.
 
-    Its promotion record says which alias it got there, unless that is of this target: then a person moved the version
-    on. Without a record it is, if the version has no other one: after a promotion from Staging a version keeps the
-    alias of Staging beside that of production.
+    The version's promotion record says which alias it got, unless the record is of this target: then a person
+    moved the version on. Without a record, the answer is yes if the version has no other alias, because a
+    version that was promoted from Staging keeps the alias of Staging beside that of production.
     """
     recorded = version.tags.get(TARGET)
     if recorded:
@@ -178,7 +180,7 @@ def _is_known_by(version: Version, target: Target) -> bool:
 
 
 def require_version(found: Model, number: int) -> Version:
-    """The version of a model that is to be promoted.
+    """Find the version of a model that is to be promoted.
 
     Raises:
         NotFound: the model has no such version, or it was deleted.
@@ -188,9 +190,9 @@ def require_version(found: Model, number: int) -> Version:
     if candidate is None:
         known_numbers = ", ".join(str(version.number) for version in found.versions[:10]) or "none"
         raise NotFound(
-            f"{found.name} has no version {number}: it never had one, or it was deleted (there now: {known_numbers})",
+            f"{found.name} has no version {number}: it never had one, or it was deleted (existing: {known_numbers})",
             state="nothing was changed",
-            next_step="name one of the versions that are there",
+            next_step="name one of the existing versions",
         )
     if candidate.status != READY:
         raise Refused(
@@ -202,7 +204,7 @@ def require_version(found: Model, number: int) -> Version:
 
 
 def _own(place: Model, promoted: int, leaving: list[Version], target: Target) -> Iterator[Change]:
-    """The changes in the promoted version's model: it goes into production before anything leaves."""
+    """The changes in the promoted version's model: the version goes into production before any other leaves."""
     if target.stage and target.copy_to != place.name:
         version = place.version(promoted)
         yield Change(place.name, promoted, version.stage if version else None, target.stage)
@@ -233,17 +235,19 @@ def _created(
 
 
 def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
-    """Make sure that nothing a promotion builds on has changed since it was planned. Pure.
+    """Refuse if anything that a promotion relies on has changed since it was planned. Pure.
 
-    A version that somebody registered or staged since then is no reason; one that went into production is.
+    A version that somebody has registered or staged since then does not matter; one that went into production
+    does.
 
     Args:
-        plan: What was planned.
+        plan: The plan to check.
         live: The same models now.
 
     Raises:
         NotFound: the candidate's model is gone.
-        Refused: a mark is not as it was found, or something else is in production; says who was faster.
+        Refused: a mark is not as it was found, or something else is in production. The message says who was
+            faster.
     """
     table, candidate = plan.table, plan.candidate
     now = live.require(candidate.model).version(candidate.number)
@@ -270,7 +274,7 @@ def refuse_if_changed(plan: Plan, live: Snapshot) -> None:
 
 
 def _holders(moved: list[Change], table: Table, live: Snapshot) -> Iterator[Version]:
-    """The versions that got an alias of the table since it was made."""
+    """The versions that have received one of the table's aliases since the table was made."""
     for change in moved:
         model = live.model(change.model)
         now = change.value(model) if model and not change.is_stage else None

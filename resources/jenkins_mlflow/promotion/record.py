@@ -1,6 +1,6 @@
-"""The promotion record: the tags of a version that say when and by whom it was promoted, and what was there before.
+"""The promotion record: the tags that say when and by whom a version was promoted, and what was in production before.
 
-With a signing key only the signed ones count, see ``Version.record``.
+With a signing key, only signed records count; see ``Version.record``.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _MOST = 20
 
 
 def is_recorded(version: Version) -> bool:
-    """Whether a promotion or rollback of this tool put the version into production at some time."""
+    """Whether this tool ever put the version into production, by a promotion or a rollback."""
     return bool(version.recorded_at)
 
 
 def is_unsigned(version: Version, target: Target) -> bool:
-    """Whether the version has a record of this target that does not count, because it is not signed."""
+    """Whether the version has a record for this target that does not count because it is not signed."""
     return _has_tags(version) and not is_elsewhere(version, target) and not is_recorded(version)
 
 
 def is_elsewhere(version: Version, target: Target) -> bool:
-    """Whether the version's record is of another stage and alias than what marks production here."""
+    """Whether the version's record is for a different stage and alias than this target's."""
     return _has_tags(version) and not target.counts(version.tags.get(TARGET, ""))
 
 
@@ -53,9 +53,10 @@ def _has_tags(version: Version) -> bool:
 
 
 def before(version: Version) -> list[Entry]:
-    """What was in production before this version, oldest first, as its promotion recorded it.
+    """The versions in production before this one, oldest first, as its promotion recorded them.
 
-    A tag that cannot be read counts as none. A record of version 0.1 knows one step and no creation time (0).
+    A tag that cannot be read counts as missing. Records written by version 0.1 hold one step and no creation
+    time (0).
     """
     record = version.record
     text = record.get(BEFORE)
@@ -70,7 +71,7 @@ def before(version: Version) -> list[Entry]:
 
 
 def before_tags(entries: Sequence[Entry]) -> dict[str, str]:
-    """The tags that record what was in production before; the last one of it also by names that people read."""
+    """The tags that record what was in production before. The most recent version also gets tags that people read."""
     kept = [*entries[-_MOST:]]
     while len(text := json.dumps(kept, separators=(",", ":"))) > LONGEST_TAG:
         kept = kept[1:]
@@ -83,15 +84,15 @@ def before_tags(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def tags_over(replaced: Version | None) -> dict[str, str]:
-    """The same for a version that replaces another one in production."""
+    """Like ``before_tags``, for a version that replaces another one in production."""
     return before_tags([*before(replaced), replaced.identity] if replaced else [])
 
 
 def fresh(version: Version | None, tags: Mapping[str, str]) -> dict[str, str]:
-    """A whole new record: what an earlier one says beside it is emptied, such as who approved that one.
+    """A complete new record. Tags left by an earlier record, such as its approver, are cleared.
 
     Args:
-        version: What gets the record, as it is now; None for a copy that is not made yet.
+        version: The version that gets the record, in its current state; None for a copy not made yet.
         tags: The record.
     """
     always = {TARGET, METHOD, *tags}
@@ -105,13 +106,13 @@ def given(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def next_time(versions: Iterable[Version]) -> str:
-    """The time of a new record: this agent's, but later than every record and the registration of these versions.
+    """The time for a new record: this agent's time, but later than any record and any registration of these versions.
 
-    These times tell which version was promoted last, the clocks of agents differ, and two promotions may follow each
-    other within a second.
+    These times show which version was promoted last, but agents' clocks differ, and two promotions may happen
+    within the same second.
 
     Args:
-        versions: Those of the models that the record is about.
+        versions: The versions of the models that the record is about.
     """
     known = tuple(versions)
     made = max((version.created // 1000 for version in known), default=0)

@@ -1,8 +1,9 @@
-"""Finishing or undoing a promotion that stopped in the middle, from the intent that it left in the registry.
+"""Finishes or undoes a promotion that stopped in the middle, from the intent that it left in the registry.
 
-What the registry shows to be done is finished: the intent is removed. Everything else is undone. An intent is a hint
-and no authority, so recovery never brings a version into production that was not there, with one exception that the
-version's own record proves: a promotion that had ended, and that a late request spoiled.
+If the registry shows the promotion to be complete, recovery finishes it by removing the intent. Otherwise it
+undoes it. An intent is a hint and not an authority, so recovery never puts a version into production that was
+not there. There is one exception, which the version's own record proves: a promotion that had ended and that
+a late request spoiled.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Outcome = Literal["finished", "undone", "left"]
 
 @dataclass(frozen=True)
 class Recovered:
-    """What became of one unfinished promotion."""
+    """The result of recovering one unfinished promotion."""
 
     model: str
     version: int
@@ -52,9 +53,9 @@ class Settled:
     """An unfinished promotion that was finished or undone, for the history.
 
     Attributes:
-        intent: What was begun.
-        at: As the version's record has it; empty where it was undone.
-        serving: What is in production now.
+        intent: The unfinished promotion.
+        at: The time in the version's record; empty if the promotion was undone.
+        serving: The versions in production now.
     """
 
     intent: Intent
@@ -67,14 +68,14 @@ class Recovery:
 
     Args:
         registry: The registry to change.
-        methods: The ways to change a stage, in order.
+        methods: The ways to change a stage, in the order in which to try them.
         writer: Guards, retries and records every write.
         target: What marks production, by the reader's own config.
-        group: The patterns of the reader's own group.
-        by, url: Who recovers, in which build: for the record of what is finished.
-        checked: Whether the config has a check after a promotion; what is finished here did not have it.
-        confirm: Makes sure that the lock is held, by a look at the flags; called right before the first write.
-        keep: Told what became of it, before the intent is removed.
+        group: The name patterns of the reader's own group.
+        by, url: Who recovers, and in which build; for the record of a promotion that is finished.
+        checked: Whether the config has a check after a promotion. A promotion finished here has not run it.
+        confirm: Reads the flags to confirm that the lock is held; called right before the first write.
+        keep: Called with the result before the intent is removed.
     """
 
     def __init__(
@@ -103,10 +104,10 @@ class Recovery:
         self._keep = keep
 
     def run(self, name: str) -> Recovered | None:
-        """Finish or undo the model's unfinished promotion; None if there is none (any more).
+        """Finish or undo the model's unfinished promotion; None if there is none, or no longer.
 
         Raises:
-            RegistryError: neither could be done, or the config does not allow it; the intent stays.
+            RegistryError: neither was possible, or the config does not allow it; the intent stays.
             ConnectionFailed: the registry does not answer.
         """
         live = self._reader(name)()
@@ -120,7 +121,7 @@ class Recovery:
             raise RegistryError(
                 f"{name} carries an unfinished promotion that this config does not allow: {why}",
                 state="nothing was changed",
-                next_step="run `jenkins-mlflow promote --recover` with the config that it was begun with, or look at "
+                next_step="run `jenkins-mlflow promote --recover` with the config that it was started with, or look at "
                 f"the tag jenkins_mlflow.intent of {name} in MLflow and remove it",
             )
         self._confirm()
@@ -136,7 +137,7 @@ class Recovery:
         return lambda: Snapshot((self._registry.model(name),))
 
     def _repair(self, table: Table, live: Snapshot) -> bool:
-        """Make the changes of the model once more; whether the registry shows them."""
+        """Make the model's changes once more; True if the registry then shows them."""
         model_table, read = table.of(table.model), self._reader(table.model)
         steps = Steps(self._registry, model_table, self._target, self._methods, self._writer, read, live)
         try:
@@ -169,9 +170,13 @@ class Recovery:
         return self._close(name, intent, "undone", f"is undone: {decision.reason}")
 
     def _record(self, intent: Intent, version: Version | None, live: Snapshot) -> str:
-        """Give what is finished a record if it has none; what is not checked is marked so. A note for the message.
+        """Write the missing record of a promotion that is finished here, and mark it if its check has not run.
 
-        The record is not signed: an intent of long ago may have been written again by whoever may edit the model.
+        The record is not signed, because anybody who may edit the model could have written an old intent
+        again.
+
+        Returns:
+            A note for the message.
         """
         if version is None or has_ended(intent, version):
             return self._unchecked(version)
@@ -193,17 +198,15 @@ class Recovery:
             *(["its record is not signed"] if self._registry.signs else []),
             *(["its check has not run"] if self._checked else []),
         ]
-        return f"; {' and '.join(missing)}: promote the version again for that" if missing else ""
+        return f"; {' and '.join(missing)}: promote the version again to fix that" if missing else ""
 
     def _unchecked(self, version: Version | None) -> str:
         pending = version is not None and version.tags.get(CHECK_TAG) == PENDING
-        return "; its check has not run: promote the version again for that" if pending else ""
+        return "; its check has not run: promote the version again to fix that" if pending else ""
 
     def _close(self, name: str, intent: Intent, outcome: Outcome, message: str) -> Recovered:
         live = self._reader(name)()
-        if not strangers(
-            intent.table, live, self._target
-        ):  # what somebody else put there is not this tool's record
+        if not strangers(intent.table, live, self._target):  # changes by others are not recorded
             promoted = live.require(name).version(intent.number)
             tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
             at = promoted.tags.get(tag, "") if promoted and outcome == "finished" else ""
@@ -213,14 +216,14 @@ class Recovery:
         if why:
             raise RegistryError(
                 f"{intent.title} {message}, but its intent could not be removed: {why}",
-                state="nothing else is left to do",
+                state="everything else is done",
                 next_step="remove the tag jenkins_mlflow.intent of the model in MLflow",
             )
         return Recovered(name, intent.number, outcome, f"{intent.title} {message}")
 
 
 def _replaced(table: Table, live: Snapshot, target: Target) -> Version | None:
-    """The version that the promoted one took production from, by the changes in its own model."""
+    """The version that the promoted one replaced, according to the changes in its own model."""
     model = live.model(table.model)
     for change in table.of(table.model).pending:
         number = change.mark if change.is_stage else change.found

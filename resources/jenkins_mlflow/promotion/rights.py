@@ -1,4 +1,4 @@
-"""What an account may not do at the end of a promotion, found out before its beginning and before the lock."""
+"""Finds out before the lock is taken what the account may not do at the end of the promotion."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.registry.client import Registry
 
-FEW = 8  # models that are asked about, or leave production, one after the other: threads would gain nothing
+FEW = 8  # up to this many models are queried or retired one after the other: threads would gain nothing
 
 
 @dataclass(frozen=True)
 class Forbidden:
-    """What an account may not do, and how the server said so."""
+    """What an account may not do, and the server's answer that says so."""
 
     what: str
     why: str
 
 
 def forbidden(registry: Registry, table: Table) -> Forbidden | None:
-    """What this account may not do; None if it may do everything. One request for each alias that is to be taken away.
+    """Find out what this account may not do, with one request for each alias to remove; None if it may do everything.
 
-    MLflow's basic-auth lets an account with EDIT set an alias and not take one away. So it could neither retire
-    another model of an exclusive group, nor undo what it had done until then.
+    MLflow's basic-auth lets an account with EDIT set an alias but not remove one. So such an account could
+    neither retire another model of an exclusive group nor undo the changes that it had made by then.
 
     Raises:
         ConnectionFailed, RegistryError: the registry does not answer.
@@ -34,5 +34,5 @@ def forbidden(registry: Registry, table: Table) -> Forbidden | None:
     reasons = side_by_side(lambda change: refused(change.model), taken, workers=workers)
     for change, why in zip(taken, reasons, strict=True):
         if why:
-            return Forbidden(f"this account may not take alias {change.mark} away from {change.model}", why)
+            return Forbidden(f"this account may not remove alias {change.mark} from {change.model}", why)
     return None

@@ -1,4 +1,4 @@
-"""Which version a rollback returns to, by what promotions recorded on the versions that they put into production."""
+"""Finds the version that a rollback returns to, from the records that promotions left on the versions they promoted."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jenkins_mlflow.text import argument
 
 @dataclass(frozen=True)
 class Return:
-    """Back from what (None: nothing, or more than one version, is in production) to which version.
+    """The current version (None if none or several are in production), and the version to return to.
 
-    ``before`` is what was in production before that one: its record after the rollback.
+    ``before`` holds the versions in production before that one, for its record after the rollback.
     """
 
     current: Version | None
@@ -30,19 +30,19 @@ def plan_return(
     """Work out what a rollback of a model returns to. Pure.
 
     A promotion records everything that was in production before it. A rollback takes one step off that list, so the
-    next one goes one step further back, and none goes forward again.
+    next rollback goes one step further back, and none goes forward again.
 
     Args:
         snapshot: The model, and the rest of its group if that is exclusive.
         name: The model.
         to: The version to return to; None for the one that was in production before.
         target: What marks production.
-        unrecorded: Whether a version of the same model counts that no recorded promotion had put into production: when
-            a promotion is undone, and not somebody's wish.
+        unrecorded: Whether to accept a version of the same model that no recorded promotion put into
+            production. Set when a promotion is undone, not when somebody asks for a rollback.
 
     Raises:
-        NotFound: the model or the version does not exist (any more).
-        Refused: it is not known what was in production before, or no promotion put that there.
+        NotFound: the model or the version does not exist, or no longer does.
+        Refused: it is not known what was in production before, or no promotion put that version there.
     """
     model = snapshot.require(name)
     serving = model.production(target)
@@ -71,35 +71,35 @@ def plan_return(
 
 
 def _why_void(version: Version, target: Target) -> str:
-    """Why a version's promotion record does not count; empty if it does, or if there is none."""
+    """Why a version's promotion record does not count; empty if it counts, or if there is none."""
     if is_elsewhere(version, target):
         return f"its promotion record is of {version.tags[TARGET]}, not of {target.marks}"
     return "its promotion record is not signed with this key" if is_unsigned(version, target) else ""
 
 
 def _why_last(version: Version) -> str:
-    """Why nothing is recorded as in production before a version."""
+    """Why no version is recorded as in production before this one."""
     if not is_recorded(version):
         return "no promotion recorded what was there before it"
     if version.record.get(PROMOTED_AT):
         return "it is the first version in production: nothing to return to"
-    return "a rollback put it there: nothing is recorded of what was there before"
+    return "a rollback put it there, and nothing records what was there before"
 
 
 def _unclear(model: Model, target: Target) -> tuple[str, str]:
-    """Why it is not known what to return from, and what to do: where a record says it, that is one command."""
+    """Why it is not known which version to return from, and what to do; with a record, that is a single command."""
     serving, recorded = model.production(target), model.recorded
     count = f"{len(serving)} versions of {model.name} are" if serving else f"no version of {model.name} is"
     apart = model.disagreement(target)
     marks = (
         f" (version {apart[0].number} by its stage, version {apart[1].number} by its alias)" if apart else ""
     )
-    why = f"{count} in production{marks}, so there is no one before"
+    why = f"{count} in production{marks}, so there is no single previous version"
     if recorded is None:
         return why, ""
     name = argument(model.name)
     return why, (
-        f"`jenkins-mlflow rollback --model {name} --recorded` goes to version {recorded.number}, "
+        f"`jenkins-mlflow rollback --model {name} --recorded` returns to version {recorded.number}, "
         "which is recorded as in production; or name a version with --to"
     )
 
@@ -114,7 +114,7 @@ def _refused(why: str, next_step: str = "") -> Refused:
 
 
 def _there(snapshot: Snapshot, entry: Entry) -> Version:
-    """The version of a record; if its model has been renamed since, under the new name."""
+    """The version that a record names, found under its new name if its model has since been renamed."""
     name, number, created = entry
     model = snapshot.model(name)
     version = model.version(number) if model else None
@@ -123,7 +123,7 @@ def _there(snapshot: Snapshot, entry: Entry) -> Version:
         if len(renamed) == 1:
             return renamed[0]
         raise NotFound(
-            f"{name} version {number} cannot be returned to: it was deleted, or never was in this group",
+            f"{name} version {number} cannot be returned to: it was deleted, or was never in this group",
             state="nothing was changed",
             next_step=_restored(model, number, created)
             or "choose another version with --to; `jenkins-mlflow list` shows what is registered",
@@ -132,7 +132,7 @@ def _there(snapshot: Snapshot, entry: Entry) -> Version:
 
 
 def _restored(model: Model | None, number: int, created: int) -> str:
-    """What to do where a deleted version is there again under another number, by a tag that anybody may write."""
+    """What to do if a tag, which anybody may write, says that the deleted version was restored under a new number."""
     for version in model.versions if model else ():
         origin, _, _ = version.tags.get(RESTORED_FROM, "").partition("@")
         if origin and (origin == str(number) or created == version.first_created):

@@ -1,10 +1,11 @@
-"""Run by the team's own Python, 3.8 or newer, in two steps: it fetches a model version, then, without the account's
-secrets, loads it, predicts once, and tells what came out.
+"""Fetches a model version, then loads it and predicts once; run by the team's own Python, 3.8 or newer.
 
-Arguments: `fetch`, the registered model, the version, the folder for its files, and the file for the result; or
-`predict`, the model's folder, the input file (empty: the model's own input example), the environment manager of MLflow
-(empty: predict in this Python), and the file for the result.
-Imports nothing of jenkins_mlflow, because that Python does not have it.
+These are two separate steps, because the second one runs without the account's secrets.
+
+Arguments: `fetch`, the registered model, the version, the folder for its files, and the file for the result;
+or `predict`, the model's folder, the input file (empty: the model's own input example), MLflow's environment
+manager (empty: predict in this Python), and the file for the result.
+It imports nothing from jenkins_mlflow, because that Python does not have it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 
 
 def rows(data: Any) -> int:
-    """How many rows a table, an array, a list or a mapping of columns has; 1 for a single value."""
+    """The number of rows in a table, an array, a list or a mapping of columns; 1 for a single value."""
     if hasattr(data, "shape"):
         return int(data.shape[0]) if data.shape else 1
     if isinstance(data, dict):
@@ -31,7 +32,7 @@ def rows(data: Any) -> int:
 
 
 def leaves(data: Any) -> Iterator[Any]:
-    """Every single value in a prediction, whatever form it has."""
+    """Every single value in a prediction of any form."""
     if hasattr(data, "toarray"):
         data = data.toarray()
     if hasattr(data, "to_numpy"):
@@ -48,17 +49,17 @@ def leaves(data: Any) -> Iterator[Any]:
 
 
 def is_missing(value: Any) -> bool:
-    """None, NaN of any kind, pandas' NA and NaT."""
+    """Whether a value is None, any kind of NaN, or pandas' NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     try:
-        return bool(value != value)  # noqa: PLR0124  only NaN differs from itself, Decimal's too
+        return bool(value != value)  # noqa: PLR0124  only NaN differs from itself, also in Decimal
     except (TypeError, ValueError):
         return False
 
 
 def summary(given: Any, predicted: Any) -> Dict[str, Any]:
-    """What the prediction is judged by."""
+    """The figures by which the prediction is judged."""
     values = list(leaves(predicted))
     numbers = [
         v
@@ -79,7 +80,7 @@ def summary(given: Any, predicted: Any) -> Dict[str, Any]:
 
 
 def read(path: str) -> Any:
-    """The input file as a table."""
+    """Read the input file as a table."""
     import pandas as pd
 
     if path.endswith(".csv"):
@@ -96,20 +97,20 @@ AZURE_HOST = re.compile(
     r"|storage\.azure\.net|fabric\.microsoft\.com)",
     re.IGNORECASE | re.ASCII,
 )
-"""Where Azure keeps files. MLflow's client sends the agent's token to whatever domain an address names."""
+"""Azure's storage hosts. MLflow's client sends the agent's token to any domain that an address names."""
 
 
 def foreign_host(where: str, tracking_uri: str) -> str:
-    """The host that MLflow would send the login to, if that is not the tracking server; empty if it is, or none.
+    """The host to which MLflow would send the login, if that is not the tracking server; otherwise empty.
 
-    With its scheme where that alone differs: a login for https is not for http. A token for Azure's storage goes to
-    Azure alone.
+    The scheme is included if only that differs, because a login for https must not be sent over http. A token
+    for Azure's storage may go only to Azure.
     """
     try:
         storage, server = urlsplit(where), urlsplit(tracking_uri)
     except ValueError:
         return where
-    if "\\" in where:  # to some a part of the login, to others the host's end
+    if "\\" in where:  # some parsers read it as part of the login, others as the end of the host
         return where
     host, over_http = storage.netloc.rpartition("@")[2], storage.scheme in ("http", "https")
     if storage.scheme in AZURE_SCHEMES and not AZURE_HOST.fullmatch(host):
@@ -123,16 +124,17 @@ def foreign_host(where: str, tracking_uri: str) -> str:
 
 
 class ForeignHost(Exception):
-    """An address leads to another host than the tracking server."""
+    """An address leads to a host that is not the tracking server."""
 
 
 def keep_login_at_home(repositories: Dict[str, Any], tracking_uri: str) -> None:
-    """Have MLflow refuse what leads to another host with the login.
+    """Make MLflow refuse to send the login to another host.
 
-    A version's source may be the address of a run or a logged model, whose own address MLflow looks up.
+    A version's source may be the address of a run or a logged model, which MLflow resolves to another
+    address.
 
     Args:
-        repositories: What MLflow opens the addresses of each scheme with.
+        repositories: MLflow's artifact repository for each scheme.
         tracking_uri: The server that the login is for.
     """
 
@@ -148,7 +150,7 @@ def keep_login_at_home(repositories: Dict[str, Any], tracking_uri: str) -> None:
 
 
 def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
-    """Download the files, with whatever login the environment has; runs none of the model's code."""
+    """Download the files with the environment's login, without running any of the model's code."""
     try:
         from mlflow import get_tracking_uri
         from mlflow.artifacts import download_artifacts
@@ -161,12 +163,12 @@ def fetch(name: str, number: str, folder: str) -> Dict[str, Any]:
         return {"model": download_artifacts(f"models:/{name}/{number}", dst_path=folder)}
     except ForeignHost as host:
         return {"error": f"its files are on another host than the tracking server, {host}: not fetched"}
-    except Exception as error:  # noqa: BLE001  whatever a registry or a storage raises
+    except Exception as error:  # noqa: BLE001  a registry or a storage may raise anything
         return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
 
 
 def run(files: str, source: str) -> Dict[str, Any]:
-    """Load, predict, summarise; or say what failed."""
+    """Load the model, predict and summarise, or say what failed."""
     try:
         import mlflow.pyfunc
     except ImportError as error:
@@ -188,12 +190,12 @@ def run(files: str, source: str) -> Dict[str, Any]:
 
 
 def serving_input(table: Any) -> str:
-    """A DataFrame as a request to a model server."""
+    """Turn a DataFrame into a request to a model server."""
     return json.dumps({"dataframe_split": json.loads(table.to_json(orient="split", index=False))})
 
 
 def serving_rows(payload: Any) -> int:
-    """How many rows a request to a model server has (MLflow 3.17, "inference/accepted formats"); 0 if it has none."""
+    """The number of rows in a request to a model server (MLflow 3.17, "inference/accepted formats")."""
     if not isinstance(payload, dict):
         return 0
     if "dataframe_split" in payload:
@@ -203,14 +205,14 @@ def serving_rows(payload: Any) -> int:
 
 
 def run_elsewhere(files: str, source: str, manager: str, folder: Path) -> Dict[str, Any]:
-    """The same in the environment that the model was logged with: MLflow makes it, and predicts as a model server."""
+    """Like ``run``, in the model's own environment: MLflow creates it and predicts there as a model server."""
     try:
         from mlflow.models import Model, predict as predict_in_environment
     except ImportError as error:
         return {"error": f"{sys.executable} has no MLflow that can make environments: {error}"}
     try:
         model = Model.load(files)
-    except Exception as error:  # noqa: BLE001  its description may hold anything
+    except Exception as error:  # noqa: BLE001  its description may contain anything
         return {"error": f"it cannot be loaded: {type(error).__name__}: {error}"}
     try:
         given = serving_input(read(source)) if source else model.get_serving_input(files)
@@ -234,7 +236,7 @@ def run_elsewhere(files: str, source: str, manager: str, folder: Path) -> Dict[s
 
 
 def predict(files: str, source: str, manager: str) -> Dict[str, Any]:
-    """Predict here or elsewhere."""
+    """Predict in this Python or in another environment."""
     if not manager:
         return run(files, source)
     with tempfile.TemporaryDirectory() as folder:
@@ -242,8 +244,8 @@ def predict(files: str, source: str, manager: str) -> Dict[str, Any]:
 
 
 def main() -> None:
-    """Do one step, and leave its result in the file."""
-    if sys.path[0] == str(Path(__file__).parent):  # the modules beside this one are not the model's
+    """Run one step and write its result to the file."""
+    if sys.path[0] == str(Path(__file__).parent):  # the modules beside this file do not belong to the model
         del sys.path[0]
     steps: Dict[str, Callable[..., Dict[str, Any]]] = {"fetch": fetch, "predict": predict}
     answer = steps[sys.argv[1]](*sys.argv[2:-1])

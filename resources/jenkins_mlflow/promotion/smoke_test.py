@@ -1,7 +1,7 @@
-"""The smoke test before a promotion: the candidate is loaded elsewhere, predicts, and its answer is looked at.
+"""The smoke test before a promotion: another process loads the candidate and predicts, and the answer is judged.
 
-Anybody may have registered it, so it is run without what the promoting account can do: its files are fetched first,
-and the process that loads them gets neither the login nor any other variable that is not named.
+Anybody may have registered the candidate, so it runs without the promoting account's rights: its files are
+fetched first, and the process that loads them gets neither the login nor any variable that is not listed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from jenkins_mlflow.bounded import run_bounded
 from jenkins_mlflow.config.promote import SmokeTest
+from jenkins_mlflow.deadline import run_bounded
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.hidden import hide_process
 from jenkins_mlflow.promotion.model_code import code_on_loading
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.secrecy import hide_process
 from jenkins_mlflow.text import number, one_line, plural
 
 LOG = "smoke-test.log"
@@ -67,7 +67,7 @@ _ANSWER: TypeAdapter[_Answer] = TypeAdapter(_Failed | _NoMlflow | _Fetched | _Pr
 
 @dataclass(frozen=True)
 class Checked:
-    """Whether a check passed, in words why not, and how many seconds it took."""
+    """Whether a check passed, a reason in words, and how many seconds it took."""
 
     passed: bool
     reason: str
@@ -75,14 +75,15 @@ class Checked:
 
 
 def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Checked:
-    """Load the version in another process, by the team's own Python or in an environment that MLflow makes, and judge
-    one prediction.
+    """Load the version in another process and judge one prediction.
+
+    The process runs the team's own Python, or an environment that MLflow creates.
 
     Args:
         rules: The config's ``promote.smoke_test`` section.
         version: The candidate.
         uri: The tracking URI.
-        folder: The report folder, for the log.
+        folder: The report folder, where the log is written.
 
     Raises:
         UsageError: the configured input or Python does not exist, or that Python has no MLflow.
@@ -92,17 +93,17 @@ def smoke_test(rules: SmokeTest, version: Version, uri: str, folder: Path) -> Ch
         raise UsageError(
             f"the smoke test's input {rules.input} does not exist here",
             state="nothing was written",
-            next_step="check promote.smoke_test.input; it is looked for from the working directory",
+            next_step="check promote.smoke_test.input; a relative path starts at the working directory",
         )
     if not shutil.which(rules.python):
-        raise _unusable(f"the smoke test's Python {rules.python} is no program that can be started here")
+        raise _unusable(f"the smoke test's Python {rules.python} cannot be started here")
     hide_process()
     account = {**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri}
     account.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         step = functools.partial(_step, rules, folder / LOG, Path(scratch))
         answer, seconds = step(account, "fetch", version.model, str(version.number), f"{scratch}/files")
-        if "no_mlflow" in answer:  # of the fetching alone: no code of the model has run by then
+        if "no_mlflow" in answer:  # only the fetch step says so, before any of the model's code has run
             raise _unusable(f"the smoke test's Python {answer['no_mlflow']}")
         if "model" in answer:
             files = answer["model"]
@@ -129,18 +130,18 @@ def _unusable(what: str) -> UsageError:
 def _step(
     rules: SmokeTest, log: Path, scratch: Path, environ: Mapping[str, str], *arguments: str
 ) -> tuple[dict[str, Any], float]:
-    """Run one of the runner's steps; its answer, and how many seconds it took."""
+    """Run one of the runner's steps and return its answer and how many seconds it took."""
     result = scratch / f"{arguments[0]}.json"
     ended = run_bounded([rules.python, str(RUNNER), *arguments, str(result)], environ, log, rules.timeout)
     return {"error": ended.failure} if ended.failure else read_answer(result), ended.seconds
 
 
 def model_environment(rules: SmokeTest, scratch: str) -> dict[str, str]:
-    """What the process that runs a model's code gets to see of this one's environment.
+    """The environment for the process that runs a model's code: only listed variables, and MLflow's own.
 
     Args:
-        rules: Whose ``pass_env`` names more variables, and whose ``refuse_code`` MLflow is told of.
-        scratch: A folder for what a model may log: MLflow finds an empty store there.
+        rules: ``pass_env`` names more variables to pass; ``refuse_code`` is passed on to MLflow.
+        scratch: A folder for anything that a model logs; MLflow finds an empty store there.
     """
     kept = {name: value for name, value in os.environ.items() if name in (*KEPT_VARIABLES, *rules.pass_env)}
     mlflow_variables = {"MLFLOW_TRACKING_URI": f"file://{scratch}/store", "MLFLOW_ALLOW_FILE_STORE": "true"}
@@ -150,10 +151,10 @@ def model_environment(rules: SmokeTest, scratch: str) -> dict[str, str]:
 
 
 def read_answer(result: Path) -> dict[str, Any]:
-    """What the runner found; empty if there is nothing. The file is as little to be trusted as the model.
+    """Read what the runner found; empty if there is no file. The file is no more trustworthy than the model.
 
     Args:
-        result: Where it was to be left.
+        result: The file to which the runner was to write its result.
     """
     try:
         with os.fdopen(os.open(result, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
@@ -168,11 +169,11 @@ def read_answer(result: Path) -> dict[str, Any]:
 
 
 def judge(rules: SmokeTest, answer: Mapping[str, Any]) -> str:
-    """What is wrong with a prediction; empty if nothing is. Pure.
+    """Say what is wrong with a prediction; empty if nothing is. Pure.
 
     Args:
         rules: The allowed range.
-        answer: What smoke_runner.py found.
+        answer: The result of smoke_runner.py.
     """
     return next(_complaints(rules, answer), "")
 
@@ -186,16 +187,16 @@ def _complaints(rules: SmokeTest, answer: Mapping[str, Any]) -> Iterator[str]:
         return
     values = plural(answer["values"], "value")
     if answer["rows_in"] != answer["rows_out"]:
-        yield f"it gave {plural(answer['rows_out'], 'row')} for {plural(answer['rows_in'], 'row')} of input"
+        yield f"it returned {plural(answer['rows_out'], 'row')} for {plural(answer['rows_in'], 'row')} of input"
     if not answer["values"]:
-        yield "it gave no value at all"
+        yield "it returned no value at all"
     if answer["missing"]:
         yield f"{_count(answer['missing'], values)} missing (NaN or None)"
     if answer["infinite"]:
         yield f"{_count(answer['infinite'], values)} infinite"
     least, most = answer["least"], answer["most"]
     if least is None and (rules.min is not None or rules.max is not None):
-        yield "its values are no numbers, so they cannot be within the configured range"
+        yield "its values are not numbers, so they cannot be within the configured range"
     if least is not None and rules.min is not None and least < rules.min:
         yield f"its least value {number(least, rules.min)} is below {number(rules.min)}"
     if most is not None and rules.max is not None and most > rules.max:

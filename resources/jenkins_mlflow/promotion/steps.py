@@ -1,4 +1,4 @@
-"""The steps of a promotion: each makes some changes of the table, and what counts afterwards is the registry."""
+"""Each step makes some of the table's changes; success is judged by reading the registry back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jenkins_mlflow.registry.writer import Attempt, Writer
 
 
 class Overtaken(Exception):
-    """Someone else has changed what this promotion changes, too. It never leaves the promotion."""
+    """Somebody else has changed something that this promotion changes. Never raised out of the promotion."""
 
 
 class Steps:
@@ -31,10 +31,10 @@ class Steps:
         registry: The registry to change.
         table: What to change.
         target: What marks production.
-        methods: The ways to change a stage, in order.
+        methods: The ways to change a stage, in the order in which to try them.
         writer: Guards, retries and records every write.
-        read: Reads the promoted version's model; for an exclusive target the whole group.
-        first: What there was before the first write.
+        read: Reads the promoted version's model or, for an exclusive target, the whole group.
+        first: The registry before the first write.
 
     Raises (every step):
         Overtaken: someone else changed production at the same time.
@@ -60,25 +60,28 @@ class Steps:
         self._read = read
         self._first = self._live = first
         self.undone = Undone()
-        """What undoing came to, the last time."""
+        """The result of the last ``undo``."""
 
     def needs_no_stage(self) -> bool:
-        """Whether the alias alone brings the version into production, so that it comes before anything leaves."""
+        """Whether the alias alone puts the version into production, so that it is set before anything leaves."""
         return all(change.mark != self._table.number for change in self.stage_changes())
 
     def is_staged(self, live: Snapshot) -> bool:
-        """Whether no stage of the promoted version's model has to be changed (any more)."""
+        """Whether no stage in the promoted version's model has to change any more."""
         return not any(change.is_stage and change.model == self._table.model for change in self.pending(live))
 
     def set_stage(self) -> str | None:
-        """Try the methods in order until the registry shows what is wanted; the name of the one that worked."""
+        """Try the methods in order until the registry shows the wanted stages.
+
+        Returns:
+            The name of the method that worked; None if none did, or if no stage has to change.
+        """
         changes = self.stage_changes()
         if not changes:
             return None
         for method in self._methods:
-            transitions = self._transitions(
-                changes
-            )  # none, if somebody else has made them: then a look shows it
+            # None are left if somebody else has already made these changes; reading back then confirms them.
+            transitions = self._transitions(changes)
             obstacle = self._obstacle(method, transitions) if transitions else ""
             if obstacle:
                 self._writer.record(Attempt(method.name, 0, "skipped", error=obstacle))
@@ -95,9 +98,10 @@ class Steps:
         return all(self._move_alias(change) for change in model_table.pending if not change.is_stage)
 
     def retire_others(self) -> bool:
-        """Take the other models of an exclusive group out of production, as long as the promoted version is in it.
+        """Take an exclusive group's other models out of production, while the promoted version is in production.
 
-        All are changed between two looks, side by side if there are many. Those still unsettled follow one by one.
+        All are changed between two reads of the registry, in parallel if there are many. Any that are still
+        unsettled then follow one by one.
         """
         if not self._retire_at_once():
             return False
@@ -110,7 +114,7 @@ class Steps:
         return True
 
     def _retire_at_once(self) -> bool:
-        """Whether nothing is in production again that was taken out: somebody else wants it there."""
+        """Return False if somebody has put back a version that this step took out."""
         seen = states(self._table, self._live)
         others: dict[str, list[Change]] = defaultdict(list)
         for change in self._table.pending:
@@ -129,9 +133,13 @@ class Steps:
         return not back
 
     def _retire_model(self, changes: Sequence[Change]) -> list[tuple[Change, str, bool]]:
-        """Take one model out of production; each write with its label and whether it was accepted.
+        """Take one model out of production.
 
-        Its versions are read right before: what somebody else has moved meanwhile stays where it is.
+        Its versions are read right before, so that a version that somebody else has just moved stays where it
+        is.
+
+        Returns:
+            Each write's change, its label, and whether it was accepted.
         """
         made: list[tuple[Change, str, bool]] = []
         now = {number: self._version(changes[0].model, number) for number in set(map(_number_of, changes))}
@@ -167,7 +175,7 @@ class Steps:
         return self._has_left(change, self._version(change.model, _number_of(change)))
 
     def _has_left(self, change: Change, version: Version | None) -> bool:
-        """Whether nothing has to be done any more about a mark that was this version's."""
+        """Whether a mark that this version had needs no further change."""
         versions = (version,) if version else ()
         aliases = dict.fromkeys(version.aliases, version.number) if version else {}
         live = Snapshot((Model(change.model, versions, aliases),))
@@ -178,7 +186,7 @@ class Steps:
             raise Overtaken(f"someone else took {self._table.label} out of production")
 
     def undo(self, changes: Sequence[Change] | None = None) -> Undone:
-        """Take these changes back, by default all of the table; what was undone is kept in ``undone``."""
+        """Undo these changes, by default the whole table. The result is also kept in ``undone``."""
         undo = Undo(self._registry, self._methods, self._writer, self._target, self._read)
         self.undone = undo.run(self._table, only=changes)
         return self.undone
@@ -187,9 +195,9 @@ class Steps:
         return [change for change, seen in states(self._table, live).items() if not is_settled(change, seen)]
 
     def swept(self) -> list[str]:
-        """The versions that MLflow archived though no row says so: someone put them into production at the last moment.
+        """Versions archived by MLflow that are not in the table: somebody promoted them at the last moment.
 
-        Archiving in one request takes all that is in the stage (method ``stage-archive``).
+        Archiving in one request takes every version out of the stage (method ``stage-archive``).
         """
         rows = {(change.model, change.mark) for change in self._table.changes}
         live_model = self._live.model(self._table.model)
@@ -208,7 +216,7 @@ class Steps:
         return [change for change in model_table.pending if change.is_stage]
 
     def _obstacle(self, method: Method, transitions: Sequence[Transition]) -> str:
-        """Why a method is not tried; that it cannot find out is a reason too."""
+        """Why a method is skipped; failing to find out also counts."""
         try:
             return method.obstacle(transitions)
         except RegistryError as error:
@@ -224,13 +232,13 @@ class Steps:
         )
 
     def _move(self, method: Method, changes: Sequence[Change]) -> None:
-        """Make stage changes; what somebody else has moved since the last look stays where it is."""
+        """Make stage changes; a version that somebody else has moved since the last read stays where it is."""
         transitions = self._transitions(changes)
         if transitions:
             method.carry_out(transitions)
 
     def _transitions(self, changes: Sequence[Change]) -> list[Transition]:
-        """The stage changes that are still to be made, with the versions as they were at the last look."""
+        """The stage changes that are still to be made, with the versions as last read."""
         found = [
             (self._live.require(change.model).version(int(change.mark)), str(change.wanted))
             for change in changes
@@ -239,7 +247,7 @@ class Steps:
         return [Transition(version, stage) for version, stage in found if version is not None]
 
     def _is_settled(self, change: Change) -> bool:
-        """By the last look."""
+        """Whether a change was settled when the registry was last read."""
         return is_settled(change, state(change, self._table, self._live))
 
     def _move_alias(self, change: Change) -> bool:
@@ -250,7 +258,7 @@ class Steps:
         point(self._registry, change.model, str(change.mark), number)
 
     def _try(self, label: str, call: Callable[[], None], changes: Sequence[Change]) -> bool:
-        """One write with retries; what counts afterwards is the registry, not the answer."""
+        """Make one write with retries; success is judged by reading the registry back, not by the answer."""
 
         def took_effect() -> bool:
             seen = self._look()
@@ -262,7 +270,7 @@ class Steps:
         return shown
 
     def _note(self, label: str, *, accepted: bool, shown: bool) -> None:
-        """Record where the registry shows something else than a write's answer said."""
+        """Record a write whose answer the registry contradicts."""
         if accepted and not shown:
             note = "reported success, but the registry does not show it"
             self._writer.record(Attempt(label, 0, "not verified", error=note))
@@ -270,10 +278,11 @@ class Steps:
             self._writer.record(Attempt(label, 0, "done", error="took effect although its answer was lost"))
 
     def _look(self) -> dict[Change, State]:
-        """Read again: how the table compares with what is there now.
+        """Read the registry again and compare the table with it.
 
         Raises:
-            Overtaken: the promoted version or its alias was moved or deleted, or something else is in production.
+            Overtaken: the promoted version or its alias was moved or deleted, or another version is in
+                production.
         """
         self._live = self._read()
         seen = states(self._table, self._live)
@@ -284,7 +293,7 @@ class Steps:
 
 
 def _number_of(change: Change) -> int:
-    """The version whose mark is to go."""
+    """The version that is to lose its mark."""
     number = change.mark if change.is_stage else change.found
     assert isinstance(number, int), "only what a version has can be taken from it"
     return number

@@ -1,4 +1,4 @@
-"""Going back: every mark that is as wanted gets the value that was found; what brings production back comes first."""
+"""Undoes changes: every mark that is as wanted gets back the value that was found, production's marks first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jenkins_mlflow.registry.writer import Attempt, Writer
 
 @dataclass(frozen=True)
 class Undone:
-    """What undoing came to.
+    """The result of undoing.
 
     Attributes:
-        failed: In words, the changes that could not be taken back because a write failed.
-        kept: Why a change was left on purpose; empty if none was.
+        failed: In words, the changes that could not be undone because a write failed.
+        kept: Why a change was kept on purpose; empty if none was.
     """
 
     failed: tuple[str, ...] = ()
@@ -29,14 +29,14 @@ class Undone:
 
 
 def changes_back(table: Table, live: Snapshot, target: Target) -> list[Change]:
-    """The changes to take back, in order. Pure.
+    """The changes to undo, in order. Pure.
 
-    What is foreign stays. What left production does not come back beside a version that somebody else put there, in an
-    exclusive group in whichever model that is.
+    Marks with a foreign value stay. A version that left production does not return next to one that somebody
+    else put there; in an exclusive group, that applies across all its models.
 
     Args:
-        table: What was changed.
-        live: What there is now.
+        table: The changes that were made.
+        live: The registry now.
         target: What marks production.
     """
     taken = bool(strangers(table, live, target))
@@ -52,19 +52,19 @@ def changes_back(table: Table, live: Snapshot, target: Target) -> list[Change]:
 
 
 def restores(change: Change, target: Target) -> bool:
-    """Whether taking the change back brings something into production again."""
+    """Whether undoing the change puts a version back into production."""
     return change.found == target.stage if change.is_stage else change.found is not None
 
 
 class Undo:
-    """Takes a table back; its caller holds the lock.
+    """Undoes a table of changes; its caller holds the lock.
 
     Args:
         registry: The registry to change.
         methods: The ways to change a stage, best first.
         writer: Guards, retries and records every write.
         target: What marks production.
-        read: Reads the promoted version's model; for an exclusive target the whole group.
+        read: Reads the promoted version's model or, for an exclusive target, the whole group.
     """
 
     def __init__(
@@ -87,12 +87,16 @@ class Undo:
         allowed: Callable[[Change], bool] = lambda change: True,
         only: Sequence[Change] | None = None,
     ) -> Undone:
-        """Take back every change that is as wanted and allowed; only those of ``only``, if it is given.
+        """Undo every change that is as wanted and allowed.
 
-        The whole table is read in any case: it tells what the promotion found in production from strangers.
+        If the version that was in production cannot return, the promoted one stays: undoing never leaves
+        production empty.
 
-        If the version that was in production cannot come back, the promoted one stays: undoing never leaves production
-        empty.
+        Args:
+            table: The whole table, which shows what the promotion found in production and what others put
+                there.
+            allowed: Whether a change that restores production may be undone.
+            only: The changes to undo; None for all.
 
         Raises:
             LockLost: this process must not write any more.
@@ -114,7 +118,7 @@ class Undo:
         return Undone(tuple(failed))
 
     def _would_empty(self, table: Table, live: Snapshot) -> str:
-        """Why taking the promoted version out would leave production empty that was not; empty if it would not."""
+        """Why undoing would leave production empty although it was not empty before; empty if it would not."""
         found = [change for change in table.changes if restores(change, self._target)]
         if not found or any(_is_own(change, table) for change in found):
             return ""
@@ -127,12 +131,10 @@ class Undo:
             if gone
             else ""
         )
-        return (
-            f"{table.label} stays in production: {reason or 'what was in production before it is not back'}"
-        )
+        return f"{table.label} stays in production: {reason or 'the version before it could not be put back'}"
 
     def _take_back(self, change: Change, live: Snapshot) -> str:
-        """Take one change back; in words, why it could not be."""
+        """Undo one change. Return in words why that failed; empty if it worked."""
         note = f"{change.describe(backwards=True)} (taken back)"
         if not change.is_stage:
             move = functools.partial(
@@ -157,7 +159,7 @@ class Undo:
 
 
 def _is_own(change: Change, table: Table) -> bool:
-    """Whether the promoted version itself had this mark before: it stays in production by that."""
+    """Whether the promoted version itself had this mark before, so that it stays in production."""
     marked_before = change.mark if change.is_stage else change.found
     return (change.model, marked_before) == (table.model, table.number)
 

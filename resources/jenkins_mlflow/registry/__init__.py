@@ -1,1 +1,1 @@
-"""MLflow's registry: reading it, writing to it under a lock, and what its answers mean."""
+"""MLflow's registry: reads it, writes to it under a lock, and interprets its answers."""

@@ -1,7 +1,7 @@
-"""The answers of MLflow's documented REST API: of each, the fields that are used.
+"""The answers of MLflow's documented REST API, with only the fields that are used.
 
-All other fields are ignored, so that any server from 2.22 on will do. Numbers may come as text, as protobuf's JSON
-has them: a version's number, and metrics that are NaN or infinite.
+All other fields are ignored, so that any server from 2.22 on works. Numbers may arrive as text, as in
+protobuf's JSON: a version's number, and metrics that are NaN or infinite.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     UNENDED,
     FoundLoggedModel,
     FoundModel,
@@ -27,7 +27,7 @@ _LOGGED_MODEL_STATUS = "LOGGED_MODEL_"
 
 
 def as_dict(pairs: Sequence[Any]) -> Mapping[str, Any]:
-    """Keys and values; of a hundred thousand versions, equal keys and nothing at all are one object."""
+    """Tags. Equal keys and empty maps are shared, to save memory with 100,000 versions."""
     return {sys.intern(pair.key): pair.value for pair in pairs} if pairs else NOTHING
 
 

@@ -1,4 +1,4 @@
-"""How one registry is asked: tried again under the retry policy, page after page, with errors that people can read."""
+"""Asks one registry: retries under the retry policy, reads page after page, and translates errors for people."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Asker:
     """Asks over one connection.
 
     Args:
-        connection: What it talks with.
-        retry: The policy of what is safe to repeat.
+        connection: The connection to use.
+        retry: The retry policy for requests that are safe to repeat.
     """
 
     def __init__(self, connection: Connection, retry: RetryPolicy | None = None) -> None:
@@ -31,7 +31,7 @@ class Asker:
 
     @property
     def answer_time(self) -> float:
-        """How long a request may take to be answered or given up, in seconds; 0 for a store opened directly."""
+        """Seconds until a request is answered or times out at the latest; 0 for a store opened directly."""
         return float(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) if self.connection.over_http else 0.0
 
     def retrying(self, what: str, call: Callable[[], T]) -> T:
@@ -42,7 +42,7 @@ class Asker:
             raise self.translate(what, error) from error
 
     def translate(self, what: str, error: Exception) -> JenkinsMlflowError:
-        """The error a person can read for what MLflow's client raised while doing ``what``."""
+        """Turn an error that MLflow's client raised while doing ``what`` into one for people."""
         return translate(what, error, self.connection.uri)
 
     def pages(self, what: str, search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
@@ -50,11 +50,11 @@ class Asker:
 
         Args:
             what: What is read, for messages.
-            search: A search of the door or of MLflow's client.
-            arguments: Its other arguments; give a stable order.
+            search: A search method of the door or of MLflow's client.
+            arguments: Its other arguments, which must give a stable order.
 
         Raises:
-            RegistryError: the server names a page as the next that it has named before.
+            RegistryError: the server names a page as the next one for a second time.
         """
         token, seen = "", {""}
         while True:
@@ -65,7 +65,7 @@ class Asker:
                 return
             if token in seen:
                 raise RegistryError(
-                    f"reading {what}: the server repeats a page: its search has no end",
-                    next_step=f"look into the log of the MLflow server {redact(self.connection.uri)}",
+                    f"reading {what}: the server repeats a page, so its search never ends",
+                    next_step=f"look at the log of the MLflow server {redact(self.connection.uri)}",
                 )
             seen.add(token)

@@ -1,4 +1,4 @@
-"""One mark in the registry that changes: the stage of a version, or the holder of an alias."""
+"""A change of one mark in the registry: the stage of a version, or the holder of an alias."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Model
 
 NEW = 0
-"""Stands for the number of a copy that is not made yet. MLflow counts versions from 1."""
+"""Stands for the number of a copy that has not been made yet. MLflow numbers versions from 1."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One mark, as it was found and as it is wanted.
+    """One mark, with the value that was found and the value that is wanted.
 
     Attributes:
         model: The registered model.
-        mark: A version's number: its stage. An alias: the number of the version that has it, None for no version.
-        found, wanted: The two values. Equal where the mark is to stay as it is.
+        mark: A version's number, for its stage; or an alias, whose value is the number of the version that
+            has it, or None.
+        found, wanted: The two values; equal if the mark is to stay as it is.
     """
 
     model: str
@@ -27,7 +28,7 @@ class Change:
 
     @property
     def leaves(self) -> bool:
-        """Whether the change takes something out of production."""
+        """Whether the change takes a version out of production."""
         return self.wanted == ARCHIVED if self.is_stage else self.wanted is None
 
     @property
@@ -35,14 +36,14 @@ class Change:
         return isinstance(self.mark, int)
 
     def value(self, model: Model) -> str | int | None:
-        """The mark's value now; None for a version that does not exist and for an alias that no version has."""
+        """The mark's value now; None for a version that does not exist, or an alias that no version has."""
         if isinstance(self.mark, str):
             return model.aliases.get(self.mark)
         version = model.version(self.mark)
         return version.stage if version else None
 
     def describe(self, *, backwards: bool = False) -> str:
-        """The change for people: `churn version 2: stage None -> Production`."""
+        """Describe the change: `churn version 2: stage None -> Production`."""
         old, new = (self.wanted, self.found) if backwards else (self.found, self.wanted)
         if self.is_stage:
             named = "the copy in " + self.model if self.mark == NEW else f"{self.model} version {self.mark}"

@@ -1,4 +1,4 @@
-"""Which door to a registry an address gets."""
+"""Chooses the door to a registry for an address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DoorName = Literal["http", "store"]
 
 FORCED = "JENKINS_MLFLOW_DOOR"
 HTTP_SCHEMES = ("http", "https")
-# For these addresses MLflow's client asks a server, with the environment's login.
+# For these addresses, MLflow's client asks a server, using the environment's login.
 SERVED_SCHEMES = (*HTTP_SCHEMES, "mlflow-artifacts", "runs", "models")
 _HEADER_PLUGINS = "mlflow.request_header_provider"
 _DATABRICKS = (".databricks.com", ".azuredatabricks.net")
@@ -23,26 +23,26 @@ _DATABRICKS = (".databricks.com", ".azuredatabricks.net")
 
 @dataclass(frozen=True)
 class Choice:
-    """Which door an address gets; ``why`` completes the sentence "MLflow's client is used because ..."."""
+    """The door for an address; ``why`` completes the sentence "MLflow's client is used because ..."."""
 
     door: DoorName
     why: str = ""
 
 
 def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
-    """Which door an address gets.
+    """Choose the door for an address.
 
     Args:
         uri: The tracking URI.
         environ: The environment variables; JENKINS_MLFLOW_DOOR forces a door.
 
     Raises:
-        UsageError: JENKINS_MLFLOW_DOOR names no door, or one that cannot be used for this address.
+        UsageError: JENKINS_MLFLOW_DOOR names an unknown door, or one that does not work for this address.
     """
     forced = environ.get(FORCED, "")
     if forced not in ("", "http", "store"):
         raise UsageError(
-            f"{FORCED} is {forced!r}, which is no way to open a registry",
+            f"{FORCED} is {forced!r}, which is not a way to open a registry",
             state="nothing was read or written",
             next_step=f"set {FORCED} to http or to store, or unset it",
         )
@@ -50,7 +50,7 @@ def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
     over_http = parts.scheme in HTTP_SCHEMES
     if forced == "http" and not over_http:
         raise UsageError(
-            f"{FORCED} is http, but {redact(uri)} is no address of a server",
+            f"{FORCED} is http, but {redact(uri)} is not the address of a server",
             state="nothing was read or written",
             next_step=f"unset {FORCED}: databases and folders are opened by MLflow's client",
         )
@@ -63,7 +63,7 @@ def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
 
 
 def _unusual(host: str, environ: Mapping[str, str]) -> str:
-    """What only MLflow's client can do to reach this server; empty if nothing."""
+    """Why only MLflow's client can reach this server; empty if the door ``http`` can."""
     if environ.get("MLFLOW_TRACKING_AWS_SIGV4", "").lower() in ("true", "1"):
         return "MLFLOW_TRACKING_AWS_SIGV4 is set"
     if environ.get("MLFLOW_TRACKING_AUTH"):

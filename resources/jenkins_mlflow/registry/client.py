@@ -1,4 +1,4 @@
-"""What the stages ask of the registry: all that ``reading.py`` reads, and the few writes. Behind it is one door."""
+"""The registry as the commands use it: everything that ``reading.py`` reads, and the few writes, through one door."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_ALIAS = "jenkins-mlflow-may-i"
 
 
 class FoundFlag(NamedTuple):
-    """A flag of lock.py; ``renewed`` is in milliseconds of the store's clock. ``signed`` is true without a key."""
+    """A flag of lock.py; ``renewed`` is in milliseconds of the store's clock, ``signed`` is true without a key."""
 
     name: str
     renewed: int
@@ -31,18 +31,18 @@ class FoundFlag(NamedTuple):
 
 
 class Registry(Reader):
-    """The registry behind one connection: what ``Reader`` reads, and every write.
+    """The registry behind one connection: the reads of ``Reader``, and every write.
 
-    Writes are tried once: their callers own the retries, because only they can tell whether a write whose answer
-    was lost took effect.
+    Each write is tried once. Callers own the retries, because only they can find out whether a write whose
+    answer was lost took effect.
 
     Raises (every method that writes): what ``Reader`` raises, and
-        LockLost: under a lock that is not held any more, a write was not sent.
+        LockLost: the lock is no longer held, so the write was not sent.
 
     Args:
-        connection: What it talks with.
-        retry: The policy of reads.
-        keys: What intents, flags and records are signed with.
+        connection: The connection to use.
+        retry: The retry policy for reads.
+        keys: The keys for signing intents, flags and records.
         target: See ``Reader``; records are written for it.
         send: Sends each request that writes.
     """
@@ -60,11 +60,11 @@ class Registry(Reader):
         self.send = send
 
     def under(self, lock: Sends) -> Registry:
-        """The same registry for who holds a lock: each single request that writes is sent by ``lock.send``."""
+        """The same registry under a lock: every single request that writes is sent by ``lock.send``."""
         return Registry(self.connection, self._retry, self._keys, self.target, send=lock.send)
 
     def writing(self, what: str, write: Callable[[], object]) -> None:
-        """One request that writes and is safe to repeat, retried as ``retrying`` does; each try is sent by ``send``."""
+        """Make one write that is safe to repeat, with the retries of ``retrying``; ``send`` sends each try."""
         self.retrying(what, lambda: self.send(write))
 
     def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool = False) -> None:
@@ -76,11 +76,11 @@ class Registry(Reader):
         self.send(lambda: self._door.set_alias(name, alias, number))
 
     def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias; one that is gone already is no error."""
+        """Remove an alias; it is not an error if the alias does not exist."""
         self.send(lambda: self._door.delete_alias(name, alias))
 
     def why_no_alias_can_be_deleted(self, name: str) -> str:
-        """Why this account may delete no alias of a model, asked with one that no model has; empty if it may."""
+        """Why this account may not delete a model's aliases, tested with one that no model has; empty if it may."""
         try:
             self.delete_alias(name, _NO_ALIAS)
         except Exception as error:
@@ -96,7 +96,7 @@ class Registry(Reader):
         return bool(self._keys)
 
     def record(self, name: str, number: int, tags: Mapping[str, str]) -> None:
-        """Write tags of a version's promotion record: first what it is for, and signed if there is a key."""
+        """Write tags of a version's promotion record, first the target, and sign them if there is a key."""
         if self.target and METHOD in tags:
             tags = {TARGET: self.target.marks, **tags}
         if self._keys:
@@ -104,7 +104,7 @@ class Registry(Reader):
         self.tag_version(name, number, tags)
 
     def intent_tags(self, name: str, tags: Mapping[str, str]) -> dict[str, str]:
-        """The tags that a model's intent is written with: its own, and its signature if there is a key."""
+        """The tags to write for a model's intent: its own, and a signature if there is a key."""
         return self._keys.intent(name, tags)
 
     def tag_version(self, name: str, number: int, tags: Mapping[str, str]) -> None:
@@ -113,7 +113,7 @@ class Registry(Reader):
             self.send(functools.partial(self._door.tag_version, name, number, key, value))
 
     def untag_version(self, name: str, number: int, key: str) -> None:
-        """Remove a tag from a version; one that is gone already is no error."""
+        """Remove a tag from a version; it is not an error if the tag does not exist."""
         try:
             self.send(lambda: self._door.untag_version(name, number, key))
         except Exception as error:
@@ -125,35 +125,35 @@ class Registry(Reader):
         self.send(lambda: self._door.tag_model(name, key, value))
 
     def untag_model(self, name: str, key: str) -> None:
-        """Remove a tag from a registered model; one that is gone already is no error."""
+        """Remove a tag from a registered model; it is not an error if the tag does not exist."""
         try:
             self.send(lambda: self._door.untag_model(name, key))
         except Exception as error:
-            # A database store takes it silently, a file store answers 404; the model itself being gone is the same.
+            # A database store accepts that silently, a file store answers 404. So it does if the model itself is gone.
             if not classify(error).not_found:
                 raise
 
     def copy_version(self, name: str, number: int, into: str) -> int:
-        """Add a copy of a version, a pointer to the same files, to another model; its number there."""
+        """Add a copy of a version, a pointer to the same files, to another model. Return its number there."""
         return self._door.copy_version(name, number, into, self.send)
 
     def raise_flag(self, name: str, tags: Mapping[str, str], description: str) -> int:
-        """Create a flag of lock.py; the time the store gives it, in milliseconds of the store's clock."""
+        """Create a flag of lock.py. Return its time, in milliseconds of the store's clock."""
         created = self._door.create_model(name, tags, description)
         return created if self.connection.over_http else self.renew_flag(name, description)
 
     def sign_flag(self, name: str) -> None:
-        """Sign what a flag says now, if there is a key; 2 requests. Nobody else's flag of this name can have it."""
+        """Sign a flag's present content if there is a key; 2 requests. The signature is valid only for this flag."""
         if self._keys:
             flag = self._door.model(name)
             self._door.tag_model(name, SIGNATURE_TAG, self._keys.flag(name, flag.created, flag.tags))
 
     def renew_flag(self, name: str, description: str) -> int:
-        """Write the store's present time into a flag; that time in milliseconds."""
+        """Write the store's present time into a flag. Return that time in milliseconds."""
         return self._door.stamp(name, description)
 
     def lower_flag(self, name: str) -> None:
-        """Remove a flag; one that is gone already is no error."""
+        """Remove a flag; it is not an error if the flag does not exist."""
         try:
             self._door.delete_model(name)
         except Exception as error:
@@ -174,12 +174,12 @@ class Registry(Reader):
         ]
 
     def probes(self) -> list[str]:
-        """The names of the scratch models that a probe has left behind, or is at work on. 1 request."""
+        """The names of the scratch models that a probe has left behind or is still using. 1 request."""
         found = self._models(f"name LIKE '{PROBE_PREFIX}%'")
         return [model.name for model in found if model.name.startswith(PROBE_PREFIX)]
 
     def make_model(self, name: str) -> bool:
-        """Register a model unless it exists; whether it was missing."""
+        """Register a model unless it exists. Return whether it was missing."""
         missing = self.find_model(name) is None
         if missing:
             self.writing(
@@ -189,14 +189,14 @@ class Registry(Reader):
         return missing
 
     def register_version(self, like: Version, tags: Mapping[str, str]) -> int:
-        """Register a version with another one's source, run and description; its number. Not safe to repeat."""
-        # A server takes a logged model as source only with its id, which it does not give back (MLflow 3.17.2).
+        """Register a version with another one's source, run and description. Return its number. Not safe to repeat."""
+        # A server accepts a logged model as a source only with its id, which it does not return (MLflow 3.17.2).
         logged = re.fullmatch(r"models:/(m-[0-9a-f]+)/?", like.source)
         model_id = logged.group(1) if logged else ""
         return self.send(lambda: self._door.create_version(like, tags, model_id))
 
     def delete_version(self, name: str, number: int) -> None:
-        """Delete a version: its record only, run and artifacts stay."""
+        """Delete a version's record; its run and artifacts stay."""
         self.send(lambda: self._door.delete_version(name, number))
 
 

@@ -1,6 +1,6 @@
-"""MLflow's settings for a client, obeyed as MLflow's own client does: login, workspace, certificates, time-out.
+"""MLflow's settings for a client, with the same meaning as in MLflow's own: login, workspace, certificates, time-out.
 
-They come from the environment, and a login also from the file that a user keeps for MLflow's clients.
+They come from the environment; a login may also come from the file that a user keeps for MLflow's clients.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from jenkins_mlflow.text import printable
 
 
 def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
-    """The headers of every request. A password in the address wins over them, as with MLflow.
+    """The headers of every request. A password in the address takes precedence over them, as in MLflow.
 
-    A .netrc wins over a login that the user has saved, as with MLflow, but not over one that was given for this
-    command: where the home is the workspace, whoever commits to the repository writes the .netrc.
+    A .netrc takes precedence over a login that the user has saved, as in MLflow, but not over one that was
+    given for this command: if the home directory is the workspace, anybody who commits to the repository can
+    write the .netrc.
     """
     headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
     saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
@@ -41,46 +42,46 @@ def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, 
 
 
 def has_login(uri: str, environ: Mapping[str, str]) -> bool:
-    """Whether a login was given: in the address, or in the environment."""
+    """Whether a login was given in the address or in the environment."""
     both = all(environ.get(f"MLFLOW_TRACKING_{part}") for part in ("USERNAME", "PASSWORD"))
     return both or bool(environ.get("MLFLOW_TRACKING_TOKEN")) or "@" in urlsplit(uri).netloc
 
 
 def no_other_account(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No account but that of address and headers. Where a session has none at all, requests looks into ~/.netrc."""
+    """Use only the account of the address and headers. In a session without one, requests would read ~/.netrc."""
     if any(account := get_auth_from_url(request.url or "")):
         HTTPBasicAuth(*account)(request)
     return request
 
 
 def _saved_credentials(path: Path) -> Mapping[str, str]:
-    """The login that a user keeps in a file for MLflow's clients."""
+    """Read the login that a user keeps in a file for MLflow's clients."""
     parser = configparser.ConfigParser()
     try:
         parser.read(path, encoding="utf-8")
         return dict(parser["mlflow"]) if "mlflow" in parser else {}
     except (configparser.Error, UnicodeDecodeError, OSError) as error:
-        # The error itself quotes lines of the file.
+        # The error's own text quotes lines of the file.
         raise UsageError(
             f"{path} cannot be read: {type(error).__name__}",
             state="nothing was read or written",
-            next_step="mend it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
+            next_step="fix it: section [mlflow], keys mlflow_tracking_username and mlflow_tracking_password, %% for %",
         ) from None
 
 
 def _fit_for_header(name: str, value: str) -> str:
-    """The value, unless no header can carry it: requests' own error would show it."""
+    """Return the value, or refuse one that a header cannot contain, because requests' own error would show it."""
     if value.isascii() and value.isprintable() and value == value.strip():
         return value
     raise UsageError(
-        f"{name} has a line break or another character that no HTTP header can carry",
+        f"{name} has a line break or another character that an HTTP header cannot contain",
         state="nothing was read or written",
         next_step=f"set {name} again, without it",
     )
 
 
 def verification(environ: Mapping[str, str]) -> bool | str:
-    """How the server's certificate is checked: by a CA file, by the known CAs, or not at all."""
+    """How to check the server's certificate: with a CA file, with the system's CAs, or not at all."""
     insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
     word = environ.get(insecure, "false").lower()
     if word not in ("true", "1", "false", "0"):
@@ -99,7 +100,7 @@ def verification(environ: Mapping[str, str]) -> bool | str:
 
 
 def certificate(environ: Mapping[str, str], name: str) -> str | None:
-    """The file or folder that a variable names; None where it names none."""
+    """The file or folder that a variable names; None if it names none."""
     path = environ.get(name) or None
     try:
         if path and not Path(path).is_dir():
@@ -114,7 +115,7 @@ def certificate(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def time_out(environ: Mapping[str, str], name: str) -> float:
-    """A time-out in seconds, from the variable of this name."""
+    """The time-out in seconds from the variable of this name."""
     value = environ.get(name, "30")
     if value.isdecimal() and int(value):
         return float(value)

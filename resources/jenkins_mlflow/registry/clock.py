@@ -1,8 +1,8 @@
-"""The clocks that locks and ages go by: this machine's, for how long something took; the store's, for when it was.
+"""The clocks for locks and ages: this machine's for durations, and the store's for points in time.
 
-Over HTTP the server stamps what it writes. With a database or a folder opened directly MLflow stamps with the clock of
-the agent (MLflow 3.17.2), which may be wrong. So there the database is asked for its time, and a file system gives its
-own to what is written to it: the clocks of two agents are never compared.
+Over HTTP, the server stamps what it writes. If a database or a folder is opened directly, MLflow uses the
+agent's clock (MLflow 3.17.2), which may be wrong. In that case, a database is asked for its time, and a file
+system for the time that it gives a new file, so that the clocks of two agents are never compared.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DATABASE_NOW = {
 
 
 def server_time(headers: Mapping[str, str], uri: str) -> float:
-    """The time in the head of a server's answer, in seconds since 1970.
+    """The time in the headers of a server's answer, in seconds since 1970.
 
     Raises:
         RegistryError: there is none.
@@ -38,13 +38,13 @@ def server_time(headers: Mapping[str, str], uri: str) -> float:
         return parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError, OverflowError) as error:
         raise RegistryError(
-            f"{redact(uri)} does not tell its time: its answer has no valid Date header",
-            next_step="let the proxy in front of the MLflow server pass that header on",
+            f"{redact(uri)} does not say what time it is: its answer has no valid Date header",
+            next_step="configure the proxy in front of the MLflow server to pass that header on",
         ) from error
 
 
 def steady() -> float:
-    """Seconds that pass on this machine, awake or asleep: Linux stops ``time.monotonic`` in suspend."""
+    """A clock that also counts time in suspend, when Linux stops ``time.monotonic``; in seconds."""
     boot_time = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
@@ -56,11 +56,11 @@ class StoreClock(Protocol):
         """The store's present time, in seconds since 1970."""
 
     def stamp(self, name: str, description: str) -> int:
-        """Write the store's present time into a registered model; that time in milliseconds."""
+        """Write the store's present time into a registered model. Return that time in milliseconds."""
 
 
 def store_clock(uri: str, store: Any) -> StoreClock:
-    """The clock of a store that MLflow's client has open.
+    """Create the clock for a store that MLflow's client has opened.
 
     Args:
         uri: Its address.
@@ -91,7 +91,7 @@ class _Server:
 
 
 class _Database:
-    """One statement, so that nobody ever sees the stamp that MLflow would write; SQLite goes by its file system."""
+    """Stamps in one statement, so that nobody sees the time that MLflow would write. SQLite uses its file system's."""
 
     def __init__(self, store: Any, folder: Path | None) -> None:
         self._store = store
@@ -130,12 +130,12 @@ class _Folder:
     def stamp(self, name: str, description: str) -> int:
         model = self._store.get_registered_model(name)
         model.last_updated_timestamp = now = int(self.now() * 1000)
-        self._store._save_registered_model_as_meta_file(model)  # noqa: SLF001  there is no public way
+        self._store._save_registered_model_as_meta_file(model)  # noqa: SLF001  there is no public method
         return now
 
 
 def _file_system_time(folder: Path) -> float:
-    """What the file system writes as the time of a new file; this machine's time where nothing can be written."""
+    """The time that the file system gives a new file; this machine's time if nothing can be written there."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime

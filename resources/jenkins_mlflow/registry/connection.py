@@ -1,4 +1,4 @@
-"""One way to open a registry: environment, address checks, the door. Imports MLflow only where it is needed."""
+"""The single way to open a registry: environment, address checks, door. Imports MLflow only if it is needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jenkins_mlflow.text import redact
 DATABASE_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _REQUEST_TIMEOUT_SECONDS = "30"
-# Stage transitions and updates of versions with linked metrics fail on these servers' file store:
+# On a file store, stage transitions and updates of versions with linked metrics fail in these versions:
 # measured on 3.0.1, 3.1.4, 3.3.2, 3.4.0; they work on 2.22.4 and from 3.5.1 on.
 AFFECTED_SINCE, FIXED_IN = (3, 0, 0), (3, 5, 1)
 AZURE_SCHEMES = ("abfs", "abfss", "wasb", "wasbs")
@@ -27,8 +27,9 @@ AZURE_HOST = re.compile(
     r"|storage\.azure\.net|fabric\.microsoft\.com)",
     re.IGNORECASE | re.ASCII,
 )
-"""Where Azure keeps files. MLflow's client sends the agent's token to whatever domain an address names."""
+"""Azure's storage hosts. MLflow's client sends the agent's token to any domain that an address names."""
 _NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
+_LIKE_A_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(/[\w/.-]*)?")  # a folder may have such a name, too
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,10 @@ class Connection:
 
     Attributes:
         uri: The address.
-        door: What talks to it.
-        why_client: Why that is MLflow's client; empty where it is not.
-        alone: Whether it has a login of its own, and MLflow's client, which has the environment's, must not go there.
+        door: The door to use.
+        why_client: Why that is MLflow's client; empty if it is not.
+        alone: Whether it has its own login, so that MLflow's client, which has the environment's, must not be
+            used.
     """
 
     uri: str
@@ -53,17 +55,17 @@ class Connection:
 
     @functools.cached_property
     def server_version(self) -> str | None:
-        """The server's MLflow version, the runner's own where a store is opened directly; None if it won't say."""
+        """The server's MLflow version, or the runner's for a store opened directly; None if it is not reported."""
         return self.door.server_version()
 
 
 def is_setting(name: str) -> bool:
-    """Whether an environment variable tells MLflow's client how to reach its server: its login among others."""
+    """Whether an environment variable configures how MLflow's client reaches its server, including its login."""
     return name.startswith("MLFLOW_TRACKING_") or name in ("MLFLOW_REGISTRY_URI", "MLFLOW_WORKSPACE")
 
 
 def is_affected(version: str | None) -> bool | None:
-    """Whether this MLflow version cannot change stages in a file store; None when the version is unknown."""
+    """Whether this MLflow version cannot change stages in a file store; None if the version is unknown."""
     match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
     if not match:
         return None
@@ -81,9 +83,9 @@ def local_path(uri: str) -> Path | None:
 
 
 def address(uri: str) -> str:
-    """The same text for the same registry in every folder, for every account and however its address is written.
+    """A text that is the same for one registry in any folder, for any account and any spelling of its address.
 
-    It is a whole path, or an address without login, default port and slash at the end.
+    It is an absolute path, or an address without login, default port and trailing slash.
 
     >>> address("https://ann:secret@MLflow.example:443/x/"), address("sqlite:////data/m.db")
     ('https://mlflow.example/x', '/data/m.db')
@@ -97,22 +99,22 @@ def address(uri: str) -> str:
 
 
 def host_of(uri: str) -> str:
-    """The host of an address, with its port and without a login."""
+    """The host of an address with its port, without a login."""
     return urlsplit(uri).netloc.rpartition("@")[2]
 
 
 def foreign_host(where: str, tracking_uri: str) -> str:
-    """The host that MLflow would send the login to for these files, if that is not the server; empty if it is, or none.
+    """The host to which MLflow would send the login for these files, if that is not the server; otherwise empty.
 
-    With its scheme where that alone differs: a login for https is not for http. A token for Azure's storage goes to
-    Azure alone.
-    promotion/smoke_runner.py, which a team's own Python runs, has the same function.
+    The scheme is included if only that differs, because a login for https must not be sent over http. A token
+    for Azure's storage may go only to Azure. promotion/smoke_runner.py, which a team's own Python runs, has
+    the same function.
     """
     try:
         storage, server = urlsplit(where), urlsplit(tracking_uri)
     except ValueError:
         return where
-    if "\\" in where:  # to some a part of the login, to others the host's end
+    if "\\" in where:  # some parsers read it as part of the login, others as the end of the host
         return where
     host, over_http = host_of(where), storage.scheme in HTTP_SCHEMES
     if storage.scheme in AZURE_SCHEMES and not AZURE_HOST.fullmatch(host):
@@ -126,12 +128,12 @@ def foreign_host(where: str, tracking_uri: str) -> str:
 
 
 def check_uri(uri: str, *, may_create: bool) -> None:
-    """Refuse an address that no command could work with, before MLflow is imported or anything is created.
+    """Refuse an address that cannot work, before MLflow is imported or anything is created.
 
     Args:
         uri: The tracking URI.
-        may_create: Training may start a new local store; every other command needs one that exists, because
-            MLflow would create an empty one and report an empty registry.
+        may_create: Whether a new local store may be created, as in training. All other commands need an
+            existing one, because MLflow would create an empty store and report an empty registry.
 
     Raises:
         UsageError: The scheme is unknown or the host is missing.
@@ -140,7 +142,7 @@ def check_uri(uri: str, *, may_create: bool) -> None:
     try:
         parts = urlsplit(uri)
         host, _ = parts.hostname, parts.port if parts.scheme in HTTP_SCHEMES else None
-    except ValueError:  # its text may hold a part of the password
+    except ValueError:  # its text may contain part of the password
         raise UsageError(
             f"tracking URI {redact(uri)!r}: not a valid address",
             next_step="for example http://mlflow.example:5000; in a password write %2F for / and %40 for @",
@@ -155,8 +157,8 @@ def check_uri(uri: str, *, may_create: bool) -> None:
         )
     if scheme in HTTP_SCHEMES and (" " in uri or not uri.isprintable()):
         raise UsageError(
-            f"tracking URI {redact(uri)!r}: a blank, a line break or another such character is in it",
-            next_step="for example http://mlflow.example:5000; in a password write %20 for a blank",
+            f"tracking URI {redact(uri)!r}: it contains a space, a line break or another such character",
+            next_step="for example http://mlflow.example:5000; in a password write %20 for a space",
         )
     if scheme in HTTP_SCHEMES and not host:
         raise UsageError(
@@ -167,22 +169,24 @@ def check_uri(uri: str, *, may_create: bool) -> None:
         raise ConnectionFailed(
             f"there is no MLflow store at {path}",
             state="nothing was created",
-            next_step="check --tracking-uri or MLFLOW_TRACKING_URI, or train first",
+            next_step=f"did you mean http://{uri}? A store in a folder is made by the first training"
+            if _LIKE_A_HOST.fullmatch(uri)
+            else "check --tracking-uri or MLFLOW_TRACKING_URI, or train first",
         )
 
 
 def connect(uri: str, *, may_create: bool = False, account: Mapping[str, str] | None = None) -> Connection:
     """Open the door to an address.
 
-    MLflow's own hidden retries are switched off (retries.py owns retries), and file stores, which MLflow 3.17
-    refuses by default, are allowed: they are what many of our users come from. Both hold for the programs that this
-    one starts, too.
+    This switches off MLflow's own hidden retries, because retries.py owns retries. It also allows file
+    stores, which MLflow 3.17 refuses by default but many users still have. Both settings also apply to
+    programs started by this one.
 
     Args:
         uri: http(s), database or file store address.
         may_create: Whether a missing local store may be created.
-        account: MLflow's settings for this one server, instead of the environment's: no login of another server can
-            reach it, neither from there nor from a file.
+        account: MLflow's settings for this server, instead of the environment's. Then no other server's login
+            can reach it, neither from the environment nor from a file.
 
     Raises:
         UsageError, ConnectionFailed: see ``check_uri``, ``choose_door`` and the doors.

@@ -1,10 +1,17 @@
-"""What MLflow's own client finds, as the values that every door returns."""
+"""Converts the entities of MLflow's own client into the values that every door returns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.registry.found import UNENDED, FoundLoggedModel, FoundModel, FoundRun, KeptRun, WholeRun
+from jenkins_mlflow.registry.door_types import (
+    UNENDED,
+    FoundLoggedModel,
+    FoundModel,
+    FoundRun,
+    KeptRun,
+    WholeRun,
+)
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
 if TYPE_CHECKING:

@@ -1,16 +1,16 @@
-"""Which failures of MLflow are worth a retry, and what else they say of the request."""
+"""Classifies MLflow failures: whether to retry, and whether the request may have taken effect."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.errors import Interrupted
+from jenkins_mlflow.errors import Interrupted, chain
 from jenkins_mlflow.text import one_line, parsed_json
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ REFUSED = "connection refused"
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
-# A file store lists its models folder by folder; one that is removed meanwhile (a flag of lock.py, say) fails the whole
-# list (MLflow 2.22 to 3.17). The next try lists what is there.
+# A file store lists its models folder by folder. If one is removed during that (a flag of lock.py, say), the whole
+# list fails (MLflow 2.22 to 3.17). The next try succeeds.
 _GONE_WHILE_LISTED = re.compile(
     r"Cannot read '[^']*'\. Parent dir '.*' does not exist|^Invalid parent directory '"
 )
@@ -34,9 +34,10 @@ _NO_JSON = "response body was not in a valid JSON format"
 class Fault:
     """A failed request, classified.
 
-    ``status`` is the HTTP status where one was received. A 500 is worth exactly one more try: MLflow answers
-    500 both for passing trouble and for its own bugs, and a bug answers the same again. INVALID_STATE is a 500 too,
-    but says for good that the request makes no sense. ``retry_after`` is in seconds, as the server asked for.
+    ``status`` is the HTTP status if one was received. A 500 is worth exactly one more try: MLflow answers 500
+    both for temporary trouble and for its own bugs, and a bug gives the same answer again. INVALID_STATE is
+    also a 500, but means that the request can never succeed. ``retry_after`` is the server's request in
+    seconds.
     """
 
     transient: bool
@@ -50,9 +51,9 @@ class Fault:
 
     @property
     def open_ended(self) -> bool:
-        """Whether the request may still take effect later: it was sent, and nobody who carried it out has answered.
+        """Whether the request may still take effect: it was sent, and whoever handles it has not answered.
 
-        408, 502 and 504 are a gateway's answers; the server behind it may be working on.
+        408, 502 and 504 come from a gateway; the server behind it may still be working on the request.
         """
         return self.status in OPEN_STATUS or (self.connection and self.summary != REFUSED)
 
@@ -62,12 +63,12 @@ class Fault:
 
 
 def may_take_effect(error: BaseException) -> bool:
-    """Whether the request that ended with this may still take effect: it got no answer, or a signal interrupted it."""
+    """Whether the request that ended with this error may still take effect: it got no answer or was interrupted."""
     return isinstance(error, Interrupted) or (isinstance(error, Exception) and classify(error).open_ended)
 
 
 class ErrorAnswer(Exception):
-    """The server answered with another status than 200."""
+    """The server answered with a status other than 200."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(f"HTTP {status}")
@@ -81,7 +82,7 @@ class UnusableAnswer(Exception):
 
     Args:
         reason: What is wrong with the answer.
-        transient: Whether the next answer may be another one.
+        transient: Whether the next answer may be different.
     """
 
     def __init__(self, reason: str, *, transient: bool = False) -> None:
@@ -90,35 +91,25 @@ class UnusableAnswer(Exception):
 
 
 class AnswerTooLarge(UnusableAnswer):
-    """An answer that would fill the memory, if all of it were read."""
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it. MLflow hides the cause of an HTTP failure in ``__context__``."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
+    """An answer that would fill the memory if it were read completely."""
 
 
 def classify(error: BaseException) -> Fault:
-    """Tell a passing fault from a lasting one.
+    """Classify an error, in particular as temporary or permanent.
 
     Args:
-        error: What an MLflow client call raised (client 3.x; shapes measured against servers 2.22 to 3.17).
+        error: The error raised by a call of MLflow's client (3.x, measured against servers 2.22 to 3.17).
     """
-    found = next((fault for link in _chain(error) if (fault := _classify_transport(link))), None)
+    found = next((fault for link in chain(error) if (fault := _classify_transport(link))), None)
     if found:
         return found
     if isinstance(error, json.JSONDecodeError) or _NO_JSON in str(error):
-        return Fault(True, "the answer was no JSON (is this address an MLflow server?)", connection=True)
+        return Fault(True, "the answer was not JSON (is this address an MLflow server?)", connection=True)
     return _classify_answer(error)
 
 
 def _classify_transport(link: BaseException) -> Fault | None:
-    """Classify a failure below MLflow's own errors; None if this link of the chain is none."""
+    """Classify a failure below MLflow's own errors; None if this link of the chain is not one."""
     import requests
 
     fault: Fault | None = None
@@ -144,7 +135,7 @@ def _classify_transport(link: BaseException) -> Fault | None:
 
 
 def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) -> Fault:
-    """Classify an answer with an error status: MLflow's own has a JSON body, a proxy's or gunicorn's has none."""
+    """Classify an answer with an error status. MLflow's own has a JSON body; a proxy's or gunicorn's does not."""
     try:
         body = parsed_json(content)
         code, message = str(body.get("error_code", "")), str(body.get("message", ""))
@@ -161,7 +152,7 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
     if status == HTTPStatus.NOT_FOUND and not code:
         summary += " (is this address an MLflow server?)"
     if location := headers.get("Location"):
-        summary += f", which sends requests on to {one_line(location.partition('?')[0])}"
+        summary += f", which redirects to {one_line(location.partition('?')[0])}"
     return Fault(
         transient=status in TRANSIENT_STATUS or code in TRANSIENT_CODES or _gone_while_listed(message),
         summary=summary,
@@ -174,7 +165,7 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
 
 
 def _plain_text(content: bytes) -> str:
-    """What an answer says in words, as that of MLflow's login does; a page of HTML says nothing."""
+    """The text of an answer such as that of MLflow's login; empty for a page of HTML."""
     text = content[:1000].decode(errors="replace").strip()
     return "" if text.startswith(("<", "{", "[")) else text
 
@@ -184,7 +175,7 @@ def _gone_while_listed(message: str) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds of a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without one that makes sense."""
+    """The seconds in a Retry-After header, a number or a date (RFC 9110, 10.2.3); 0 without a valid one."""
     from urllib3.exceptions import InvalidHeader
     from urllib3.util import Retry
 
@@ -196,7 +187,7 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 def _classify_answer(error: BaseException) -> Fault:
     """Classify an error that MLflow itself reported, over HTTP or from a store opened directly."""
-    mlflow = sys.modules.get("mlflow.exceptions")  # where nobody has imported it, no error can be its own
+    mlflow = sys.modules.get("mlflow.exceptions")  # if it was never imported, no error can be MLflow's own
     if mlflow is None or not isinstance(error, mlflow.MlflowException):
         return Fault(_gone_while_listed(str(error)), f"{type(error).__name__}: {one_line(str(error))}")
     code = str(error.error_code)
@@ -211,7 +202,7 @@ def _classify_answer(error: BaseException) -> Fault:
 
 
 def unless_there(create: Callable[[], object]) -> None:
-    """Create something; that it is there already, made by another command or an earlier try, is no error."""
+    """Create something; it is not an error if another command or an earlier try has already created it."""
     try:
         create()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The files of versions and runs, read and written whole: through the server, on this machine, by MLflow's client."""
+"""Reads and writes whole files of versions and runs: through the server, on this machine, or with MLflow's client."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import foreign_host, host_of, local_path
-from jenkins_mlflow.registry.found import FoundFile
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.locations import PROXIED, Location, parse_location
 from jenkins_mlflow.registry.storage import OutOfReach, by_client
 from jenkins_mlflow.text import size
@@ -27,8 +27,8 @@ class Files:
     """The files behind one registry.
 
     Raises (every method):
-        OutOfReach: see there.
-        ConnectionFailed, RegistryError: the server refused it, or does not answer.
+        OutOfReach: this process cannot or may not touch the files.
+        ConnectionFailed, RegistryError: the server refused the request or does not answer.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -36,7 +36,7 @@ class Files:
         self._connection = registry.connection
 
     def tree(self, uri: str) -> dict[str, int]:
-        """The size of every file below a place, by its path from there; nothing where there is no such place."""
+        """The size of every file below a location, by its relative path; empty if there is no such location."""
         if (folder := self._folder(uri)) is not None:
             return _local_tree(folder)
         found: dict[str, int] = {}
@@ -54,11 +54,11 @@ class Files:
         return found
 
     def at_hand(self, uri: str) -> bool:
-        """Whether its files come without MLflow's client, or from a store that is opened by it anyway."""
+        """Whether its files can be read without MLflow's client, or from a store opened with it anyway."""
         return not self._connection.over_http or bool(self._own(uri)) or local_path(uri) is not None
 
     def listing(self, uri: str) -> dict[str, int]:
-        """The size of every file in a folder itself, by its name; nothing where there is no such place."""
+        """The size of every file directly in a folder, by its name; empty if there is no such folder."""
         folder = self._folder(uri)
         if folder is None:
             return {file.name: file.size for file in self._list(_parsed(uri)) if not file.is_dir}
@@ -71,7 +71,7 @@ class Files:
             raise OutOfReach(f"{folder} cannot be read: {error.strerror}") from error
 
     def read(self, uri: str, path: str, most: int) -> bytes:
-        """The bytes of one file; OutOfReach, too, if there are more than ``most``."""
+        """The bytes of one file; also raises OutOfReach if there are more than ``most``."""
         try:
             with tempfile.TemporaryDirectory() as folder:
                 into = Path(folder, "file")
@@ -80,10 +80,10 @@ class Files:
                     raise OutOfReach(f"{path} is larger than {size(most)}")
                 return into.read_bytes()
         except OSError as error:
-            raise OutOfReach(f"{path} cannot be kept on this machine: {error.strerror}") from error
+            raise OutOfReach(f"{path} cannot be stored on this machine: {error.strerror}") from error
 
     def fetch(self, uri: str, path: str, into: Path, most: int | None = None) -> str:
-        """Download one file, see ``Door.fetch_file``; the SHA-256 of its bytes."""
+        """Download one file (see ``Door.fetch_file``) and return the SHA-256 of its bytes."""
         what = f"reading {path} of {uri}"
         if (folder := self._folder(uri)) is not None:
             try:
@@ -101,16 +101,16 @@ class Files:
         return sha256(into)
 
     def digest(self, uri: str, path: str) -> str:
-        """The SHA-256 of one file's bytes, as it is read now."""
+        """Read a file now and return the SHA-256 of its bytes."""
         with tempfile.TemporaryDirectory() as folder:
             return self.fetch(uri, path, Path(folder, "file"))
 
     def store(self, uri: str, path: str, source: Path) -> None:
-        """Upload one file; under a lock, as its lock allows."""
+        """Upload one file; under a lock, only while it is held."""
         served_path = self._own(uri)
         if not served_path:
             raise OutOfReach(
-                f"its artifacts are in {uri}; only a server that serves them itself (--serve-artifacts) takes copies"
+                f"its artifacts are in {uri}; only a server that serves them itself (--serve-artifacts) accepts copies"
             )
         door = self._connection.door
         self._registry.writing(
@@ -118,7 +118,7 @@ class Files:
         )
 
     def _own(self, uri: str) -> str:
-        """The path of a place in the server's own artifacts; empty if it is elsewhere."""
+        """The path of a location in the server's own artifacts; empty if it is elsewhere."""
         place = _parsed(uri)
         served = place.scheme == PROXIED and place.host in ("", host_of(self._connection.uri))
         return "/".join(place.parts) if served and self._connection.over_http else ""
@@ -133,7 +133,7 @@ class Files:
         if (
             self._connection.over_http and not _parsed(uri).ids
         ):  # a server's word opens no other folder of this machine
-            raise OutOfReach(f"{folder} is no folder of a run or a logged model")
+            raise OutOfReach(f"{folder} is not the folder of a run or a logged model")
         return folder
 
     def _list(self, folder: Location) -> list[FoundFile]:
@@ -148,7 +148,7 @@ class Files:
         if host := foreign_host(uri, self._connection.uri):
             raise OutOfReach(f"they are on another host, {host}, and the login is not sent there")
         if self._connection.alone and urlsplit(uri).scheme in SERVED_SCHEMES:
-            raise OutOfReach(f"{uri} is read by MLflow's client alone, with the login of another server")
+            raise OutOfReach(f"only MLflow's client can read {uri}, and it has the login of another server")
         return by_client(self._registry, what, call)
 
 
@@ -172,7 +172,7 @@ def _local_tree(folder: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
-            raise OutOfReach(f"there is a link in it: {path}")
+            raise OutOfReach(f"it contains a link: {path}")
         if path.is_file():
             found[path.relative_to(folder).as_posix()] = path.stat().st_size
     return found

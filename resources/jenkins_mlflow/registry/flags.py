@@ -1,4 +1,4 @@
-"""The flags of the lock as one process sees them: which are up, whose holders are gone, which are in its way."""
+"""The lock's flags as one process sees them: which exist, whose holders are gone, and which are in its way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jenkins_mlflow.tags import HOLDER_TAG
 
 @dataclass(frozen=True)
 class Flag:
-    """One raised flag; ``renewed`` is in milliseconds of the store's clock, ``signed`` true where there is no key."""
+    """One existing flag; ``renewed`` is in milliseconds of the store's clock, ``signed`` is true without a key."""
 
     name: str
     renewed: int
@@ -21,31 +21,31 @@ class Flag:
 
 
 def why_gone(flag: Flag, me: Holder, now: float, running: Callable[[int, str], bool] = is_running) -> str:
-    """Why the holder of a flag cannot be at work any more; empty if it may be. Pure but for ``running``.
+    """Why the holder of a flag can no longer be running; empty if it may be. Pure except for ``running``.
 
     Args:
-        flag: Another's flag.
-        me: Who asks.
-        now: The store's time in milliseconds, before the flags were asked for.
-        running: Whether a process of this host, known by number and start, still runs.
+        flag: Another holder's flag.
+        me: The holder that asks.
+        now: The store's time in milliseconds, taken before the flags were read.
+        running: Whether a process on this host, given by number and start time, is still running.
     """
     other = flag.holder
     here = other.host == me.host and other.machine == me.machine
     if here and other.pid and not running(other.pid, other.started):
         return f"process {other.pid} on this host has ended"
     if other.build and other.build == me.build and not here:
-        return "it is this same build, which has started again"
+        return "it belongs to this same build, which was restarted"
     age, lease = (now - flag.renewed) / 1000, min(other.lease, LONGEST_LEASE)
     return f"it was last renewed {age:.0f} s ago, its lease is {lease:g} s" if age > lease else ""
 
 
 class Flags:
-    """All flags, as one holder looks at them.
+    """All flags, as one holder sees them.
 
     Args:
-        registry: Where they are.
-        holder: Who looks.
-        say: Told whose dead flag was removed.
+        registry: The registry with the flags.
+        holder: The holder that reads them.
+        say: Called with a message about each dead flag that was removed.
         clock: The steady clock.
     """
 
@@ -60,23 +60,26 @@ class Flags:
         self._left_alone: set[str] = set()
 
     def stamped(self, stamp: int) -> None:
-        """Take the store's time from an answer: what it has just stamped, in milliseconds."""
+        """Remember the store's time from an answer: what it has just stamped, in milliseconds."""
         self._stamp, self._moment = stamp, self._clock()
 
     def now(self) -> float:
-        """The store's time in milliseconds, rather too early than too late: ages only seem smaller."""
+        """The store's time in milliseconds. It may be too early but never too late, so ages only seem smaller."""
         return self._stamp + (self._clock() - self._moment) * 1000
 
     def look(self, mine: str) -> tuple[bool, list[Flag]]:
-        """Whether this holder's flag is up, and the living ones in its way, by name; dead ones are removed.
+        """Read the flags and remove dead ones.
 
         Args:
             mine: The name of this holder's flag; empty if it has none.
 
+        Returns:
+            Whether this holder's flag exists, and the live ones in its way, by name.
+
         Raises:
             ConnectionFailed, RegistryError: the flags cannot be read.
         """
-        now = self.now()  # before they are read: a renewal that took effect by then is seen
+        now = self.now()  # taken before the flags are read, so that every renewal until then is seen
         flags = {
             flag.name: Flag(
                 flag.name, flag.renewed, Holder.from_tag(flag.tags.get(HOLDER_TAG, "")), flag.signed
@@ -88,12 +91,12 @@ class Flags:
         return up, [flag for flag in living if self._holder.conflicts(flag.holder)]
 
     def _gone(self, flag: Flag, now: float) -> bool:
-        """Whether its holder is gone; then the flag is removed, in this one's way or not: nobody else would."""
+        """Whether its holder is gone. If so, remove the flag, even if it is not in the way: nobody else would."""
         reason = why_gone(flag, self._holder, now)
         if reason and flag.name not in self._left_alone:
             try:
                 self._registry.lower_flag(flag.name)
-            except Exception:  # noqa: BLE001  another account's, perhaps: it counts no more, removed or not
+            except Exception:  # noqa: BLE001  perhaps another account's; it no longer counts, removed or not
                 self._left_alone.add(flag.name)
             else:
                 if self._holder.conflicts(flag.holder):

@@ -1,4 +1,4 @@
-"""Who holds a lock and for which models: what a flag's tag says, and whether that process still runs."""
+"""Who holds a lock and for which models: the content of a flag's tag, and whether that process is still running."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from jenkins_mlflow.tags import LONGEST_TAG
 from jenkins_mlflow.text import printable
 
 DEFAULT_LEASE = 60.0
-# Others wait for no longer, whatever a flag says: anybody who may create a model can raise one.
+# Others wait no longer than this, whatever a flag says, because anybody who may create a model can create a flag.
 LONGEST_LEASE = 3600.0
-# A flag that cannot be read counts for so long: a file store shows flags half written.
+# A flag that cannot be read counts for this long, because a file store shows half-written flags.
 _UNREADABLE_LEASE = 10.0
-_SHOWN = 300  # characters of a text that is only shown
+_SHOWN = 300  # characters kept of texts that are only displayed
 
 _Count = Annotated[int, Field(ge=0, le=2**31)]
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -33,14 +33,15 @@ _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Holder(Scope):
-    """A process that holds a lock or wants it, and for which models.
+    """A process that holds or wants a lock, and for which models.
 
     Attributes:
         work: What it does: promote, rollback, cleanup, recover.
-        lease: Seconds after the last renewal from which on it counts as gone.
-        host, machine: Where it runs; ``machine`` tells reboots and containers with the same host name apart.
-        pid, started: Its process and when that began, so that a number used again is not taken for it.
-        build, build_url, by, at: The Jenkins build if there is one, the user, the time of its own clock.
+        lease: Seconds after the last renewal until it counts as gone.
+        host, machine: Where it runs; ``machine`` distinguishes reboots, and containers with the same host
+            name.
+        pid, started: Its process and when that started, so that a reused number is not mistaken for it.
+        build, build_url, by, at: The Jenkins build if there is one, the user, and the time by its own clock.
     """
 
     work: str
@@ -58,7 +59,7 @@ class Holder(Scope):
     def this_process(
         cls, work: str, scope: tuple[str, ...], writes: tuple[str, ...], build: BuildContext, lease: float
     ) -> Holder:
-        """The holder that this process is."""
+        """The holder for this process."""
         return cls(
             scope,
             writes,
@@ -76,7 +77,7 @@ class Holder(Scope):
 
     @classmethod
     def from_tag(cls, text: str) -> Holder:
-        """Read a flag's tag. For one that cannot be read, a holder that is in everybody's way for some seconds."""
+        """Read a flag's tag. If it cannot be read, return a holder that is in everybody's way for some seconds."""
         if len(text) <= LONGEST_TAG:  # no tag of ours is longer
             with contextlib.suppress(ValidationError):
                 holder = _reader().validate_json(text.encode(errors="replace"), strict=True)
@@ -85,7 +86,7 @@ class Holder(Scope):
         return cls(("*",), (), "something unknown", _UNREADABLE_LEASE)
 
     def to_tag(self) -> str:
-        """The tag's text, at most LONGEST_TAG bytes: the longest form of the models' names that fits."""
+        """The tag's text in at most LONGEST_TAG bytes, with the longest form of the models' names that fits."""
         shown = replace(
             self, build=self.build[:_SHOWN], build_url=self.build_url[:_SHOWN], by=self.by[:_SHOWN]
         )
@@ -96,7 +97,7 @@ class Holder(Scope):
 
     @property
     def summary(self) -> str:
-        """The holder, for people: `promote of m by build http://... (jenkins on agent-3, since 02:00:00Z)`."""
+        """The holder in words: `promote of m by build http://... (jenkins on agent-3, since 02:00:00Z)`."""
         place = ", ".join(
             part for part in (f"{self.by} on {self.host}" if self.host else "", self.at) if part
         )
@@ -105,16 +106,16 @@ class Holder(Scope):
 
     @property
     def readable(self) -> bool:
-        """Whether the flag said who raised it."""
+        """Whether the flag said who created it."""
         return bool(self.host)
 
     @property
     def description(self) -> str:
-        """What MLflow's UI shows beside the flag."""
-        return f"Lock of jenkins-mlflow: {self.summary}. It goes away by itself when that work ends."
+        """The text that MLflow's UI shows next to the flag."""
+        return f"Lock of jenkins-mlflow: {self.summary}. It disappears when that work ends."
 
     def conflicts(self, other: Holder) -> bool:
-        """Whether the two may not work at once. What cannot be read is in everybody's way."""
+        """Whether the two must not work at the same time. A holder that cannot be read conflicts with everybody."""
         return not other.readable or self.overlaps(other)
 
 
@@ -124,7 +125,7 @@ def _reader() -> TypeAdapter[Holder]:
 
 
 def is_running(pid: int, started: str) -> bool:
-    """Whether the process of this host with this number, begun at this moment, still runs."""
+    """Whether the process on this host with this number and this start time is still running."""
     if Path("/proc/self/stat").exists():
         return _started(pid) == started != ""
     try:
@@ -137,13 +138,13 @@ def is_running(pid: int, started: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks since boot; empty where that is unknown or it has ended."""
+    """When a process started, in the kernel's ticks since boot; empty if that is unknown or it has ended."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
 
 
 def _machine() -> str:
-    """Tells two boots, and two containers with one host name, apart; empty outside of Linux."""
+    """A text that distinguishes boots, and containers with the same host name; empty outside Linux."""
     boot = _read("/proc/sys/kernel/random/boot_id").strip()
     return f"{boot} {_quietly(lambda: str(Path('/proc/self/ns/pid').readlink()))}".strip()
 

@@ -1,4 +1,4 @@
-"""Where MLflow keeps the files of runs and logged models, as MLflow itself says."""
+"""Finds out from MLflow where it keeps the files of runs and logged models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import FoundLoggedModel, KeptRun
+from jenkins_mlflow.registry.door_types import FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.reading import EXPERIMENTS_PER_PAGE
 
 _RUNS = 500
@@ -15,7 +15,7 @@ _EXPERIMENTS = 100
 
 
 def kept_runs(registry: Registry, run_ids: Collection[str]) -> dict[str, KeptRun]:
-    """The runs with these ids, deleted ones included: 1 request for 500."""
+    """The runs with these ids, including deleted ones; 1 request for every 500."""
     ids = sorted(run_id for run_id in run_ids if run_id.isalnum())
     experiments = _experiments(registry) if ids else []
     found: dict[str, KeptRun] = {}
@@ -27,18 +27,18 @@ def kept_runs(registry: Registry, run_ids: Collection[str]) -> dict[str, KeptRun
 
 
 def every_run(registry: Registry, condition: str) -> Iterator[KeptRun]:
-    """Every run of the registry's server that fits an MLflow filter, deleted ones included."""
+    """Every run of the registry's server that matches an MLflow filter, including deleted ones."""
     return _runs(registry, _experiments(registry), condition)
 
 
 def children(registry: Registry, run_id: str) -> list[str]:
-    """The ids of the runs that were made under this one."""
+    """The ids of this run's child runs."""
     found = _runs(registry, _experiments(registry), f"tags.`mlflow.parentRunId` = '{run_id}'")
     return [run.run_id for run in found]
 
 
 def logged_model(registry: Registry, model_id: str) -> FoundLoggedModel | None:
-    """A logged model; None where there is none, or it is in MLflow's trash."""
+    """Read a logged model; None if it does not exist or is in MLflow's trash."""
     door = registry.connection.door
     try:
         return registry.retrying(f"reading the logged model {model_id}", lambda: door.logged_model(model_id))
@@ -49,7 +49,7 @@ def logged_model(registry: Registry, model_id: str) -> FoundLoggedModel | None:
 def logged_models(
     registry: Registry, experiments: Collection[str], condition: str = ""
 ) -> Iterator[FoundLoggedModel]:
-    """The logged models of experiments that fit an MLflow filter; none on servers before MLflow 3."""
+    """The logged models of these experiments that match an MLflow filter; none on servers before MLflow 3."""
     listed = sorted(experiments)
     try:
         for start in range(0, len(listed), _EXPERIMENTS):
@@ -65,21 +65,23 @@ def logged_models(
 
 
 def logged_models_with_ids(registry: Registry, model_ids: Collection[str]) -> Iterator[FoundLoggedModel]:
-    """The logged models with these ids that are not in MLflow's trash: 1 request for 500, and for 100 experiments.
+    """The logged models with these ids that are not in MLflow's trash.
+
+    1 request for every 500 ids and every 100 experiments.
 
     Raises:
-        RegistryError: the server cannot search by a list of ids; MLflow 3.3 and later can, on a database.
+        RegistryError: the server cannot search by a list of ids; MLflow 3.3 and later can, with a database.
     """
     ids = sorted(model_ids)
     experiments = _experiments(registry) if ids else []
     for start in range(0, len(ids), _LOGGED_MODELS):
-        # A list of one is no list to MLflow's parser.
+        # MLflow's parser does not accept a list of one.
         some = ", ".join(f"'{model_id}'" for model_id in [*ids[start : start + _LOGGED_MODELS], ids[start]])
         yield from logged_models(registry, experiments, f"model_id IN ({some})")
 
 
 def experiment_locations(registry: Registry) -> list[str]:
-    """Where the files of each experiment lie."""
+    """Where the files of each experiment are."""
     door = registry.connection.door
     return list(registry.pages("the experiments", door.experiment_locations, limit=EXPERIMENTS_PER_PAGE))
 

@@ -1,4 +1,4 @@
-"""The door ``http``: MLflow's documented REST API, spoken without MLflow."""
+"""The door ``http``: uses MLflow's documented REST API without MLflow."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ import requests
 from jenkins_mlflow.registry import rest
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
 from jenkins_mlflow.registry.clock import server_time
-from jenkins_mlflow.registry.doors import Send
-from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
     FoundFile,
     FoundLoggedModel,
@@ -27,11 +25,13 @@ from jenkins_mlflow.registry.found import (
     Point,
     WholeRun,
 )
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
 from jenkins_mlflow.registry.sending import Sender
 from jenkins_mlflow.registry.snapshot import Run, Version
 
-_POINTS = 10_000  # a page of a metric's history
-_NO_PROMPTS = "tag.`mlflow.prompt.is_prompt` != 'true'"  # as MLflow's client asks
+_POINTS = 10_000  # values in a page of a metric's history
+_NO_PROMPTS = "tag.`mlflow.prompt.is_prompt` != 'true'"  # the same filter as in MLflow's client
 
 
 class HttpDoor:
@@ -39,11 +39,11 @@ class HttpDoor:
 
     Args:
         uri: The server's address.
-        environ: Where MLflow's settings are read from.
-        home: Folder with ``.mlflow/credentials``; None for no login but the environment's.
+        environ: The variables with MLflow's settings.
+        home: The folder with ``.mlflow/credentials``; None to use only the environment's login.
 
     Raises:
-        UsageError: a setting of MLflow has a value that it cannot have.
+        UsageError: one of MLflow's settings has an invalid value.
     """
 
     def __init__(self, uri: str, environ: Mapping[str, str], home: Path | None) -> None:
@@ -68,7 +68,7 @@ class HttpDoor:
         return Page.of([found.experiment_id for found in answer.experiments], answer.next_page_token)
 
     def runs(self, experiments: Collection[str], run_ids: Collection[str]) -> list[Run]:
-        # Without blanks: a server's parser takes 10,000 tokens, and a blank is one (MLflow 2.22 to 3.17).
+        # Without spaces: a server's parser accepts 10,000 tokens, and a space is one (MLflow 2.22 to 3.17).
         some = ",".join(f"'{run_id}'" for run_id in run_ids)
         payload = {
             "experiment_ids": list(experiments),
@@ -124,7 +124,7 @@ class HttpDoor:
         try:
             text = self._sender.exchange("GET", "/version")[0].decode(errors="replace").strip()
         except (requests.RequestException, ErrorAnswer, UnusableAnswer):
-            return None  # it only ever words advice or spares time: no promotion depends on it
+            return None  # the version only phrases advice or saves time; no promotion depends on it
         return text if re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
 
     def set_stage(self, name: str, number: int, stage: str, *, archive_existing: bool) -> None:
@@ -154,9 +154,7 @@ class HttpDoor:
         try:
             headers = self._sender.exchange("GET", "/version")[1]
         except ErrorAnswer as error:
-            if (
-                error.status != requests.codes.not_found
-            ):  # a server that hides its version still tells the time
+            if error.status != requests.codes.not_found:  # a server that hides its version still has a clock
                 raise
             headers = error.headers
         return server_time(headers, self._uri)
@@ -210,7 +208,7 @@ class HttpDoor:
     def create_run(self, experiment: str, started: int, tags: Mapping[str, str], name: str) -> str:
         payload = {
             "experiment_id": experiment,
-            "user_id": "unknown",  # as MLflow's client has it
+            "user_id": "unknown",  # as in MLflow's client
             "start_time": started,
             "tags": _pairs(tags),
             "run_name": name,
@@ -226,7 +224,7 @@ class HttpDoor:
     def keep_file(self, run_id: str, name: str, text: str) -> bool:
         parts = urlsplit(self._sender.send(rest.GET_RUN, {"run_id": run_id}).run.info.artifact_uri)
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
-            return False  # in a storage that only MLflow's client, or nobody but the server, can reach
+            return False  # it is in a storage that only MLflow's client or only the server can reach
         path = quote(f"{parts.path.strip('/')}/{name}")
         self._sender.exchange("PUT", f"{rest.ARTIFACTS}/{path}", data=text.encode(errors="replace"))
         return True
@@ -323,7 +321,7 @@ class HttpDoor:
 
 
 def _number(value: float) -> float | str:
-    """A number as protobuf's JSON has it: what JSON cannot hold is a word."""
+    """A number as in protobuf's JSON, where NaN and infinities are words."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

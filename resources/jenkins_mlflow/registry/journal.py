@@ -1,9 +1,9 @@
-"""The journal of deletions: what is needed to register a version again, written before the version is deleted.
+"""The journal of deletions: the data needed to register a version again, written before the version is deleted.
 
-It lives in MLflow, as ``records.py`` keeps things there: a run for each model and piece of a cleanup. A run that is not
-finished belongs to a cleanup that was killed. What it names may still be there: a reader compares with the registry.
+``records.py`` stores it in MLflow: one run for each model and batch of a cleanup. An unfinished run belongs
+to a cleanup that was killed. The versions in it may still exist, so readers compare it with the registry.
 
-When a version's files are about to be reclaimed, and again when they are gone, a tag of its own says so.
+A separate tag for each version says that its files are about to be reclaimed, and another that they are gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
 from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, pieces
 from jenkins_mlflow.registry.snapshot import Version
@@ -45,10 +45,11 @@ class Journal:
     """Writes and reads the journal of one registry.
 
     Attributes:
-        registry: Where the journal is.
+        registry: The registry with the journal.
         build: The address of this build.
         now: Seconds since the epoch by the store's clock.
-        pass_over: Told of a run that cannot be read and is passed over; by default, the error is raised.
+        pass_over: Called with the error for a run that cannot be read and is skipped; by default, it is
+            raised.
     """
 
     registry: Registry
@@ -62,12 +63,12 @@ class Journal:
     def write(
         self, model: str, versions: Sequence[Version], sizes: Mapping[int, int | None] | None = None
     ) -> str:
-        """Write down that versions of a model are about to be deleted; the run, for ``close``.
+        """Record that versions of a model are about to be deleted. Return the run, for ``close``.
 
         Args:
             model: Its name.
             versions: The versions.
-            sizes: How many bytes the files of each take, by number, where that is known.
+            sizes: The size of each version's files in bytes, by number, if it is known.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be written.
@@ -81,12 +82,12 @@ class Journal:
         )
 
     def close(self, run_id: str, model: str, counts: Mapping[str, int]) -> None:
-        """Say that the deletions of a run have ended, and what came of them.
+        """Record that the deletions of a run have ended, and with which outcomes.
 
         Args:
             run_id: The run.
             model: The model.
-            counts: How many versions had which outcome.
+            counts: The number of versions for each outcome.
         """
         door = self.registry.connection.door
 
@@ -97,12 +98,12 @@ class Journal:
         self.registry.retrying("ending the journal of deletions", end)
 
     def withdraw(self, run_id: str, versions: Sequence[Version]) -> None:
-        """Say of versions in a run of the journal that they were not deleted after all."""
+        """Record that versions in a run of the journal were not deleted after all."""
         for version in versions:
             self._tag(run_id, JOURNAL_KEPT + _key(version), "kept")
 
     def tell_restored(self, model: str, numbers: Mapping[int, int]) -> None:
-        """Write down that versions were registered again, by their old numbers: a run, as everything here.
+        """Record, in a run as always, that versions were registered again, by their old numbers.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be written.
@@ -120,12 +121,12 @@ class Journal:
         self.registry.retrying("writing the history of a restore", write)
 
     def read(self, model: str | None = None) -> list[Entry]:
-        """What was about to be deleted, oldest first, each version once with its last entry.
+        """The versions that were about to be deleted, oldest first, each once with its latest entry.
 
-        A version that was restored is still the same version: when it is deleted again, its entry has both deletions.
+        A restored version counts as the same version: if it is deleted again, its entry has both deletions.
 
         Args:
-            model: Only of this model; None for all.
+            model: Read only this model's versions; None for all.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be read.
@@ -134,7 +135,7 @@ class Journal:
         condition = equals(JOURNAL_MODEL, model) if model else ""
         runs = self._records.find("the journal of deletions", condition, RUNS_PER_PAGE)
         found: dict[tuple[str, str], Entry] = {}
-        roots: dict[tuple[str, str], str] = {}  # by origin: that of the version that was restored first
+        roots: dict[tuple[str, str], str] = {}  # by origin: the origin of the version that was restored first
         for run in runs:
             name = run.tags.get(JOURNAL_MODEL)
             if name is None or model not in (None, name):
@@ -160,7 +161,7 @@ class Journal:
         return list(found.values())
 
     def _read(self, run: KeptRun, name: str) -> list[tuple[Version, int | None]]:
-        """The versions in one run; none if it cannot be read and is passed over, as one in the trash always is."""
+        """The versions in one run; none if it cannot be read and is skipped, as one in the trash always is."""
         try:
             return read_versions(run.run_id, name, run.tags)
         except RegistryError as error:
@@ -169,9 +170,9 @@ class Journal:
             return []
 
     def mark_reclaimed(self, entries: Collection[Entry], reclaimed: Reclaimed) -> None:
-        """Write down what became of the files of deleted versions.
+        """Record what happened to the files of deleted versions.
 
-        The beginning and the end have a tag each: a request for the first that arrives late changes nothing.
+        The start and the end have separate tags, so that a late request for the first does no harm.
 
         Raises:
             ConnectionFailed, RegistryError: it could not be written.
@@ -189,7 +190,7 @@ class Journal:
 
 
 def _earlier(before: Entry | None, version: Version) -> tuple[Entry, ...]:
-    """The deletions before this one; an attempt that left the version where it was is none."""
+    """The deletions before this one, without attempts that did not delete the version."""
     deletions = before.deletions if before else ()
     return tuple(
         replace(entry, earlier=()) for entry in deletions if entry.version.identity != version.identity

@@ -1,4 +1,4 @@
-"""One version in the journal of deletions: what is written of it, and reading that again. Pure."""
+"""One version in the journal of deletions: writes and reads its entry. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _Count = Annotated[int, Field(ge=0, le=2**63)]
 
 @dataclass(frozen=True)
 class Reclaimed:
-    """That a version's files were deleted, or were about to be.
+    """States that a version's files were deleted, or were about to be.
 
     Attributes:
         at: When, in seconds since the epoch.
-        bytes: How much there was when it began.
-        done: Whether all of it is gone for sure.
+        bytes: Their size at the start.
+        done: Whether they are certainly all gone.
     """
 
     at: Annotated[float, Field(ge=0, le=_LATEST)]
@@ -34,7 +34,7 @@ class Reclaimed:
 
 
 class _Written(BaseModel):
-    """A version in the journal, which others may have written: nothing is taken from it of what is signed."""
+    """A version in the journal, which others may have written, so that nothing that needs a signature is read."""
 
     model: str
     number: Annotated[int, Field(ge=0, le=2**31)]
@@ -56,12 +56,13 @@ class Entry:
     Attributes:
         version: The version as it was, without its run.
         deleted: When, in seconds since the epoch.
-        build: The address of the build that deleted it; empty outside of a build.
-        bytes: How much its files took then; None where that was not counted.
-        run_id: The run of the journal that has it.
-        reclaimed: What became of its files; None while nobody has touched them.
-        in_trash: Whether that run is in MLflow's trash: it counts, and cannot be written to.
-        earlier: The same version as it was deleted before, oldest first: it was restored each time, with a new number.
+        build: The address of the build that deleted it; empty outside a build.
+        bytes: The size of its files then; None if that was not measured.
+        run_id: The run of the journal with this entry.
+        reclaimed: What happened to its files; None as long as nobody has touched them.
+        in_trash: Whether that run is in MLflow's trash, where it counts but cannot be written to.
+        earlier: Earlier deletions of the same version, oldest first; it was restored each time under a new
+            number.
     """
 
     version: Version
@@ -80,24 +81,24 @@ class Entry:
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """The version as it was at each of them."""
+        """The version as it was at each deletion."""
         return tuple(entry.version for entry in self.deletions)
 
     @property
     def origins(self) -> set[str]:
-        """What the tag of a version that restores this one may say."""
+        """The values that the tag of a version restored from this one may have."""
         named = {version.tags.get(RESTORED_FROM, version.origin) for version in self.versions}
         return named | {version.origin for version in self.versions}
 
 
 def facts(version: Version) -> dict[str, Any]:
-    """A version as JSON; of its run only the metrics, for people: the run itself stays in MLflow."""
+    """A version as JSON. Its run stays in MLflow, so only its metrics are included, for people."""
     facts = {name: value for name, value in asdict(version).items() if name != "vouched"}
     return facts | {"run": None, "metrics": dict(version.run.metrics) if version.run else {}}
 
 
 def read_reclaimed(value: str | None) -> Reclaimed | None:
-    """What a tag says; one that cannot be read says that something was done."""
+    """Read a tag. One that cannot be read means that deleting was started."""
     if value is None:
         return None
     try:
@@ -107,16 +108,16 @@ def read_reclaimed(value: str | None) -> Reclaimed | None:
 
 
 def read_versions(run_id: str, model: str, tags: Mapping[str, str]) -> list[tuple[Version, int | None]]:
-    """The versions of one run of the journal, which are of one model, each with the bytes of its files."""
+    """The versions of one run of the journal, all of the same model, each with the size of its files."""
     try:
         entries = _entry_reader().validate_json(joined(JOURNAL_PART, tags))
     except ValueError:
         entries = []
     if not entries or any(entry.model != model for entry in entries):
         raise RegistryError(
-            f"the run {run_id} in the experiment {EXPERIMENT} is no journal of deletions that can be read",
+            f"the run {run_id} in the experiment {EXPERIMENT} is not a readable journal of deletions",
             state="nothing was changed",
-            next_step="look at its tags in MLflow; if nothing that it names is to be restored, delete it: "
+            next_step="look at its tags in MLflow; if you need not restore anything that it names, delete it: "
             f"`mlflow runs delete --run-id {run_id}`",
         )
     return [(Version(**entry.model_dump(exclude={"bytes"})), entry.bytes) for entry in entries]

@@ -1,4 +1,4 @@
-"""One raised flag of the lock: renewed while its holder works, and lost for good once its lease has run out."""
+"""The lease of one flag of the lock: renewed while its holder works, and lost for good once it has expired."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ _RENEWALS = 4
 class Lease:
     """A flag's lease, by this machine's own clock.
 
-    The lease runs from the moment a renewal was sent, which is never later than the stamp that others go by. A renewal
-    that is answered after the lease has run out comes too late: another may have looked at the flags before it.
+    The lease starts when a renewal is sent, which is never later than the stamp that others see. A renewal
+    that is answered after the lease has expired is too late, because another process may have read the flags
+    before it.
 
     Args:
-        name: The flag; about to be raised.
+        name: The flag, which is about to be created.
         seconds: How long the lease lasts without a renewal.
-        renew: Renews the flag by one request.
+        renew: Renews the flag with one request.
         clock: Replaced in tests.
     """
 
@@ -44,25 +45,25 @@ class Lease:
         threading.Thread(target=self._keep_renewing, name="lock", daemon=True).start()
 
     def end(self) -> None:
-        """Renew it no more."""
+        """Stop renewing the flag."""
         self._ended.set()
 
     def lost(self) -> str:
-        """Why the lease does not hold any more; empty as long as it does."""
+        """Why the lease is no longer valid; empty as long as it is."""
         if not self._lost and self._clock() - self._renewed > self._seconds:
             self._lost = f"it was not renewed within its lease of {self._seconds:g} s"
         return self._lost
 
     def lose(self, why: str) -> None:
-        """Give the lease up for a reason that the flags showed."""
+        """Give up the lease for a reason that the flags showed."""
         self._lost = self._lost or why
 
     def renew_once(self) -> None:
-        """One renewal. A request that fails is no loss yet, the next one may succeed in time."""
+        """Renew once. A failed request does not lose the lease yet, because the next one may succeed in time."""
         sent = self._clock()
         try:
             self._renew()
-        except Exception as error:  # noqa: BLE001  the lease goes on running
+        except Exception as error:  # noqa: BLE001  the lease continues
             if classify(error).not_found:
                 self.lose("another process took it over")
         else:

@@ -1,7 +1,7 @@
-"""Places where files lie, as the registry writes them down, and whether two of them have files in common. Pure.
+"""Locations of files, as stored in the registry, and whether two of them have files in common. Pure.
 
-What the registry says is data: a text that cannot be told for sure is no location, and one that only looks like another
-counts as the same. A location is taken for touched too often rather than too rarely.
+The registry's texts are untrusted data: an ambiguous text is not a location, and one that merely looks like
+another counts as the same. In case of doubt, a location counts as touched.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PROXIED = "mlflow-artifacts"
 S3 = "s3"
 
 _ID = re.compile(r"(?:m-)?[0-9a-f]{32}")
-# MLflow's servers decode a path more than once; a backslash is a separator to some systems.
+# MLflow's servers decode a path more than once, and a backslash is a separator on some systems.
 _UNSAFE = re.compile(r"[%?#\\\x00-\x1f\x7f]")
 
 
@@ -25,9 +25,9 @@ class Location:
     """A folder.
 
     Attributes:
-        scheme: ``file`` for local ones; empty where only the end of its path is known.
+        scheme: ``file`` for local ones; empty if only the end of its path is known.
         host: A server or bucket.
-        parts: The names on the way, without empty ones.
+        parts: The names in its path, without empty ones.
     """
 
     scheme: str
@@ -43,11 +43,11 @@ class Location:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of runs and logged models on the way."""
+        """The ids of runs and logged models in its path."""
         return tuple(part for part in self.parts if _ID.fullmatch(part))
 
     def within(self, other: Location) -> bool:
-        """Whether it is the other one, or lies below it."""
+        """Whether it is the other location or is below it."""
         return (self.scheme, self.host) == (other.scheme, other.host) and _begins(self.parts, other.parts)
 
     def below(self, *names: str) -> Location:
@@ -59,13 +59,13 @@ class Location:
 
 
 def parse_location(uri: str) -> Location:
-    """The location that an address means.
+    """Parse an address.
 
     Raises:
-        ValueError: it means none for sure; the text says why.
+        ValueError: it is ambiguous or not a location; the message says why.
     """
     if _UNSAFE.search(uri):
-        raise ValueError("it has a character that servers take in different ways")
+        raise ValueError("it has a character that servers interpret differently")
     parts = urlsplit(uri)
     scheme, host = parts.scheme.lower(), parts.netloc
     if scheme in ("", LOCAL):
@@ -81,10 +81,10 @@ def parse_location(uri: str) -> Location:
 
 
 def touches(one: Location, other: Location) -> bool:
-    """Whether one is the other, lies above or below it, or may do so.
+    """Whether two locations are, or may be, the same or nested.
 
-    The same id of a run or logged model makes the same place, however one gets there: through a server, another host
-    name, a link. What counts then is the way from there on.
+    The same id of a run or logged model means the same place, whether it is reached through a server, another
+    host name or a link. Then only the path from the id on counts.
     """
     if (one.scheme, one.host) == (other.scheme, other.host) and _related(one.parts, other.parts):
         return True
@@ -95,17 +95,17 @@ def touches(one: Location, other: Location) -> bool:
 
 
 def mentioned(text: str) -> list[Location]:
-    """What a text may mean that is no location: every id in it, and, where it has none, its own names."""
+    """Candidate matches for text that is not a location: its ids or, without any, its path parts."""
     found = [Location("", "", (name,)) for name in _ID.findall(text)]
     names = tuple(name for name in re.split(r"[/\\]", text) if name not in ("", ".", ".."))
     return found or ([Location("", "", names)] if names else [])
 
 
 class Touched:
-    """Which of many claims touch a location, found without comparing it with each of them.
+    """Finds which of many claims touch a location, without comparing it with each of them.
 
     Args:
-        claims: Locations by the label of who refers to them.
+        claims: Locations, each with a label that says who refers to it.
     """
 
     def __init__(self, claims: Iterable[tuple[str, Location]]) -> None:
@@ -124,7 +124,7 @@ class Touched:
                 self._loose.append((label, location))
 
     def by(self, location: Location) -> str:
-        """The label of one who refers to it, or to what is above or below it; empty if nobody does."""
+        """The label of a claim on this location, its parents or its contents; empty if there is none."""
         if location in self._above:
             return self._above[location]
         for above in _ways(location):
@@ -153,6 +153,6 @@ def _from(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def _contains(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether the shorter path is a part of the longer one, or is it up to its end."""
+    """Whether the shorter path is contained in the longer one."""
     short, long = sorted((one, other), key=len)
     return any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1))

@@ -1,18 +1,20 @@
-"""One promotion at a time in any part of a registry, across agents and with no service but MLflow itself.
+"""Allows one promotion at a time in any part of a registry, across agents and with no service except MLflow itself.
 
-Whoever wants the lock raises a flag: a registered model with a name of its own below ``FLAG_PREFIX``. Then it lists
-all flags, and holds the lock if no other living flag is in its way; else it takes its flag down and waits. Of two that
-raise their flags at the same time, at least one sees the other, whatever the store: unlike a flag with one fixed name,
-this needs no atomic creation, which MLflow's file store does not have (1 of 60 four-way races had two winners,
-MLflow 3.17.2). And since no name is ever used twice, removing a dead flag can never hit a living one.
+To take the lock, a command creates a flag: a registered model with a unique name starting with
+``FLAG_PREFIX``. Then it lists all flags. If no other live flag is in its way, it holds the lock; otherwise it
+removes its flag and waits. If two commands create their flags at the same time, at least one of them sees the
+other's, in any store. Unlike a flag with a fixed name, this needs no atomic creation, which MLflow's file
+store does not have (1 of 60 four-way races had two winners, MLflow 3.17.2). And since no name is ever reused,
+removing a dead flag can never hit a live one.
 
-A flag is dead when its stamp was older than its lease before the flags were asked for, by the store's clock. Its holder
-stops writing when its lease has run out by the steady clock of its machine (lease.py). So nobody who renews in time is
-taken for dead, and nobody who is taken for dead writes on, whether its flag could be removed or not.
+A flag is dead if, by the store's clock, its stamp was older than its lease before the flags were read. Its
+holder stops writing once its lease has expired by its machine's steady clock (lease.py). So a holder that
+renews in time is never considered dead, and one that is considered dead no longer writes, whether or not its
+flag could be removed.
 
-With a signing key, a flag that is not signed is waited for as any other, and then passed over: it may be of somebody
-who works without the key, and it may be of somebody who only wants to be waited for. Whoever raises one later sees the
-flag of this lock first.
+With a signing key, an unsigned flag is waited for like any other and then ignored: it may come from a command
+without the key, or from somebody who only wants others to wait. A flag that is created later does no harm,
+because its owner first sees the flag of this lock.
 """
 
 from __future__ import annotations
@@ -41,14 +43,14 @@ from jenkins_mlflow.text import printable
 T = TypeVar("T")
 
 _FIRST_POLL, _LONGEST_POLL = 0.1, 2.0
-# A flag that is just raised or lowered may be seen without its tag: a store reads models and tags one after the other
-# (seen with MLflow 3.17.2 on SQLite and PostgreSQL). So even who waits for nobody looks once more.
+# A flag that is just being created or removed may be seen without its tag, because a store reads models and tags one
+# after the other (seen with MLflow 3.17.2 on SQLite and PostgreSQL). So even a command with wait 0 looks once more.
 _HALF_SEEN = 1.0
-# Of several that want the lock, one may leave its flag up for so long until the others have stepped back.
+# If several commands want the lock, one may keep its flag for this long until the others have stepped back.
 _INSISTS = 1.0
 _STEPS_BACK = 3 * _INSISTS
 _LAPSES = 4
-# Flags that are not signed are waited for at least so long, whatever the longest wait for others is.
+# Unsigned flags are waited for at least this long, however short the configured wait is.
 UNSIGNED_SECONDS = 60.0
 _NAMED = 5
 
@@ -57,18 +59,18 @@ class Lock:
     """The lock for one piece of work; a context manager.
 
     Args:
-        registry: Where the flags are.
-        holder: Who wants it, and for which models.
-        wait: Longest time to wait for others, in seconds; 0 asks once.
-        retry: The policy of each request.
-        say: Told who is waited for, and whose dead flag was removed.
-        waiting: Called each time that others are in the way; raises Refused where waiting makes no sense any more.
+        registry: The registry with the flags.
+        holder: Who wants the lock, and for which models.
+        wait: The longest time to wait for others, in seconds; 0 tries once.
+        retry: The retry policy for each request.
+        say: Called with messages about who is waited for and whose dead flag was removed.
+        waiting: Called each time that others are in the way; raises Refused if waiting has become pointless.
         sleep, clock: Replaced in tests.
 
     Raises:
         Busy: others held it until the deadline.
-        LockLost: the flag was removed again and again, or could not be renewed within its lease.
-        ConnectionFailed, RegistryError: flags can be neither raised nor read.
+        LockLost: the flag was removed repeatedly, or could not be renewed within its lease.
+        ConnectionFailed, RegistryError: flags can be neither created nor read.
     """
 
     def __init__(
@@ -94,12 +96,12 @@ class Lock:
         self._lease: Lease | None = None
         self._taken = 0.0
         self.held = 0.0
-        """For how many seconds it was held, once it is given up."""
+        """How many seconds it was held; set when it is released."""
         self._flags = Flags(registry, holder, say, clock)
         self._unanswered: list[float] = []
         self._passed = False
 
-    def __enter__(self) -> Lock:  # noqa: PYI034  no subclass is meant
+    def __enter__(self) -> Lock:  # noqa: PYI034  not meant to be subclassed
         try:
             self._acquire()
         except BaseException:
@@ -119,30 +121,30 @@ class Lock:
         self.held = self._clock() - self._taken
 
     def check(self) -> None:
-        """Make sure that the lock still is held; asked before every write, costs no request.
+        """Make sure that the lock is still held. Called before every write; makes no request.
 
         Raises:
             LockLost: another process took it over, or it was not renewed within its lease.
         """
-        why = self._lease.lost() if self._lease else "it was given up"
+        why = self._lease.lost() if self._lease else "it was released"
         if why:
             raise LockLost(
                 f"the lock for {printable(self._holder.what)} was lost: {why}",
                 state="nothing more was written",
-                next_step="run the command again: it finishes or undoes what is half done, unless another has",
+                next_step="run the command again: it finishes or undoes what is half done, if that is still needed",
             )
 
     def now(self) -> int:
-        """The store's present time in milliseconds, by what it stamped the flag with; costs no request."""
+        """The store's present time in milliseconds, derived from the flag's stamp; makes no request."""
         return int(self._flags.now())
 
     def confirm(self) -> None:
-        """Look at the flags once more, right before the first write; 1 request as long as nobody else wants the lock.
+        """Read the flags once more, right before the first write; 1 request as long as nobody else wants the lock.
 
-        Others raise their flags for a moment when they begin to wait. One that stays up is in the way.
+        Commands that start to wait create their flags for a moment. Only a flag that stays is in the way.
 
         Raises:
-            LockLost: see ``check``; or the flags show that another holds the lock.
+            LockLost: see ``check``; or the flags show that another process holds the lock.
             ConnectionFailed, RegistryError: the flags cannot be read.
         """
         until, met = self._clock() + _STEPS_BACK, None
@@ -162,9 +164,10 @@ class Lock:
             self._sleep(_FIRST_POLL)
 
     def send(self, write: Callable[[], T]) -> T:
-        """One request that writes under this lock, from any thread; every write under it goes through here.
+        """Send one write under this lock; every such write goes through here, from any thread.
 
-        If it gets no answer, it may take effect until its time-out has passed: the lock is kept as long.
+        A write without an answer may take effect until its time-out has passed, so the lock is kept until
+        then.
 
         Raises:
             LockLost: nothing was sent.
@@ -189,11 +192,10 @@ class Lock:
             now, lease = self._clock(), self._lease
             if now >= unsigned_until:
                 rivals = self._signed(rivals)
-            if lease and (
-                not mine or lease.lost()
-            ):  # removed as a dead one's, or this process slept: start anew
+            # The flag was removed as a dead one, or this process slept.
+            if lease and (not mine or lease.lost()):
                 lapses += 1
-                self._start_anew(lapses)
+                self._start_again(lapses)
                 continue
             if not rivals and lease:
                 return
@@ -201,7 +203,7 @@ class Lock:
                 self._raise()
                 continue
             if lease and (lease.name > rivals[0].name or self._clock() - lease.raised > _INSISTS):
-                self._lower()  # of several that want it, the first name stays for a moment and the others step back
+                self._lower()  # of several that want the lock, the first by name stays and the others step back
             known = [rival for rival in rivals if rival.holder.readable]
             patient = began + _HALF_SEEN
             deadline = began + self._wait if known else max(began + self._wait, patient)
@@ -223,14 +225,14 @@ class Lock:
             pause = min(pause * 1.5, _LONGEST_POLL)
 
     def _signed(self, rivals: list[Flag]) -> list[Flag]:
-        """Those that are signed; the others are passed over, which is said once."""
+        """The signed ones among these; the others are ignored, which is reported once."""
         unsigned = [rival for rival in rivals if not rival.signed]
         if unsigned and not self._passed:
-            self._say(f"going on without waiting longer for {_describe(unsigned)}: not signed with this key")
+            self._say(f"no longer waiting for {_describe(unsigned)}: not signed with this key")
             self._passed = True
         return [rival for rival in rivals if rival.signed]
 
-    def _start_anew(self, lapses: int) -> None:
+    def _start_again(self, lapses: int) -> None:
         self._lower()
         if lapses == _LAPSES:
             raise LockLost(
@@ -242,7 +244,7 @@ class Lock:
         self._raise()
 
     def _refuse_wrong_clocks(self, rivals: list[Flag]) -> None:
-        """Nobody knows how long to wait for a flag that was stamped in the future."""
+        """Refuse to wait for a flag that was stamped in the future, because nobody knows for how long."""
         for rival in rivals:
             ahead = (rival.renewed - self._flags.now()) / 1000
             if ahead > max(rival.holder.lease, DEFAULT_LEASE):
@@ -266,7 +268,7 @@ class Lock:
             except Exception as error:
                 if not classify(error).exists:
                     raise
-                stamp = renew()  # an earlier try took effect: nobody else can have this name
+                stamp = renew()  # an earlier try took effect, because nobody else can have this name
             self._flags.stamped(stamp)
             self._registry.sign_flag(name)
 
@@ -287,31 +289,31 @@ class Lock:
             raise raised from error
 
     def _leave(self, lease: Lease, seconds: float) -> None:
-        """Leave the flag up for a request that is under way; it ends by itself, however soon this process does."""
+        """Keep the flag for a request that may still take effect; it expires even if this process has ended."""
         lease.end()
         abandoned = replace(self._holder, pid=0, build="", lease=seconds)
         self._say(
             f"a request that got no answer may still take effect: "
-            f"the lock for {printable(self._holder.what)} ends by itself in {seconds:.0f} s"
+            f"the lock for {printable(self._holder.what)} expires in {seconds:.0f} s"
         )
-        with contextlib.suppress(Exception):  # then it ends as any lease does
+        with contextlib.suppress(Exception):  # if this fails, it expires like any lease
             self._registry.renew_flag(lease.name, abandoned.description)
             self._registry.tag_model(lease.name, HOLDER_TAG, abandoned.to_tag())
             self._registry.sign_flag(lease.name)
 
     def _lower(self) -> None:
-        """Take the flag down; one that cannot be is left to its lease."""
+        """Remove the flag; if that fails, it expires with its lease."""
         lease, self._lease = self._lease, None
         if not lease:
             return
         lease.end()
         try:
             call_with_retries(lambda: self._registry.lower_flag(lease.name), self._retry, sleep=self._sleep)
-        except Exception as error:  # noqa: BLE001  the work itself is done or has failed for its own reasons
+        except Exception as error:  # noqa: BLE001  the work itself has succeeded, or failed for another reason
             why = self._registry.translate("releasing it", error).message
             self._say(
                 f"the lock for {printable(self._holder.what)} could not be released ({why}); "
-                f"it ends by itself in {self._holder.lease:g} s"
+                f"it expires in {self._holder.lease:g} s"
             )
 
 

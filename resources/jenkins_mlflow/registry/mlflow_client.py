@@ -1,4 +1,4 @@
-"""Opening MLflow's client: messages that help nobody are silenced, and what it hides is shown."""
+"""Opens MLflow's client, silences its unhelpful messages, and makes visible what it hides."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import STORES, require
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.connection import AZURE_SCHEMES, foreign_host
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.faults import UnusableAnswer
-from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.text import one_line, redact
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def open_client(uri: str) -> MlflowClient:
-    """Open MLflow's client on an address, without its messages that help nobody.
+    """Open MLflow's client on an address, without its unhelpful messages.
 
     Raises:
         ConnectionFailed: MLflow is not installed, or the store cannot be opened.
@@ -42,30 +42,30 @@ def open_client(uri: str) -> MlflowClient:
 
     _show_error_answers()
     _keep_login_at_home()
-    # Stages are deprecated but they are what this tool is asked to set: the warning tells our user nothing.
+    # Stages are deprecated, but this tool is asked to set them, so the warning does not help our users.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"mlflow\..*|jenkins_mlflow\..*")
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         return MlflowClient(uri, uri)
-    except (
-        Exception
-    ) as error:  # a database that is down, refuses the login or has another schema, a missing driver
+    # A database that is down, refuses the login or has another schema, or a missing driver.
+    except Exception as error:
         raise _cannot_open(uri, error) from error
 
 
 @contextlib.contextmanager
 def default_store(uri: str) -> Iterator[None]:
-    """Make a store MLflow's default for a while; the environment that other processes inherit is as before afterwards.
+    """Make a store MLflow's default for a while, then restore the environment that other processes inherit.
 
-    A registry that is opened directly asks the process's default store, not its own, for logged models: a file registry
-    for every version that it reads, any registry to resolve `models:/m-ID`. Left alone (MLflow 3.17.2) that is a new
-    mlflow.db in the working directory, which takes seconds to make, or the server, at one request for each version.
+    A registry that is opened directly asks the process's default store, not its own, for logged models: a
+    file registry for every version that it reads, and any registry to resolve `models:/m-ID`. Unless it is
+    set (MLflow 3.17.2), the default is a new mlflow.db in the working directory, which takes seconds to
+    create, or the server, with one request for each version.
     """
     import mlflow
 
     before, process_wide = os.environ.get("MLFLOW_TRACKING_URI"), mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(uri)  # sets the variable, too
+    mlflow.set_tracking_uri(uri)  # also sets the variable
     try:
         yield
     finally:
@@ -79,17 +79,17 @@ def default_store(uri: str) -> Iterator[None]:
 def _cannot_open(uri: str, error: Exception) -> ConnectionFailed:
     return ConnectionFailed(
         f"cannot open the MLflow store {redact(uri)}: {one_line(str(error))}",
-        next_step="check the address, the login and that the store's schema fits this MLflow version",
+        next_step="check the address, the login and whether the store's schema matches this MLflow version",
     )
 
 
 def has_artifacts(uri: str, tracking_uri: str) -> bool:
-    """Whether there are files at an artifact address, in any storage that MLflow knows."""
+    """Whether an artifact address has any files, in any storage that MLflow supports."""
     return bool(_repository(uri, tracking_uri).list_artifacts())
 
 
 def list_files(uri: str, tracking_uri: str) -> list[FoundFile]:
-    """What is in a folder of any storage that MLflow knows."""
+    """List a folder of any storage that MLflow supports."""
     above, _, name = uri.rstrip("/").rpartition("/")
     found = _repository(above, tracking_uri).list_artifacts(name)
     return [
@@ -98,7 +98,7 @@ def list_files(uri: str, tracking_uri: str) -> list[FoundFile]:
 
 
 def fetch_file(uri: str, tracking_uri: str, into: Path) -> None:
-    """Download one file of any storage that MLflow knows."""
+    """Download one file from any storage that MLflow supports."""
     above, _, name = uri.rstrip("/").rpartition("/")
     with tempfile.TemporaryDirectory(dir=into.parent) as folder:
         got = _repository(above, tracking_uri).download_artifacts(name, folder)
@@ -106,7 +106,7 @@ def fetch_file(uri: str, tracking_uri: str, into: Path) -> None:
 
 
 def store_file(uri: str, tracking_uri: str, source: Path) -> None:
-    """Upload one file into any storage that MLflow knows."""
+    """Upload one file to any storage that MLflow supports."""
     above, _, name = uri.rpartition("/")
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         named = Path(folder, name)  # the client takes the name from the file
@@ -115,13 +115,13 @@ def store_file(uri: str, tracking_uri: str, source: Path) -> None:
 
 
 def delete_files(uri: str, tracking_uri: str) -> None:
-    """Delete a folder of any storage that MLflow knows."""
+    """Delete a folder of any storage that MLflow supports."""
     above, _, name = uri.rstrip("/").rpartition("/")
     _repository(above, tracking_uri).delete_artifacts(name)
 
 
 def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
-    """What MLflow opens an address with."""
+    """MLflow's artifact repository for an address."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     _keep_login_at_home()
@@ -129,8 +129,10 @@ def _repository(uri: str, tracking_uri: str) -> ArtifactRepository:
 
 
 def _keep_login_at_home() -> None:
-    """Have MLflow's client send its login to the tracking server alone, wherever an address leads: that of a run or
-    a logged model is looked up, and anybody may have said where its experiment's files are.
+    """Make MLflow's client send its login only to the tracking server.
+
+    The address of a run or a logged model is looked up, and anybody may have set the location of its
+    experiment's files.
     """
     from mlflow.store.artifact import artifact_repository_registry as repositories
 
@@ -142,7 +144,7 @@ def _keep_login_at_home() -> None:
 
 @dataclass(frozen=True)
 class _AtHome:
-    """Opens an address, unless MLflow would send the login to another host than the server's."""
+    """Opens an address unless MLflow would send the login to a host other than the server's."""
 
     opens: Callable[..., ArtifactRepository]
 
@@ -157,11 +159,11 @@ class _AtHome:
 
 
 def _show_error_answers() -> None:
-    """Let the answers behind HTTP 429 and 5xx through, with their body and Retry-After header.
+    """Pass on the answers to HTTP 429 and 5xx, with their body and Retry-After header.
 
-    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, which are none here, are
-    used up. There is no setting for it, so its one function that sends is wrapped; where a later MLflow has no such
-    function, only the header and the body are missing.
+    MLflow's client (3.17.2) drops them: urllib3 raises without the answer once its retries, of which there
+    are none here, are used up. There is no setting for that, so its one function that sends is wrapped. If a
+    later MLflow has no such function, only the header and the body are missing.
     """
     import requests
     from mlflow.utils import rest_utils

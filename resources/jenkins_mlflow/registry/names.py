@@ -1,4 +1,4 @@
-"""Which registered models a pattern means, and the filters that ask the registry for them.
+"""Matches names of registered models against patterns, and builds filters to search for them.
 
 ``name LIKE 'p%'`` works on every store; there is no OR.
 """
@@ -11,14 +11,15 @@ from collections.abc import Collection, Sequence
 
 
 def literal_prefix(pattern: str) -> str:
-    """The part of an fnmatch pattern before its first wildcard or character that a filter string cannot carry."""
+    """The part of an fnmatch pattern before its first wildcard or character that a filter cannot contain."""
     return re.split(r"[*?\[\\%'\"]", pattern, maxsplit=1)[0]
 
 
 def name_filters(patterns: Sequence[str]) -> list[str]:
     """The fewest MLflow filters that together cover the patterns.
 
-    They may return too much (LIKE's ``_`` matches any character): the caller matches the names again.
+    They may return too much, because LIKE's ``_`` matches any character, so the caller matches the names
+    again.
 
     >>> name_filters(["heart-disease-*", "heart-disease-svm"])
     ["name LIKE 'heart-disease-%'"]
@@ -36,5 +37,5 @@ def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
 
 
 def matches(name: str, patterns: Collection[str]) -> bool:
-    """Whether a registered model's name belongs to the group; case counts, as it does in MLflow."""
+    """Whether a registered model's name belongs to the group; case-sensitive, as in MLflow."""
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)

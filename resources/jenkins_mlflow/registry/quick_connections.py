@@ -12,11 +12,11 @@ from urllib3.response import HTTPResponse
 
 
 def _acknowledge_at_once(sock: socket.socket | None) -> None:
-    """Have the first packet of the next answer acknowledged at once (Linux).
+    """Acknowledge the first packet of the next answer at once (Linux).
 
-    MLflow's server sends head and body of an answer in two packets, and holds the second back until the first is
-    acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does not stay on, so it is set
-    before each answer.
+    MLflow's server sends the headers and the body of an answer in two packets and holds back the second one
+    until the first is acknowledged, which the system delays by 40 ms on a kept connection. TCP_QUICKACK does
+    not stay on, so it is set before each answer.
     """
     if sock is not None and hasattr(socket, "TCP_QUICKACK"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

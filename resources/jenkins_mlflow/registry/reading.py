@@ -1,7 +1,7 @@
-"""Reading the registry in pages.
+"""Reads the registry page by page.
 
 Facts (MLflow 2.22 to 3.17): a search for versions returns tags but never aliases or metrics, so aliases come from
-the models and metrics from the runs. Page limits are 1,000 models, 200,000 versions and 50,000 runs.
+the models and metrics from the runs. Pages have at most 1,000 models, 200,000 versions and 50,000 runs.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
+from jenkins_mlflow.registry.door_types import FoundModel
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.found import FoundModel
 from jenkins_mlflow.registry.names import matches, name_filters
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
@@ -33,18 +33,16 @@ MODELS_PER_PAGE = 1000
 VERSIONS_PER_PAGE = 10_000
 EXPERIMENTS_PER_PAGE = 1000
 NO_KEYS = Keys()
-_FEW = 8  # conditions that are read one after the other: threads would gain nothing
+_FEW = 8  # up to this many conditions are read one after the other: threads would gain nothing
 _PROMPT_TAG = "mlflow.prompt.is_prompt"
 
 
 class FilesUnknown(Exception):
-    """Whether a version's files still are there cannot be told from this machine; the text says why."""
+    """This machine cannot find out whether a version's files still exist; the message says why."""
 
 
 class Reader(Asker):
-    """What can be read of the registry behind one connection. With keys, it also says what is signed.
-
-    Reads are retried here.
+    """Reads the registry behind one connection, with retries. With keys, it also checks signatures.
 
     Raises (every method):
         ConnectionFailed: the server or store cannot be reached.
@@ -52,10 +50,10 @@ class Reader(Asker):
         RegistryError: MLflow refused the request.
 
     Args:
-        connection: What it talks with.
-        retry: The policy of reads.
-        keys: What intents, flags and records are signed with.
-        target: What marks production: records of another stage and alias do not count. None: all count.
+        connection: The connection to use.
+        retry: The retry policy for reads.
+        keys: The keys with which intents, flags and records are signed.
+        target: What marks production; records for another stage and alias do not count. None: all count.
     """
 
     def __init__(
@@ -70,15 +68,15 @@ class Reader(Asker):
         self.target = target
 
     def now(self) -> float:
-        """The store's present time, in seconds since 1970: what ages of versions are told by. 1 request."""
+        """The store's present time in seconds since 1970, from which versions' ages are calculated. 1 request."""
         return self._read("the registry's time", self._door.now)
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool | RunsOf = False) -> Snapshot:
-        """Read the group: 1 request per page of models, of versions, of experiments and of 4,500 runs.
+        """Read the group: 1 request per page of models, versions and experiments, and per 4,500 runs.
 
         Args:
             patterns: Names or fnmatch patterns of registered models.
-            with_runs: Whether metrics and run tags are needed, or of which versions.
+            with_runs: Whether metrics and run tags are needed, or for which versions.
         """
         models: dict[str, FoundModel] = {}
         versions: dict[str, dict[int, Version]] = defaultdict(dict)
@@ -110,7 +108,7 @@ class Reader(Asker):
         return self._model(model, [version for version in self._versions(condition) if version.model == name])
 
     def find_model(self, name: str) -> Model | None:
-        """Read one model again, as ``model``; None if it is not there."""
+        """Read one model again, like ``model``; None if it does not exist."""
         try:
             return self.model(name)
         except NotFound:
@@ -121,9 +119,10 @@ class Reader(Asker):
         return self.vouched(self._read(f"{name} version {number}", lambda: self._door.version(name, number)))
 
     def versions_between(self, name: str, first: int, last: int) -> list[Version]:
-        """Those of a model's versions whose numbers lie in a range, with their aliases: 2 requests, side by side.
+        """A model's versions with numbers in a range, with their aliases; 2 requests in parallel.
 
-        A version that is not among them may be there all the same: a server leaves out what it does not show.
+        A version that is not among them may still exist, because a server leaves out what an account may not
+        see.
         """
         named = _quoted(name)
         if not named:
@@ -137,15 +136,15 @@ class Reader(Asker):
         return list(self._model(model, [version for version in found if version.model == name]).versions)
 
     def versions_with_tag(self, key: str) -> list[Version]:
-        """Every version of the registry that has this tag, without its aliases: 1 request a page."""
+        """Every version of the registry with this tag, without its aliases: 1 request per page."""
         return list(self._versions(f"tags.`{key}` LIKE '%'"))
 
     def every_version(self) -> list[Version]:
-        """Every living version of every registered model, without aliases: 1 request per 10,000."""
+        """Every existing version of every registered model, without aliases: 1 request per 10,000."""
         return list(self._versions(""))
 
     def versions_of_run(self, run_id: str) -> list[Version]:
-        """Every living version of any model that names this run, without aliases: 1 request."""
+        """Every existing version of any model that names this run, without aliases: 1 request."""
         return list(self._versions(f"run_id = '{run_id}'"))
 
     def sees_all(self) -> bool:
@@ -153,24 +152,24 @@ class Reader(Asker):
         return self._read("who this account is", self._door.sees_all)
 
     def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:
-        """The tags of every model of the registry that has this tag, by name: 1 request a page."""
+        """The tags of every model of the registry with this tag, by name: 1 request per page."""
         return {model.name: dict(model.tags) for model in self._models(f"tags.`{key}` LIKE '%'")}
 
     def storage_uri(self, name: str, number: int) -> str:
-        """Where the version's files lie, as the registry knows it."""
+        """Where the version's files are, according to the registry."""
         return self._read(f"{name} version {number}", lambda: self._door.storage_uri(name, number))
 
     def has_files(self, name: str, number: int) -> bool:
-        """Whether the version's files still are there.
+        """Whether the version's files still exist.
 
         Raises:
-            FilesUnknown: That cannot be told from here: they are in a folder of the server's machine, or in a storage
-                that this runner has no access to.
+            FilesUnknown: this machine cannot find out, because they are in a folder of the server's machine
+                or in a storage to which it has no access.
         """
         return self.has_files_at(self.storage_uri(name, number))
 
     def has_files_at(self, uri: str) -> bool:
-        """Whether there are files at an address; raises FilesUnknown as ``has_files``."""
+        """Whether an address has any files; raises FilesUnknown like ``has_files``."""
         if host := foreign_host(uri, self.connection.uri):
             raise FilesUnknown(f"its files are on another host, {host}, and the login is not sent there")
         path = local_path(uri)
@@ -180,11 +179,11 @@ class Reader(Asker):
             return any(path.iterdir()) if path.is_dir() else path.exists()
         try:
             return call_with_retries(lambda: self._door.has_artifacts(uri), self._retry)
-        except Exception as error:  # no access, no driver (boto3), no answer: all the same here
+        except Exception as error:  # no access, no driver (boto3) or no answer
             raise FilesUnknown(classify(error).summary) from error
 
     def counts_intent(self, name: str, tags: Mapping[str, str]) -> bool:
-        """Whether the intent among a model's tags is signed; true where there is no key."""
+        """Whether the intent among a model's tags is signed; true without a key."""
         return self._keys.count_intent(name, tags)
 
     def _read(self, what: str, call: Callable[[], T]) -> T:
@@ -198,7 +197,7 @@ class Reader(Asker):
         return map(self.vouched, found) if self._keys or self.target else found
 
     def vouched(self, version: Version) -> Version:
-        """The version, with what of its record counts: it is of this target, and signed if there is a key."""
+        """The version, marked with the tags of its record that count: for this target, and signed if there is a key."""
         names = self._keys.vouched(version) if self._keys else None
         if self.target and not self.target.counts(version.tags.get(TARGET, "")):
             names = frozenset()
@@ -208,7 +207,7 @@ class Reader(Asker):
         return _model(found, versions, signed=self._keys.count_intent(found.name, found.tags))
 
     def _with_runs(self, group: tuple[Model, ...], *, wanted: bool | RunsOf) -> tuple[Model, ...]:
-        """The same models, with the runs that are wanted."""
+        """The same models with the wanted runs."""
         of = wanted if isinstance(wanted, RunsOf) else EVERY_RUN
         runs = self._runs(
             {v.run_id for model in group for v in model.versions if v.run_id and of.versions(v)}, of
@@ -219,11 +218,12 @@ class Reader(Asker):
         )
 
     def _runs(self, wanted: Collection[str], of: RunsOf = EVERY_RUN) -> dict[str, Run]:
-        """The runs with these ids, deleted ones included, as many to a request as the server takes.
+        """The runs with these ids, including deleted ones, as many per request as the server accepts.
 
         Args:
             wanted: The ids.
-            of: Which others, by tag (no quote can be in its value), and what is kept of each.
+            of: Which other runs to read, by tag (its value must not contain a quote), and what to keep of
+                each.
         """
         ids, tag = sorted(run_id for run_id in wanted if run_id.isalnum()), of.tag
         if not ids and not tag:
@@ -247,7 +247,7 @@ class Reader(Asker):
 
 
 def _quoted(name: str) -> str:
-    """A name in a filter; empty where none can carry it."""
+    """A name quoted for a filter; empty if no filter can contain it."""
     quote = '"' if "'" in name else "'"
     return "" if quote in name else f"{quote}{name}{quote}"
 

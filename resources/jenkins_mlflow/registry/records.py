@@ -1,7 +1,8 @@
-"""What this tool remembers in MLflow itself: runs of one experiment, each with its facts as JSON in tags.
+"""Stores this tool's own records in MLflow: runs of one experiment, each with its facts as JSON in tags.
 
-The journal of deletions and the history of promotions are both kept so, because every server takes tags and some take
-artifacts from nobody. JSON that is longer than a tag is cut into pieces. MLflow's own pages show these runs.
+The journal of deletions and the history of promotions are both stored like this, because every server accepts
+tags, but some accept no artifacts. JSON that is longer than a tag is cut into pieces. MLflow's own pages show
+these runs.
 """
 
 from __future__ import annotations
@@ -13,29 +14,29 @@ from typing import Any
 
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import FoundExperiment, KeptRun
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import unless_there
-from jenkins_mlflow.registry.found import FoundExperiment, KeptRun
 from jenkins_mlflow.text import argument, redact
 
 EXPERIMENT = "jenkins-mlflow"
-PIECE = 4000  # of the 5,000 characters of a tag; the JSON is ASCII
+PIECE = 4000  # of a tag's 5,000 characters; the JSON is ASCII
 
 
 def pieces(prefix: str, facts: Any) -> dict[str, str]:
-    """The facts as tags whose names begin with a prefix."""
+    """The facts as tags with names that start with a prefix."""
     text = json.dumps(facts, ensure_ascii=True, separators=(",", ":"))
     parts = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
     return {f"{prefix}{number:05}": part for number, part in enumerate(parts)}
 
 
 def joined(prefix: str, tags: Mapping[str, str]) -> str:
-    """The JSON that ``pieces`` made tags of; empty if there are none."""
+    """The JSON from which ``pieces`` made tags; empty if there are none."""
     return "".join(tags[key] for key in sorted(tags) if key.startswith(prefix))
 
 
 def equals(tag: str, value: str) -> str:
-    """MLflow's filter for runs whose tag has a value; empty, which finds all, where the value cannot be quoted."""
+    """MLflow's filter for runs with a tag value; empty, which finds all runs, if the value cannot be quoted."""
     quote = '"' if "'" in value else "'"
     return "" if quote in value else f"tags.`{tag}` = {quote}{value}{quote}"
 
@@ -44,8 +45,9 @@ def equals(tag: str, value: str) -> str:
 class Records:
     """Writes and finds the runs of the experiment.
 
-    Raises: ``find`` what the registry raises; every other method what the door raises, see ``faults.classify``. Each
-    raises Refused where the experiment is in MLflow's trash: no search shows its runs there, as if nothing was written.
+    ``find`` raises what the registry raises; every other method raises what the door raises, see
+    ``faults.classify``. All raise Refused if the experiment is in MLflow's trash, where no search finds its
+    runs, as if none were written.
     """
 
     registry: Registry
@@ -56,11 +58,11 @@ class Records:
         return self.registry.connection.door
 
     def create(self, started: int, tags: Mapping[str, str], name: str) -> str:
-        """Create a run that started at a time in milliseconds; its id. Not safe to repeat."""
+        """Create a run that started at a time in milliseconds. Return its id. Not safe to repeat."""
         return self._door.create_run(self.home(create=True), started, tags, name[:250])
 
     def find(self, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
-        """The runs that fit an MLflow filter, oldest first, deleted ones included; none without an experiment."""
+        """The runs that match an MLflow filter, oldest first, including deleted ones; none without an experiment."""
         experiment = self.registry.retrying(f"reading {what}", self.home)
         if experiment:
             yield from self.registry.pages(
@@ -68,7 +70,7 @@ class Records:
             )
 
     def home(self, *, create: bool = False) -> str:
-        """The experiment's id; empty when there is none."""
+        """The experiment's id; empty if there is none."""
         if not self._experiment:
             found = self._door.experiment(EXPERIMENT)
             if found is None and create:

@@ -1,4 +1,4 @@
-"""MLflow's documented REST API: the table of the endpoints that are used."""
+"""The endpoints of MLflow's documented REST API that are used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The one retry policy that everything uses.
+"""The single retry policy that everything uses.
 
-MLflow's client repeats a failing request up to 7 times on its own: 246 s for one call to a server that answers
-500 (measured, client 3.17.2). The connection switches that off, so that tenacity alone decides.
+MLflow's client itself repeats a failing request up to 7 times: one call to a server that answers 500 takes
+246 s (measured, client 3.17.2). The connection switches that off, so that only tenacity decides.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ _FIRST_WAIT = 0.25
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often and how long to try: at most ``attempts``, waits of at most ``max_wait`` seconds (longer if the server
-    asks for it by Retry-After), all within ``deadline`` seconds."""
+    """How often and how long to try.
+
+    At most ``attempts`` tries, with waits of at most ``max_wait`` seconds (longer if the server's Retry-After
+    asks for it), all within ``deadline`` seconds.
+    """
 
     attempts: int = 3
     max_wait: float = 10.0
@@ -32,7 +35,7 @@ class RetryPolicy:
 
 
 class _WorthRetrying(tenacity.retry_base):
-    """Retry transient faults always, and a 500 once: the second in a row is the server's last word."""
+    """Always retry transient faults, and retry a 500 once: a second one in a row counts as final."""
 
     def __init__(self) -> None:
         self._previous: Fault | None = None
@@ -70,7 +73,7 @@ def call_with_retries(
     Args:
         call: The request; must be safe to repeat.
         policy: How often and how long.
-        on_failure: Told of each failed attempt: its number, its seconds, its error.
+        on_failure: Called with the number, the seconds and the error of each failed attempt.
         sleep: Replaced in tests, which never wait.
 
     Raises:

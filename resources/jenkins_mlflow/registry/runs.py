@@ -1,7 +1,7 @@
-"""The runs behind versions: which of them a command needs, and reading them by their ids.
+"""Reads the runs behind versions, as far as a command needs them.
 
-A search takes 4,500 run ids, not 6,000 (MLflow 2.22 to 3.17). Most of that time is the
-server's own work, so two requests at once, for two of its workers, are twice as fast.
+A search accepts 4,500 run ids, not 6,000 (MLflow 2.22 to 3.17). Most of the time is spent in the server, so
+two requests at once, handled by two of its workers, are twice as fast.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from jenkins_mlflow.registry.snapshot import NOTHING, Run, Version
 
 RUNS_PER_REQUEST = 4500
 AT_ONCE = 2
-"""Requests side by side. A server has at least two workers as a rule, and more would hold more in memory at once."""
+"""Parallel requests. A server usually has at least two workers, and more requests would need more memory."""
 FEW = 200
-"""So many runs are read in one request: two would gain nothing."""
+"""Up to this many runs are read in one request, because two would gain nothing."""
 _TOO_MUCH = frozenset({400, 413, 414, 431})
 
 
 @dataclass(frozen=True)
 class RunsOf:
-    """Whose runs a command needs, and what of them: those of some versions, and those that carry a tag.
+    """Which runs a command needs, by version and by tag, and what it needs of them.
 
     Attributes:
-        versions: Whether a version's run is read by its id.
-        tag: Key and value that other runs have which are read, too; the trash is not searched for them.
-        keep: What is kept of a run as it arrives: of a hundred thousand, all would fill the memory.
+        versions: Whether to read a version's run by its id.
+        tag: The key and value of a tag; runs with it are also read, except those in the trash.
+        keep: Reduces each run on arrival to what is needed, because 100,000 complete runs would fill the
+            memory.
     """
 
     versions: Callable[[Version], bool] = lambda version: True
@@ -38,7 +39,7 @@ class RunsOf:
 
     @classmethod
     def every_version(cls, *metrics: str) -> RunsOf:
-        """Those of all versions, with these metrics (all, if none is named) and without tags."""
+        """The runs of all versions, with these metrics (all if none are named) and without tags."""
         return cls(keep=lambda run: _without_tags(run, metrics))
 
 
@@ -46,11 +47,11 @@ EVERY_RUN = RunsOf()
 
 
 def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -> Iterator[Run]:
-    """The runs with these ids: two requests side by side, each with as many ids as pay off and the server accepts.
+    """The runs with these ids, read by two requests in parallel, each with as many ids as the server accepts.
 
     Args:
         ids: The ids.
-        read: Reads some of them in one request; threads call it.
+        read: Reads some of them in one request; called from threads.
     """
     start, most = 0, min(RUNS_PER_REQUEST // AT_ONCE, max(FEW, -(-len(ids) // AT_ONCE)))
     while start < len(ids):

@@ -1,4 +1,4 @@
-"""Which models a piece of work covers, and how that fits into a tag."""
+"""The models that a piece of work covers, in forms that fit into a tag."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from jenkins_mlflow.registry.names import literal_prefix, matches
 
 S = TypeVar("S", bound="Scope")
 
-_NAMED = 3  # names that are written out beside digests
-_DIGEST = (
-    6  # characters, 36 bits: two sets of 300 names look alike by chance once in 700,000, and then only wait
-)
+_NAMED = 3  # names that are written out next to digests
+# Characters, 36 bits: by chance, two sets of 300 names collide once in 700,000, and then one merely waits.
+_DIGEST = 6
 _PREFIX = 100
 _ALL = "*"
 
@@ -30,9 +29,9 @@ class Scope:
 
     Attributes:
         scope: Names or patterns of the models that it may change.
-        writes: The models that it certainly changes, by name.
-        digests: Of the names that did not fit into a tag, or ``*`` for any.
-        beneath: How all those names begin.
+        writes: The names of the models that it certainly changes.
+        digests: Digests of the names that did not fit into a tag, or ``*`` for any name.
+        beneath: The common prefix of all those names.
     """
 
     scope: tuple[str, ...]
@@ -42,15 +41,15 @@ class Scope:
 
     @property
     def what(self) -> str:
-        """The models meant, for messages."""
+        """The models, for messages."""
         names = self.writes or self.scope
         more = len(names[_NAMED:]) + (0 if self.digests == _ALL else len(self.digests) // _DIGEST)
         return ", ".join(names[:_NAMED]) + (f" and {more} more" if more else "")
 
     def forms(self) -> tuple[Self, Self, Self]:
-        """The same in ever fewer characters: each name once; names as digests; only how all of them begin.
+        """Ever shorter forms: with each name once, with digests of names, and with only their common prefix.
 
-        With a shorter form, ``overlaps`` may report an overlap that is none, but never misses one.
+        With a shorter form, ``overlaps`` may report an overlap that does not exist, but never misses one.
         """
         patterns = tuple(dict.fromkeys(pattern for pattern in self.scope if not _is_name(pattern)))
         names = tuple(dict.fromkeys((*self.writes, *filter(_is_name, self.scope))))
@@ -75,10 +74,10 @@ class Scope:
     def overlaps(self, other: Scope) -> bool:
         """Whether one may change a model that the other certainly changes.
 
-        With nothing written for certain on either side (two cleanups by patterns, say) nothing overlaps.
+        If neither certainly writes anything (two cleanups by patterns, say), they do not overlap.
 
         Args:
-            other: In any form; this one has all its names.
+            other: Another scope, in any form; this one must have all its names.
         """
         return (
             any(other.covers(name) or other.hides(name) for name in self.writes)
@@ -87,11 +86,11 @@ class Scope:
         )
 
     def covers(self, name: str) -> bool:
-        """Whether this names a model. What is written is a name, also where it looks like a pattern."""
+        """Whether this scope includes a model. Entries of ``writes`` are names even if they look like patterns."""
         return name in self.writes or matches(name, self.scope)
 
     def hides(self, pattern: str) -> bool:
-        """Whether one of the names that did not fit may be this one, or match this pattern."""
+        """Whether one of the names that did not fit may be this name or match this pattern."""
         if not self.digests:
             return False
         if not _is_name(pattern):
@@ -105,7 +104,7 @@ class Scope:
 
 
 def _common(names: Iterable[str]) -> str:
-    return os.path.commonprefix(list(names))[:_PREFIX]  # noqa: RUF071  character by character is what is meant
+    return os.path.commonprefix(list(names))[:_PREFIX]  # noqa: RUF071  meant character by character
 
 
 def _is_name(pattern: str) -> bool:

@@ -1,7 +1,8 @@
-"""Sends requests to an MLflow server as MLflow's client does, with the same settings; imports nothing of MLflow.
+"""Sends requests to an MLflow server with the same settings as MLflow's client, without importing MLflow.
 
-Unlike the client it follows no redirect, so that credentials and writes reach the configured server only; it reads at
-most ``LARGEST_ANSWER`` bytes; and an answer that does not fit is an error that says where.
+Unlike the client, it follows no redirects, so that credentials and writes reach only the configured server.
+It reads at most ``LARGEST_ANSWER`` bytes, and for an answer that does not match the API, the error says
+where.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from jenkins_mlflow.text import size
 T = TypeVar("T")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
-CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
+CONNECTIONS = 16  # a cleanup has 8 workers, plus the lock's renewal
 _CHUNK = 256 * 1024
-_TRANSFER_SECONDS = 600.0  # a server answers an upload when the file lies in its storage
+_TRANSFER_SECONDS = 600.0  # a server answers an upload only once the file is in its storage
 
 
 @dataclass(frozen=True)
 class Endpoint(Generic[T]):
-    """One row of the table of endpoints: method, path below the server's address, and the type of its answer."""
+    """An endpoint: its method, its path below the server's address, and the type of its answer."""
 
     method: str
     path: str
@@ -48,9 +49,10 @@ class Sender:
     """Sends requests to one server; may be shared by threads.
 
     Args:
-        uri: The server's address, with a path where the server is behind one.
-        environ: Where MLflow's settings are read from.
-        home: Folder with ``.mlflow/credentials``; None for no login but the environment's, of a .netrc neither.
+        uri: The server's address, including a path if the server is behind one.
+        environ: The variables with MLflow's settings.
+        home: The folder with ``.mlflow/credentials``; None to use only the environment's login, not even a
+            .netrc.
     """
 
     def __init__(self, uri: str, environ: Mapping[str, str], home: Path | None) -> None:
@@ -70,14 +72,14 @@ class Sender:
         """Make one request and decode its answer.
 
         Args:
-            endpoint: Which.
-            payload: Its parameters: the query of a GET, else the JSON body.
-            in_path: What is appended to the endpoint's path.
+            endpoint: The endpoint.
+            payload: Its parameters, sent as the query of a GET, otherwise as the JSON body.
+            in_path: Text to append to the endpoint's path.
 
         Raises:
-            requests.RequestException: no answer.
-            ErrorAnswer: an answer with another status than 200.
-            UnusableAnswer: an answer that is no JSON, has other types than MLflow's, or is too large.
+            requests.RequestException: there was no answer.
+            ErrorAnswer: the answer has a status other than 200.
+            UnusableAnswer: the answer is not JSON, has types other than MLflow's, or is too large.
         """
         body, _ = self.exchange(
             endpoint.method,
@@ -90,11 +92,11 @@ class Sender:
             raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnusableAnswer(
-                "the answer was no JSON (is this address an MLflow server?)", transient=True
+                "the answer was not JSON (is this address an MLflow server?)", transient=True
             ) from error
 
     def download(self, path: str, into: Path, most: int | None = None) -> None:
-        """Download a file as it is stored, of at most so many bytes if ``most`` is given; see ``send`` for errors."""
+        """Download a file as it is stored, of at most ``most`` bytes if that is given; see ``send`` for errors."""
         headers = {"Accept-Encoding": "identity"}
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
@@ -106,15 +108,16 @@ class Sender:
                         file.write(chunk)
                         if most is not None and file.tell() > most:
                             raise AnswerTooLarge(f"the file is larger than {size(most)}")
-            except HTTPError as error:  # urllib3's own: requests shows it where it reads itself
+            except (
+                HTTPError
+            ) as error:  # urllib3's own error; requests translates it only when it reads itself
                 raise requests.ConnectionError(error) from error
 
     def upload(self, path: str, source: Path) -> None:
-        """Upload a file, however large; see ``send`` for errors."""
+        """Upload a file of any size; see ``send`` for errors."""
         with source.open("rb") as file:
-            body = (
-                file if source.stat().st_size else b""
-            )  # an empty file would go as chunks, without a length
+            # An empty file would be sent in chunks, without a length.
+            body = file if source.stat().st_size else b""
             with self._request("PUT", path, self._transfer, data=body) as response:
                 if response.status_code != requests.codes.ok:
                     raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
@@ -135,7 +138,7 @@ class Sender:
         return self._session.request(
             method,
             self._base + path,
-            # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
+            # Passed here, because REQUESTS_CA_BUNDLE would take precedence over the session's values.
             verify=self._verify,
             cert=self._cert,
             timeout=timeout,
@@ -146,5 +149,5 @@ class Sender:
 
 
 def _beginning(response: requests.Response) -> bytes:
-    """The beginning of an answer that is an error."""
+    """The first bytes of an error answer."""
     return next(response.iter_content(_CHUNK), b"")

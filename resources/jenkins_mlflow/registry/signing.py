@@ -1,9 +1,9 @@
-"""Signatures of what the commands write into the registry: intents, records of promotions, flags of the lock.
+"""Signs what the commands write into the registry: intents, promotion records and flags of the lock.
 
-Whoever may edit a model can write its tags. With a key, which only the commands have, these three carry an HMAC
-(SHA-256) over a text that names everything they belong to, and without a valid one they do not count. So nobody else
-can make one up, or move one to another model, version or flag. What was once written can be written again in its own
-place: that is bound by the creation time of the versions and flags in it, and by nothing else.
+Anybody who may edit a model can write its tags. With a key, which only the commands have, these three carry
+an HMAC (SHA-256) over a text that names everything they belong to, and they do not count without a valid one.
+So nobody else can forge one, or move one to another model, version or flag. But an old one can be written
+again in its own place; only the creation times of the versions and flags in it limit that.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _FORM = "jenkins-mlflow 1"
 
 @dataclass(frozen=True)
 class Keys:
-    """The signing key, and older ones that are still accepted. Without a key nothing is signed, and all counts."""
+    """The signing key, and older ones that are still accepted. Without keys, nothing is signed and all counts."""
 
     texts: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> Keys:
-        """Take the keys out of the environment: no program that is started later gets them.
+        """Remove the keys from the environment, so that programs that are started later do not inherit them.
 
         Raises:
-            UsageError: the variable is there, and holds no key.
+            UsageError: the variable is set but contains no valid key.
         """
         text = environ.pop(VARIABLE, None)
         if text is None:
@@ -55,11 +55,11 @@ class Keys:
         return bool(self.texts)
 
     def intent(self, model: str, tags: Mapping[str, str]) -> dict[str, str]:
-        """The tags of an intent with their signature, in the order in which they are written."""
+        """The tags of an intent with their signature, in the order in which to write them."""
         return {SIGNATURE_TAG: self._sign(_intent(model, tags)), **tags} if self else dict(tags)
 
     def count_intent(self, model: str, tags: Mapping[str, str]) -> bool:
-        """Whether the intent that a model carries counts; true where it has none."""
+        """Whether a model's intent counts; true if it has none."""
         return (
             not self or not tags.get(INTENT_TAG) or self._fits(tags.get(SIGNATURE_TAG), _intent(model, tags))
         )
@@ -69,22 +69,22 @@ class Keys:
         return self._sign(_flag(name, created, tags))
 
     def count_flag(self, name: str, created: int, tags: Mapping[str, str]) -> bool:
-        """Whether what a flag says of its holder counts."""
+        """Whether a flag's statement about its holder counts."""
         return not self or self._fits(tags.get(SIGNATURE_TAG), _flag(name, created, tags))
 
     def record(self, version: Version, tags: Mapping[str, str]) -> dict[str, str]:
-        """Tags of a promotion record, and last the signature of these and of what is signed already.
+        """These tags of a promotion record, followed by the signature over them and the tags that are already signed.
 
         Args:
-            version: As it is now.
-            tags: What is added or changed.
+            version: The version in its current state.
+            tags: The tags to add or change.
         """
         complete = {**{name: version.tags[name] for name in self.vouched(version) or ()}, **tags}
         signed = {name: text for name, text in complete.items() if name in RECORD_TAGS and text}
         return {**tags, SIGNATURE_TAG: json.dumps([sorted(signed), self._sign(_record(version, signed))])}
 
     def vouched(self, version: Version) -> frozenset[str] | None:
-        """The names of the tags of a version's record that count; None for all, because there is no key."""
+        """The names of the tags in a version's record that count; None for all if there is no key."""
         if not self:
             return None
         names, signature = _listed(version.tags.get(SIGNATURE_TAG, ""))
@@ -121,12 +121,12 @@ def _record(version: Version, tags: Mapping[str, str]) -> bytes:
 
 
 def _text(kind: str, *what: object) -> bytes:
-    """The one text for these values: no two different lists of values have the same."""
+    """A text for these values that is different for every different list of values."""
     return json.dumps([_FORM, kind, *what], ensure_ascii=True, separators=(",", ":")).encode()
 
 
 def _listed(text: str) -> tuple[list[str], str]:
-    """The names that a record's signature is for, and the signature; nothing where a tag says something else."""
+    """The names that a record's signature covers, and the signature; empty if the tag holds anything else."""
     try:
         names, signature = parsed_json(text)
     except (ValueError, TypeError):

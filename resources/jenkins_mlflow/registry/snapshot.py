@@ -1,4 +1,4 @@
-"""What the registry held at one moment: plain frozen values, no connection. Plans are made from these."""
+"""The registry at one moment, as plain frozen values without a connection. Plans are made from these."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_STAGE = "None"
 READY = "READY"
 ACTIVE_STAGES = (PRODUCTION, STAGING)
 NOTHING: Mapping[str, str] = {}
-"""No tags, shared by all that have none; nobody changes it."""
+"""No tags; shared by everything that has none, and never changed."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Target:
     Attributes:
         stage, alias: The marks of a version in production.
         exclusive: Whether the whole group has one champion.
-        copy_to: The production model where promotions copy into one; its versions get the alias alone.
+        copy_to: The production model if promotions copy into one; its versions get only the alias.
     """
 
     stage: str | None
@@ -40,33 +40,33 @@ class Target:
 
     @property
     def marks(self) -> str:
-        """Stage and alias as records name them: `Production @champion`. A copy gets the alias alone."""
+        """Stage and alias as written in records: `Production @champion`. A copy gets only the alias."""
         stage = None if self.copy_to and not self.exclusive else self.stage
         return " ".join(text for text in (stage, f"@{self.alias}" if self.alias else "") if text)
 
     def counts(self, marks: str) -> bool:
-        """Whether a record is about what "in production" means here: one of its marks is the same.
+        """Whether a record is about production in the sense of this target, that is, shares one of its marks.
 
         Args:
-            marks: As ``marks`` of the target that it was written for; empty in records of version 0.2, which count.
+            marks: The ``marks`` of the target in the record; empty in records of version 0.2, which count.
         """
         return not marks or not {*marks.split(" ", 1)}.isdisjoint(self.marks.split(" ", 1))
 
     def is_beside(self, version: Version) -> bool:
-        """Whether a version is in the stage Production, and this target is another stage: it must not touch it."""
+        """Whether a version is in the stage Production while this target is another stage, which must not touch it."""
         gets = None if self.copy_to else self.stage
         return version.stage == PRODUCTION and gets not in (None, PRODUCTION)
 
 
 LONGEST_TRAINING = 86_400.0
-"""Seconds after which a training that has not ended was lost, unless the config's train.timeout says more of it."""
+"""Seconds after which an unended training counts as lost, unless the config's train.timeout says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.
 
-    ``running``: MLflow counts it as not ended; so it does for ever, if its process was killed.
+    ``running``: MLflow counts it as not ended, which is permanent if its process was killed.
     """
 
     run_id: str
@@ -80,9 +80,9 @@ class Run:
 class Version:
     """One version of a registered model.
 
-    ``created`` is in milliseconds since the epoch, as MLflow stores it. ``run`` is None when the version has
-    no run, when the run is gone, or when the snapshot was taken without runs. ``vouched`` names the tags of its
-    promotion record that count, see ``Reader.vouched``; it is None where all do.
+    ``created`` is in milliseconds since the epoch, as in MLflow. ``run`` is None if the version has no run,
+    if the run is gone, or if the snapshot was taken without runs. ``vouched`` names the tags of its promotion
+    record that count, see ``Reader.vouched``; it is None if all do.
     """
 
     model: str
@@ -100,57 +100,57 @@ class Version:
 
     @property
     def record(self) -> Mapping[str, str]:
-        """The tags of its promotion record that count: of the same target, and with a signing key those signed."""
+        """The tags of its promotion record that count: for the same target, and signed if there is a signing key."""
         if self.vouched is None:
             return self.tags
         return {name: self.tags[name] for name in self.vouched if name in self.tags}
 
     @property
     def recorded_at(self) -> str:
-        """When this tool put it into production last, as its record says (ISO 8601 in UTC); empty if it never did."""
+        """When this tool last put it into production, according to its record (ISO 8601 in UTC); empty if never."""
         return max(self.record.get(PROMOTED_AT, ""), self.record.get(ROLLED_BACK_AT, ""))
 
     @property
     def recorded_time(self) -> int:
-        """The same in milliseconds since 1970; 0 if no tag names a time, whatever else it says."""
+        """The same in milliseconds since 1970; 0 if no tag contains a valid time."""
         return max(self.record_time(PROMOTED_AT), self.record_time(ROLLED_BACK_AT))
 
     def record_time(self, tag: str) -> int:
-        """The time in one tag of the record; 0 also if a restored version has it from the record of the deleted one."""
+        """The time in one tag of the record; also 0 if a restored version inherited the tag from the deleted one."""
         time = milliseconds(self.record.get(tag, ""))
         return 0 if RESTORED_FROM in self.tags and time < self.created else time
 
     @property
     def label(self) -> str:
-        """How messages name it: `heart-disease-svm version 3`."""
+        """Its name in messages: `heart-disease-svm version 3`."""
         return printable(f"{self.model} version {self.number}")
 
     @property
     def identity(self) -> tuple[str, int, int]:
-        """Tells it from another version that got its number later: model, number, creation time."""
+        """Model, number and creation time, which distinguish it from a later version with the same number."""
         return (self.model, self.number, self.created)
 
     @property
     def origin(self) -> str:
-        """How a version that restores this one names it in a tag: its number, and when it was registered first."""
+        """What a version restored from this one has in a tag: its number and its first registration time."""
         return f"{self.number}@{self.first_created}"
 
     @property
     def first_created(self) -> int:
-        """When it was registered first, in milliseconds: a restored version says so of the one that was deleted."""
+        """When it was first registered, in milliseconds; for a restored version, when the deleted one was."""
         _, _, first = self.tags.get(RESTORED_FROM, "").partition("@")
         known = first.isascii() and first.isdecimal() and len(first) < 15
         return min(self.created, int(first)) if known else self.created
 
     def metric(self, name: str) -> float | None:
-        """The metric's value; None when it is missing or cannot be compared."""
+        """The metric's value; None if it is missing or cannot be compared."""
         value = self.run.metrics.get(name) if self.run else None
         return value if value is not None and comparable(value) else None
 
     def in_production(self, target: Target) -> bool:
-        """Whether it serves production: it has the stage or the alias that means it. The only definition there is.
+        """Whether it is in production, that is, has the stage or the alias for that. This is the only definition.
 
-        Where promotions copy into a production model, only its versions do, unless the group is exclusive.
+        If promotions copy into a production model, only its versions are, unless the group is exclusive.
         """
         if target.copy_to and not target.exclusive and self.model != target.copy_to:
             return False
@@ -158,9 +158,9 @@ class Version:
 
 
 def last_recorded(versions: Iterable[Version]) -> Version | None:
-    """Of a model's versions the one that is in production by the records, whatever is there now.
+    """The version of a model that is in production according to the records, whatever is there now.
 
-    It was put there last, and did not fail its check.
+    It is the last one that was put there and did not fail its check.
     """
     recorded = [v for v in versions if v.recorded_time and v.record.get(CHECK_TAG) != FAILED]
     return max(recorded, key=lambda version: (version.recorded_time, version.number), default=None)
@@ -169,7 +169,7 @@ def last_recorded(versions: Iterable[Version]) -> Version | None:
 def newest_record(versions: Iterable[Version]) -> int:
     """When the last of these versions was promoted or returned to, in seconds since 1970; 0 if none was.
 
-    A new record always is later than those that it follows, see ``promotion.record.next_time``.
+    A new record is always later than earlier ones, see ``promotion.record.next_time``.
     """
     return max((version.recorded_time // 1000 for version in versions), default=0)
 
@@ -178,7 +178,7 @@ def newest_record(versions: Iterable[Version]) -> int:
 class Model:
     """A registered model and its versions, newest first.
 
-    ``signed`` is False where it carries an intent that no signing key vouches for.
+    ``signed`` is False if it has an intent without a valid signature.
     """
 
     name: str
@@ -191,23 +191,23 @@ class Model:
         return next((version for version in self.versions if version.number == number), None)
 
     def staged(self, stage: str | None) -> tuple[Version, ...]:
-        """The versions in this stage, newest first; none where no stage is meant."""
+        """The versions in this stage, newest first; none if the stage is None."""
         return tuple(version for version in self.versions if stage and version.stage == stage)
 
     def production(self, target: Target) -> tuple[Version, ...]:
-        """The versions that serve production, newest first; more than one only where a foreign hand was at work."""
+        """The versions in production, newest first; more than one only if somebody changed that without this tool."""
         return tuple(version for version in self.versions if version.in_production(target))
 
     @property
     def recorded(self) -> Version | None:
-        """The version that is in production by the records, see ``last_recorded``."""
+        """The version that is in production according to the records, see ``last_recorded``."""
         return last_recorded(self.versions)
 
     def disagreement(self, target: Target) -> tuple[Version, Version] | None:
-        """The version in the stage and the one with the alias, where stage and alias contradict each other.
+        """The version in the stage and the one with the alias, if stage and alias contradict each other.
 
         Returns:
-            None when one of the marks is absent or not meant, or when one version has both.
+            None if one of the marks is absent or not used, or if one version has both.
         """
         if not self.production(target):
             return None
@@ -230,7 +230,7 @@ class Snapshot:
         return self._by_name.get(name)
 
     def require(self, name: str) -> Model:
-        """The model of this name.
+        """The model with this name.
 
         Raises:
             NotFound: there is none.
@@ -240,7 +240,7 @@ class Snapshot:
             raise NotFound(
                 f"there is no registered model {printable(name)!r}",
                 state="nothing was changed",
-                next_step="`jenkins-mlflow list` shows the models that are there",
+                next_step="`jenkins-mlflow list` shows the existing models",
             )
         return model
 
@@ -249,20 +249,20 @@ class Snapshot:
             yield from model.versions
 
     def production(self, target: Target) -> tuple[Version, ...]:
-        """Every version of the group that serves production."""
+        """Every version of the group that is in production."""
         return tuple(version for version in self.versions() if version.in_production(target))
 
     @property
     def recorded(self) -> Version | None:
-        """The version of the group that was put into production last by the records, whatever is there now."""
+        """The group's version that was last put into production according to the records, whatever is there now."""
         recorded_versions = [version for model in self.models if (version := model.recorded)]
         return max(recorded_versions, key=lambda version: version.recorded_time, default=None)
 
     def require_agreement(self, target: Target) -> None:
-        """Make sure that each model's stage and alias mean the same version.
+        """Make sure that each model's stage and alias are on the same version.
 
         Raises:
-            Refused: those of a model do not; it names both versions and the two commands that settle it.
+            Refused: a model's are not; the message names both versions and the two commands that settle it.
         """
         for model in self.models:
             if found := model.disagreement(target):

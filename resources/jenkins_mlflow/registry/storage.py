@@ -1,6 +1,6 @@
-"""The files of runs and logged models: counted and deleted, on this machine, through the server or in an S3 storage.
+"""Measures and deletes the files of runs and logged models: on this machine, through the server or in S3 storage.
 
-A folder is deleted only where it can be told for sure what goes with it. No link is followed.
+A folder is deleted only if it is certain what will be deleted with it. No links are followed.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TypeVar
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import host_of
+from jenkins_mlflow.registry.door_types import FoundFile
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.found import FoundFile
 from jenkins_mlflow.registry.locations import LOCAL, PROXIED, S3, Location, parse_location
 
 T = TypeVar("T")
 
 
 class OutOfReach(Exception):
-    """These files are none that this process may or can work on; the text says why."""
+    """This process cannot or may not touch these files; the message says why."""
 
 
 def by_client(registry: Registry, what: str, call: Callable[[], T]) -> T:
-    """Read a storage by MLflow's client.
+    """Read a storage with MLflow's client.
 
     Raises:
         OutOfReach: this Python has no driver for it.
-        ConnectionFailed, RegistryError: it refused it, or does not answer.
+        ConnectionFailed, RegistryError: the storage refused the request or does not answer.
     """
     try:
         return registry.retrying(what, call)
@@ -43,7 +43,7 @@ def by_client(registry: Registry, what: str, call: Callable[[], T]) -> T:
 
 @dataclass(frozen=True)
 class Measured:
-    """How much there is in a folder."""
+    """The number and size of the files in a folder."""
 
     files: int = 0
     bytes: int = 0
@@ -53,8 +53,8 @@ class Storage:
     """The files behind one registry.
 
     Raises (``measure`` and ``erase``):
-        OutOfReach: see there.
-        ConnectionFailed, RegistryError: the server refused it, or does not answer.
+        OutOfReach: this process cannot or may not touch the files.
+        ConnectionFailed, RegistryError: the server refused the request or does not answer.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -62,13 +62,13 @@ class Storage:
         self._connection = registry.connection
 
     def real(self, location: Location) -> Location:
-        """The same folder without links, as far as this machine knows it."""
+        """The same folder with links resolved, as far as this machine can."""
         if location.scheme != LOCAL:
             return location
         return Location(LOCAL, "", Path(os.path.realpath(location.uri)).parts[1:])
 
     def measure(self, location: Location) -> Measured:
-        """What is there; nothing where the folder is gone."""
+        """Measure the folder; zero if it is gone."""
         if location.scheme == LOCAL:
             return _measure_local(self._local(location))
         files = self._files(location)
@@ -83,7 +83,7 @@ class Storage:
         return measured
 
     def erase(self, location: Location) -> None:
-        """Delete the folder with all that is in it; one that is gone is no error."""
+        """Delete the folder with its content; it is not an error if it is gone."""
         if location.scheme == LOCAL:
             path = self._local(location)
             _measure_local(path)
@@ -94,7 +94,7 @@ class Storage:
         names = [file.name for file in files(location.parent)]
         if name not in names:
             return
-        # Servers before 3.17 delete by prefix in S3: with `model` goes `model-2`. What is inside has no such neighbour.
+        # Servers before 3.17 delete by prefix in S3: `model` also deletes `model-2`. Its content has no such neighbour.
         alone = not any(other.startswith(name) for other in names if other != name)
         doomed = [location] if alone else [_child(location, file) for file in files(location)]
         for folder in doomed:
@@ -104,7 +104,7 @@ class Storage:
         """The folder on this machine.
 
         Raises:
-            OutOfReach: it is another machine's, or a link leads there.
+            OutOfReach: it is on another machine, or a link leads there.
         """
         path = Path(location.uri)
         above = path
@@ -120,7 +120,7 @@ class Storage:
         return path
 
     def _files(self, location: Location) -> Callable[[Location], list[FoundFile]]:
-        """What lists a folder of this storage."""
+        """A function that lists a folder of this storage."""
         what = f"listing {location.uri}"
         if location.scheme == PROXIED:
             self._own_server(location)
@@ -162,7 +162,7 @@ def _measure_local(path: Path) -> Measured:
             entry = Path(folder, name)
             status = entry.lstat()
             if entry.is_symlink():
-                raise OutOfReach(f"there is a link in it: {entry}")
+                raise OutOfReach(f"it contains a link: {entry}")
             if name in files:
                 measured = Measured(measured.files + 1, measured.bytes + status.st_size)
     return measured
@@ -180,5 +180,5 @@ def _child(folder: Location, file: FoundFile) -> Location:
     except ValueError:
         same = False
     if not same:
-        raise OutOfReach(f"it holds {file.name!r}, a name that servers take in different ways")
+        raise OutOfReach(f"it contains {file.name!r}, a name that servers interpret differently")
     return child

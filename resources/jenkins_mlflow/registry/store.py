@@ -1,4 +1,4 @@
-"""The door ``store``: MLflow's own client, for databases, folders and servers that are reached in an unusual way."""
+"""The door ``store``: MLflow's own client, for databases, folders, and servers that are reached in an unusual way."""
 
 from __future__ import annotations
 
@@ -15,17 +15,7 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.registry.choice import HTTP_SCHEMES
 from jenkins_mlflow.registry.clock import StoreClock, store_clock
 from jenkins_mlflow.registry.connection import local_path
-from jenkins_mlflow.registry.doors import Send
-from jenkins_mlflow.registry.entities import (
-    found_logged_model,
-    found_model,
-    found_run,
-    found_version,
-    kept_run,
-    training_run,
-    whole_run,
-)
-from jenkins_mlflow.registry.found import (
+from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
     FoundFile,
     FoundLoggedModel,
@@ -35,6 +25,16 @@ from jenkins_mlflow.registry.found import (
     Page,
     Point,
     WholeRun,
+)
+from jenkins_mlflow.registry.doors import Send
+from jenkins_mlflow.registry.entities import (
+    found_logged_model,
+    found_model,
+    found_run,
+    found_version,
+    kept_run,
+    training_run,
+    whole_run,
 )
 from jenkins_mlflow.registry.mlflow_client import (
     default_store,
@@ -59,7 +59,7 @@ class StoreDoor:
         self.client = open_client(uri)
         self._uri = uri
         # The client's own writes first ask whether the model is a prompt, which doubles their requests; the layer
-        # below does not (MLflow 3.17.2). No command offers prompts: the searches leave them out.
+        # below does not (MLflow 3.17.2). No command handles prompts, because the searches leave them out.
         self._writer: Any = getattr(self.client, "_get_registry_client", lambda: self.client)()
 
     @functools.cached_property
@@ -140,7 +140,7 @@ class StoreDoor:
 
         try:
             answer = http_request(get_default_host_creds(self._uri), "/version", "GET", timeout=10)
-        except Exception:  # noqa: BLE001  it only ever words advice or spares time: no promotion depends on it
+        except Exception:  # noqa: BLE001  the version only phrases advice or saves time; no promotion depends on it
             return None
         text = answer.text.strip()
         return text if answer.status_code == 200 and re.fullmatch(r"\d+\.\d+[\w.+-]*", text) else None
@@ -173,7 +173,7 @@ class StoreDoor:
         return self._clock.stamp(name, description)
 
     def copy_version(self, name: str, number: int, into: str, send: Send) -> int:
-        with contextlib.redirect_stderr(io.StringIO()):  # MLflow tells of every step there
+        with contextlib.redirect_stderr(io.StringIO()):  # MLflow reports every step there
             return int(send(lambda: self.client.copy_model_version(f"models:/{name}/{number}", into)).version)
 
     def create_version(self, like: Version, tags: Mapping[str, str], model_id: str) -> int:
@@ -212,12 +212,12 @@ class StoreDoor:
         uri = str(self.client.get_run(run_id).info.artifact_uri)
         beside = scheme not in HTTP_SCHEMES and local_path(self._uri)
         if local_path(uri) is not None and not (beside and Path(beside).is_dir()):
-            return False  # a folder of the server's machine, or below the folder that this program was started in
+            return False  # it is a folder on the server's machine, or below this program's working directory
         self.client.log_text(run_id, text, name)
         return True
 
     def finish_run(self, run_id: str) -> None:
-        # set_terminated() would print two lines to standard output, where the result goes (MLflow 3.17.2).
+        # set_terminated() would print two lines to standard output, where the result belongs (MLflow 3.17.2).
         self.client.update_run(run_id, "FINISHED")
 
     def end_run(self, run_id: str, status: str, ended: int) -> None:
@@ -305,7 +305,7 @@ class StoreDoor:
         delete_files(f"mlflow-artifacts:/{path}", self._uri)
 
     def sees_all(self) -> bool:
-        # Behind a plugin's login nobody knows which accounts there are.
+        # With a plugin's login, it is not known which accounts exist.
         return urlsplit(self._uri).scheme not in HTTP_SCHEMES
 
     def delete_model(self, name: str) -> None:

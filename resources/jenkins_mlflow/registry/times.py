@@ -1,15 +1,15 @@
-"""Times as tags have them: texts that anybody may have written."""
+"""Times in tags, which are texts that anybody may have written."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 LATEST = 253_402_300_799_000
-"""The year 9999 in milliseconds: later is no time."""
+"""The year 9999 in milliseconds; anything later is invalid."""
 
 
 def milliseconds(text: str) -> int:
-    """The time that a text of ISO 8601 names, since 1970; 0 for what is no time. UTC where no zone is named.
+    """The time in an ISO 8601 text, since 1970; 0 if it is not a time. UTC if no zone is given.
 
     >>> milliseconds("1970-01-01T00:00:01"), milliseconds("soon")
     (1000, 0)

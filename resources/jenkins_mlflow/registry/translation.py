@@ -1,4 +1,4 @@
-"""What a request that failed means to a person: an error with a message and a next step."""
+"""Translates a failed request for people: into an error with a message and a next step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jenkins_mlflow.text import redact
 
 
 def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
-    """The error a person can read for what MLflow's client raised while doing ``what``."""
+    """Turn an error that MLflow's client raised while doing ``what`` into one for people."""
     if isinstance(error, JenkinsMlflowError):
         return error
     fault, where = classify(error), redact(uri)
@@ -33,15 +33,15 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
         return RegistryError(
             f"{what}: {where} answers {fault.summary}",
             state="the request was not repeated there, so that no login is sent to another address",
-            next_step="give the address that the server itself has, or log in where it asks for it",
+            next_step="give the server's own address, or log in where it asks for it",
         )
     return RegistryError(
-        f"{what}: {fault.summary}", next_step=f"look into the log of the MLflow server {where}"
+        f"{what}: {fault.summary}", next_step=f"look at the log of the MLflow server {where}"
     )
 
 
 def not_found(what: str, uri: str) -> NotFound:
-    """The error for what the registry at this address does not have."""
+    """The error for something that the registry at this address does not have."""
     return NotFound(
         f"{what}: not in the registry {redact(uri)}",
         next_step="`jenkins-mlflow list` shows what is registered",

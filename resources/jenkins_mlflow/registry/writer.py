@@ -1,4 +1,4 @@
-"""Repeatable writes to the registry: each one guarded by the lock, retried, recorded, shown."""
+"""Makes repeatable writes to the registry: each is guarded by the lock, retried, recorded and shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of one method, as it is shown and reported; ``seconds`` is how long it took."""
+    """One try of one method, for display and reports; ``seconds`` is how long it took."""
 
     method: str
     attempt: int
@@ -25,11 +25,11 @@ class Attempt:
 
 
 class Writer:
-    """Writes under one retry policy and keeps the record.
+    """Writes under one retry policy and records every attempt.
 
     Args:
-        retry: The policy of each write.
-        show: Told of every attempt as it happens.
+        retry: The retry policy for each write.
+        show: Called with every attempt as it happens.
         sleep: Replaced in tests.
     """
 
@@ -44,9 +44,9 @@ class Writer:
         self._show = show
         self._sleep = sleep
         self.attempts: list[Attempt] = []
-        self._one_at_a_time = threading.Lock()  # writes may be made side by side
+        self._one_at_a_time = threading.Lock()  # writes may be made in parallel
         self.open_ended = False
-        """Whether a write got no answer, so that it may take effect after everything else is over."""
+        """Whether a write got no answer, so that it may take effect after everything else has ended."""
 
     def record(self, attempt: Attempt) -> None:
         with self._one_at_a_time:
@@ -56,7 +56,7 @@ class Writer:
     def run(
         self, call: Callable[[], None], on_failure: Callable[[int, float, Exception], None] | None = None
     ) -> None:
-        """One write; raises the last try's own error, or LockLost."""
+        """Make one write; raises the last try's own error, or LockLost."""
 
         def sent() -> None:
             try:
@@ -71,12 +71,15 @@ class Writer:
     def write(
         self, label: str, call: Callable[[], None], took_effect: Callable[[], bool] = lambda: False
     ) -> bool:
-        """One write under a label; whether it was accepted. What counts in the end is the registry's state.
+        """Make one write under a label. In the end, the registry's state counts.
 
         Args:
-            label: How the write is called in the record.
+            label: The name of the write in the record.
             call: The write.
-            took_effect: Reads back, before a failed write is tried again, whether it took effect after all.
+            took_effect: Called before a failed write is retried; reads back whether it took effect after all.
+
+        Returns:
+            Whether the write was accepted.
 
         Raises:
             LockLost: this process must not write any more.
@@ -105,7 +108,7 @@ class Writer:
         return True
 
     def undo(self, label: str, call: Callable[[], None], note: str) -> str:
-        """One write that takes something back; the reason if it fails, else empty, recorded as ``note``.
+        """Make one write that undoes something, recorded with ``note``. Return why it failed; empty if it worked.
 
         Raises:
             LockLost: this process must not write any more.

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.results.base import Meaning, Part, RegistryResult, Table
+from jenkins_mlflow.text import printable
 
 Status = Literal["fine", "drift", "problems"]
 _WORDS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
@@ -37,8 +38,6 @@ class DoctorResult(RegistryResult):
         ),
         "problems": Meaning((errors.FAILED,), "there is at least one problem; `findings` says what to do"),
     }
-    in_table: ClassVar[bool] = True
-
     command: Literal["doctor"] = "doctor"
     status: Status
     findings: tuple[Finding, ...]
@@ -47,6 +46,16 @@ class DoctorResult(RegistryResult):
     def advised(self, advice: Callable[[str], str]) -> DoctorResult:
         findings = tuple(replace(f, message=advice(f.message), fix=advice(f.fix)) for f in self.findings)
         return replace(super().advised(advice), findings=findings)
+
+    def lines(self) -> list[str]:
+        """A line for each finding, and one below it with what to do: a command in it can be copied whole."""
+        width = max((len(finding.what) for finding in self.findings), default=0)
+        lines: list[str] = []
+        for finding in self.findings:
+            what, message = printable(finding.what).ljust(width), printable(finding.message)
+            lines.append(f"{_WORDS[finding.status]:<7}  {what}  {message}")
+            lines += [f"         do: {printable(finding.fix)}"] if finding.fix else []
+        return lines
 
     def table(self) -> Table:
         return Table(

@@ -201,6 +201,8 @@ class PromoteResult(PromotionResult):
                 models[0] if models and self.model not in models else self.model
             )  # a copy has another name
             return f"`jenkins-mlflow list{self._where} {arguments(shown)}` shows it"
+        if self.selection and not self.model:
+            return self.selection.next_step
         return super().next_step
 
 

@@ -9,6 +9,8 @@ from typing import ClassVar, Literal
 from jenkins_mlflow import errors
 from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Table
 
+REGISTER_FIRST = "train a model and register it: in the training script, or by train.register"
+
 NOT_SELECTED: Mapping[str, Meaning] = {
     "champion_kept": Meaning((errors.DONE,), "no candidate is better than the champion"),
     "no_candidate": Meaning((errors.NO_CANDIDATE,), "no candidate passes the gates, or there is none"),
@@ -49,6 +51,10 @@ class CandidatePart(Part):
     reason: str
     gates: tuple[GatePart, ...]
 
+    def gate_value(self, metric: str) -> float | None:
+        """What the run has of a gate's metric; None if it has none that can be compared."""
+        return next((gate.value for gate in self.gates if gate.metric == metric), None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectResult(RegistryResult):
@@ -79,10 +85,19 @@ class SelectResult(RegistryResult):
 
     @property
     def next_step(self) -> str:
-        return "`jenkins-mlflow promote`, with the same options" if self.status == "selected" else ""
+        if self.status == "selected":
+            return "`jenkins-mlflow promote`, with the same options"
+        return REGISTER_FIRST if self.status == "no_candidate" and not self.candidates else ""
 
     def table(self) -> Table:
+        """The ranked metric, and those of the gates beside it."""
+        gates = list(
+            dict.fromkeys(g.metric for c in self.candidates for g in c.gates if g.metric != self.metric)
+        )
         return Table(
-            ("model", "version", self.metric, "verdict", "reason"),
-            [(c.model, c.version, c.value, c.verdict, c.reason) for c in self.candidates],
+            ("model", "version", self.metric, *gates, "verdict", "reason"),
+            [
+                (c.model, c.version, c.value, *map(c.gate_value, gates), c.verdict, c.reason)
+                for c in self.candidates
+            ],
         )

@@ -98,9 +98,10 @@ class TrainResult(RegistryResult):
         if self.status == "planned":
             return "run it without --dry-run"
         if self.status == "failed":
-            return "read the logs that are named, mend the script, and train again"
-        registered = any(run.versions for run in self.runs)
-        return "`jenkins-mlflow select`, then `jenkins-mlflow promote`" if registered else ""
+            return "read the logs named above, correct the script, and run `jenkins-mlflow train` again"
+        if any(run.versions for run in self.runs):
+            return "`jenkins-mlflow select`, then `jenkins-mlflow promote`"
+        return "register a model: in the training script, or by train.register"
 
     def table(self) -> Table:
         rows: list[tuple[object, ...]] = []

@@ -1,1 +1,1 @@
-"""Choosing the version to promote."""
+"""Chooses the version to promote."""

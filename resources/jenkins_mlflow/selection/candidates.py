@@ -1,4 +1,4 @@
-"""Which versions are candidates, and what the gates say of each. Pure."""
+"""Decides which versions are candidates, and applies the gates to each. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OUTCOME_TAG, PROMOTED_AT
+from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
 from jenkins_mlflow.text import number
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate applied to one candidate; ``value`` is None when the run has no comparable value of the metric."""
+    """One gate applied to one candidate; ``value`` is None if the run has no comparable value for the metric."""
 
     metric: str
     rule: str
@@ -24,7 +24,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one version, in one word and one sentence."""
+    """The verdict on one version, in one word and one sentence."""
 
     version: Version
     value: float | None
@@ -34,7 +34,7 @@ class Verdict:
 
 
 def not_a_candidate(version: Version, rules: Select, target: Target, build: str | None) -> str:
-    """Why a version that is not in production is no candidate; empty when it is one."""
+    """Why a version that is not in production is not a candidate; empty if it is one."""
     if version.status != READY:
         return f"its status is {version.status}, not READY"
     if target.is_beside(version):
@@ -43,19 +43,28 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return elsewhere
     if version.tags.get(CHECK_TAG) == FAILED:
         return "it failed the check after its promotion; promote it by name to try again"
-    return _wrongly_trained(version, rules, build)
-
-
-def _wrongly_trained(version: Version, rules: Select, build: str | None) -> str:
-    """Whether its training does not count: another build's, a change request's, a lost one."""
-    tags = version.run.tags if version.run else {}
-    of_this_build = _is_own(version, build)
-    if rules.scope == "build" and not of_this_build:
+    if rules.scope == "build" and not _is_own(version, build):
         return f"not trained by build {build}"
-    if not of_this_build and (change := tags.get(CHANGE_TAG)):
+    return wrongly_trained(version, build)
+
+
+def wrongly_trained(version: Version, build: str | None) -> str:
+    """Why a version's training speaks against it: it belongs to a change request, or it has not ended well.
+
+    A version may be registered long before that, and its metrics may be those of the first epoch.
+    """
+    run = version.run
+    if run is None:
+        return ""
+    change, outcome = run.tags.get(CHANGE_TAG), run.tags.get(OUTCOME_TAG)
+    if change and not _is_own(version, build):
         return f"trained by the change request {change}, which is no branch: promote it by name"
-    if tags.get(OUTCOME_TAG) == LOST:
+    if outcome == LOST:
         return "its training was lost with its agent, before it had ended"
+    if not outcome and run.running and BUILD_TAG in run.tags:
+        return "its training has not ended"
+    if outcome and outcome != OK:
+        return f"its training did not end well ({outcome}): promote it by name if it is good all the same"
     return ""
 
 
@@ -65,7 +74,7 @@ def _is_own(version: Version, build: str | None) -> bool:
 
 
 def _serves_elsewhere(version: Version, rules: Select, target: Target, build: str | None) -> str:
-    """Whether somebody gave the version a place already, which a promotion would take from them."""
+    """Why the version is in use elsewhere, so that a promotion would take it away from somebody; else empty."""
     if version.model == target.copy_to:
         return "a version of the production model: promote it by name to bring it back"
     stages, aliases = rules.include.stages, rules.include.aliases
@@ -73,7 +82,7 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target, build: st
     if version.stage != NO_STAGE and version.stage not in named:
         if version.stage == ARCHIVED:
             if _is_own(version, build) and PROMOTED_AT not in version.record:
-                return ""  # by a script that promotes by itself what it trained beside this one
+                return ""  # archived by a script that itself promoted another version that it trained
             return "archived: promote it by name to bring it back"
         return (
             f"in {version.stage}, another stage than {target.stage or 'none'}: promote it by name, "
@@ -86,7 +95,7 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target, build: st
 
 
 def judge(version: Version, rules: Select) -> Verdict:
-    """Apply the gates to a candidate; without the metric that ranks it is rejected, too."""
+    """Apply the gates to a candidate. It is also rejected if it lacks the ranking metric."""
     gates = tuple(_apply(name, gate, version) for name, gate in rules.gates.items())
     value = version.metric(rules.metric)
     failed = [
@@ -109,10 +118,10 @@ def _apply(name: str, gate: Gate, version: Version) -> GateResult:
 
 
 def why_missing(version: Version, metric: str) -> str:
-    """Why ``Version.metric`` has no value."""
+    """Why ``Version.metric`` returns no value."""
     if version.run is None:
         return f"{metric} unknown: the version has no run"
     known = version.run.metrics
     if metric in known:
-        return f"{metric} is {number(known[metric])}, no number to compare"
+        return f"{metric} is {number(known[metric])}, which cannot be compared"
     return f"{metric} was not logged (logged: {', '.join(sorted(known)[:8]) or 'nothing'})"

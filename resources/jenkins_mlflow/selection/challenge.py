@@ -1,4 +1,4 @@
-"""The best candidate against what is in production. Pure."""
+"""Compares the best candidate with the version in production. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
 
 @dataclass(frozen=True)
 class Challenge:
-    """How it ended: for the selection as a whole, and in one phrase for the candidate's verdict."""
+    """The outcome of the comparison: for the whole selection, and in one phrase for the candidate's verdict."""
 
     outcome: Outcome
     reason: str
@@ -33,14 +33,15 @@ def challenge(
 ) -> Challenge:
     """Compare the best candidate with the champion.
 
-    What would leave production for the candidate has to be measured, too: nothing is replaced unseen.
+    Every version that would leave production for the candidate must also have the metric, so that none is
+    replaced without a comparison.
 
     Args:
         best: The best candidate that passes the gates.
         production: The group's versions in production, the champion first.
         rules: The config's ``select`` section.
         target: What marks production.
-        recorded: The version that is in production by the records; it counts where nothing is there.
+        recorded: The version in production according to the records; it counts if nothing is in production.
     """
     value = best.metric(rules.metric)
     assert value is not None, "a candidate without the metric passes no gate"
@@ -84,7 +85,7 @@ def challenge(
 
 
 def short_name(version: Version, *, beside: Version | None = None) -> str:
-    """`heart-disease-svm v2`; only `v2` beside a version of the same model."""
+    """`heart-disease-svm v2`, or just `v2` next to a version of the same model."""
     return (
         f"v{version.number}"
         if beside and beside.model == version.model

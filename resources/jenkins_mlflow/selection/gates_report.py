@@ -13,11 +13,11 @@ FILE = "gates.xml"
 
 
 def write_gates_report(selection: Selection, folder: Path) -> Path:
-    """Write the report; a candidate without a usable metric fails a case of the metric's name.
+    """Write the report. A candidate without a usable metric fails a test case named after the metric.
 
     Args:
-        selection: What was chosen, and the verdict on each version.
-        folder: The report folder; made if it is missing.
+        selection: The chosen version, and the verdict on each version.
+        folder: The report folder; created if it is missing.
 
     Returns:
         The file.

@@ -1,4 +1,4 @@
-"""Choosing the version to promote: rank the candidates by metric, apply the gates, compare with the champion. Pure."""
+"""Chooses the version to promote: ranks the candidates, applies the gates, compares with the champion. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN_REJECTIONS = 3
 
 @dataclass(frozen=True)
 class Selection:
-    """The outcome: the version to promote, if any, and a verdict for every version looked at, best first."""
+    """The outcome: the version to promote, if any, and a verdict on every version considered, best first."""
 
     status: Status
     metric: str
@@ -30,22 +30,22 @@ class Selection:
     champion: Version | None
     verdicts: tuple[Verdict, ...]
     replaces: Version | None = None
-    """What the selected version would take production from; not always the champion that it was compared with."""
+    """The version that the selected one would replace; not always the champion that it was compared with."""
     beside: tuple[Version, ...] = ()
-    """What would stay in production in other models of the group."""
+    """The versions that would stay in production in other models of the group."""
 
 
 def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | None = None) -> Selection:
     """Choose the best version of the group.
 
-    The champion is the group's version in production; of several, the best by the metric. A candidate is any other
-    READY version that nobody gave another place (a stage or an alias that ``include`` does not name), that did not
-    fail the check after an earlier promotion and, with scope ``build``, whose run carries this build's tag. The winner
-    passes every gate. It must be better than the champion, by at least ``min_improvement``. Ties go to the newer
-    version, then to the model's name.
+    The champion is the group's version in production or, if there are several, the best one by the metric. A
+    candidate is any other READY version that is not in use elsewhere (by a stage or an alias that ``include``
+    does not list) and did not fail the check after an earlier promotion. With scope ``build``, its run must
+    also carry this build's tag. The winner passes every gate and is better than the champion by at least
+    ``min_improvement``. Ties go to the newer version, then to the first model name.
 
     Args:
-        snapshot: The group, read with runs.
+        snapshot: The group, read with its runs.
         rules: The config's ``select`` section.
         target: What marks production.
         build: The build whose runs count, with scope ``build``.
@@ -93,7 +93,7 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
 
 
 def _ranking(rules: Select) -> Callable[[Version], tuple[float, int, str, int]]:
-    """A sort key: best first, versions without a usable metric last."""
+    """A sort key that puts the best version first and versions without a usable metric last."""
     sign = -1.0 if rules.direction == "maximize" else 1.0
 
     def key(version: Version) -> tuple[float, int, str, int]:
@@ -109,7 +109,7 @@ def _ranking(rules: Select) -> Callable[[Version], tuple[float, int, str, int]]:
 
 
 def _final(verdict: Verdict, best: Version, result: Challenge) -> Verdict:
-    """The verdict after the comparison: the best one wins or does not, the others were simply not the best."""
+    """The verdict after the comparison: the best candidate wins or not; the others were not the best."""
     if verdict.version == best:
         word: Literal["selected", "not better"] = "selected" if result.outcome == "selected" else "not better"
         return replace(verdict, verdict=word, reason=result.reason)

@@ -1,1 +1,1 @@
-"""Training: which commands run, and what they logged."""
+"""Training: runs the commands and finds out what they logged."""

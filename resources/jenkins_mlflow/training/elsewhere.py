@@ -1,8 +1,8 @@
-"""Candidates that ended well but logged no run of this build: where their runs went, as far as it can be told.
+"""Finds out where the runs went of candidates that succeeded but logged no run of this build.
 
-A script that calls ``mlflow.set_tracking_uri`` trains into another MLflow, and everything looks well. MLflow's client
-prints the address of a run on a server when the run ends (MLflow 3.17.2: "View run NAME at: ADDRESS"), so the log may
-name it.
+A script that calls ``mlflow.set_tracking_uri`` logs to another MLflow without any error. When a run on a
+server ends, MLflow's client prints its address (MLflow 3.17.2: "View run NAME at: ADDRESS"), so the log may
+contain it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _END_OF_LOG = 65_536
 def without_runs(
     candidates: Collection[Ended], logged: Collection[str], uri: str
 ) -> tuple[tuple[Ended, ...], list[str]]:
-    """Count a candidate that ended well as missing when it has no run of this build: nothing of it can be selected.
+    """Count a successful candidate as missing if it has no run of this build, because nothing of it can be selected.
 
     Args:
         candidates: How the commands ended.
         logged: The candidates that have a run.
-        uri: Where they should have logged to.
+        uri: The tracking server to which they should have logged.
 
     Returns:
         The candidates, and a warning for each that has no run.
@@ -37,9 +37,7 @@ def without_runs(
     for candidate in candidates:
         if candidate.status == "ok" and candidate.name not in logged:
             other = _other_address(candidate.log, uri)
-            went = (
-                f"logged to {other}, not to {redact(uri)}" if other else f"no run of it is in {redact(uri)}"
-            )
+            went = f"logged to {other}, not to {redact(uri)}" if other else f"{redact(uri)} has no run of it"
             found.append(replace(candidate, status="missing", error=went))
             warnings.append(_warning(candidate.name, other, uri))
         else:
@@ -54,13 +52,13 @@ def _warning(name: str, other: str, uri: str) -> str:
             "script (MLFLOW_TRACKING_URI is set for it), or train with that address"
         )
     return (
-        f"{name} ended well, but {redact(uri)} has no run of it that carries this build: does its script call "
+        f"{name} succeeded, but {redact(uri)} has no run of it with this build's tag: does its script call "
         "mlflow.set_tracking_uri, or MlflowClient.create_run, which ignores MLFLOW_RUN_CONTEXT?"
     )
 
 
 def _other_address(log: Path, uri: str) -> str:
-    """The last server in the log that is another than ``uri``; empty when there is none."""
+    """The last server in the log that is not ``uri``; empty if there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _END_OF_LOG))

@@ -1,4 +1,4 @@
-"""What training commands log to MLflow, and what training needs from MLflow to find it."""
+"""The data that training commands log to MLflow, and the interface to MLflow that training needs to find it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, order=True)
 class RegisteredVersion:
-    """A version of a registered model that a run made."""
+    """A registered version that was created by a run."""
 
     model: str
     version: int
@@ -19,8 +19,8 @@ class RegisteredVersion:
 class LoggedRun:
     """An MLflow run of this build; ``seconds`` is None while it runs.
 
-    ``outcome`` is how its candidate's command ended; empty while that is not known. ``production_before`` is what
-    ``marks.encode`` made.
+    ``outcome`` is how its candidate's command ended; empty until that is known. ``production_before`` is the
+    text that ``marks.encode`` returned.
     """
 
     run_id: str
@@ -44,7 +44,7 @@ class LoggedRun:
 
 @dataclass(frozen=True)
 class LoggedModel:
-    """A model that a run logged: ``source`` is where its files lie, ``model_id`` its identity in MLflow 3."""
+    """A model that a run logged: ``source`` is where its files are, ``model_id`` its id in MLflow 3."""
 
     run_id: str
     name: str
@@ -53,19 +53,19 @@ class LoggedModel:
 
 
 class TrainingRegistry(Protocol):
-    """What training needs from MLflow. Every method raises JenkinsMlflowError."""
+    """The interface to MLflow that training needs. Every method may raise JenkinsMlflowError."""
 
     def prepare(self, experiment: str) -> None:
         """Make sure that the store and the experiment exist, before candidates race to create either."""
 
     def runs_of_build(self, build: str) -> list[LoggedRun]:
-        """All runs that carry the build's tag, oldest first, in whatever experiment the scripts chose."""
+        """All runs with the build's tag, oldest first, in any experiment."""
 
     def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
-        """Runs of any build in the experiment that still count as running and started before a time in milliseconds."""
+        """Runs of any build in the experiment that count as running and started before a time in milliseconds."""
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
-        """The registered versions by the run that made them."""
+        """The registered versions by the run that created them."""
 
     def models_of_runs(self, build: str, runs: Sequence[LoggedRun]) -> dict[str, tuple[LoggedModel, ...]]:
         """The logged models by run, oldest first."""
@@ -74,7 +74,7 @@ class TrainingRegistry(Protocol):
         """Register a logged model under a name; safe to repeat."""
 
     def mark(self, runs: Sequence[LoggedRun], outcome: str) -> None:
-        """Tag runs with how their candidate's command ended; safe to repeat."""
+        """Tag runs with the outcome of their candidate's command; safe to repeat."""
 
     def end(self, runs: Sequence[LoggedRun]) -> None:
-        """End runs that still count as running, though nothing works on them any more."""
+        """End runs that still count as running although nothing works on them any more."""

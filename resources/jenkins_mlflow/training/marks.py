@@ -1,12 +1,12 @@
-"""What was in production when a training command began. Pure.
+"""Works out what was in production when a training command started. Pure.
 
-It is read from the registry when the command starts. Candidates may train on several agents, though, and one may move
-a mark before the command on another agent starts. So each run carries what its own command saw, as a tag that
-MLFLOW_RUN_CONTEXT gives it: together the runs of a build know how production was before any of them, also when an
-agent was lost.
+This is read from the registry when the command starts. But candidates may train on several agents, and one
+may move a mark before the command on another agent starts. So each run carries what its own command saw, as a
+tag set by MLFLOW_RUN_CONTEXT. Together, the runs of a build show what was in production before any of them,
+even if an agent was lost.
 
-Another build may be at work, too, and its script may have promoted already. Then what that build saw counts: its own
-command takes its version out again.
+Another build may be training too, and its script may already have promoted a version. Then what that build
+saw at its start counts, because its own command will take the version out again.
 """
 
 from __future__ import annotations
@@ -30,34 +30,35 @@ from jenkins_mlflow.text import parsed_json
 
 @dataclass(frozen=True)
 class Held:
-    """What was in production in one model: the versions in the stage, and the holder of the alias."""
+    """The versions in production in one model: those in the stage, and the holder of the alias."""
 
     staged: tuple[int, ...] = ()
     holder: int | None = None
 
 
 Marks = Mapping[str, Held]
-"""What was in production, by model; a model that is absent had nothing in production."""
+"""The versions in production, by model; a model that is absent had nothing in production."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was in production when a command began.
+    """What a command saw in production when it started.
 
     Attributes:
-        marks: What was in production.
-        newest: By model, when its last promotion of that time was recorded, see ``newest_record``: a later one came
-            after it.
+        marks: The versions in production.
+        newest: By model, when its latest promotion at that time was recorded (see ``newest_record``). Any
+            later record means a promotion since then.
     """
 
     marks: Marks
     newest: Mapping[str, int] = field(default_factory=dict)
 
     def since(self, models: Sequence[Model], target: Target) -> Marks | None:
-        """What these models, which share one champion, had in production: a promotion recorded since then counts.
+        """What these models, which share one champion, had in production; a promotion recorded since then counts.
 
-        None where records are signed and one of the versions has no signed record: everybody may write such a tag,
-        and it must put nothing into production that passed no gate.
+        None if records are signed and one of the versions has no signed record: anybody may write this tag,
+            and it must
+        not put a version into production that has not passed the gates.
         """
         if promoted := promoted_since(models, self.newest):
             return alone(promoted, target)
@@ -73,10 +74,10 @@ def _numbers(held: Marks, name: str) -> set[int | None]:
 
 
 def marks(snapshot: Snapshot, target: Target, now: float) -> Seen | None:
-    """What is in production now, without what trainings at work have put there; None if that is not known.
+    """The versions in production now, without those put there by running trainings; None if that is not known.
 
     Args:
-        snapshot: The group, with the runs of ``unrecorded`` versions.
+        snapshot: The group, including the runs of ``unrecorded`` versions.
         target: What marks production.
         now: Seconds since 1970.
     """
@@ -89,7 +90,11 @@ def marks(snapshot: Snapshot, target: Target, now: float) -> Seen | None:
 
 
 def marks_of(models: Sequence[Model], target: Target, now: float) -> Marks | None:
-    """What models that have one champion together have in production, in the same way."""
+    """Production without versions put there by trainings that are still running, for models with one champion.
+
+    Returns:
+        The versions in production, by model; None if they are not known.
+    """
     made = [
         version
         for model in models
@@ -101,9 +106,8 @@ def marks_of(models: Sequence[Model], target: Target, now: float) -> Marks | Non
     if not made:
         return rest
     runs = sorted((version.run for version in made if version.run), key=lambda run: run.started)
-    trainings = [
-        decode(run.tags[PRODUCTION_BEFORE]) for run in runs
-    ]  # the first has seen what was before all
+    # The first run saw what was in production before all of them.
+    trainings = [decode(run.tags[PRODUCTION_BEFORE]) for run in runs]
     known = [seen for seen in trainings if seen is not None]
     before = known[0].since(models, target) if known == trainings else None
     if before is None or not rest:
@@ -117,16 +121,16 @@ def marks_of(models: Sequence[Model], target: Target, now: float) -> Marks | Non
 
 
 def newest_of(models: Iterable[Model]) -> dict[str, int]:
-    """When the last promotion of each model was recorded, for those that have one."""
+    """When the last promotion of each model was recorded; models without one are left out."""
     return {model.name: newest for model in models if (newest := newest_record(model.versions))}
 
 
 def promoted_since(models: Sequence[Model], newest: Mapping[str, int]) -> Version | None:
-    """The version that was promoted last of those that were promoted since; None if none was.
+    """The version that has been promoted most recently since then; None if there was no promotion.
 
     Args:
         models: The models now.
-        newest: As ``newest_of`` made it then.
+        newest: The result of ``newest_of`` at that time.
     """
     promoted = [
         version
@@ -138,12 +142,12 @@ def promoted_since(models: Sequence[Model], newest: Mapping[str, int]) -> Versio
 
 
 def sharing(models: Sequence[Model], target: Target) -> Sequence[Sequence[Model]]:
-    """The models that have one champion together: an exclusive group, or each model alone."""
+    """The sets of models that share a champion: the whole exclusive group, or each model alone."""
     return [models] if target.exclusive else [(model,) for model in models]
 
 
 def unrecorded(version: Version, target: Target) -> bool:
-    """Whether it is in production without a recorded promotion: a training may have put it there."""
+    """Whether it is in production without a recorded promotion, so that a training may have put it there."""
     return version.in_production(target) and not recorded(version)
 
 
@@ -152,19 +156,19 @@ def recorded(version: Version) -> bool:
 
 
 def alone(version: Version, target: Target) -> Marks:
-    """The marks of a version that was promoted."""
+    """The marks of a promoted version."""
     number = version.number
     return {version.model: Held((number,) if target.stage else (), number if target.alias else None)}
 
 
 def _at_work(run: Run, now: float) -> bool:
-    """Whether the command that started the run still has to look at what its script changed, unless it was lost."""
+    """Whether the command that started the run has yet to check what its script changed, unless it was lost."""
     open_ended = PRODUCTION_BEFORE in run.tags and OUTCOME_TAG not in run.tags
     return open_ended and now - run.started / 1000 < LONGEST_TRAINING
 
 
 def _held(model: Model, target: Target, made: Sequence[Version]) -> Held:
-    """What has the model's marks, without the versions that trainings at work have made."""
+    """The versions with the model's marks, without those created by running trainings."""
     others = [version.number for version in model.production(target) if version not in made]
     staged = tuple(version.number for version in model.staged(target.stage) if version.number in others)
     holder = model.aliases.get(target.alias) if target.alias else None
@@ -172,7 +176,7 @@ def _held(model: Model, target: Target, made: Sequence[Version]) -> Held:
 
 
 def encode(seen: Seen | None) -> str:
-    """What was seen as the text of a tag; empty when it is not known, or no tag can hold it."""
+    """What a command saw, as the text of a tag; empty if it is not known or does not fit into a tag."""
     if seen is None:
         return ""
     compact = {
@@ -185,7 +189,7 @@ def encode(seen: Seen | None) -> str:
 
 
 def decode(text: str) -> Seen | None:
-    """What such a tag says; None when it holds anything else: everybody may write it."""
+    """Read such a tag; None if it holds anything else, because anybody may write it."""
     try:
         models = {name: _model(one) for name, one in parsed_json(text).items()}
     except (ValueError, TypeError, AttributeError):
@@ -195,7 +199,7 @@ def decode(text: str) -> Seen | None:
 
 
 def decoded(texts: Iterable[str]) -> Iterator[Seen]:
-    """What such tags say, each text once, without those that say nothing."""
+    """Read such tags, each distinct text once, without those that cannot be read."""
     return (seen for text in dict.fromkeys(texts) if (seen := decode(text)) is not None)
 
 

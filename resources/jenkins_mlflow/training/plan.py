@@ -1,7 +1,7 @@
-"""Which commands a training runs, and with which environment.
+"""Plans which commands a training runs, and in which environment.
 
-A script needs no change to take part: MLflow itself reads MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and
-MLFLOW_RUN_CONTEXT (tags of every run and logged model that the fluent API starts), and those carry the build.
+Scripts need no change: MLflow itself reads MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and MLFLOW_RUN_CONTEXT
+(the tags of every run and logged model that the fluent API creates), and those tags name the build.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from jenkins_mlflow.tags import CANDIDATE_TAG, PRODUCTION_BEFORE
 from jenkins_mlflow.text import parsed_json, printable
 
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
-# Set by hand or by an outer run, these would put every candidate into one run or another experiment.
+# Set by hand or by an outer run, these would put every candidate into the same run or into another experiment.
 _DROPPED = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID")
 
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """What will be run, and under which build."""
+    """The commands to run, and the build to run them for."""
 
     build: str
     tracking_uri: str
@@ -54,12 +54,14 @@ def plan_training(
 
     Args:
         rules: The config's ``train`` section.
-        build: With an id (see ``BuildContext.for_training``).
-        tracking_uri: Where scripts log to.
-        environ: What the scripts inherit; copied before ``connect`` sets this process's own MLflow variables.
-        logs: Folder of the log files.
-        only: Candidates to train; none = all.
-        production_before: What is in production now, as ``marks.encode`` made it; empty when nobody asks.
+        build: The build, which must have an id (see ``BuildContext.for_training``).
+        tracking_uri: The tracking server to which scripts log.
+        environ: The environment that scripts inherit, copied before ``connect`` sets this process's MLflow
+            variables.
+        logs: The folder of the log files.
+        only: The candidates to train; empty for all.
+        production_before: What is in production now, as encoded by ``marks.encode``; empty if it is not
+            needed.
 
     Raises:
         UsageError: ``only`` names an unknown candidate, or ``environ`` has a broken MLFLOW_RUN_CONTEXT.
@@ -99,7 +101,7 @@ def plan_training(
 
 def _environment(rules: Train, tracking_uri: str, environ: Mapping[str, str]) -> dict[str, str]:
     inherited = {key: value for key, value in environ.items() if key not in _DROPPED}
-    # Python holds back output that goes into a pipe; the log should grow while a script runs.
+    # Python buffers output that goes to a pipe, but the log should grow while a script runs.
     defaults = {"PYTHONUNBUFFERED": "1"}
     if local_path(tracking_uri) is not None and not tracking_uri.startswith("sqlite"):
         defaults["MLFLOW_ALLOW_FILE_STORE"] = "true"
@@ -119,7 +121,7 @@ def _inherited_tags(environ: Mapping[str, str]) -> dict[str, str]:
         tags = None
     if not isinstance(tags, dict):
         raise UsageError(
-            f"{RUN_CONTEXT} in the environment is no JSON object",
+            f"{RUN_CONTEXT} in the environment is not a JSON object",
             state="nothing was started",
             next_step=f'unset it, or write it as {{"tag": "value"}}; it is {printable(text[:60])!r}',
         )

@@ -1,8 +1,8 @@
-"""How far a build is with a candidate, told by the tags of its runs alone. Pure.
+"""Works out a build's progress with a candidate, only from the tags of its runs. Pure.
 
-Candidates may train on many agents, and an agent may be lost in the middle: MLflow is where their results meet. A
-candidate's runs are tagged with its outcome when its command has ended; runs without one belong to a command that is
-still at work, or was lost.
+Candidates may train on many agents, and any agent may be lost, so their results come together in MLflow. When
+a candidate's command has ended, its runs are tagged with the outcome. Runs without an outcome belong to a
+command that is still running or was lost.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from jenkins_mlflow.training.logged import LoggedRun
 
 @dataclass(frozen=True)
 class Progress:
-    """One candidate as the build's runs show it.
+    """The state of one candidate, according to the build's runs.
 
     Attributes:
         name: The candidate.
-        status: ``ok``, how the last command ended otherwise, or ``open``: no run, or none whose outcome is known.
+        status: ``ok``; or how the last command failed; or ``open`` if no run has a known outcome.
         runs: The runs that count.
-        unended: The runs without an outcome: whatever logged them is at work, or was lost.
+        unended: The runs without an outcome, whose command is still running or was lost.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Progress:
 
 
 def progress_of(name: str, runs: Iterable[LoggedRun]) -> Progress:
-    """How far the build is with a candidate.
+    """Work out the build's progress with a candidate.
 
-    A candidate counts as trained when its command ended well. It does too when no outcome is known, but every run has
-    finished and a version is registered: the agent was lost between the last of these and the tag, and to train
-    again would register a second version.
+    A candidate counts as trained if its command succeeded. It also counts if no outcome is known but every
+    run has finished and a version is registered: then the agent was lost just before it could set the tag,
+    and training again would register a second version.
 
     Args:
         name: The candidate.
@@ -52,7 +52,7 @@ def progress_of(name: str, runs: Iterable[LoggedRun]) -> Progress:
     if unended and all(run.finished for run in unended) and any(run.versions for run in unended):
         return Progress(name, "ok", unended)
     known: dict[str, Status] = {word: word for word in get_args(Status)}
-    ends = [known[run.outcome] for run in of_candidate if run.outcome in known]  # a tag that anyone can write
+    ends = [known[run.outcome] for run in of_candidate if run.outcome in known]  # anybody can write this tag
     if ends and not unended:
         return Progress(name, ends[-1], tuple(of_candidate))
     return Progress(name, "open", unended, unended)

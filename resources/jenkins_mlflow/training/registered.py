@@ -1,9 +1,9 @@
-"""What training asks MLflow: a build's runs, what they logged and registered, and registering the rest.
+"""Training's requests to MLflow: finds a build's runs, models and versions, and registers the rest.
 
-Facts (client 3.17.2): runs and MLflow 3 logged models both carry the tags of MLFLOW_RUN_CONTEXT, so a build's
-models are one search, not one for each run. A 2.x script, and a 2.x server, know no logged models: there the
-run's tag ``mlflow.log-model.history`` lists the artifact paths. ``model_id`` must be given beside
-``models:/m-ID``.
+Facts (client 3.17.2): runs and MLflow 3 logged models both carry the tags of MLFLOW_RUN_CONTEXT, so one
+search finds all models of a build. Scripts and servers of MLflow 2 have no logged models; there, the run's
+tag ``mlflow.log-model.history`` lists the artifact paths. To register ``models:/m-ID``, ``model_id`` must
+also be given.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import FoundRun
 from jenkins_mlflow.registry.faults import unless_there
-from jenkins_mlflow.registry.found import FoundRun
 from jenkins_mlflow.registry.reading import EXPERIMENTS_PER_PAGE, VERSIONS_PER_PAGE
 from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG, PRODUCTION_BEFORE
@@ -39,7 +39,7 @@ class MlflowTrainingRegistry:
         self._door = registry.connection.door
 
     def prepare(self, experiment: str) -> None:
-        """Make sure that the store answers and the experiment exists.
+        """Make sure that the store answers and that the experiment exists.
 
         Raises:
             RegistryError: the experiment was deleted; MLflow refuses to log to it and to create it again.
@@ -60,10 +60,10 @@ class MlflowTrainingRegistry:
             )
 
     def runs_of_build(self, build: str) -> list[LoggedRun]:
-        """All runs with the build's tag, oldest first; 1 request, and 1 for each 1,000 experiments and runs.
+        """All runs with the build's tag, oldest first; 1 request, plus 1 for each 1,000 experiments and runs.
 
         Args:
-            build: As ``build.safe_id`` made it: no quote can be in it.
+            build: A result of ``build.safe_id``, which cannot contain a quote.
         """
         experiments = list(
             self._registry.pages("the experiments", self._door.experiments, limit=EXPERIMENTS_PER_PAGE)
@@ -78,7 +78,7 @@ class MlflowTrainingRegistry:
         return [_run(run) for run in found]
 
     def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
-        """Runs of any build in this experiment that count as running since before then; 2 requests."""
+        """Runs of any build in this experiment that count as running and started before then; 2 requests."""
         what = f"the runs of experiment {experiment}"
         made = self._registry.retrying(what, lambda: self._door.experiment(experiment))
         found = self._registry.pages(
@@ -91,7 +91,7 @@ class MlflowTrainingRegistry:
         return [_run(run) for run in found if BUILD_TAG in run.run.tags and OUTCOME_TAG not in run.run.tags]
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
-        """The registered versions by run, 1,000 runs to a request."""
+        """The registered versions by run; 1 request for every 1,000 runs."""
         ids = sorted(run_id for run_id in run_ids if run_id.isalnum())
         found: dict[str, list[RegisteredVersion]] = defaultdict(list)
         for start in range(0, len(ids), _IDS_PER_REQUEST):
@@ -106,7 +106,7 @@ class MlflowTrainingRegistry:
         return {run_id: tuple(sorted(versions)) for run_id, versions in found.items()}
 
     def models_of_runs(self, build: str, runs: Sequence[LoggedRun]) -> dict[str, tuple[LoggedModel, ...]]:
-        """The models that these runs logged, oldest first; from the runs' tags where there are no others."""
+        """The models that these runs logged, oldest first; taken from the runs' tags if there are no logged models."""
         experiments = tuple(sorted({run.experiment_id for run in runs}))
         found: dict[str, list[LoggedModel]] = defaultdict(list)
         try:
@@ -125,7 +125,7 @@ class MlflowTrainingRegistry:
         return {run.run_id: tuple(found.get(run.run_id, ())) or _from_history(run) for run in runs}
 
     def mark(self, runs: Sequence[LoggedRun], outcome: str) -> None:
-        """Tag runs with how their candidate's command ended; 1 request each, side by side."""
+        """Tag runs with the outcome of their candidate's command; 1 request each, in parallel."""
 
         def tag(run: LoggedRun) -> None:
             self._registry.retrying(
@@ -136,7 +136,7 @@ class MlflowTrainingRegistry:
         side_by_side(tag, runs)
 
     def end(self, runs: Sequence[LoggedRun]) -> None:
-        """End runs as KILLED, MLflow's word for a run that something else ended; 1 request each, side by side."""
+        """End runs as KILLED, MLflow's status for a run that was ended from outside; 1 request each, in parallel."""
         ended = round(time.time() * 1000)
 
         def kill(run: LoggedRun) -> None:
@@ -148,7 +148,7 @@ class MlflowTrainingRegistry:
         side_by_side(kill, runs)
 
     def register(self, model: LoggedModel, name: str) -> RegisteredVersion:
-        """Register a model, unless its run has a version of that name: so a lost answer does no harm."""
+        """Register a model unless its run already has a version of that name, so that a lost answer does no harm."""
         return self._registry.retrying(
             f"registering {model.name} of run {model.run_id} as {name}", lambda: self._register(model, name)
         )
@@ -165,7 +165,7 @@ class MlflowTrainingRegistry:
         return RegisteredVersion(name, number)
 
     def _link(self, model_id: str, name: str, version: str) -> None:
-        """Record the version on the logged model: MLflow's UI shows it there. Some servers do so by themselves."""
+        """Record the version on the logged model, where MLflow's UI shows it. Some servers do that themselves."""
         tags = self._door.logged_model(model_id).tags
         known = parsed_json(tags.get(_VERSIONS_TAG) or "[]")
         if not any(entry["name"] == name and str(entry["version"]) == version for entry in known):
@@ -192,11 +192,11 @@ def _run(found: FoundRun) -> LoggedRun:
 
 
 def _from_history(run: LoggedRun) -> tuple[LoggedModel, ...]:
-    """The models in the run's own artifacts, as MLflow 2 recorded them."""
+    """The models in the run's artifacts, as recorded by MLflow 2."""
     try:
         history = parsed_json(run.log_history or "[]")
         paths = [str(entry["artifact_path"]) for entry in history]
     except (ValueError, TypeError, KeyError):
-        return ()  # a tag that anybody may overwrite
+        return ()  # anybody may overwrite this tag
     unique = list(dict.fromkeys(paths))
     return tuple(LoggedModel(run.run_id, path, f"{run.artifact_uri.rstrip('/')}/{path}") for path in unique)

@@ -1,4 +1,4 @@
-"""Registering what the candidates logged and did not register themselves."""
+"""Registers the models that candidates logged but did not register themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jenkins_mlflow.training.plan import TrainPlan
 
 
 def with_versions(registry: TrainingRegistry, runs: Sequence[LoggedRun]) -> list[LoggedRun]:
-    """The runs with the versions that they registered."""
+    """Add to each run the versions that it registered."""
     versions = registry.versions_of_runs([run.run_id for run in runs]) if runs else {}
     return [replace(run, versions=versions.get(run.run_id, ())) for run in runs]
 
@@ -18,10 +18,10 @@ def with_versions(registry: TrainingRegistry, runs: Sequence[LoggedRun]) -> list
 def register(
     plan: TrainPlan, registry: TrainingRegistry, runs: Sequence[LoggedRun], succeeded: Collection[str]
 ) -> tuple[list[LoggedRun], list[str]]:
-    """Register what successful candidates logged, by ``train.register``.
+    """Register the models that successful candidates logged, as ``train.register`` says.
 
     Returns:
-        The runs with all versions, and what a person should know.
+        The runs with all their versions, and notes for the user.
     """
     if plan.register_as is None:
         return list(runs), []
@@ -37,12 +37,15 @@ def register(
         if len(logged) > 1:
             names = ", ".join(model.name for model in logged)
             notes.append(
-                f"run {run.name} of {run.candidate} logged {names}: the last, {chosen.name}, was registered"
+                f"run {run.name} of {run.candidate} logged {names}; the last one, {chosen.name}, was registered"
             )
     for name in succeeded:
         candidate_runs = [run for run in runs if run.candidate == name]
         if not all(run.finished for run in candidate_runs):
             notes.append(f"a run of {name} did not finish, so its model was not registered")
         elif candidate_runs and not any(run.versions or models.get(run.run_id) for run in candidate_runs):
-            notes.append(f"{name} logged no model, so there is nothing to register")
+            notes.append(
+                f"candidate {name!r} logged no model, so train.register has nothing to register; "
+                "log one with `mlflow.*.log_model`"
+            )
     return with_versions(registry, runs), notes

@@ -1,4 +1,4 @@
-"""How a training ended: the result, and the config's policy on whether it counts as trained. Pure."""
+"""The result of a training, and the config's policy on whether it counts as trained. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jenkins_mlflow.training.plan import TrainPlan
 
 @dataclass(frozen=True)
 class Trained:
-    """How the candidates ended and what they logged. ``stopped``: the signal that ended it early."""
+    """How the candidates ended and what they logged; ``stopped`` is the signal that ended the training early."""
 
     status: Literal["trained", "failed", "interrupted"]
     message: str
@@ -28,7 +28,7 @@ class Trained:
 
     @property
     def exit_code(self) -> int:
-        """0, 1, or the signal's code."""
+        """0, 1 or the exit code for the signal."""
         if self.stopped:
             return self.stopped.exit_code
         return errors.DONE if self.status == "trained" else errors.FAILED
@@ -41,14 +41,14 @@ def judge(
     warnings: Sequence[str] = (),
     failure: str = "",
 ) -> Trained:
-    """Whether the training as a whole went well, by the config's policy.
+    """Decide by the config's policy whether the whole training succeeded.
 
     Args:
         plan: What was to be trained.
         candidates: How each candidate ended.
-        runs: What they logged.
-        warnings: What was noticed on the way.
-        failure: Why it is not known what they logged; empty when it is.
+        runs: The runs that they logged.
+        warnings: Warnings so far.
+        failure: Why it is not known what they logged; empty if it is known.
     """
     succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
     allowed = bool(succeeded) if plan.on_failure == "continue" else len(succeeded) == len(candidates)
@@ -70,7 +70,7 @@ _NOTHING_REGISTERED = (
 
 
 def summary(candidates: Sequence[Ended]) -> str:
-    """How many were trained, and what became of each other one; a failed one names its log."""
+    """How many candidates were trained, and how each of the others ended, with its log if there is one."""
     good = sum(candidate.status == "ok" for candidate in candidates)
     bad = [
         f"{candidate.name} {candidate.status}{_details(candidate)}"

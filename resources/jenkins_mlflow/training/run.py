@@ -1,4 +1,4 @@
-"""Training: run the plan's commands, then find out from MLflow what they logged and registered."""
+"""Runs the plan's commands, then finds out from MLflow what they logged and registered."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def train(
 
     Args:
         plan: What to run.
-        registry: Where the commands log to.
-        say: Told every line of output, prefixed by its candidate.
+        registry: The registry to which the commands log.
+        say: Called with every line of output, prefixed by its candidate.
         grace: Seconds between SIGTERM and SIGKILL for a candidate that has to end.
-        resume: Leave alone what this build has trained already.
+        resume: Skip candidates that this build has already trained.
 
     Returns:
-        The result; also when candidates fail, or a signal stops them all (status ``interrupted``).
+        The result, also if candidates fail or a signal stops them all (status ``interrupted``).
 
     Raises:
-        ConnectionFailed, RegistryError: before anything was started.
+        ConnectionFailed, RegistryError: before any command was started.
     """
     registry.prepare(plan.experiment)
     earlier = registry.runs_of_build(plan.build)
-    # Without --resume nothing counts as trained, so versions are not asked for.
+    # Without --resume nothing counts as trained, so the versions are not needed.
     known = with_versions(registry, earlier) if resume else earlier
     progress = [progress_of(command.name, known) for command in plan.commands]
     _give_up(registry, [run for one in progress for run in one.unended])
     _give_up_other_builds(plan, registry, say)
     before = {one.name: one for one in progress if one.status == "ok"} if resume else {}
     for name in before:
-        say(f"[{name}] skipped: this build has trained it already")
+        say(f"[{name}] skipped: this build has already trained it")
     commands = [command for command in plan.commands if command.name not in before]
     for folder in {command.log.parent for command in commands}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,24 +76,24 @@ def train(
     if not stopped:
         try:
             return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
-        except Interrupted as late:  # Jenkins ends the scripts first, and then the command that started them
+        except Interrupted as late:  # Jenkins ends the scripts first, then the command that started them
             stopped = late
     runs: list[LoggedRun] = []
-    with suppress(JenkinsMlflowError):  # it tidies up, and tells what is there; to end is more important
+    with suppress(JenkinsMlflowError):  # cleaning up and reporting matter less than ending
         ids = {run.run_id for run in earlier}
         fresh = [run for run in registry.runs_of_build(plan.build) if run.run_id not in ids]
         _settle(registry, [candidate for candidate in candidates if candidate.status != "ok"], fresh)
         runs = with_versions(registry, fresh)
     stopped.state = summary(candidates)
-    stopped.next_step = "runs that had ended are in MLflow; train again to complete the build"
+    stopped.next_step = "finished runs are in MLflow; train again to complete the build"
     message = f"{stopped.message}: {stopped.state}"
     return Trained("interrupted", message, plan.build, candidates, tuple(runs), stopped=stopped)
 
 
 def gather(plan: TrainPlan, registry: TrainingRegistry) -> Trained:
-    """The result of a build whose candidates were trained by other commands, on other agents, read from MLflow.
+    """Read from MLflow the result of a build whose candidates were trained by other commands, on other agents.
 
-    What has not ended by now was lost with its agent: its runs are ended.
+    Candidates that have not ended by now were lost with their agents; their runs are ended.
 
     Raises:
         ConnectionFailed, RegistryError: MLflow does not answer.
@@ -117,23 +117,25 @@ def gather(plan: TrainPlan, registry: TrainingRegistry) -> Trained:
 
 def _why(one: Progress, log: Path) -> str:
     if one.status == "open":
-        return "no run of it ended well"
-    return "" if one.status == "ok" or log.exists() else "its log is where it was trained"
+        return "none of its runs succeeded"
+    return "" if one.status == "ok" or log.exists() else "its log is on the machine where it was trained"
 
 
 def _give_up(registry: TrainingRegistry, runs: Sequence[LoggedRun]) -> None:
-    """Mark runs as lost; MLflow would show those that were cut off as running for ever."""
+    """Mark runs as lost and end them, because MLflow would show interrupted ones as running forever."""
     registry.mark(runs, LOST)
     registry.end([run for run in runs if run.running])
 
 
 def _give_up_other_builds(plan: TrainPlan, registry: TrainingRegistry, say: Callable[[str], None]) -> None:
-    """Give up what other builds left running in this experiment longer than a training may take.
+    """Mark as lost the runs of other builds that have been running in this experiment for longer than a training may.
 
-    A build that is still at work after all marks and ends its runs itself, so nothing is lost by a wrong guess.
+    A build that is in fact still running marks and ends its runs itself, so a wrong guess does no harm.
     """
     longest = plan.timeout or LONGEST_TRAINING
-    with suppress(JenkinsMlflowError):  # it only tidies up after others, perhaps without their rights
+    with suppress(
+        JenkinsMlflowError
+    ):  # this only cleans up after others, perhaps without the rights to do so
         abandoned_runs = registry.left_running(plan.experiment, round((time.time() - longest) * 1000))
         _give_up(registry, abandoned_runs)
         if abandoned_runs:
@@ -147,7 +149,7 @@ def _collect(
     earlier: Collection[str],
     before: dict[str, Progress],
 ) -> Trained:
-    """Ask MLflow what was logged. If it stopped answering, the training failed, and its outcome is kept."""
+    """Ask MLflow what was logged. If it has stopped answering, the training has failed and its outcome is kept."""
     names = {candidate.name for candidate in candidates if candidate.name not in before}
     runs: list[LoggedRun] = [run for one in before.values() for run in one.runs]
     warnings: list[str] = []
@@ -160,14 +162,14 @@ def _collect(
         succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
         runs, notes = register(plan, registry, runs, succeeded)
         warnings += notes
-        _settle(registry, candidates, runs)  # last: what is marked is complete
+        _settle(registry, candidates, runs)  # last, because a marked run counts as complete
     except JenkinsMlflowError as error:
         failure = f"; what they logged is not known: {error.message}"
     return judge(plan, candidates, runs, warnings, failure)
 
 
 def _settle(registry: TrainingRegistry, candidates: Sequence[Ended], runs: Sequence[LoggedRun]) -> None:
-    """Mark each run with how its candidate ended; a killed script leaves its run as running, for ever."""
+    """Mark each run with its candidate's outcome, and end the runs that a killed script left running."""
     for candidate in candidates:
         candidate_runs = [run for run in runs if run.candidate == candidate.name]
         registry.mark([run for run in candidate_runs if run.outcome != candidate.status], candidate.status)
@@ -176,7 +178,7 @@ def _settle(registry: TrainingRegistry, candidates: Sequence[Ended], runs: Seque
 
 
 def _ending(candidate: Ended) -> str:
-    """One candidate's end with its time; a failure names the log."""
+    """A line about how one candidate ended and after how long; for a failure, also its log."""
     if candidate.status == "cancelled" and candidate.exit_code is None:
         return f"[{candidate.name}] {candidate.error}"
     took = f"[{candidate.name}] {candidate.status} after {candidate.seconds:.1f} s"

@@ -1,8 +1,8 @@
-"""What a training put into production itself, and how it goes back. Pure.
+"""Finds versions that a training itself put into production, and works out how to revert that. Pure.
 
-A training script may set stages and aliases: what it registered then serves before any gate has looked at it. Such a
-version is told by three things: one of the build's runs made it, it is in production, and no recorded promotion put it
-there.
+A training script may set stages and aliases, so that what it registered serves before any gate has judged it.
+Such a version is recognised by three facts: one of the build's runs created it, it is in production, and no
+recorded promotion put it there.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ Trained = Mapping[str, set[int]]
 
 @dataclass(frozen=True)
 class SelfPromotion:
-    """What a training put into production in one model.
+    """The versions of one model that a training put into production.
 
     Attributes:
         model: The registered model.
-        versions: Those of the build that are in production.
-        changes: They lead back, what goes into production first; in an exclusive group also in other models.
-        obstacle: Why nothing leads back; empty if ``changes`` do.
+        versions: The build's versions that are in production.
+        changes: The changes that revert this, starting with those into production; they may include other
+            models of an exclusive group.
+        obstacle: Why this cannot be reverted; empty if ``changes`` do it.
     """
 
     model: str
@@ -48,7 +49,7 @@ class SelfPromotion:
 
 @dataclass(frozen=True)
 class _Past:
-    """What is known of production before the training, see ``self_promotions``."""
+    """What is known about production before the training; see ``self_promotions``."""
 
     before: Snapshot
     earlier: Sequence[Seen]
@@ -76,15 +77,15 @@ def self_promotions(
     run_ids: Collection[str],
     now: float,
 ) -> tuple[SelfPromotion, ...]:
-    """What the training of a build put into production.
+    """Find the versions that a build's training put into production.
 
     Args:
-        before: The group when this command began, with the runs that ``marks`` needs.
-        earlier: What was in production when other commands of the build began, the latest first.
+        before: The group when this command started, with the runs that ``marks`` needs.
+        earlier: What was in production when other commands of the build started, the latest first.
         after: The group now.
         target: What marks production.
         run_ids: All runs of the build.
-        now: Seconds since 1970 when this command began.
+        now: Seconds since 1970 when this command started.
     """
     trained = {
         model.name: {version.number for version in model.versions if _by_training(version, run_ids)}
@@ -101,7 +102,7 @@ def _by_training(version: Version, run_ids: Collection[str]) -> bool:
 
 
 def _of_models(models: Sequence[Model], past: _Past, trained: Trained) -> list[SelfPromotion]:
-    """The same for models that have one champion together: an exclusive group, or one model alone."""
+    """Like ``self_promotions``, for models that share a champion: an exclusive group, or one model alone."""
     target = past.target
     serving = {
         model.name: numbers
@@ -124,13 +125,13 @@ def _of_models(models: Sequence[Model], past: _Past, trained: Trained) -> list[S
         for name in serving
     }
     if _emptied(models, [change for some in changes.values() for change in some], held, target):
-        obstacle = "without it a stage or an alias that was in use would be empty"
+        obstacle = "without it, a stage or an alias that was in use would be empty"
         return [SelfPromotion(name, numbers, (), obstacle) for name, numbers in serving.items()]
     return [SelfPromotion(name, numbers, changes[name]) for name, numbers in serving.items()]
 
 
 def _emptied(models: Sequence[Model], changes: Sequence[Change], held: Marks, target: Target) -> bool:
-    """Whether the changes would leave the stage or the alias to nobody, though a version had it before."""
+    """Whether the changes would leave the stage or the alias empty although a version had it before."""
     then = {(change.model, change.mark): change.wanted for change in changes}
     staged = any(
         then.get((version.model, version.number), version.stage) == target.stage
@@ -156,7 +157,7 @@ def _obstacle(
     trained: Trained,
     serving: Collection[str],
 ) -> str:
-    """Why what was in production before cannot come back; empty if it can."""
+    """Why the version that was in production before cannot be put back; empty if it can."""
     if held is None:
         return "what was in production before is not known"
     lost = [
@@ -169,7 +170,7 @@ def _obstacle(
 
 
 def _lost(held: Held, model: Model | None, target: Target, trained: Collection[int]) -> list[int]:
-    """The versions whose mark nothing has if the training's versions leave: they were deleted."""
+    """The deleted versions whose mark no version would have once the training's versions leave."""
     if model is None:
         return sorted({*held.staged, *([held.holder] if held.holder else [])})
     others = {version.number for version in model.staged(target.stage)} - set(trained)
@@ -182,7 +183,7 @@ def _lost(held: Held, model: Model | None, target: Target, trained: Collection[i
 
 
 def _returning(model: Model, held: Marks, target: Target, serving: Collection[str]) -> Iterator[Change]:
-    """What goes back into production. Where somebody else has put a version into it, that one stays alone."""
+    """The changes that put versions back. If somebody else has put a version into production, nothing joins it."""
     one = held.get(model.name, Held())
     others = {version.number for version in model.production(target)} - {*one.staged, one.holder}
     if model.name not in serving and others:
@@ -198,7 +199,7 @@ def _returning(model: Model, held: Marks, target: Target, serving: Collection[st
 def _leaving(
     model: Model, began: Model | None, held: Marks, target: Target, trained: Collection[int]
 ) -> Iterator[Change]:
-    """What goes out of production, and the alias that goes back."""
+    """The changes that take the training's versions out of production and give the alias back."""
     for version in model.staged(target.stage):
         if version.number in trained:
             known = began.version(version.number) if began else None

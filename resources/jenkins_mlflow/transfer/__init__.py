@@ -1,1 +1,1 @@
-"""Copying a version to another tracking server."""
+"""Copies a version to another tracking server."""

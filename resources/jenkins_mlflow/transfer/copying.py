@@ -1,7 +1,7 @@
-"""Copying a version to another server, under a lock there. The copy is registered last, once its bytes were compared.
+"""Copies a version to another server, under a lock there. The copy is registered last, after its bytes were compared.
 
-So a version with an origin was whole when it was made. What an interruption leaves is a run without a version: it is
-found by its tag and gone on with, file by file. Nothing here touches what is in production.
+So a version with an origin was complete when it was created. An interruption leaves a run without a version,
+which the next try finds by its tag and continues file by file. Nothing here changes what is in production.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.parallel import side_by_side
+from jenkins_mlflow.registry.door_types import WholeRun
 from jenkins_mlflow.registry.faults import unless_there
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Version
 from jenkins_mlflow.registry.storage import OutOfReach
-from jenkins_mlflow.transfer.look import WORKERS, compare, look, unreadable
 from jenkins_mlflow.transfer.origin import Contents, copies
 from jenkins_mlflow.transfer.plan import Part
+from jenkins_mlflow.transfer.reading import WORKERS, compare, look, unreadable
 from jenkins_mlflow.transfer.run import NOT_REGISTERED, CopyRun
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A copy whose files were compared with its origin's; ``sent`` counts the bytes that this command has sent."""
+    """A copy whose files were compared with its origin's; ``sent`` is the number of bytes that this command sent."""
 
     version: Version
     contents: Contents
@@ -36,20 +36,20 @@ class Copied:
 
 @dataclass(frozen=True)
 class Copying(CopyRun):
-    """One copy, see ``CopyRun``.
+    """Makes one copy; see ``CopyRun``.
 
     Attributes:
-        warn: Told of a copy that was damaged.
+        warn: Called with a message about a damaged copy.
     """
 
     warn: Callable[[str], None]
 
     def copy(self) -> Copied:
-        """Find the copy, or make it.
+        """Find the copy or make it.
 
         Raises:
-            Refused: the version or its files were changed meanwhile, or cannot be read or written from here.
-            RegistryError, ConnectionFailed, LockLost: a server refused it, or does not answer.
+            Refused: the version or its files changed while copying, or cannot be read or written from here.
+            RegistryError, ConnectionFailed, LockLost: a server refused a request or does not answer.
         """
         made = self._there()
         for copy in made[:1]:
@@ -57,7 +57,7 @@ class Copying(CopyRun):
             if seen.same:
                 return Copied(copy, seen.found, 0, made=False)
             self.warn(
-                f"{copy.label} on {self.where} does not have the files of {self.plan.version.label}: it is copied anew"
+                f"{copy.label} on {self.where} does not have the files of {self.plan.version.label}: copying it again"
             )
         try:
             run = self.find_or_make({str(copy.run_id) for copy in made})
@@ -74,14 +74,18 @@ class Copying(CopyRun):
         return copies(self.other.find_model(self.plan.into) or Model(self.plan.into), self.plan.origin)
 
     def _files(self, run: WholeRun) -> tuple[dict[str, str], int]:
-        """Copy every file that is not there yet; the digest of each by its path in the run, and the bytes sent."""
+        """Copy every missing file.
+
+        Returns:
+            The digest of each file by its path in the run, and the number of bytes sent.
+        """
         files = Files(self.other)
         existing = files.tree(run.uri)
         work = [(part, path) for part in (self.plan.beside, self.plan.model) for path in part.files]
         done = side_by_side(lambda each: self._file(run, files, existing, *each), work, workers=WORKERS)
         if files.tree(run.uri) != self.plan.targets:
             raise Refused(
-                f"the files of {self.plan.version.label} are not all on {self.where}, or others are among them",
+                f"{self.where} lacks some files of {self.plan.version.label} or has additional ones",
                 state=NOT_REGISTERED,
                 next_step="run the command again",
             )
@@ -90,7 +94,11 @@ class Copying(CopyRun):
     def _file(
         self, run: WholeRun, files: Files, existing: Mapping[str, int], part: Part, path: str
     ) -> tuple[str, str, int]:
-        """Copy one file, and read back what is there then: its path in the run, its digest, and the bytes sent."""
+        """Copy one file and read it back.
+
+        Returns:
+            Its path in the run, its digest, and the number of bytes sent.
+        """
         target, length = part.target(path), part.files[path]
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder, "file")
@@ -109,7 +117,7 @@ class Copying(CopyRun):
         return target, digest, length
 
     def _require_unchanged(self) -> None:
-        """Make sure that what was copied is still there as it was planned: a cleanup, a new artifact."""
+        """Make sure that nothing that was copied has changed since, for example by a cleanup or a new artifact."""
         version = self.source.version(self.plan.version.model, self.plan.version.number)
         if version.identity != self.plan.version.identity:
             raise self._changed()
@@ -121,11 +129,11 @@ class Copying(CopyRun):
         return Refused(
             f"{self.plan.version.label} or its files were changed while they were copied to {self.where}",
             state=NOT_REGISTERED,
-            next_step="run the command again: it copies what is there then",
+            next_step="run the command again: it copies the current files",
         )
 
     def _register(self, run: WholeRun, contents: Contents) -> Version:
-        """Register the copy, with its tags in the same request; one that an earlier try has made is found."""
+        """Register the copy with its tags in one request, or find the one that an earlier try has registered."""
         name, door = self.plan.into, self.other.connection.door
         source = f"{run.uri}/{self.plan.model.into}" if self.plan.model.into else run.uri
         like = Version(name, 0, run_id=run.run_id, source=source, description=self.plan.version.description)
@@ -149,5 +157,5 @@ class Copying(CopyRun):
         raise Refused(
             f"the copy of {self.plan.version.label} is not READY in {name} on {self.where}",
             state="nothing in production was changed",
-            next_step="look at it there, then run the command again",
+            next_step="check the copy there, then run the command again",
         )

@@ -1,4 +1,4 @@
-"""Where a copy came from, as a tag tells it, and what its files were. Pure."""
+"""The origin of a copy, as recorded in a tag, and a summary of its files. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from jenkins_mlflow.text import redact
 
 @dataclass(frozen=True)
 class Origin:
-    """A version of another server; ``created`` is in milliseconds.
+    """A version on another server; ``created`` is in milliseconds.
 
-    The server's address is for people: one server may have several. The others tell versions apart.
+    The server's address is only for people, because a server may have several. The other fields identify the
+    version.
     """
 
     server: str
@@ -33,7 +34,7 @@ class Origin:
 
     @property
     def id(self) -> str:
-        """The same for the same version, however its server is reached."""
+        """An id of the version that does not depend on its server's address."""
         parts = (self.model, str(self.version), self.run, str(self.created))
         return hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()[:32]
 
@@ -47,7 +48,7 @@ _ORIGIN: TypeAdapter[Origin] = TypeAdapter(Origin)
 
 
 def read_origin(version: Version) -> Origin | None:
-    """Where a version was copied from; None if it is no copy, or its tag cannot be read."""
+    """Read where a version was copied from; None if it is not a copy or its tag cannot be read."""
     try:
         return _ORIGIN.validate_json(version.tags.get(COPIED_FROM, ""))
     except ValidationError:
@@ -55,14 +56,14 @@ def read_origin(version: Version) -> Origin | None:
 
 
 def copies(model: Model, origin: Origin) -> list[Version]:
-    """The copies that there are of a version, newest first."""
+    """The existing copies of a version, newest first."""
     found = (version for version in model.versions if version.status == READY)
     return [version for version in found if version.tags.get(COPY_ID) == origin.id and version.run_id]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a version's files are: one digest of them all, how many, and how large."""
+    """A summary of a version's files: one digest of all, their number and their size."""
 
     sha256: str
     files: int
@@ -70,7 +71,10 @@ class Contents:
 
     @classmethod
     def of(cls, digests: Mapping[str, str], sizes: Mapping[str, int]) -> Contents:
-        """Of the digest and size of each file by path: that of the lines which `sha256sum` prints for them, sorted."""
+        """Summarise files, given the digest and the size of each by its path.
+
+        The digest of all is that of the sorted lines that `sha256sum` prints for them.
+        """
         lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
         return cls(hashlib.sha256(lines.encode()).hexdigest(), len(digests), sum(sizes.values()))
 
@@ -82,7 +86,7 @@ _CONTENTS: TypeAdapter[Contents] = TypeAdapter(Contents)
 
 
 def read_contents(version: Version) -> Contents | None:
-    """What a copy's files were when they were compared with the origin's; None if its tag does not say."""
+    """The summary of a copy's files when they were compared with the origin's; None if its tag does not say."""
     try:
         return _CONTENTS.validate_json(version.tags.get(COPIED_FILES, ""))
     except ValidationError:

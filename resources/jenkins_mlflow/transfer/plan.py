@@ -1,4 +1,4 @@
-"""What has to be copied of a version, and where it goes. Pure."""
+"""Plans what to copy of a version, and to where. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.registry.found import Point, WholeRun
+from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, CHANGE_TAG, OUTCOME_TAG, TAG_PREFIX
@@ -24,7 +24,7 @@ _OF_OTHER_RUNS = frozenset({"mlflow.parentRunId", "mlflow.rootRunId"})
 
 @dataclass(frozen=True)
 class Part:
-    """A folder of the source, with the size of each of its files by path; ``into`` is its folder in the copy's run."""
+    """A folder of the source, with its files' sizes by path; ``into`` is its folder in the copy's run."""
 
     uri: str
     into: str
@@ -42,13 +42,13 @@ class Part:
 
 @dataclass(frozen=True)
 class CopyPlan:
-    """What is copied.
+    """What to copy.
 
     Attributes:
-        origin: The version, as the copy's tags name it.
-        version: The same as its own registry shows it.
+        origin: The version, as named in the copy's tags.
+        version: The version, as its own registry shows it.
         into: The registered model of the copy.
-        run: The version's run; None if it has none, or it is gone.
+        run: The version's run; None if it has none or the run is gone.
         model: The version's own files.
         beside: The other artifacts of its run.
     """
@@ -62,7 +62,7 @@ class CopyPlan:
 
     @property
     def targets(self) -> dict[str, int]:
-        """Every file that the copy's run is to have, with its size."""
+        """Every file that the copy's run must have, with its size."""
         return {**self.beside.targets, **self.model.targets}
 
     @property
@@ -71,12 +71,12 @@ class CopyPlan:
 
     @property
     def experiment(self) -> str:
-        """The experiment of the copy's run: one of the same name."""
+        """The name of the experiment for the copy's run, the same as that of the version's run."""
         return self.run.experiment if self.run else self.into
 
     @property
     def run_tags(self) -> dict[str, str]:
-        """The tags of the copy's run: the origin's, without what is true of its own server alone."""
+        """The tags of the copy's run: the origin's, without those that are valid only on its own server."""
         tags = self.run.tags if self.run else {}
         kept = {key: tags[key] for key in tags if key not in _OF_OTHER_RUNS and _may_go(key)}
         return {**kept, **self.origin.tags()}
@@ -88,7 +88,7 @@ class CopyPlan:
         return {**{key: tags[key] for key in tags if _may_go(key)}, **self.origin.tags()}
 
     def describe(self, server: str) -> str:
-        """The copy in one sentence, for a dry run."""
+        """Describe the copy in one sentence, for a dry run."""
         files = f"{plural(len(self.targets), 'file')}, {size(self.bytes)}"
         return f"{self.version.label}: is copied to {self.into} on {server} ({files})"
 
@@ -101,14 +101,14 @@ def plan_copy(
     model: tuple[str, Mapping[str, int]],
     artifacts: Mapping[str, int],
 ) -> CopyPlan:
-    """Lay out the copy's run: the run's artifacts as they are, and the version's files among them or beside them.
+    """Lay out the copy's run: the run's artifacts unchanged, and the version's files among them or next to them.
 
     Args:
-        origin, version: What is copied.
+        origin, version: The version to copy.
         into: The registered model of the copy.
         run: The version's run.
         model: Where the version's files are, and the size of each.
-        artifacts: The run's artifacts, among which the version's files may be.
+        artifacts: The run's artifacts, which may include the version's files.
 
     Raises:
         Refused: the version has no files.
@@ -131,7 +131,7 @@ def plan_copy(
 
 
 def missing(wanted: Collection[Point], logged: Collection[Point]) -> list[Point]:
-    """The values of a metric that are not there yet, each once: some stores keep a repeated one twice."""
+    """The values of a metric that have not been logged yet, each once, because some stores keep repeated values."""
     seen = {_key(point) for point in logged}
     found: list[Point] = []
     for point in wanted:
@@ -142,18 +142,18 @@ def missing(wanted: Collection[Point], logged: Collection[Point]) -> list[Point]
 
 
 def may_go_on(plan: CopyPlan, files_in_run: Mapping[str, int]) -> bool:
-    """Whether a run that an interrupted copy has left can be gone on with: it has no other file than those wanted."""
+    """Whether the run of an interrupted copy can be continued, that is, whether it has only wanted files."""
     return all(path in plan.targets for path in files_in_run)
 
 
 def batches(items: Sequence[T], most: int) -> list[Sequence[T]]:
-    """The items in parts of at most so many."""
+    """Split the items into batches of at most ``most``."""
     return [items[start : start + most] for start in range(0, len(items), most)]
 
 
 def _key(point: Point) -> tuple[str, str, int, int]:
     value = point.value
-    # NaN is not equal to itself, and stores keep an infinity in two forms
+    # NaN is not equal to itself, and stores represent infinities in two ways
     shown = repr(value) if comparable(value) else "+" if value > 0 else "-" if value < 0 else "NaN"
     return (point.key, shown, point.when, point.step)
 
@@ -163,7 +163,7 @@ def _may_go(tag: str) -> bool:
 
 
 def _within(uri: str, above: str) -> str | None:
-    """The path from one place down to another; None if it does not lie there."""
+    """The path of a location relative to the one above it; None if it is not below that."""
     try:
         place, root = parse_location(uri), parse_location(above)
     except ValueError:

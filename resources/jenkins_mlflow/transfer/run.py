@@ -1,4 +1,4 @@
-"""The run of a copy: found again after an interruption, or made; its params and metrics, each logged once."""
+"""The run of a copy: found after an interruption or created, with each param and metric value logged once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import Refused, RegistryError
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import WholeRun
 from jenkins_mlflow.registry.faults import unless_there
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import WholeRun
 from jenkins_mlflow.registry.records import equals
 from jenkins_mlflow.tags import COPY_ID
 from jenkins_mlflow.text import redact
-from jenkins_mlflow.transfer.look import history, whole_run
 from jenkins_mlflow.transfer.plan import CopyPlan, batches, may_go_on, missing
+from jenkins_mlflow.transfer.reading import history, whole_run
 
-_PARAMS, _POINTS = 100, 1000  # of one request, as MLflow allows
+_PARAMS, _POINTS = 100, 1000  # the most that MLflow accepts in one request
 _RUNS = 100
 NOT_REGISTERED = "it was not registered there, and nothing in production was changed"
 
@@ -28,9 +28,9 @@ class CopyRun:
     """The run of one copy on the other server.
 
     Attributes:
-        source: Where the version's own run is; nothing is written there.
+        source: The registry with the version's own run; nothing is written there.
         other: The other server's registry, under the lock of this copy.
-        plan: What is copied.
+        plan: What to copy.
     """
 
     source: Registry
@@ -42,14 +42,14 @@ class CopyRun:
         return redact(self.other.connection.uri)
 
     def find_or_make(self, used: Collection[str]) -> WholeRun:
-        """The run that an interrupted copy has left, if it can be gone on with, else a new one.
+        """The run of an interrupted copy if it can be continued, otherwise a new one.
 
         Args:
-            used: The runs of copies that are registered.
+            used: The runs of copies that are already registered.
 
         Raises:
             Refused: the experiment is in the trash.
-            OutOfReach: the files of a run there cannot be read from here.
+            OutOfReach: the files of such a run cannot be read from here.
         """
         experiment, door = self._experiment(), self.other.connection.door
         for run_id in self._begun(experiment, used):
@@ -63,20 +63,20 @@ class CopyRun:
         )
 
         def create() -> None:
-            if not self._begun(experiment, used):  # an earlier try, whose answer was lost, may have made it
+            if not self._begun(experiment, used):  # an earlier try whose answer was lost may have created it
                 self.other.send(lambda: door.create_run(experiment, started, tags, name))
 
-        self.other.retrying("making the copy's run", create)
+        self.other.retrying("creating the copy's run", create)
         made = next(iter(self._begun(experiment, used)), "")
         if run := whole_run(self.other, made) if made else None:
             return run
         raise RegistryError(
-            f"the run of the copy was made on {self.where}, but it is not found there",
+            f"the run of the copy was created on {self.where}, but cannot be found there",
             next_step="run the command again",
         )
 
     def log(self, run: WholeRun) -> None:
-        """Log the params and the metrics with their history, as far as they are not there yet; then end the run."""
+        """Log missing params and metrics, including the metrics' history, then end the run."""
         old, door = self.plan.run, self.other.connection.door
         if old is None:
             return
@@ -90,7 +90,7 @@ class CopyRun:
         now = whole_run(self.other, run.run_id)
         if now is None or dict(now.params) != dict(old.params) or set(now.metrics) != set(old.metrics):
             raise Refused(
-                f"the params or metrics of {self.plan.version.label} are not all on {self.where}",
+                f"{self.where} lacks some params or metrics of {self.plan.version.label}",
                 state=NOT_REGISTERED,
                 next_step="run the command again",
             )
@@ -107,7 +107,7 @@ class CopyRun:
         self.other.retrying(f"logging metric {key}", log)
 
     def _begun(self, experiment: str, used: Collection[str]) -> list[str]:
-        """The runs of this copy that no registered copy has."""
+        """The runs of this copy that do not belong to a registered copy."""
         found = self.other.pages(
             "the runs of copies",
             self.other.connection.door.find_runs,
@@ -123,13 +123,13 @@ class CopyRun:
         found = self.other.retrying(f"reading experiment {name}", lambda: door.experiment(name))
         if found is None:
             self.other.writing(
-                f"making experiment {name}", lambda: unless_there(lambda: door.create_experiment(name))
+                f"creating experiment {name}", lambda: unless_there(lambda: door.create_experiment(name))
             )
             found = self.other.retrying(f"reading experiment {name}", lambda: door.experiment(name))
         if found is None or found.deleted:
             raise Refused(
                 f"the experiment {name} of {self.plan.version.label} is in the trash on {self.where}",
                 state="nothing was copied",
-                next_step="restore it there, or delete it for good, then run the command again",
+                next_step="restore it there, or delete it permanently, then run the command again",
             )
         return found.experiment_id

@@ -1,4 +1,4 @@
-"""A group as it would look if another server's production were here, so that a selection can compare both. Pure."""
+"""Shows a group with another server's production, so that a selection can compare both. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from jenkins_mlflow.transfer.origin import Origin, read_origin
 def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server: str) -> Snapshot:
     """The group with the marks of the other server's production in place of its own.
 
-    What is in production here is a candidate like any other. A version whose copy is in production there is the
-    champion. What is in production there and comes from elsewhere is shown beside the group.
+    Versions in production here are candidates like any others. A version whose copy is in production there is
+    the champion. Versions in production there that come from elsewhere are shown next to the group.
 
     Args:
         here: The group.
         on_other_server: The other server's models.
         target: What marks production there.
-        server: The other server's name, for models that are shown beside the group.
+        server: The other server's name, for models shown next to the group.
     """
     serving = copies_in_production(on_other_server, target)
     ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
@@ -34,7 +34,7 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
 
 
 def copies_in_production(on_other_server: Snapshot, target: Target) -> dict[str, Version]:
-    """The copies that are in production on the other server, by the id of the version that each was made of."""
+    """The copies in production on the other server, by the id of the version from which each was made."""
     production = on_other_server.production(target)
     return {origin.id: version for version in production if (origin := read_origin(version))}
 

@@ -1,4 +1,4 @@
-"""Reading what is to be copied, and comparing what was copied with it. Writes nothing."""
+"""Reads what is to be copied, and compares a copy with its origin. Writes nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.found import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.transfer.origin import Contents, Origin
@@ -18,11 +18,11 @@ WORKERS = 4
 
 
 def look(registry: Registry, version: Version, into: str) -> CopyPlan:
-    """What is to be copied of a version.
+    """Find out what to copy of a version.
 
     Raises:
         Refused: its files cannot be read from here, or there are none.
-        ConnectionFailed, RegistryError: the server does not tell.
+        ConnectionFailed, RegistryError: the server does not answer, or refuses.
     """
     run = whole_run(registry, version.run_id) if version.run_id else None
     uri, files = registry.storage_uri(version.model, version.number), Files(registry)
@@ -39,12 +39,12 @@ def unreadable(version: Version, why: OutOfReach) -> Refused:
     return Refused(
         f"the files of {version.label} cannot be read from here: {why}",
         state="nothing was copied",
-        next_step="run it where they can be read",
+        next_step="run the command on a machine that can read them",
     )
 
 
 def whole_run(registry: Registry, run_id: str) -> WholeRun | None:
-    """A run, also from the trash; None if it is gone."""
+    """Read a run, even from the trash; None if it is gone."""
     door = registry.connection.door
     try:
         return registry.retrying(f"reading run {run_id}", lambda: door.whole_run(run_id))
@@ -53,13 +53,13 @@ def whole_run(registry: Registry, run_id: str) -> WholeRun | None:
 
 
 def history(registry: Registry, run_id: str, key: str) -> list[Point]:
-    """Every value that a run has logged of a metric."""
+    """Every value that a run has logged for a metric."""
     door = registry.connection.door
     return list(registry.pages(f"metric {key} of run {run_id}", door.points, run_id=run_id, key=key))
 
 
 def contents(registry: Registry, uri: str) -> Contents:
-    """What the files at a place are, as they are read now.
+    """Read the files at a location now, and summarise them.
 
     Raises:
         OutOfReach: they cannot be read from here.
@@ -72,7 +72,7 @@ def contents(registry: Registry, uri: str) -> Contents:
 
 @dataclass(frozen=True)
 class Seen:
-    """Whether a copy's files are those of its origin: what both are."""
+    """The files of a copy and of its origin, and whether they are the same."""
 
     wanted: Contents
     found: Contents
@@ -83,7 +83,7 @@ class Seen:
 
 
 def compare(source: Registry, plan: CopyPlan, other: Registry, copy: Version) -> Seen:
-    """Read a version's files on both servers.
+    """Read and compare a version's files on both servers.
 
     Raises:
         Refused: they cannot be read from here.

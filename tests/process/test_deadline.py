@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from jenkins_mlflow.bounded import run_bounded
+from jenkins_mlflow.deadline import run_bounded
 from support.servers import clean_environ
 
 
@@ -55,7 +55,7 @@ def test_a_huge_line_takes_no_memory(tmp_path: Path) -> None:
     script = """
         import os
         from pathlib import Path
-        from jenkins_mlflow.bounded import run_bounded
+        from jenkins_mlflow.deadline import run_bounded
         argv = ["sh", "-c", "head -c 200000000 /dev/zero | tr '\\\\0' x; exit 1"]
         ended = run_bounded(argv, os.environ, Path("/dev/null"), 60)
         assert ended.failure.startswith("it ended with exit code 1: xxx"), ended

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from jenkins_mlflow.cleanup.claims import Unknown, logged_model_of, original
+from jenkins_mlflow.cleanup.references import Unknown, logged_model_of, original
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
@@ -23,14 +23,14 @@ from jenkins_mlflow.promotion.smoke_test import smoke_test
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import address
-from jenkins_mlflow.registry.found import KeptRun
+from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Snapshot, Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.text import argument, parsed_json, plural
-from jenkins_mlflow.transfer.look import contents
 from jenkins_mlflow.transfer.origin import read_contents, read_origin
+from jenkins_mlflow.transfer.reading import contents
 
 STATE = "doctor-storage.json"
 CHUNK = 64

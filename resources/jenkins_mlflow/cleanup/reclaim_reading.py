@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jenkins_mlflow.cleanup.claims import Unknown, claim, claimed_by, run_path_of
-from jenkins_mlflow.cleanup.known import Home, Known, home, named_ids, open_entries
+from jenkins_mlflow.cleanup.reclaim_facts import Home, Known, home, named_ids, open_entries
+from jenkins_mlflow.cleanup.references import Unknown, claim, claimed_by, run_path_of
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.door_types import UNENDED, FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.doors import Sends
-from jenkins_mlflow.registry.found import UNENDED, FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from jenkins_mlflow.commands.doctor_server import clock, door, file_store, login, server
-from jenkins_mlflow.commands.doctor_storage import StorageWish, examine_storage
-from jenkins_mlflow.commands.examine import examine
-from jenkins_mlflow.commands.probe import probe as run_probe
+from jenkins_mlflow.commands.doctor.models import examine
+from jenkins_mlflow.commands.doctor.probe import probe as run_probe
+from jenkins_mlflow.commands.doctor.server import clock, door, file_store, login, server
+from jenkins_mlflow.commands.doctor.storage import StorageWish, examine_storage
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.rollback import recorded_version
 from jenkins_mlflow.commands.session import Session

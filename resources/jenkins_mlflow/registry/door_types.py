@@ -1,4 +1,4 @@
-"""What a door finds in a registry: models, experiments, runs, files, page by page."""
+"""The types that a door returns: models, experiments, runs and files, page by page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Page(list[T]):
-    """Part of what a search finds; ``token`` asks for the next part, and is empty on the last."""
+    """One page of a search's results; ``token`` requests the next page and is empty on the last one."""
 
     token: str = ""
 
@@ -40,7 +40,7 @@ class FoundExperiment(NamedTuple):
 
 
 class FoundLoggedModel(NamedTuple):
-    """What is asked about a logged model of MLflow 3; ``run_id`` is the run that logged it, ``uri`` its folder."""
+    """The data needed of an MLflow 3 logged model; ``run_id`` is the run that logged it, ``uri`` its folder."""
 
     model_id: str
     name: str
@@ -57,7 +57,7 @@ UNENDED = frozenset({"RUNNING", "SCHEDULED"})
 
 
 class KeptRun(NamedTuple):
-    """A run as what keeps files; the times are in milliseconds, and ``ended`` is 0 while it goes on."""
+    """A run with the data about its files; times are in milliseconds, and ``ended`` is 0 while it runs."""
 
     run_id: str
     experiment: str
@@ -70,7 +70,7 @@ class KeptRun(NamedTuple):
 
 
 class FoundFile(NamedTuple):
-    """A file or folder by its name; the size is in bytes."""
+    """A file or folder with its name; the size is in bytes."""
 
     name: str
     is_dir: bool
@@ -78,7 +78,7 @@ class FoundFile(NamedTuple):
 
 
 class FoundRun(NamedTuple):
-    """A run with all that training asks of it; ``ended`` is in milliseconds, 0 while it runs."""
+    """A run with all the data that training needs; ``ended`` is in milliseconds, and 0 while it runs."""
 
     run: Run
     experiment_id: str
@@ -98,7 +98,7 @@ class Point(NamedTuple):
 
 
 class WholeRun(NamedTuple):
-    """A run as it is copied, without the history of its metrics; ``ended`` is 0 while it goes on."""
+    """A run with all the data to copy, except for its metrics' history; ``ended`` is 0 while it runs."""
 
     run_id: str
     experiment: str
