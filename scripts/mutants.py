@@ -17,20 +17,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "mutants"
 PACKAGE = ROOT / "resources" / "jenkins_mlflow"
-# Each plan with the tests that must notice a change in it.
+# Each plan with the tests in tests/unit that must notice a change in it.
 PLANS = {
-    "selection/plan.py": ["test_selection.py"],
-    "selection/candidates.py": ["test_selection.py", "test_gates_report.py"],
-    "selection/challenge.py": ["test_selection.py"],
-    "cleanup/policy.py": ["test_cleanup_plan.py"],
-    "cleanup/protection.py": ["test_cleanup_plan.py", "test_protection.py"],
-    "cleanup/plan.py": ["test_cleanup_plan.py", "test_cleanup_output.py"],
-    "promotion/plan.py": ["test_promotion_plan.py", "test_changes.py"],
-    "promotion/changes.py": ["test_changes.py", "test_promotion_plan.py"],
-    "promotion/rollback.py": ["test_rollback_plan.py"],
-    "promotion/decision.py": ["test_intent.py"],
-    "training/marks.py": ["test_marks.py"],
-    "training/self_promotion.py": ["test_self_promotion.py", "test_put_back_promises.py"],
+    "selection/plan.py": ["selection/test_selection.py"],
+    "selection/candidates.py": ["selection/test_selection.py", "selection/test_gates_report.py"],
+    "selection/challenge.py": ["selection/test_selection.py"],
+    "cleanup/policy.py": ["cleanup/test_cleanup_plan.py"],
+    "cleanup/protection.py": ["cleanup/test_cleanup_plan.py", "cleanup/test_protection.py"],
+    "cleanup/plan.py": ["cleanup/test_cleanup_plan.py", "cleanup/test_cleanup_output.py"],
+    "promotion/plan.py": ["promotion/test_promotion_plan.py", "promotion/test_changes.py"],
+    "promotion/changes.py": ["promotion/test_changes.py", "promotion/test_promotion_plan.py"],
+    "promotion/rollback.py": ["promotion/test_rollback_plan.py"],
+    "promotion/decision.py": ["promotion/test_intent.py"],
+    "training/marks.py": ["training/test_marks.py"],
+    "training/self_promotion.py": ["training/test_self_promotion.py", "training/test_put_back_promises.py"],
 }
 SETTINGS = """[tool.mutmut]
 source_paths = ["src"]
@@ -65,10 +65,10 @@ def prepare(plans: list[str]) -> None:
     ):
         shutil.copytree(source, target, ignore=ignored)
     shutil.copy(ROOT / "tests" / "builders.py", WORK / "tests")
-    (WORK / "tests" / "unit").mkdir()
     tests = sorted({test for plan in plans for test in PLANS[plan]})
     for test in tests:
-        shutil.copy(ROOT / "tests" / "unit" / test, WORK / "tests" / "unit")
+        (WORK / "tests" / "unit" / test).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / "unit" / test, WORK / "tests" / "unit" / test)
     conftest = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
     (WORK / "tests" / "conftest.py").write_text(f"{conftest}\n\n{FEW}", encoding="utf-8")
     settings = SETTINGS.format(

@@ -30,6 +30,14 @@ def test_no_unit_test_asks_for_a_server() -> None:
     assert [path.name for path in unit if fixtures.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_unit_tests_are_in_the_folder_of_a_room() -> None:
+    unit = ROOT / "tests" / "unit"
+    folders = {path.parent.relative_to(unit).as_posix() for path in unit.glob("**/test_*.py")} - {"."}
+    rooms = {path.name for path in (ROOT / "resources" / "jenkins_mlflow").iterdir() if path.is_dir()}
+    assert len(folders) > 10
+    assert folders - rooms == set()
+
+
 def test_every_target_for_people_is_in_the_table() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))

@@ -21,22 +21,22 @@ FINDINGS = {
         "server/test_put_back.py::test_a_training_may_not_promote_unless_the_config_says_so",
     ],
     "2 stage and alias disagree": [
-        "unit/test_selection.py::test_nothing_is_selected_while_stage_and_alias_disagree",
-        "unit/test_conflicts.py::test_two_versions_of_one_model",
-        "unit/test_rollback_plan.py::test_what_cannot_be_returned_to",
+        "unit/selection/test_selection.py::test_nothing_is_selected_while_stage_and_alias_disagree",
+        "unit/commands/test_conflicts.py::test_two_versions_of_one_model",
+        "unit/promotion/test_rollback_plan.py::test_what_cannot_be_returned_to",
         "server/test_doctor.py::test_each_ailment_has_its_remedy",
     ],
     "2 what was never promoted is no rollback target": [
-        "unit/test_rollback_plan.py::test_what_no_promotion_put_into_production_is_no_target",
-        "unit/test_protection.py::test_rollback_targets",
+        "unit/promotion/test_rollback_plan.py::test_what_no_promotion_put_into_production_is_no_target",
+        "unit/cleanup/test_protection.py::test_rollback_targets",
     ],
     "3 a version in another active stage is no candidate": [
-        "unit/test_selection.py::test_what_serves_elsewhere_is_no_candidate",
-        "unit/test_selection.py::test_what_is_named_in_the_config_is_a_candidate",
+        "unit/selection/test_selection.py::test_what_serves_elsewhere_is_no_candidate",
+        "unit/selection/test_selection.py::test_what_is_named_in_the_config_is_a_candidate",
     ],
     "4 a cleanup of one model deletes the target of another": [
         "server/test_cleanup.py::test_a_rollback_target_of_another_model_stays",
-        "unit/test_protection.py::test_the_target_of_what_serves_anybody_stays",
+        "unit/cleanup/test_protection.py::test_the_target_of_what_serves_anybody_stays",
     ],
     "5 targets and intents are looked at again before a deletion": [
         "server/test_cleanup.py::test_a_rollback_after_the_plan_saves_its_target",
@@ -44,28 +44,28 @@ FINDINGS = {
         "server/test_cleanup.py::test_an_intent_that_appeared_after_the_plan_saves_what_it_names",
     ],
     "6 an infinite metric wins": [
-        "unit/test_snapshot.py::test_a_metric_that_cannot_be_compared_is_none",
-        "unit/test_selection.py::test_a_metric_that_cannot_be_compared_is_said",
+        "unit/registry/test_snapshot.py::test_a_metric_that_cannot_be_compared_is_none",
+        "unit/selection/test_selection.py::test_a_metric_that_cannot_be_compared_is_said",
     ],
     "7 two builds at once under copy": [
         "faults/test_races.py::test_one_champion_in_every_round",
     ],
     "7 what a copy replaces: --over, select, the dry run": [
         "server/test_copy_command.py::test_what_a_copy_replaces_is_known_before",
-        "unit/test_changes.py::test_a_copy_gets_its_number_when_it_is_made",
+        "unit/promotion/test_changes.py::test_a_copy_gets_its_number_when_it_is_made",
     ],
     "8 recovery of a copy takes the lock, and no newer promotion back": [
-        "unit/test_intent.py::test_what_a_config_lets_recovery_change_is_under_its_lock",
-        "unit/test_promises.py::test_the_promises_hold",
+        "unit/promotion/test_intent.py::test_what_a_config_lets_recovery_change_is_under_its_lock",
+        "unit/promotion/test_promises.py::test_the_promises_hold",
         "faults/test_sleepers.py::test_asleep_at_every_request",
     ],
     "9 a holder that slept through its lease": [
         "security/test_lock_accounts.py::test_a_holder_that_slept_through_its_lease_never_writes_again",
-        "unit/test_under_lock.py::test_each_of_several_tags_asks_again",
+        "unit/registry/test_under_lock.py::test_each_of_several_tags_asks_again",
         "faults/test_sleepers.py::test_asleep_at_the_stage_or_the_alias",
     ],
     "9 a look at the flags before the first write": [
-        "unit/test_lock.py::test_who_stays_in_the_way_holds_it_too",
+        "unit/registry/test_lock.py::test_who_stays_in_the_way_holds_it_too",
     ],
     "9 dead flags of other accounts are outlived": [
         "security/test_lock_accounts.py::test_what_another_account_left_is_outlived_without_a_word",
@@ -74,24 +74,24 @@ FINDINGS = {
         "faults/test_two_hosts.py::test_a_wrong_clock_neither_loses_nor_takes_a_lock",
         "faults/test_two_hosts.py::test_a_clock_eight_days_fast_deletes_nothing_of_today",
         "server/test_clock.py::test_a_servers_time_counts_not_the_agents",
-        "unit/test_lock.py::test_a_stamp_from_the_future_is_refused",
+        "unit/registry/test_lock.py::test_a_stamp_from_the_future_is_refused",
     ],
     "11 promoted is said only if the last look shows it": [
-        "unit/test_promises.py::test_promoted_is_said_only_if_the_last_look_shows_it",
-        "unit/test_changes.py::test_strangers_are_in_production_and_in_no_row",
+        "unit/promotion/test_promises.py::test_promoted_is_said_only_if_the_last_look_shows_it",
+        "unit/promotion/test_changes.py::test_strangers_are_in_production_and_in_no_row",
     ],
     "12 somebody promotes in the UI right after our transition": [
         "faults/test_dimensions.py::test_the_worst_foreign_hands",
-        "unit/test_promises.py::test_a_retry_takes_nothing_away_from_somebody_else",
-        "unit/test_changes.py::test_what_is_undone_and_in_which_order",
+        "unit/promotion/test_promises.py::test_a_retry_takes_nothing_away_from_somebody_else",
+        "unit/promotion/test_changes.py::test_what_is_undone_and_in_which_order",
     ],
     "13 the lock's tag counts bytes": [
-        "unit/test_lock_holder.py::test_a_cleanup_of_twenty_long_foreign_names_fits",
-        "unit/test_lock_holder.py::test_no_form_hides_a_conflict",
+        "unit/registry/test_lock_holder.py::test_a_cleanup_of_twenty_long_foreign_names_fits",
+        "unit/registry/test_lock_holder.py::test_no_form_hides_a_conflict",
     ],
     "14 secrets in addresses": [
         "unit/test_text.py::test_no_secret_of_an_address_is_shown",
-        "unit/test_notice.py::test_a_tunnel_with_a_secret_hides_it",
+        "unit/promotion/test_notice.py::test_a_tunnel_with_a_secret_hides_it",
         "server/test_doors.py::test_no_error_shows_a_password",
     ],
     "15 a report folder that cannot be written": [
@@ -101,8 +101,8 @@ FINDINGS = {
     ],
     "16 made again under the same number": [
         "server/test_cleanup.py::test_a_version_made_again_under_the_same_number_is_another_one",
-        "unit/test_promotion_plan.py::test_a_candidate_that_is_gone_is_refused",
-        "unit/test_rollback_plan.py::test_a_version_made_again_under_its_number_is_no_target",
+        "unit/promotion/test_promotion_plan.py::test_a_candidate_that_is_gone_is_refused",
+        "unit/promotion/test_rollback_plan.py::test_a_version_made_again_under_its_number_is_no_target",
     ],
     "17 rollback of a copied model, exclusive with copy": [
         "server/test_copy_command.py::test_copies_go_into_production_and_back",
@@ -114,18 +114,20 @@ FINDINGS = {
     "18 long lines and YAML aliases": [
         "process/test_deadline.py::test_a_huge_line_takes_no_memory",
         "process/test_processes.py::test_a_line_without_end_comes_in_parts",
-        "unit/test_config.py::test_endless_values",
-        "unit/test_config.py::test_aliases_in_a_variable_do_not_expand",
+        "unit/config/test_config.py::test_endless_values",
+        "unit/config/test_config.py::test_aliases_in_a_variable_do_not_expand",
     ],
     "19 a champion that lacks the metric": [
-        "unit/test_selection.py::test_a_champion_without_the_metric_is_kept",
-        "unit/test_selection.py::test_a_champion_without_the_metric_is_replaced_on_request",
+        "unit/selection/test_selection.py::test_a_champion_without_the_metric_is_kept",
+        "unit/selection/test_selection.py::test_a_champion_without_the_metric_is_replaced_on_request",
     ],
     "19 a pattern that matches no model": [
         "server/test_cli.py::test_a_pattern_that_matches_nothing_names_the_nearest",
-        "unit/test_group.py::test_the_nearest_name_is_named",
+        "unit/commands/test_group.py::test_the_nearest_name_is_named",
     ],
-    "20 a database that is down": ["unit/test_connection.py::test_a_database_that_is_down_is_no_bug"],
+    "20 a database that is down": [
+        "unit/registry/test_connection.py::test_a_database_that_is_down_is_no_bug"
+    ],
     "20 a check killed by a signal without a name": ["server/test_after_check.py::test_a_signal_is_named"],
     "20 a passing check looks again": ["server/test_after_check.py::test_a_check_that_passes_looks_again"],
     "20 JSON in every encoding": [
@@ -141,24 +143,24 @@ FINDINGS = {
         "unit/test_text.py::test_nothing_reaches_the_terminal_as_a_command",
     ],
     "20 headers in Markdown and CSV": ["unit/test_render.py::test_a_header_is_as_foreign_as_a_cell"],
-    "20 commands in advice are quoted": ["unit/test_advice.py::test_a_model_in_a_command_is_quoted"],
-    "20 010 is ten": ["unit/test_config.py::test_environment"],
+    "20 commands in advice are quoted": ["unit/cli/test_advice.py::test_a_model_in_a_command_is_quoted"],
+    "20 010 is ten": ["unit/config/test_config.py::test_environment"],
     "20 a setsid grandchild ends": [
         "process/test_processes.py::test_a_helper_in_another_session_is_ended_too",
     ],
     "20 a flag that is just going away": [
-        "unit/test_lock.py::test_a_flag_that_is_going_away_is_not_waited_for_aloud",
+        "unit/registry/test_lock.py::test_a_flag_that_is_going_away_is_not_waited_for_aloud",
         "server/test_lock.py::test_one_at_a_time",
     ],
     "20 a flag another account left": [
-        "unit/test_lock.py::test_a_dead_flag_that_cannot_be_removed_is_tried_once_and_not_spoken_of",
+        "unit/registry/test_lock.py::test_a_dead_flag_that_cannot_be_removed_is_tried_once_and_not_spoken_of",
     ],
     "suspected: an intent recovered under another config": [
-        "unit/test_intent.py::test_what_a_config_lets_recovery_change_is_under_its_lock",
-        "unit/test_intent.py::test_an_intent_may_ask_only_for_what_the_readers_own_config_does",
+        "unit/promotion/test_intent.py::test_what_a_config_lets_recovery_change_is_under_its_lock",
+        "unit/promotion/test_intent.py::test_an_intent_may_ask_only_for_what_the_readers_own_config_does",
     ],
     "suspected: a renewal between another's list and its delete": [
-        "unit/test_lock.py::test_who_renews_between_anothers_list_and_its_delete_has_lost_the_lock",
+        "unit/registry/test_lock.py::test_who_renews_between_anothers_list_and_its_delete_has_lost_the_lock",
     ],
 }
 

@@ -12,7 +12,7 @@ from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 
-PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("\n## ")[0]
 
 

@@ -302,7 +302,7 @@ def test_a_version_in_training_may_still_log_what_the_gates_ask_for(
 
 def test_the_config_in_the_docs_is_one(tmp_path: Path) -> None:
     """The page's example loads, and its override counts for its model alone."""
-    page = Path(__file__).parents[2] / "docs/retention.md"
+    page = Path(__file__).parents[3] / "docs/retention.md"
     path = tmp_path / "mlops.yaml"
     path.write_text(
         page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0], encoding="utf-8"

@@ -13,7 +13,7 @@ from jenkins_mlflow.commands import page
 from jenkins_mlflow.page import view, writing
 from jenkins_mlflow.results.schema import RESULTS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BESIDE = {"history", "evaluation"}
 """What the page shows beside what the build's commands did: earlier promotions, and how versions predict."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jenkins_mlflow.results.history import HistoryResult
 from jenkins_mlflow.results.list import ListResult
 
-PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def documented_columns(command: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jenkins_mlflow.cli.main import cli
 
-PACKAGE = Path(__file__).parents[2] / "resources" / "jenkins_mlflow"
+PACKAGE = Path(__file__).parents[3] / "resources" / "jenkins_mlflow"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 OPTION = re.compile(r"--models? \{(?P<value>[^}]*)\}")
 QUOTED = re.compile(r"argument\(|shlex\.quote\(|printable\(shlex\.quote\(")

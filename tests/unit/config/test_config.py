@@ -840,7 +840,7 @@ def test_a_default_time_is_written_as_in_a_config() -> None:
 def test_a_page_states_the_default_that_counts(page: str, phrase: str, key: str) -> None:
     """Prose that states a default goes stale when it changes: then this names the page."""
     default = default_of(key) or ", ".join(schema_of(key)["default"])
-    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / page).read_text(encoding="utf-8")
     assert phrase.format(default) in " ".join(text.split())
 
 

@@ -80,7 +80,7 @@ def test_no_secret_is_in_a_message() -> None:
 
 def test_the_example_in_the_docs_fits_its_schema() -> None:
     """To the key."""
-    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     documents.check(json.loads(example))
 

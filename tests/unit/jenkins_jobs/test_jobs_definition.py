@@ -15,7 +15,7 @@ from jenkins_mlflow.jenkins_jobs.comparison import parse
 from jenkins_mlflow.jenkins_jobs.definition import Definition, Parameter, load
 from pydantic import ValidationError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HEAD = "repository: {url: https://git.example.com/r.git}\n"
 
 
