@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_passed_over_with_a_warning_once(tmp_path: Path) 
     (warning,) = session.warnings
     assert warning == (
         "the run bad in the experiment jenkins-mlflow is no journal of deletions that can be read: "
-        "it is passed over, so what it names cannot be restored; next: look at its tags in MLflow; "
+        "it is skipped, so what it names cannot be restored; next: look at its tags in MLflow; "
         "if nothing that it names is to be restored, delete it: `mlflow runs delete --run-id bad`"
     )
 
