@@ -130,9 +130,9 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     assert remaining_versions(server, name) == [3, 2, 1]
     assert [(i.outcome, i.error) for i in result.items] == [
         ("deleted", ""),
-        ("kept: changed meanwhile", "its stage, aliases or tags changed"),
-        ("kept: changed meanwhile", "alias canary"),
-        ("kept: changed meanwhile", "stage Staging"),
+        ("kept: changed since the plan", "its stage, aliases or tags changed"),
+        ("kept: changed since the plan", "alias canary"),
+        ("kept: changed since the plan", "stage Staging"),
     ]
 
 
@@ -343,7 +343,7 @@ def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> 
     client(server.url).transition_model_version_stage(name, "2", "Production", archive_existing_versions=True)
     result = apply_cleanup(registry, plan, locks(registry))
     assert [(i.outcome, i.error) for i in result.items if i.action == "delete"] == [
-        ("kept: changed meanwhile", f"rollback target of {name} version 2")
+        ("kept: changed since the plan", f"rollback target of {name} version 2")
     ]
     assert remaining_versions(server, name) == [3, 2, 1]
 
@@ -440,7 +440,7 @@ def test_a_version_made_again_under_the_same_number_is_another_one(make_server: 
     client(server.url).delete_registered_model(name)
     seed(server.store_uri, {name: [Spec()]})
     result = apply_cleanup(registry, plan, locks(registry))
-    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert result.items[0].error == "it was deleted and created again under the same number"
     assert remaining_versions(server, name) == [1]
 
 
@@ -467,7 +467,7 @@ def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: R
     assert (refused.code, refused.doc["status"], len(refused.doc["items"])) == (1, "refused", 2)
     assert refused.stderr == (
         f"error: no rule keeps any version of {name}: the policy is empty\nstate: nothing was deleted\n"
-        "next:  add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        "next:  add a keep rule, exclude the model with cleanup.exclude, or, if it really may lose every version, "
         "give --allow-remove-all with --model and the model's name\n"
     )
     assert remaining_versions(server, name) == [2, 1]
@@ -519,7 +519,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert [(i["version"], i["outcome"], i["error"]) for i in done.doc["items"]] == [
         (3, "", ""),
         (2, "deleted", ""),
-        (1, "kept: changed meanwhile", "alias canary"),
+        (1, "kept: changed since the plan", "alias canary"),
     ]
     assert done.doc["warnings"] == [
         "the config has changed since the plan was made; the plan is carried out as it stands"
@@ -583,5 +583,5 @@ def test_a_second_try_looks_at_the_version_again(
 
     proxy.inject(made_again, path=DELETE, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert result.items[0].error == "it was deleted and created again under the same number"
     assert remaining_versions(server, name) == [1]

@@ -122,7 +122,7 @@ def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
     assert run_cli("select", *where).doc["replaces"] == {"model": name, "version": 1, "value": 0.7}
     late = run_cli(*promote, "--version=2", "--over=nothing")
     assert (late.code, late.doc["status"]) == (1, "error")
-    assert f"{name} version 2 was to replace nothing, but it would replace {name}/1 now" in late.stderr
+    assert f"{name} version 2 was to replace nothing, but now it would replace {name}/1" in late.stderr
     assert client(uri).get_model_version(name, "2").current_stage == "None"
     assert run_cli(*promote, "--version=2", f"--over={name}/1").doc["status"] == "promoted"
     again = run_cli(*promote, "--version=2", f"--over={name}/1")
@@ -132,7 +132,7 @@ def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
         "nothing is promoted, and the approval fits"
     )
     other = run_cli("promote", *where, f"--over={name}/1", "--dry-run")
-    assert f"a promotion was to replace {name}/1, but it would replace {name}/2 now" in other.stderr
+    assert f"a promotion was to replace {name}/1, but now it would replace {name}/2" in other.stderr
 
 
 def test_all_that_a_promotion_replaces_is_named(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
@@ -488,7 +488,7 @@ def test_an_abort_while_people_are_told_keeps_the_result(
         done,
     )
     assert (doc["model"], doc["version"], doc["production"]) == (name, 1, [{"model": name, "version": 1}])
-    left = "the report may not be complete, and perhaps nobody was told"
+    left = "the report may not be complete, and perhaps nobody was notified"
     state = f"the command itself ended with exit code 0: {done}; {left}"
     assert doc["error"] == {
         "type": "Interrupted",

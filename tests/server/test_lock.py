@@ -268,9 +268,7 @@ def test_an_abort_keeps_the_lock_while_a_request_is_under_way(
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert (
-        f"a request that got no answer may still take effect: the lock for {name} expires in" in said
-    )
+    assert f"a request that got no answer may still take effect: the lock for {name} expires in" in said
     registry = Registry(connect(server.url), QUICK)
     me = replace(ME, scope=(name,), writes=(name,))
     with pytest.raises(Busy), lock(registry, me, wait=0):

@@ -450,9 +450,7 @@ def test_a_write_that_got_no_answer_keeps_the_flag_until_its_time_out(
     ((renewed, tags),) = flags.flags.values()
     holder = Holder.from_tag(tags[HOLDER_TAG])
     assert (renewed, holder) == (1_000_015_000, replace(ME, scope=(), pid=0, build="", lease=20))
-    assert said == [
-        "a request that got no answer may still take effect: the lock for m expires in 20 s"
-    ]
+    assert said == ["a request that got no answer may still take effect: the lock for m expires in 20 s"]
     with pytest.raises(Busy), make(replace(ME, by="next"), wait=15):
         pytest.fail("held")
     with make(replace(ME, by="next"), wait=15):

@@ -100,7 +100,7 @@ def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "jinja2", None)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: jinja2 is not installed; report.md says the same"
+        "the report has no index.html: jinja2 is not installed; report.md has the same contents"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
@@ -137,7 +137,7 @@ def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: RuntimeError: no picture of http://***@x; report.md says the same"
+        "the report has no index.html: RuntimeError: no picture of http://***@x; report.md has the same contents"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 

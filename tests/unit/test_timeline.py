@@ -139,7 +139,7 @@ def test_what_has_no_single_record_offers_no_way_back() -> None:
     [
         ([version("m", 1)], "m version 2 was recorded as in production, and was deleted"),
         ([version("m", 2, created=7)], "m version 2 was recorded as in production, and was deleted"),
-        ([version("m", 2)], "m version 2 is recorded as in production, but it has no record of its own"),
+        ([version("m", 2)], "m version 2 is recorded as in production, but it has no promotion record"),
     ],
 )
 def test_the_history_alone_puts_nothing_into_production(versions: list, message: str) -> None:  # type: ignore[type-arg]

@@ -1,6 +1,6 @@
-"""What the report shows of how challenger and champion predict: read from the artifacts of their runs, if any.
+"""Evaluates challenger and champion for the report, from the artifacts of their runs, if there are any.
 
-Nothing of it is needed: what is missing is left out, and what cannot be read is a note or a warning.
+All of it is optional: missing data are left out, and unreadable data lead to a note or a warning.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str
 
     Args:
         document: The result of `select` or `promote`.
-        here: Whether its selection is of this very server; that of `promote --to-server` is of another one.
+        here: Whether its selection is from this server, not from another as with `promote --to-server`.
     """
     selection = document if document["command"] == "select" else document.get("selection")
     selection = (selection if here else None) or {}
@@ -80,12 +80,12 @@ def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str
 
 
 def _homes(registry: Registry, places: Mapping[Role, tuple[str, int]]) -> list[tuple[Role, Version, str]]:
-    """Each version that is there, with the place of its run's artifacts: 2 requests, and 1 for each version."""
+    """The existing versions, with the location of their runs' artifacts: 2 requests, and 1 a version."""
     versions = {}
     for role, place in places.items():
         try:
             versions[role] = registry.version(*place)
-        except NotFound:  # it was deleted since, or is of another server
+        except NotFound:  # it has been deleted, or is on another server
             continue
     runs = kept_runs(registry, {version.run_id for version in versions.values() if version.run_id})
     return [
@@ -96,7 +96,7 @@ def _homes(registry: Registry, places: Mapping[Role, tuple[str, int]]) -> list[t
 
 
 def _evaluation(registry: Registry, folder: Path, role: Role, version: Version, uri: str) -> Evaluation:
-    """What the run's artifacts tell: its table of predictions, or else its pictures."""
+    """The evaluation from the run's artifacts: from its table of predictions, else its pictures."""
     found, files = Evaluation(role, version.model, version.number), Files(registry)
     try:
         if not files.at_hand(uri):

@@ -1,4 +1,4 @@
-"""The report's page: kept up with every command of a build that has a report folder."""
+"""Updates the report's page after every command of a build that has a report folder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ _SHOWN = ("train", "select", "promote", "rollback", "cleanup")
 
 
 def keep_page(session: Session, folder: Path, document: Document) -> None:
-    """Write index.html and report.md; what cannot be written is a warning, as the command itself is done.
+    """Write index.html and report.md; a failure is only a warning, because the command's own work is done.
 
-    A promotion brings the history of its models along, so that the page can show earlier ones. It and a selection bring
-    what the runs of champion and challenger tell of their predictions.
+    After a promotion or a rollback, the history of its models is added, so that the page can show earlier
+    promotions. After a promotion or a selection, the predictions of champion and challenger are added, if
+    their runs have any.
     """
     if document["command"] not in _SHOWN:
         return
@@ -42,7 +43,7 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
 
 
 def ui_address(session: Session) -> str:
-    """Where a person finds MLflow's pages; empty if that is not known."""
+    """The address of MLflow's UI; empty if it is not known."""
     if session.config.ui.url:
         return str(session.config.ui.url)
     place = address(session.uri)

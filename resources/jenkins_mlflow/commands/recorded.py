@@ -1,4 +1,4 @@
-"""All that is known of what was in production: the written history, what is not written yet, and versions' own tags."""
+"""All records of production: the written history, changes not written yet, and versions' own tags."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jenkins_mlflow.tags import (
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is known, and how far that reaches.
+    """The recorded changes, and how far back they reach.
 
     Attributes:
         events: Every change of production, oldest first.
@@ -44,20 +44,20 @@ class Recorded:
 
     @property
     def by_tags(self) -> tuple[Event, ...]:
-        """What is known from the tags of versions alone."""
+        """The changes known only from the tags of versions."""
         return tuple(event for event in self.events if event.source == "tags")
 
 
 def read_recorded(
     session: Session, registry: Registry, snapshot: Snapshot, *, deleted: bool = False
 ) -> Recorded:
-    """Read all that is known of production in these models, by stage or alias: 2 requests, more for a long history.
+    """Read every recorded change of production in these models: 2 requests, more for a long history.
 
     Args:
-        session: Told of a history that cannot be read: then the tags are all there is.
-        registry: Where it is.
+        session: Gets a warning if the history cannot be read; then only the tags are used.
+        registry: The registry to read.
         snapshot: The models.
-        deleted: Whether versions count that a cleanup deleted: 1 request more a model.
+        deleted: Whether deleted versions count, too: 1 more request for each model.
     """
     names = {model.name for model in snapshot.models}
     events, written = list(unwritten(snapshot.models)), True
@@ -80,7 +80,7 @@ def read_recorded(
 
 
 def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
-    """What versions say of themselves: their last promotion, and their last rollback. Pure."""
+    """The last promotion and the last rollback of each version, from its own tags. Pure."""
     for version in versions:
         tags, steps = version.record, before(version)
         if time := version.record_time(PROMOTED_AT):

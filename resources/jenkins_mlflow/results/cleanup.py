@@ -18,7 +18,7 @@ _WORDS = {
     "defer": "later",
     "deleted": "🗑️  deleted",
     "already gone": "🗑️  gone",
-    "kept: changed meanwhile": "kept",
+    "kept: changed since the plan": "kept",
     "kept: in use": "kept",
     "failed": "FAILED",
     "not reached": "not reached",
@@ -50,7 +50,7 @@ class ItemPart(Part):
     rank: int
     """Its rank under that rule, from 1; 0 if the rule has no ranks."""
     outcome: Literal[
-        "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
+        "", "deleted", "already gone", "kept: changed since the plan", "kept: in use", "failed", "not reached"
     ]
     error: str
     bytes: int | None = None

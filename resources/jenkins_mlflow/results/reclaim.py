@@ -16,7 +16,7 @@ _WORDS = {
     "keep": "keep",
     "leave": "LEFT",
     "reclaimed": "🗑️  freed",
-    "kept: changed meanwhile": "kept",
+    "kept: changed since the plan": "kept",
     "kept: in use": "kept",
     "failed": "FAILED",
     "not reached": "not reached",
@@ -41,7 +41,7 @@ class PiecePart(Part):
     bytes: int | None
     """The size of the files in bytes; null if it was not measured."""
     files: int | None
-    outcome: Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]
+    outcome: Literal["", "reclaimed", "kept: changed since the plan", "kept: in use", "failed", "not reached"]
     error: str
     freed: int
     """How many bytes were freed."""
