@@ -24,17 +24,32 @@ demo: setup ## train, select, promote and clean up heart-disease models in .demo
 	@$(RUN) scripts/demo.py
 
 .PHONY: test
-test: test-python test-groovy ## test the commands, the pages and the Jenkins steps
+test: ## test the commands, the pages and the Jenkins steps; the last line counts both halves
+	@rm -rf build/pytest.xml tests/groovy/target/surefire-reports
+	@status=0; \
+	$(MAKE) test-python || status=1; \
+	$(MAKE) test-groovy || status=1; \
+	$(RUN) scripts/count_tests.py Python=build/pytest.xml 'Groovy=$(SUREFIRE)' || status=1; \
+	exit $$status
 
 PYTEST := $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 PROMISES := tests/faults tests/security
 TESTS := tests/process tests/server tests/browser tests/unit
+RANDOM_TESTS := tests/process tests/server tests/security
+SUREFIRE := tests/groovy/target/surefire-reports/TEST-*.xml
 
 .PHONY: test-python
 test-python: setup-dev ## test the Python package against real MLflow servers
-	-@scripts/ensure-chromium.sh
 	@mkdir -p build
 	$(PYTEST) $(TESTS) --junitxml=build/pytest.xml $(ARGS)
+
+.PHONY: test-unit
+test-unit: setup-dev ## test what needs no server and no browser, in about a minute
+	$(RUN) -m pytest -n 2 --dist loadfile tests/unit $(ARGS)
+
+.PHONY: test-random
+test-random: setup-dev ## test in another order each time: no test may need another, and which (ARGS='--randomly-seed=N' repeats it)
+	$(PYTEST) -p randomly $(RANDOM_TESTS) $(ARGS)
 
 .PHONY: test-promises
 test-promises: setup-dev ## try to break the promises: kills, foreign hands, accounts, other hosts, a sample of each

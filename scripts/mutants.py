@@ -41,7 +41,7 @@ pytest_add_cli_args_test_selection = {tests}
 
 [tool.pytest.ini_options]
 pythonpath = ["tests"]
-addopts = ["--import-mode=importlib"]
+addopts = ["--import-mode=importlib", "-p", "no:randomly"]
 filterwarnings = ["ignore"]
 """
 # Random tests need few examples to notice a broken line, and the same ones for each mutant.

@@ -29,7 +29,7 @@ FreshServer = Callable[[Artifacts], Server]
 class MakeServer(Protocol):
     """``make_server(version=, store=, artifacts=)``: a running server, shared by all who ask for the same.
 
-    Tests that share one use model names of their own, and leave the journal's experiment alive.
+    Tests that share one use model names of their own (``fresh_name``), and leave the journal's experiment alive.
     """
 
     def __call__(

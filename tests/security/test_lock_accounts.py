@@ -17,9 +17,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.retries import RetryPolicy
+from support.promoting import QUICK
 
-QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
 ELSEWHERE = replace(ME, host="elsewhere", build="b-2", by="other", lease=1.5)
 

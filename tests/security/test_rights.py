@@ -19,7 +19,7 @@ from jenkins_mlflow.registry.snapshot import Target
 from support.accounts import Accounts, Permission
 from support.environments import ROOT
 from support.scene import give_files
-from support.seeding import Spec, seed
+from support.seeding import Spec, fresh_name, seed
 from support.servers import Store
 from support.thorough import THOROUGH
 
@@ -34,7 +34,6 @@ COPY = {
     "MLOPS__PROMOTE__STAGE": "null",
     "MLOPS__PROMOTE__COPY_TO": "NAME-prod",
 }
-numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def test_the_table_of_rights_is_true(
     row, found, said = ROWS[command], {}, {}
     admin = Registry(connect(accounts.url()))
     for right, permission in RIGHTS.items():
-        name = f"right-{next(numbers)}"
+        name = fresh_name()
         seed(accounts.server.store_uri, {name + more: specs for more, specs in row.models.items()})
         give_files(accounts, *(name + more for more in row.models))
         row.before(admin, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import itertools
 import json
 import os
 import sys
@@ -32,11 +31,11 @@ from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.secrecy import hide_process
 from mlflow.pyfunc.model import PythonModel
+from support.seeding import fresh_name
 from support.servers import Server
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
 SECRET = "s3cret-of-the-promoting-account"
-numbers = itertools.count(1)
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
 )
@@ -63,7 +62,7 @@ def spy(notes: str) -> PythonModel:
 
 
 def registered(server: Server, model: PythonModel) -> Version:
-    name = f"spy-{next(numbers)}"
+    name = fresh_name()
     mlflow.set_tracking_uri(server.url)
     try:
         with mlflow.start_run():
@@ -267,7 +266,7 @@ def test_no_login_is_sent_where_a_source_points(
     kind: str, make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever may register a version may name any host as its source: neither smoke test nor rollback goes there."""
-    server, name = make_server(), f"spy-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "promoter")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
     with HTTPServer(("127.0.0.1", 0), Listener) as other:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import sys
@@ -16,10 +15,9 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.tags import CHECK_TAG
 from support.command import Finished
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server
 
-numbers = itertools.count(1)
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 
 
@@ -32,7 +30,7 @@ def promote(
 
 
 def model(server: Server, *specs: Spec) -> str:
-    name = f"after-{next(numbers)}"
+    name = fresh_name()
     seed(server.store_uri, {name: list(specs)})
     return name
 

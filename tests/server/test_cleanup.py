@@ -33,12 +33,11 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.terminal import Terminal
-from support.promoting import promote
+from support.promoting import QUICK, promote
 from support.proxy import (
     Answer,
     CountingProxy,
@@ -50,18 +49,12 @@ from support.proxy import (
     meanwhile,
     respond,
 )
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, Store
 
 T = TypeVar("T")
 DELETE = "model-versions/delete"
 TARGET = Target("Production", "champion")
-QUICK = RetryPolicy(max_wait=0.05)
-numbers = itertools.count(1)
-
-
-def fresh_name() -> str:
-    return f"clean-{next(numbers)}"
 
 
 def planned(registry: Registry, name: str, **rules: object) -> CleanupPlan:

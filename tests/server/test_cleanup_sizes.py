@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,12 @@ from jenkins_mlflow.cleanup.sizes import with_sizes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from support.proxy import CountingProxy, respond
-from support.seeding import client
+from support.seeding import client, fresh_name
 from support.servers import Server
 from support.stored import Kind, disk_usage, register
 
 MakeProxy = Callable[[Server], CountingProxy]
 
-names = (f"sized-{number}" for number in itertools.count(1))
 PLACES = ("model-versions/get-download-uri", "experiments/search", "logged-models/search", "runs/search")
 
 
@@ -43,7 +41,7 @@ def asked(proxy: CountingProxy) -> dict[str, int]:
 
 def test_places_are_asked_for_together(fresh_server: FreshServer, make_proxy: MakeProxy) -> None:
     """Addresses, runs and logged models take a request for all, a copy one of its own; each is as big as du says."""
-    server, name = fresh_server("served"), next(names)
+    server, name = fresh_server("served"), fresh_name()
     kinds: list[Kind] = ["run", "logged", "run", "logged"]
     made = [register(server.url, name, kind, padding=1000 * n) for n, kind in enumerate(kinds, 1)]
     mlflow = client(server.url)
@@ -71,7 +69,7 @@ def test_places_are_asked_for_together(fresh_server: FreshServer, make_proxy: Ma
 
 def test_each_place_is_measured_once(make_server: MakeServer, make_proxy: MakeProxy) -> None:
     """Ten versions of the same files take as many requests as one."""
-    server, one, ten = make_server(), next(names), next(names)
+    server, one, ten = make_server(), fresh_name(), fresh_name()
     made = register(server.url, one)
     for _ in range(10):
         register(server.url, ten, run_id=made.run_id)
@@ -100,7 +98,7 @@ def test_a_server_that_cannot_search_is_asked_one_by_one(
     make_server: MakeServer, make_proxy: MakeProxy, status: int, body: str
 ) -> None:
     """Where the search for logged models is refused, the bytes still are told."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     for _ in range(2):
         register(server.url, name, "logged")
     proxy = make_proxy(server)
@@ -111,7 +109,7 @@ def test_a_server_that_cannot_search_is_asked_one_by_one(
 
 def test_a_logged_model_in_the_trash_is_counted(make_server: MakeServer) -> None:
     """Its files are there; the search does not find it, the version's own address does."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     made = [register(server.url, name, "logged") for _ in range(2)]
     client(server.url).delete_logged_model(made[0].model_id)
     assert all(item.bytes and item.bytes > 1000 for item in sized(server.url, name).values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import pty
@@ -18,12 +17,11 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.cli.main import cli
 from support import documents
 from support.proxy import CountingProxy, delay, respond
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, clean_environ
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "promote-model.py"
-numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def fresh(make_server: MakeServer) -> Callable[..., str]:
     """``fresh(Spec(), ...)``: the name of a new model with these versions."""
 
     def make(*specs: Spec) -> str:
-        name = f"cli-{next(numbers)}"
+        name = fresh_name()
         seed(make_server().store_uri, {name: list(specs)})
         return name
 
@@ -555,7 +553,7 @@ def test_a_selection_of_one_build_reads_no_other_runs(
     uri: str, make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], run_cli: RunCli
 ) -> None:
     """The build's own, and that of the champion; it comes to the same as when all are read."""
-    name = f"cli-{next(numbers)}"
+    name = fresh_name()
     build = {"jenkins_mlflow.build": "b-7"}
     specs = [Spec(metrics={"roc_auc": 0.95}), Spec(metrics={"roc_auc": 0.7}, stage="Production")]
     seed(make_server().store_uri, {name: [*specs, Spec(metrics={"roc_auc": 0.8}, run_tags=build)]}, "scope")
@@ -574,3 +572,24 @@ def test_a_selection_of_one_build_reads_no_other_runs(
     assert doc["candidates"][2]["reason"] == "not trained by build b-7"
     searched = [request.body for request in proxy.requests if request.path.endswith("runs/search")]
     assert len(searched) == 2
+
+
+def test_select_writes_the_gates_report_beside_its_result(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Only where a report folder was asked for."""
+    server = make_server()
+    seed(server.url, {"gated": [Spec(metrics={"roc_auc": 0.9})]})
+    arguments = ("select", "--models=gated", f"--tracking-uri={server.url}")
+    assert run_cli(*arguments).code == 0
+    assert not list(tmp_path.iterdir())
+    assert run_cli(*arguments, "--report=out").code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "candidates.svg",
+        "gates.xml",
+        "index.html",
+        "report.css",
+        "report.md",
+        "select.csv",
+        "select.json",
+    }

@@ -19,10 +19,9 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.retries import RetryPolicy
 from support.postgres import Postgres
+from support.promoting import QUICK
 
-QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
 OTHER = replace(ME, host="elsewhere", build="b-2", by="other")
 CLOCKS = "mlflow.store.model_registry.{}.get_current_time_millis"

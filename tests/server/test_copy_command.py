@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,8 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.tags import INTENT_TAG
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Store
-
-numbers = itertools.count(1)
 
 
 @pytest.mark.parametrize(("mlflow", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file")])
@@ -21,7 +18,7 @@ def test_copies_go_into_production_and_back(
     mlflow: str, store: Store, make_server: MakeServer, run_cli: RunCli, tmp_path: Path
 ) -> None:
     """Copied one after the other; again: nothing to do; a rollback moves the alias back."""
-    server, name = make_server(mlflow, store), f"copied-{next(numbers)}"
+    server, name = make_server(mlflow, store), fresh_name()
     production = f"{name}-prod"
     found = seed(server.url, {name: [Spec(), Spec()]})
     for version in found.search_model_versions(f"name='{name}'"):
@@ -61,7 +58,7 @@ def test_copies_go_into_production_and_back(
 def test_what_a_copy_replaces_is_known_before(make_server: MakeServer, run_cli: RunCli) -> None:
     """The dry run names what changes in the production model and nothing else; `select` measures against the copy in
     it; `--over nothing` is refused as long as there is one."""
-    server, name = make_server(), f"copied-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     production = f"{name}-prod"
     seed(server.store_uri, {name: [Spec({"roc_auc": 0.9}), Spec({"roc_auc": 0.8})]})
     settings = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +23,11 @@ from jenkins_mlflow.tags import HOLDER_TAG, PROBE_PREFIX, UNWRITTEN_TAG
 from runner import Ended, Zygote
 from support.promoting import without_flags
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, respond
-from support.seeding import Spec, client, give_files, seed
+from support.seeding import Spec, client, fresh_name, give_files, seed
 from support.servers import Server
 
 TARGET = Target("Production", "champion")
 SERVING = Spec(stage="Production", aliases=("champion",))
-names = (f"finding-{number}" for number in itertools.count(1))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def unwell(ended: Ended) -> list[str]:
 
 def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote) -> None:
     """Nor after promotions and a probe, which leaves no model."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     without_flags(server.url)
     seed(server.store_uri, {name: [Spec(), Spec()]})
     for number in (1, 2):
@@ -78,7 +76,7 @@ def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote
 
 
 def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name = make_server("3.3.2", "file"), next(names)
+    server, name = make_server("3.3.2", "file"), fresh_name()
     seed(server.url, {name: [SERVING]})
     done = doctor(zygote, server.url, name, "--probe")
     assert done.code == 1
@@ -90,7 +88,7 @@ def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zy
 
 
 def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
     client(server.url).create_registered_model(f"{PROBE_PREFIX}killed")
     registry = Registry(connect(server.url))
@@ -105,7 +103,7 @@ def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, 
 
 def promoted_twice(server: Server, zygote: Zygote) -> tuple[Server, str, tuple[str, str]]:
     """A model whose version 2 this tool promoted over version 1, and the options of a command on it."""
-    name = next(names)
+    name = fresh_name()
     without_flags(server.url)
     seed(server.store_uri, {name: [Spec(), Spec()]})
     give_files(server.url, name)
@@ -148,7 +146,7 @@ def test_drift_and_both_ways_out(make_server: MakeServer, zygote: Zygote) -> Non
 
 
 def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}")
@@ -199,7 +197,7 @@ def test_history_alone_is_no_authority(make_server: MakeServer, zygote: Zygote) 
 
 
 def test_an_account_without_rights_is_told(make_accounts: MakeAccounts, zygote: Zygote) -> None:
-    accounts, name = make_accounts(), next(names)
+    accounts, name = make_accounts(), fresh_name()
     seed(accounts.url(), {name: [SERVING]})
     reader = accounts.create(f"reader-of-{name}")
     done = doctor(zygote, reader, name)
@@ -223,7 +221,7 @@ def dated(seconds: float) -> Fault:
 def test_clocks_that_differ(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], zygote: Zygote
 ) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
     proxy = make_proxy(server)
     proxy.inject(dated(-3600))
@@ -233,7 +231,7 @@ def test_clocks_that_differ(
 
 
 def test_a_lock_whose_holder_is_gone(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
     registry = Registry(connect(server.url))
     holder = Holder.this_process("promote", (name,), (name,), BuildContext(user="ann"), 0.1)
@@ -246,7 +244,7 @@ def test_a_lock_whose_holder_is_gone(make_server: MakeServer, zygote: Zygote) ->
 
 
 def test_an_alias_that_leads_nowhere(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
     with sqlite3.connect(server.store_uri.removeprefix("sqlite:///")) as database:
         row = "SELECT * FROM registered_model_aliases WHERE name = ?"
@@ -264,7 +262,7 @@ def test_an_alias_that_leads_nowhere(make_server: MakeServer, zygote: Zygote) ->
 
 
 def test_an_alias_with_upper_case_and_a_stage_without_alias(make_server: MakeServer, zygote: Zygote) -> None:
-    server, name, other = make_server(), next(names), next(names)
+    server, name, other = make_server(), fresh_name(), fresh_name()
     seed(server.store_uri, {name: [Spec(stage="Production", aliases=("champion", "Blue"))]})
     seed(server.store_uri, {other: [Spec(stage="Production"), Spec(stage="Staging")]})
     done = doctor(zygote, server.url, name)
@@ -283,7 +281,7 @@ def test_an_alias_with_upper_case_and_a_stage_without_alias(make_server: MakeSer
 def test_history_that_is_not_written(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], zygote: Zygote
 ) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     proxy = make_proxy(server)
     proxy.inject(respond(403, '{"error_code": "PERMISSION_DENIED"}'), path="runs/create")
@@ -294,7 +292,7 @@ def test_history_that_is_not_written(
 
 
 def test_a_file_store_that_is_not_served(make_server: MakeServer, zygote: Zygote, tmp_path: Path) -> None:
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
     done = doctor(zygote, server.url, name, MLOPS__PROMOTE__FILE_STORE=str(tmp_path))
     finding = found(done, "file store not served")

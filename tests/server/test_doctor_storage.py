@@ -22,11 +22,9 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.terminal import Terminal
 from support.proxy import CountingProxy
-from support.seeding import client
+from support.seeding import client, fresh_name
 from support.servers import Server
 from support.stored import register
-
-names = (f"checkup-{number}" for number in itertools.count(1))
 
 
 def look(
@@ -43,7 +41,7 @@ def test_what_is_gone_and_what_is_in_danger(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], tmp_path: Path
 ) -> None:
     """Files gone, origin gone, run and logged model of a champion in the trash, a champion that cannot be loaded."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     gone = register(server.url, name)
     champion = register(server.url, name, "logged")
     broken = register(server.url, f"{name}-b")
@@ -83,7 +81,7 @@ def test_what_is_gone_and_what_is_in_danger(
 
 def test_a_python_that_cannot_load_is_one_finding(make_server: MakeServer, tmp_path: Path) -> None:
     """The other findings are told all the same."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     register(server.url, name)
     client(server.url).set_registered_model_alias(name, "champion", "1")
     found = look(server.url, tmp_path, name, StorageWish(load=True), python="/no/python")
@@ -97,7 +95,7 @@ def test_it_goes_on_where_its_time_was_over(
     make_server: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two versions a run: production always, the others in turn; after the last it begins anew."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     for _ in range(4):
         register(server.url, name)
     client(server.url).set_registered_model_alias(name, "champion", "4")

@@ -15,12 +15,11 @@ import pytest
 from conftest import MakeServer, RunCli
 from support.command import Finished
 from support.proxy import Answer, CountingProxy
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, clean_environ
 from test_doors import run_watched
 
 MakeProxy = Callable[[Server], CountingProxy]
-names = (f"shown-{number}" for number in itertools.count(1))
 ARTIFACTS = "mlflow-artifacts/artifacts"
 # As a team's training does it; without the model, which nothing here looks at.
 TRAINING = """
@@ -43,7 +42,7 @@ with mlflow.start_run(run_id=sys.argv[1]):
 
 def two_versions(server: Server) -> tuple[str, list[str]]:
     """A model with a champion and a better version, and the ids of their runs."""
-    name = next(names)
+    name = fresh_name()
     champion = Spec(metrics={"roc_auc": 0.8}, stage="Production")
     seed(server.url, {name: [champion, Spec(metrics={"roc_auc": 0.9})]}, experiment="evaluated")
     versions = client(server.url).search_model_versions(f"name = '{name}'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
@@ -21,20 +20,19 @@ from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Target
 from support.promoting import promote
 from support.proxy import Answer, CountingProxy, Request, Send, meanwhile, respond
-from support.seeding import Spec, seed
+from support.seeding import Spec, fresh_name, seed
 from support.servers import Server, clean_environ
 
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 TRANSITION, ALIAS = "model-versions/transition-stage", "registered-models/alias"
 MANY = 12
-numbers = itertools.count(1)
 
 
 @pytest.fixture
 def group(make_server: MakeServer) -> str:
     """A pattern of models that all have a champion, but the first, which has a candidate."""
-    name = f"exclusive-{next(numbers)}"
+    name = fresh_name()
     others = {f"{name}-{number:02}": [CHAMPION] for number in range(1, MANY + 1)}
     seed(make_server().store_uri, {f"{name}-00": [Spec()], **others})
     return f"{name}-*"
@@ -140,7 +138,7 @@ def test_one_that_takes_the_promoted_version_out_meanwhile_is_noticed(
 
 def test_a_loser_is_told_while_the_lock_still_is_held(make_server: MakeServer, tmp_path: Path) -> None:
     """Whoever holds it: the plan is out of date, and waiting would not change that."""
-    server, name = make_server(), f"exclusive-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     mlflow = seed(server.store_uri, {name: [CHAMPION, Spec(), Spec()]})
     holder = Holder.this_process("promote", (name,), (name,), BuildContext(id="winner"), 60)
     command = [
@@ -175,7 +173,7 @@ def test_a_loser_is_told_while_the_lock_still_is_held(make_server: MakeServer, t
 
 
 def test_a_result_says_how_long_the_lock_was_held(make_server: MakeServer, tmp_path: Path) -> None:
-    server, name = make_server(), f"exclusive-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [CHAMPION, Spec()]})
     command = [sys.executable, "-m", "jenkins_mlflow", "promote", "--model", name, "--output=json"]
     command += ["--tracking-uri", server.url]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -22,17 +21,12 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.tags import UNWRITTEN_TAG
 from runner import Ended, Zygote
 from support.proxy import CountingProxy, respond
-from support.seeding import Spec, client, give_files, seed
+from support.seeding import Spec, client, fresh_name, give_files, seed
 from support.servers import Server, Store
 from support.thorough import THOROUGH
 
-numbers = itertools.count(1)
 STORES: list[tuple[str, Store]] = [("3.17.2", "sqlite"), ("3.17.2", "postgresql")]
 STORES += [("3.17.2", "file")] if THOROUGH else []
-
-
-def fresh_name() -> str:
-    return f"history-{next(numbers)}"
 
 
 class Do(Protocol):

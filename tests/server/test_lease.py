@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.tags import LEASE_TAG
-from support.seeding import Spec, seed
+from support.seeding import Spec, fresh_name, seed
 from support.servers import Store
-
-names = (f"lease-{number}" for number in itertools.count(1))
 
 
 @pytest.mark.parametrize(("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file")])
@@ -20,7 +16,7 @@ def test_a_leased_version_stays_until_it_is_released(
     version: str, store: Store, make_server: MakeServer, run_cli: RunCli
 ) -> None:
     """Leased by two, one gives it up, then the other; only then the cleanup takes it."""
-    server, name = make_server(version, store), next(names)
+    server, name = make_server(version, store), fresh_name()
     seed(server.url, {name: [Spec(), Spec()]})
     end = (f"--tracking-uri={server.url}", "--output=json")
     mine = ("lease", f"--model={name}", "--version=1", "--holder=cluster-eu")
@@ -42,7 +38,7 @@ def test_a_leased_version_stays_until_it_is_released(
 
 def test_a_rollback_says_who_still_runs_what(make_server: MakeServer, run_cli: RunCli) -> None:
     """A rollback does not reach them; who runs the version that comes back, or has ended, is not named."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     leased = {LEASE_TAG + "edge": "2999-01-01T00:00:00+00:00", LEASE_TAG + "old": "2001-01-01T00:00:00+00:00"}
     champion = Spec(stage="Production", aliases=("champion",), tags=leased)
     seed(server.url, {name: [Spec(tags={LEASE_TAG + "lab": "2999-01-01T00:00:00+00:00"}), champion]})

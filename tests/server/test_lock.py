@@ -23,7 +23,7 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.tags import HOLDER_TAG
-from support.promoting import without_flags
+from support.promoting import QUICK, without_flags
 from support.proxy import (
     Answer,
     CountingProxy,
@@ -38,7 +38,6 @@ from support.proxy import (
 from support.seeding import Spec, give_files, seed
 from support.servers import Server, Store, clean_environ
 
-QUICK = RetryPolicy(attempts=3, max_wait=0.05, deadline=10)
 ME = Holder.this_process("promote", ("m",), ("m",), BuildContext(id="b-1", user="me"), 60)
 OTHER = replace(ME, host="elsewhere", build="b-2", by="other")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,26 +21,19 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.registry.writer import Writer
-from support.promoting import promote
+from support.promoting import QUICK, promote
 from support.proxy import CountingProxy, drop_after, respond
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, Store
 
 BOTH = Target("Production", "champion")
-QUICK = RetryPolicy(attempts=2, max_wait=0.05, deadline=10)
 LINKED = Spec(metrics={"roc_auc": 0.9}, linked=True)
 CHAMPION = Spec(stage="Production", aliases=("champion",))
 DOOM = "MLflow 3.3.2 with a file store cannot change the stage of {}, which has linked metrics"
-numbers = itertools.count(1)
 
 MakeProxy = Callable[[Server], CountingProxy]
-
-
-def fresh_name() -> str:
-    return f"method-{next(numbers)}"
 
 
 def moves(plan: Plan) -> list[Transition]:

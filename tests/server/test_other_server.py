@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,10 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from support.copied import FILES, downloaded, files_of, rich, run_data
 from support.proxy import CountingProxy
-from support.seeding import client
+from support.seeding import client, fresh_name
 from support.servers import Server, Store
 from support.stored import Kind, predictions, register
 
-names = (f"moved-{number}" for number in itertools.count(1))
 Proxies = Callable[[Server], CountingProxy]
 MAKES = ("runs/create", "model-versions/create", "runs/log-batch")
 READS = ("search", "get-history", "get-by-name", "get")
@@ -81,7 +79,7 @@ def test_a_version_goes_to_another_server_whole(
     kind: Kind, source: tuple[str, Store], target: tuple[str, Store], make_server: MakeServer, pair_of: PairOf
 ) -> None:
     """Files, run and tags are the same there; it predicts; again: nothing is sent; a rollback there returns."""
-    here, other, name = make_server(*source), make_server(*target), next(names)
+    here, other, name = make_server(*source), make_server(*target), fresh_name()
     # MLflow 3.3.2 answers 500 to whoever reads a file whose name is not ASCII.
     files = {path: content for path, content in FILES.items() if path.isascii() or other.version != "3.3.2"}
     first = rich(here.url, name, kind, files=files)
@@ -155,7 +153,7 @@ def test_a_version_goes_to_another_server_whole(
 def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pair_of: PairOf) -> None:
     """The champion is what is in production there: a copy, or another version; what is in production here is a
     candidate; what was approved over one version replaces no other."""
-    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
     into = f"prod-{name}"
     for score in (0.7, 0.8):
         rich(here.url, name, score=score)
@@ -190,7 +188,7 @@ def test_a_build_is_compared_with_what_an_earlier_build_has_brought_there(
     make_server: MakeServer, pair_of: PairOf
 ) -> None:
     """Scope `build` leaves out the runs of other builds, but not that of the champion, whose copy is there."""
-    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
     pair = pair_of(here, other, name)
     replaced = []
     for build, score, code in (("b-1", 0.7, 0), ("b-2", 0.8, 0), ("b-3", 0.75, 0)):
@@ -209,7 +207,7 @@ def test_no_other_login_reaches_the_other_server(
 ) -> None:
     """No file of the user has one for it: a .netrc, MLflow's credentials; a check gets the login of the server that
     it is to look at, and no other."""
-    here, other, name = make_server(), make_server("3.17.2", "postgresql"), next(names)
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
     rich(here.url, name)
     pair = pair_of(here, other, name)
     home = tmp_path / "home"

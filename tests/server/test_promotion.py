@@ -37,7 +37,7 @@ from support.proxy import (
     respond,
     respond_after,
 )
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, Store
 
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
@@ -51,11 +51,6 @@ WORKING: list[tuple[str, Store, str]] = [
     ("3.17.2", "file", "stage-archive"),
     ("2.22.4", "sqlite", "stage-archive"),
 ]
-numbers = itertools.count(1)
-
-
-def fresh_name() -> str:
-    return f"promo-{next(numbers)}"
 
 
 def stages(uri: str, name: str) -> dict[int, str]:

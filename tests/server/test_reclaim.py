@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import sqlite3
@@ -31,12 +30,10 @@ from jenkins_mlflow.results.base import document
 from jenkins_mlflow.terminal import Terminal
 from support.proxy import CountingProxy, meanwhile, respond
 from support.s3 import BUCKET, S3, start_s3
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, clean_environ, start_server
 from support.stored import disk_usage, predictions, register
 from test_cleanup import clean, remaining_versions
-
-names = (f"reclaim-{number}" for number in itertools.count(1))
 
 
 def session(uri: str, folder: Path, name: str = "*", mode: str = "artifacts", grace: float = -5) -> Session:
@@ -59,7 +56,7 @@ def test_what_was_deleted_is_freed_and_the_rest_still_predicts(
     fresh_server: FreshServer, run_cli: RunCli
 ) -> None:
     """The bytes that are told are those that du sees go; production, kept versions and copies load and predict."""
-    server, name = fresh_server("served"), next(names)
+    server, name = fresh_server("served"), fresh_name()
     for kind in ("run", "logged", "run", "logged", "run"):
         register(server.url, name, kind, padding=5000)
     mlflow = client(server.url)
@@ -97,7 +94,7 @@ def test_a_mistyped_model_gets_the_nearest_name(make_server: MakeServer, run_cli
 
 def test_beside_mlflow_gc(fresh_server: FreshServer, tmp_path: Path) -> None:
     """On a copy of a registry `mlflow gc` erases a production version's files; ours frees the rest and it predicts."""
-    server, name = fresh_server("served"), next(names)
+    server, name = fresh_server("served"), fresh_name()
     production = register(server.url, name, "logged", padding=3000)
     old = register(server.url, name, "logged", padding=4000)
     mlflow = client(server.url)
@@ -129,7 +126,7 @@ def test_beside_mlflow_gc(fresh_server: FreshServer, tmp_path: Path) -> None:
 
 def test_whole_runs(fresh_server: FreshServer, tmp_path: Path) -> None:
     """The run and its logged model go to the trash with their files; not a run with a living version below it."""
-    server, name = fresh_server("served"), next(names)
+    server, name = fresh_server("served"), fresh_name()
     parent = register(server.url, name, "logged")
     alone = register(server.url, name, "logged")
     child = register(server.url, f"{name}-b", "run", parent=parent.run_id)
@@ -150,7 +147,7 @@ def test_whole_runs(fresh_server: FreshServer, tmp_path: Path) -> None:
 
 def test_orphans(fresh_server: FreshServer, tmp_path: Path) -> None:
     """Files of deleted runs and of runs without a version go; young runs', registered and restorable ones' stay."""
-    server, name = fresh_server("served"), next(names)
+    server, name = fresh_server("served"), fresh_name()
     kept, dropped = register(server.url, name), register(server.url, name)
     clean(server.url, name, keep_last=1)
     mlflow = client(server.url)
@@ -191,7 +188,7 @@ def test_s3(through: str, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(key, value)
     where = ["--artifacts-destination", root] if through == "server" else ["--default-artifact-root", root]
     options = where if through == "server" else ["--no-serve-artifacts", *where]
-    server, name = start_server(tmp_path / "server", options=options, environ=s3.environ), next(names)
+    server, name = start_server(tmp_path / "server", options=options, environ=s3.environ), fresh_name()
     try:
         made = register(server.url, name, padding=2000)
         register(server.url, f"{name}-b", run_id=made.run_id, folder="model-2")
@@ -209,7 +206,7 @@ def test_s3(through: str, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_local_folders_and_links(fresh_server: FreshServer, tmp_path: Path) -> None:
     """Where clients write to a folder themselves. A link in it, or on the way to it, is named and nothing goes."""
-    server, name = fresh_server("local"), next(names)
+    server, name = fresh_server("local"), fresh_name()
     plain, inner, outer = (register(server.url, name) for _ in range(3))
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -234,7 +231,7 @@ def test_local_folders_and_links(fresh_server: FreshServer, tmp_path: Path) -> N
 
 def test_a_link_of_a_living_version_counts(fresh_server: FreshServer, tmp_path: Path) -> None:
     """A living version's folder leads over a link into a deleted one's: that stays."""
-    server, name = fresh_server("local"), next(names)
+    server, name = fresh_server("local"), fresh_name()
     old, living = register(server.url, name), register(server.url, f"{name}-b")
     shutil.rmtree(living.source)
     Path(living.source).symlink_to(old.source)
@@ -244,7 +241,7 @@ def test_a_link_of_a_living_version_counts(fresh_server: FreshServer, tmp_path: 
 
 def test_another_machines_folder_is_left(fresh_server: FreshServer, tmp_path: Path) -> None:
     """The server's own folder is not on this machine."""
-    server, name = fresh_server("local"), next(names)
+    server, name = fresh_server("local"), fresh_name()
     made = register(server.url, name)
     clean(server.url, name, keep_last=0)
     (server.folder / "artifacts").rename(tmp_path / "elsewhere")
@@ -255,7 +252,7 @@ def test_another_machines_folder_is_left(fresh_server: FreshServer, tmp_path: Pa
 def test_an_account_that_may_not_see_all_frees_nothing(make_accounts: MakeAccounts, tmp_path: Path) -> None:
     """A model may be hidden from it whose files would go."""
     accounts = make_accounts(default="NO_PERMISSIONS")
-    hidden, name = next(names), next(names)
+    hidden, name = fresh_name(), fresh_name()
     made = register(accounts.url(), hidden)
     url = accounts.create(f"{name}-user")
     register(accounts.url(), name, run_id=made.run_id)
@@ -270,7 +267,7 @@ def test_what_became_referred_to_meanwhile_is_kept(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], tmp_path: Path
 ) -> None:
     """Registered again by hand after the plan, and in the very moment before the deletion."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     made = register(server.url, name)
     clean(server.url, name, keep_last=0)
     proxy = make_proxy(server)
@@ -295,7 +292,7 @@ def test_what_became_referred_to_meanwhile_is_kept(
 
 def test_restore_says_what_cannot_come_back(make_server: MakeServer, run_cli: RunCli, tmp_path: Path) -> None:
     """Within the grace a version comes back whole; after its files went it is named, and nothing is registered."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     register(server.url, name)
     clean(server.url, name, keep_last=0)
     held = document(reclaim(session(server.url, tmp_path, name, grace=3600), ReclaimWish(yes=True)))
@@ -316,7 +313,7 @@ def test_an_interrupted_reclaim_goes_on(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], tmp_path: Path
 ) -> None:
     """The deletion is refused after the journal said that it begins: restore says so, the next reclaim finishes it."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     register(server.url, name)
     clean(server.url, name, keep_last=0)
     proxy = make_proxy(server)
@@ -332,7 +329,7 @@ def test_an_interrupted_reclaim_goes_on(
 
 def test_a_cleanup_that_reclaims(make_server: MakeServer, run_cli: RunCli) -> None:
     """`cleanup --reclaim artifacts` frees what was deleted before the grace, and says what is held and until when."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     for _ in range(3):
         register(server.url, name, padding=3000)
     end = (f"--tracking-uri={server.url}", f"--models={name}", "--reclaim=artifacts", "--yes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import pytest
@@ -15,14 +14,8 @@ from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_BY
 from support.promoting import AT, crashed, intent_over_1, recover
 from support.proxy import CountingProxy, respond
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server
-
-numbers = itertools.count(1)
-
-
-def fresh_name() -> str:
-    return f"crash-{next(numbers)}"
 
 
 def state(server: Server, name: str) -> tuple[dict[int, str], int | None, bool]:

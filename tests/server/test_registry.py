@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
-from support.proxy import CountingProxy, respond
+from support.proxy import Answer, CountingProxy, respond
 from support.seeding import Spec, seed
 from support.servers import Server, Store
 
@@ -238,3 +239,15 @@ def test_a_passing_fault_is_retried(
     proxy.inject(respond(503), times=1)
     Registry(connect(proxy.url), RetryPolicy(max_wait=0.01)).snapshot(["none-at-all"])
     assert len(proxy.requests) == 3
+
+
+def test_retry_after_comes_through_the_client(
+    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
+) -> None:
+    """MLflow's client hides the header; ours does not: a real answer, through a real client."""
+    proxy = make_proxy(make_server())
+    busy = Answer(429, b"", (("Retry-After", "1"),))
+    proxy.inject(lambda request, send: busy, times=1)
+    started = time.monotonic()
+    assert Registry(connect(proxy.url)).snapshot(["no-such-model"]).models == ()
+    assert time.monotonic() - started >= 1

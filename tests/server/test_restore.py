@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 from collections.abc import Callable
 
@@ -15,12 +14,11 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import RESTORED_FROM
+from support.promoting import QUICK
 from support.proxy import CountingProxy, drop_after, respond
-from support.seeding import Spec, client, give_files, seed
+from support.seeding import Spec, client, fresh_name, give_files, seed
 from support.servers import Server, Store
-from test_cleanup import QUICK, TARGET, locks, planned, remaining_versions
-
-names = (f"restore-{number}" for number in itertools.count(1))
+from test_cleanup import TARGET, locks, planned, remaining_versions
 
 
 @pytest.mark.parametrize(
@@ -31,7 +29,7 @@ def test_what_a_cleanup_deleted_comes_back(
     version: str, store: Store, linked: bool, make_server: MakeServer, run_cli: RunCli
 ) -> None:
     """Same source, run, tags and description under a new number; a second restore does nothing."""
-    server, name = make_server(version, store), next(names)
+    server, name = make_server(version, store), fresh_name()
     tags = {"note": "x" * 4000, "ü": "ä"}
     seed(server.url, {name: [Spec(tags=tags, stage="Archived", linked=linked), Spec(), Spec()]})
     give_files(server.url, name)
@@ -57,7 +55,7 @@ def test_what_comes_back_keeps_its_order_and_is_not_the_newest(
     make_server: MakeServer, run_cli: RunCli
 ) -> None:
     """The versions return oldest first, and `promote` without a number takes what was registered last."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
@@ -78,7 +76,7 @@ def test_a_deleted_model_comes_back_with_its_versions(
     make_server: MakeServer, run_cli: RunCli, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
     """Somebody deleted the registered model, too; the answer to making it again is lost."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", "--output=json")
@@ -102,7 +100,7 @@ def test_a_deleted_model_comes_back_with_its_versions(
 
 def test_no_mark_is_taken_from_a_living_version(make_server: MakeServer, run_cli: RunCli) -> None:
     """Its alias is held by another version by now: said, not taken."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(aliases=("a", "b")), Spec()]})
     give_files(server.url, name)
     end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
@@ -123,7 +121,7 @@ def test_nothing_is_deleted_that_is_not_in_the_journal(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
     """The journal cannot be written: no deletion. Stopped after it: the versions are in it, and still there."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec()]})
     proxy = make_proxy(server)
     registry = Registry(connect(proxy.url), QUICK)
@@ -145,7 +143,7 @@ def test_nothing_is_deleted_that_is_not_in_the_journal(
 
 def test_what_was_kept_after_all_is_no_deletion(make_server: MakeServer) -> None:
     """Changed after the plan, so that it stays: the journal takes it back. Another deletion will be another entry."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec()]})
     registry = Registry(connect(server.url), QUICK)
     plan = planned(registry, name, keep_last=0)
@@ -158,7 +156,7 @@ def test_a_lost_answer_restores_once(
     make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
 ) -> None:
     """The second try finds what the first one has registered."""
-    server, name = make_server(), next(names)
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     proxy = make_proxy(server)
     registry = Registry(connect(proxy.url), QUICK)
@@ -172,7 +170,7 @@ def test_a_lost_answer_restores_once(
 def test_a_journal_of_many_long_tags(make_server: MakeServer) -> None:
     """Two hundred versions with 5,000 characters each: they come back whole."""
     journal = Journal(Registry(connect(make_server().url)))
-    name = next(names)
+    name = fresh_name()
     versions = [Version(name, n, tags={"t": "é" * 900 + str(n)}) for n in range(200)]
     journal.close(journal.write(name, versions), name, {"deleted": 1})
     assert [entry.version for entry in journal.read(name)] == versions

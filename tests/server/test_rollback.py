@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from pathlib import Path
 
@@ -11,15 +10,10 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Target
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server
 
 TARGET = Target("Production", "champion")
-numbers = itertools.count(1)
-
-
-def fresh_name() -> str:
-    return f"back-{next(numbers)}"
 
 
 def model_of(server: Server, count: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import decimal
-import itertools
 import math
 import os
 import shutil
@@ -25,11 +24,11 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from mlflow.pyfunc.model import PythonModel
 from support.proxy import CountingProxy
+from support.seeding import Spec, fresh_name, seed
 from support.servers import Server
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0]})
 ROOT = Path(__file__).parents[2]
-numbers = itertools.count(1)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def model_that(behaviour: str) -> PythonModel:
 
 def logged(server: Server, behaviour: str, *, example: bool = True, needs: Sequence[str] = ()) -> str:
     """A champion of no files, and a challenger that really is a model."""
-    name = f"smoke-{next(numbers)}"
+    name = fresh_name()
     mlflow.set_tracking_uri(server.url)
     try:
         with mlflow.start_run():
@@ -246,9 +245,7 @@ def test_rows_of_a_request(payload: Any, count: int) -> None:
 
 
 def test_a_model_without_files_cannot_be_loaded(make_server: MakeServer, tmp_path: Path) -> None:
-    from support.seeding import Spec, seed
-
-    server, name = make_server(), f"smoke-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     version = Registry(connect(server.url)).version(name, 1)
     checked = smoke_test(SmokeTest(python=sys.executable), version, server.url, tmp_path)
@@ -257,9 +254,7 @@ def test_a_model_without_files_cannot_be_loaded(make_server: MakeServer, tmp_pat
 
 
 def test_an_input_that_is_not_there_is_bad_usage(make_server: MakeServer, run_cli: RunCli) -> None:
-    from support.seeding import Spec, seed
-
-    server, name = make_server(), f"smoke-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     env = {"MLOPS__PROMOTE__SMOKE_TEST__INPUT": "nowhere.csv"}
     done = run_cli("promote", "--model", name, "--tracking-uri", server.url, env=env)
@@ -286,9 +281,7 @@ def test_a_python_that_cannot_test_is_bad_usage(
     named: str, reason: str, make_server: MakeServer, run_cli: RunCli, bare_python: str
 ) -> None:
     """The model is not to blame."""
-    from support.seeding import Spec, seed
-
-    server, name = make_server(), f"smoke-{next(numbers)}"
+    server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec()]})
     env = {"MLOPS__PROMOTE__SMOKE_TEST__PYTHON": bare_python if named == "bare" else named}
     done = run_cli("promote", "--model", name, "--tracking-uri", server.url, "--output=json", env=env)

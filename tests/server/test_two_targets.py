@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shlex
@@ -12,11 +11,10 @@ from typing import Any
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.tags import TARGET
-from support.seeding import Spec, client, seed
+from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server
 
 STAGE = ("--stage", "Staging", "--alias", "staging")
-numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -27,7 +25,7 @@ def server(make_server: MakeServer) -> Server:
 @pytest.fixture
 def name(server: Server) -> str:
     """A model with three versions."""
-    name = f"two-targets-{next(numbers)}"
+    name = fresh_name()
     made = seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
     for number in "123":  # a rollback asks for files
         client(server.url).log_text(

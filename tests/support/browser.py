@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from support.chromium import programs
 from support.environments import ROOT
 
 PICTURES = ROOT / "build" / "pictures"
@@ -198,12 +198,10 @@ def open_page(name: str) -> Iterator[Page]:
     Args:
         name: Name of the picture that is saved in build/pictures when the test fails.
     """
-    programs = {program: shutil.which(program) for program in ("chromium", "chromedriver")}
-    missing = [program for program, path in programs.items() if not path]
-    assert not missing, f"{' and '.join(missing)} missing: run scripts/ensure-chromium.sh"
+    browser, chromedriver = programs()
     with tempfile.TemporaryDirectory(prefix="test-browser-", ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
-        options.binary_location = str(programs["chromium"])
+        options.binary_location = browser
         for argument in (
             "--headless=new",
             f"--window-size={SIZE}",
@@ -216,7 +214,7 @@ def open_page(name: str) -> Iterator[Page]:
             "--disable-background-networking",
         ):
             options.add_argument(argument)
-        driver = webdriver.Chrome(options, Service(programs["chromedriver"]))
+        driver = webdriver.Chrome(options, Service(chromedriver))
         page = Page(driver)
         try:
             yield page

@@ -15,12 +15,21 @@ HEIGHT = 900
 PHONE = 500
 
 
+def programs() -> tuple[str, str]:
+    """The paths of Chromium and its driver."""
+    paths = {program: shutil.which(program) for program in ("chromium", "chromedriver")}
+    missing = [program for program, path in paths.items() if not path]
+    assert not missing, f"{' and '.join(missing)} missing: run scripts/ensure-chromium.sh"
+    return str(paths["chromium"]), str(paths["chromedriver"])
+
+
 @contextlib.contextmanager
 def running_chromium() -> Iterator[webdriver.Chrome]:
     """A headless browser with a profile of its own, and its console kept."""
+    browser, chromedriver = programs()
     with tempfile.TemporaryDirectory(prefix="test-report-", ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
-        options.binary_location = str(shutil.which("chromium"))
+        options.binary_location = browser
         for argument in (
             "--headless=new",
             f"--user-data-dir={profile}",
@@ -31,7 +40,7 @@ def running_chromium() -> Iterator[webdriver.Chrome]:
         ):
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = webdriver.Chrome(options, Service(str(shutil.which("chromedriver"))))
+        driver = webdriver.Chrome(options, Service(chromedriver))
         try:
             yield driver
         finally:

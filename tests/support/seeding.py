@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,13 @@ from support.environments import OWN_VERSION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+numbers = itertools.count(1)
+
+
+def fresh_name() -> str:
+    """The name of a model that no other test of this session has; a later one sorts after an earlier one."""
+    return f"fresh-{next(numbers):04}"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_the_next_build_takes_it_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".build", "train.json"])
-def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+def test_the_agent_writes_nothing_through_a_link(tmp_path: Path, name: str) -> None:
     """A checkout may bring the folder, and what is in it."""
     outside = tmp_path / "outside"
     outside.write_text("precious", encoding="utf-8")

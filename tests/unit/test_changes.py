@@ -155,7 +155,7 @@ def test_a_copy_that_is_there_is_not_made_again() -> None:
     assert plan_promotion(group, "m", 2, Target(None, "champion", copy_to="p")).table.number == 3
 
 
-def test_an_exclusive_group_with_copies_leaves_no_other_champion() -> None:
+def test_a_copy_in_an_exclusive_group_takes_every_champion_out() -> None:
     """A model of the group that was promoted in place leaves production, the candidate's own included."""
     group = snapshot(OLD, m(2), version("n", 1, stage="Production"), version("p", 1, aliases=("champion",)))
     plan = plan_promotion(group, "m", 2, Target("Production", "champion", exclusive=True, copy_to="p"))

@@ -52,7 +52,7 @@ def test_a_plan_file_is_what_comes_next() -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "csv", "md"])
-def test_the_error_of_a_failed_deletion_shows(form: str) -> None:
+def test_every_form_says_why_a_deletion_failed(form: str) -> None:
     """Every form says why it failed."""
     items = tuple(
         replace(item, outcome="failed", error="403 no access") if item.action == "delete" else item

@@ -20,6 +20,16 @@ def test_every_path_exists() -> None:
     ] == ["vars/STEP.txt", "vars/mlflowVERB.groovy", "vars/mlflowVERB.txt"]
 
 
+def test_no_unit_test_asks_for_a_server() -> None:
+    """What is in tests/conftest.py starts servers and commands: `make test-unit` does neither."""
+    unit = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
+    assert len(unit) > 90
+    fixtures = re.compile(
+        r"\b(make_server|fresh_server|make_accounts|make_proxy|run_cli|postgres|jenkins): [A-Z]"
+    )
+    assert [path.name for path in unit if fixtures.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_every_target_for_people_is_in_the_table() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 from jenkins_mlflow.page.curves import POINTS, Scored, confusion, ordered, precision_recall, roc
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 SCORED = st.lists(
     st.tuples(st.integers(0, 9).map(lambda tenth: tenth / 10), st.booleans()), min_size=2, max_size=60
@@ -32,6 +31,8 @@ def test_rows_of_one_score_count_together_in_any_order() -> None:
 
 @given(SCORED.filter(lambda scored: len({positive for _, positive in scored}) == 2))
 def test_areas_are_those_of_scikit_learn(scored: Scored) -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     scores, positives = zip(*scored, strict=True)
     assert roc(scored).area == pytest.approx(roc_auc_score(positives, scores))
     assert precision_recall(scored).area == pytest.approx(average_precision_score(positives, scores))
@@ -39,6 +40,8 @@ def test_areas_are_those_of_scikit_learn(scored: Scored) -> None:
 
 def test_many_points_are_thinned_and_the_area_is_that_of_all() -> None:
     """The ends stay. 3,000 scores make a curve of 3,001 points."""
+    from sklearn.metrics import roc_auc_score
+
     scored = [(at / 3000, at % 3 == 0) for at in range(3000)]
     curve = roc(scored)
     assert (len(curve.points), curve.points[0], curve.points[-1]) == (POINTS, (0, 0), (1, 1))

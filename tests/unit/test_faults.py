@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
 import requests
-from conftest import MakeServer
-from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from mlflow.exceptions import MissingConfigException, MlflowException, RestException
-from support.proxy import Answer, CountingProxy
-from support.servers import Server
 from urllib3.exceptions import MaxRetryError, ResponseError
 
 
@@ -235,15 +228,3 @@ def test_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     with pytest.raises(MlflowException):
         call_with_retries(calls, RetryPolicy(deadline=60), sleep=calls.slept.append)
     assert (calls.made, calls.slept) == (1, [])
-
-
-def test_retry_after_comes_through_the_client(
-    make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy]
-) -> None:
-    """MLflow's client hides the header; ours does not: a real answer, through a real client."""
-    proxy = make_proxy(make_server())
-    busy = Answer(429, b"", (("Retry-After", "1"),))
-    proxy.inject(lambda request, send: busy, times=1)
-    started = time.monotonic()
-    assert Registry(connect(proxy.url)).snapshot(["no-such-model"]).models == ()
-    assert 1 <= time.monotonic() - started < 5

@@ -7,12 +7,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from builders import snapshot, version
-from conftest import MakeServer, RunCli
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.selection.gates_report import write_gates_report
 from jenkins_mlflow.selection.plan import select
-from support.seeding import Spec, seed
 
 RULES = Select.model_validate({"metric": "auc", "gates": {"auc": ">= 0.8", "brier": "<= 0.2"}})
 
@@ -54,22 +52,3 @@ def test_any_name_makes_valid_xml(tmp_path: Path, name: str) -> None:
     found = snapshot(version(name, 1, metrics={"auc": 0.9}))
     path = write_gates_report(select(found, RULES, Target("Production", None)), tmp_path)
     assert len(ET.parse(path).getroot()) == 3
-
-
-def test_select_writes_it_beside_its_result(make_server: MakeServer, run_cli: RunCli, tmp_path: Path) -> None:
-    """Only where a report folder was asked for."""
-    server = make_server()
-    seed(server.url, {"gated": [Spec(metrics={"roc_auc": 0.9})]})
-    arguments = ("select", "--models=gated", f"--tracking-uri={server.url}")
-    assert run_cli(*arguments).code == 0
-    assert not list(tmp_path.iterdir())
-    assert run_cli(*arguments, "--report=out").code == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "candidates.svg",
-        "gates.xml",
-        "index.html",
-        "report.css",
-        "report.md",
-        "select.csv",
-        "select.json",
-    }

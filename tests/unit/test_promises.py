@@ -25,11 +25,11 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import before_tags, tags_over
 from jenkins_mlflow.promotion.recovery import Recovery
 from jenkins_mlflow.promotion.rollback import plan_return
-from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, PROMOTED_BY, ROLLED_BACK_AT
 from support.memory import Broken, Call, Killed, MemoryRegistry, World, refused
+from support.promoting import QUICK
 
 Identity = tuple[str, int, int]
 """Model, number and creation time of a version."""
@@ -37,7 +37,6 @@ Mark = tuple[str, int | str]
 """A model and a version's number: its stage; a model and an alias: who has it."""
 
 GROUP = ("a", "b", "c")
-QUICK = RetryPolicy(attempts=3, max_wait=0, deadline=10)
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,15 @@ import requests
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jenkins_mlflow.commands.put_back import put_back
 from jenkins_mlflow.promotion.record import next_time
-from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Model, Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import BUILD_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import decoded, encode, marks
 from jenkins_mlflow.training.self_promotion import self_promotions
 from support.memory import Broken, Call, Killed, MemoryRegistry, World, refused
+from support.promoting import QUICK
 
 GROUP = ("a", "b")
-QUICK = RetryPolicy(attempts=3, max_wait=0, deadline=10)
 Place = tuple[str, int]
 Mark = tuple[str, str, int]
 """A model, ``stage`` or ``alias``, and the version that has it."""

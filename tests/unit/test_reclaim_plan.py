@@ -243,7 +243,7 @@ def test_a_folder_in_another_ones_folder_is_a_part_of_it() -> None:
     ]
 
 
-def test_orphans() -> None:
+def test_what_nothing_registered_comes_from_is_an_orphan() -> None:
     """Runs that nothing registered comes from; what a cleanup deleted is not theirs to free."""
     living = version("b", 1, source=at(RUNS[1]), run_id=RUNS[1])
     found = known([living], deleted("m", 1, at(RUNS[2]), RUNS[2]))
