@@ -921,6 +921,6 @@ def test_mlflows_client_takes_no_login_to_another_server(uri: str, monkeypatch: 
         with pytest.raises(FilesUnknown, match="MLflow's client would send it the login of another server"):
             registry.has_files("m", 1)
         if where.startswith(("runs:", "models:")):
-            with pytest.raises(OutOfReach, match="with the login of another server"):
+            with pytest.raises(OutOfReach, match="it has the login of another server"):
                 Files(registry).listing(where)
     assert server.seen == []
