@@ -76,7 +76,7 @@ REPORT = (
     f"{DEFAULT_REPORT})"
 )
 FAILURE = "FAILURE when something failed or is configured wrongly"
-BY_HAND = "UNSTABLE when a person must continue by hand: the notice with the steps is in the log and among the artifacts"
+BY_HAND = "UNSTABLE when a person must continue by hand: the notice is in the log and among the artifacts"
 GATES = "UNSTABLE when no candidate passes the gates"
 TESTED = "UNSTABLE when no candidate passes the gates, or the best one fails its smoke test"
 SOME_FAILED = (

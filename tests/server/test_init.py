@@ -45,7 +45,8 @@ def test_without_a_tracking_uri_it_says_what_to_set(run_cli: RunCli, tmp_path: P
     assert done.stderr == (
         "wrote mlops.yaml from this folder alone: no registry was read, because no tracking URI is set\n"
         "next:  review it, and set the tracking URI, for example: "
-        "export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
+        "export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: "
+        "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
         "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered\n"
     )
     assert "python train.py" in (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
