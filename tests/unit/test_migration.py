@@ -40,7 +40,7 @@ def test_a_text_that_does_not_fit_is_named() -> None:
         "run r1, tags k: value has 4 characters, the database allows 3"
     ]
     assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "\0"})) == [
-        "run r1, tags k: value has a NUL character, which the database does not take"
+        "run r1, tags k: value has a NUL character, which the database does not allow"
     ]
 
 

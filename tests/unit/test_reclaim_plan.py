@@ -111,7 +111,7 @@ def test_a_copy_keeps_what_its_deleted_origin_had() -> None:
 def test_a_loop_of_copies_is_no_endless_search() -> None:
     """Anybody may write any source."""
     a, b = version("a", 1, source="models:/b/1"), version("b", 1, source="models:/a/1")
-    with pytest.raises(Unknown, match="it is a copy, of a/1"):
+    with pytest.raises(Unknown, match="it is a copy of a/1"):
         claim(a, {("a", 1): a, ("b", 1): b})
 
 
@@ -204,7 +204,7 @@ BAD = [
         "its files are at .*, which is not where MLflow keeps the files of a run that it names",
     ),
     (f"models:/m-{'9' * 32}", "MLflow no longer knows m-9+, which made its files"),
-    ("models:/gone/3", "it is a copy, of gone/3"),
+    ("models:/gone/3", "it is a copy of gone/3"),
 ]
 
 

@@ -235,7 +235,7 @@ def test_where_a_run_has_no_files_a_logged_model_may_have_them(monkeypatch: pyte
     runs = {RUN: KeptRun(RUN, "7", "s3://b/run/", "FINISHED", 0, False, {})}
     monkeypatch.setattr(homes, "kept_runs", lambda registry, ids: runs)
     registry: Any = SimpleNamespace(has_files_at=lambda uri: False)
-    with pytest.raises(FilesUnknown, match="MLflow 3 may have them as a logged model of that run"):
+    with pytest.raises(FilesUnknown, match="MLflow 3 may keep them as a logged model of that run"):
         files_left(registry, f"runs:/{RUN}/model")
     assert not files_left(registry, "s3://b/1")
 

@@ -1,4 +1,4 @@
-"""Plans a cleanup: the rule for every version that stays; and the outcome of each item. Pure.
+"""Plans a cleanup: the rule that keeps each version, and the outcome of each item. Pure.
 
 apply.py carries it out.
 """

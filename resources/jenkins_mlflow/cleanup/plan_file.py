@@ -135,7 +135,7 @@ def read_plan(
         "another version of jenkins-mlflow wrote it": not known,
         f"it is for the registry {found.registry}, this is {origin.registry}": found.registry
         != origin.registry,
-        "it is from the future: the clock of the machine that made it, or MLflow's store, was ahead": age
+        "it is from the future: the clock of the machine that made it, or of MLflow's store, was ahead": age
         < -CLOCKS_DIFFER,
         f"it is {span(max(age, 0))} old, and plans expire after {span(expires)}": age > expires,
     }

@@ -1,4 +1,4 @@
-"""The starter `mlops.yaml` that `init` writes: what was found as values, everything else as comments. Pure."""
+"""The starter `mlops.yaml` that `init` writes: findings as values, everything else as comments. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 @dataclass(frozen=True)
 class Script:
-    """A training script: its path in the folder, and what it says of experiment and model."""
+    """A training script: its path in the folder, and the experiment and model in its code."""
 
     path: str
     experiment: str = ""
@@ -44,15 +44,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Found:
-    """What `init` has found.
+    """The findings of `init`.
 
     Attributes:
-        uri: Where the registry is, fit for a comment; empty if nobody said.
+        uri: The registry's address, safe for a comment; empty if it is not known.
         experiment: The experiment that runs go to.
         scripts: The folder's training scripts.
-        models: Names or patterns of the group; empty where nothing is registered.
+        models: Names or patterns of the group; empty if nothing is registered.
         versions: How many versions the group has.
-        metrics: The group's metrics, the one that is to rank the candidates first.
+        metrics: The group's metrics, first the one to rank the candidates by.
         champions: The models of the group that are in production.
         alias: The alias of the versions in production, if it is not the default.
     """
@@ -68,7 +68,7 @@ class Found:
 
 
 def starter(found: Found) -> str:
-    """The file's text; `load` accepts it."""
+    """The text of the file; `load` accepts it."""
     return "\n".join(
         [
             "# What jenkins-mlflow does with this project. `jenkins-mlflow schema` describes every key.",
@@ -123,7 +123,7 @@ def _select(found: Found) -> Iterator[str]:
     if not found.metrics:
         yield f"  {f'metric: {Select().metric}':<33}# what ranks the candidates; your scripts must log it"
         yield "  # direction: minimize            # for an error or a loss"
-        yield f'  # gates: {{{Select().metric}: ">= 0.80"}}    # what each candidate must reach'
+        yield f'  # gates: {{{Select().metric}: ">= 0.80"}}    # a minimum for each candidate'
         return
     first = found.metrics[0]
     has = f"{first.versions} of {plural(found.versions, 'version')} have it, best {number(first.best)}"
@@ -132,7 +132,7 @@ def _select(found: Found) -> Iterator[str]:
         yield "  direction: minimize"
     sign = "<=" if first.minimize else ">="
     gate = json.dumps({first.name: f"{sign} {number(first.best)}"}, ensure_ascii=False)
-    yield "  # What each candidate must reach. Without gates the best one is promoted, however bad it is."
+    yield "  # Minimum requirements for a candidate. Without gates the best one is promoted, however bad it is."
     yield f"  # gates: {printable(gate)}"
     more = ", ".join(printable(metric.name) for metric in found.metrics[1:8])
     if more:
@@ -155,7 +155,7 @@ def _promote(found: Found) -> Iterator[str]:
 
 
 def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
-    """Each script with a candidate's name that no other one has."""
+    """Each script with a unique candidate name."""
     taken: set[str] = set()
     for script in scripts:
         parts = [re.sub(r"[^A-Za-z0-9_-]+", "_", part) for part in script.path.removesuffix(".py").split("/")]
@@ -171,6 +171,6 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """A text as YAML: in quotes, unless it is sure to be read as it stands."""
+    """Text as YAML: quoted, unless it is certain to be read unchanged."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if plain else str(yaml.safe_dump(text, default_style='"', width=math.inf)).rstrip("\n")
