@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 OPEN_STATUS = frozenset({408, 502, 504})
-REFUSED = "connection refused"
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
+CHECK_PROXY = "correct HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY if it needs no proxy"
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 # A file store lists its models folder by folder; one that is removed meanwhile (a flag of lock.py, say) fails the whole
 # list (MLflow 2.22 to 3.17). The next try lists what is there.
@@ -37,6 +37,7 @@ class Fault:
     ``status`` is the HTTP status where one was received. A 500 is worth exactly one more try: MLflow answers
     500 both for passing trouble and for its own bugs, and a bug answers the same again. INVALID_STATE is a 500 too,
     but says for good that the request makes no sense. ``retry_after`` is in seconds, as the server asked for.
+    ``sent`` is false if the request surely never left this machine; ``advice`` is the next step, where one is known.
     """
 
     transient: bool
@@ -47,6 +48,8 @@ class Fault:
     exists: bool = False
     retry_after: float = 0.0
     code: str = ""
+    sent: bool = True
+    advice: str = ""
 
     @property
     def open_ended(self) -> bool:
@@ -54,7 +57,7 @@ class Fault:
 
         408, 502 and 504 are a gateway's answers; the server behind it may be working on.
         """
-        return self.status in OPEN_STATUS or (self.connection and self.summary != REFUSED)
+        return self.status in OPEN_STATUS or (self.connection and self.sent)
 
     @property
     def retry_once(self) -> bool:
@@ -121,6 +124,8 @@ def _classify_transport(link: BaseException) -> Fault | None:
     """Classify a failure below MLflow's own errors; None if this link of the chain is none."""
     import requests
 
+    from jenkins_mlflow.registry.causes import cause_of
+
     fault: Fault | None = None
     if isinstance(link, ErrorAnswer):
         fault = _classify_response(link.status, link.body, link.headers)
@@ -132,14 +137,11 @@ def _classify_transport(link: BaseException) -> Fault | None:
     elif isinstance(link, requests.exceptions.RetryError) and (hidden := _HIDDEN_STATUS.search(str(link))):
         status = int(hidden.group(1))
         fault = Fault(status in TRANSIENT_STATUS, f"HTTP {status} from the server", status)
-    elif isinstance(link, requests.exceptions.SSLError):
-        fault = Fault(False, f"TLS failed: {one_line(str(link))}", connection=True)
     elif isinstance(link, requests.exceptions.Timeout):
         fault = Fault(True, "the server did not answer in time", connection=True)
     elif isinstance(link, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        refused = "refused" in str(link)
-        what = REFUSED if refused else f"connection lost: {one_line(str(link), 120)}"
-        fault = Fault(True, what, connection=True)
+        cause = cause_of(link)
+        fault = Fault(cause.transient, cause.text, connection=True, sent=cause.sent, advice=cause.advice)
     return fault
 
 
@@ -157,7 +159,8 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
     ):
         summary = one_line(f"{code}: {message}")
     else:
-        summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
+        who = "proxy" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "server"
+        summary = f"HTTP {status} from the {who}" + (f": {one_line(message)}" if message else "")
     if status == HTTPStatus.NOT_FOUND and not code:
         summary += " (is this address an MLflow server?)"
     if location := headers.get("Location"):
@@ -170,6 +173,7 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
         exists=code == "RESOURCE_ALREADY_EXISTS",
         retry_after=_retry_after(headers),
         code=code,
+        advice=CHECK_PROXY if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "",
     )
 
 

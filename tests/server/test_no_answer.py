@@ -1,0 +1,129 @@
+"""A server that cannot be reached, or gives no answer that ends: each message says why, and what a person can do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.retries import RetryPolicy
+from support.certificates import make_certificates, server_context
+from support.scripted import answer, scripted
+
+ONCE = RetryPolicy(attempts=1)
+CA, CLIENT = "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (CA, CLIENT, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", *PROXIES, *map(str.lower, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+
+
+def said(uri: str) -> tuple[str, str]:
+    """What is said of a search at this address: reason and next step."""
+    with pytest.raises(JenkinsMlflowError) as caught:
+        Registry(connect(uri), ONCE).names()
+    error = caught.value
+    return error.message.removeprefix(f"reading the registry: no usable answer from {uri}: "), error.next_step
+
+
+FILES = (
+    "MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE is the file of the server's CA; "
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH is one file with the client's certificate and its key; all are PEM"
+)
+
+
+def test_why_tls_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CA that is unknown or no CA, another name, no TLS at all, a certificate without its key."""
+    ca, own = make_certificates(tmp_path)
+    context = server_context(ca, own)
+    context.verify_mode = ssl.CERT_NONE
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+
+    def shake(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True)
+
+    with scripted(shake) as server:
+        uri = f"https://{server.place}"
+        assert said(uri) == (
+            "TLS failed: certificate verify failed: self-signed certificate in certificate chain",
+            "set MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE to the file of the CA that signed it",
+        )
+        monkeypatch.setenv(CA, str(junk))
+        assert said(uri) == ("TLS failed: no certificate or crl found", FILES)
+        monkeypatch.setenv(CA, str(ca))
+        named = uri.replace("127.0.0.1", "localhost")
+        assert said(named) == (
+            "TLS failed: certificate verify failed: Hostname mismatch, certificate is not valid for 'localhost'.",
+            "give the address by a name that the server's certificate has",
+        )
+        monkeypatch.setenv(CLIENT, str(ca))
+        assert said(uri) == ("TLS failed: PEM lib", FILES)
+        monkeypatch.delenv(CLIENT)
+    with scripted(answer("HTTP/1.1 400 Bad Request")) as server:
+        assert said(f"https://{server.place}") == (
+            "TLS failed: wrong version number",
+            "begin the address with http://, or with the port at which the server speaks TLS",
+        )
+
+
+def test_a_client_without_a_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ca, own = make_certificates(tmp_path)
+    context = server_context(ca, own)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # a later one tells the client after the handshake
+    monkeypatch.setenv(CA, str(ca))
+
+    def shake(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True)
+
+    with scripted(shake) as server:
+        assert said(f"https://{server.place}") == ("TLS failed: sslv3 alert handshake failure", FILES)
+
+
+PROXY = "correct HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY if it needs no proxy"
+
+
+def test_why_a_proxy_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody there, no such host, and one that wants a login; its own login is not shown."""
+    refused = answer("HTTP/1.1 407 Proxy Authentication Required")
+    with scripted(refused) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:hunter2@{proxy.place}")
+        assert said("https://mlflow.invalid") == (
+            "the proxy cannot be used: Tunnel connection failed: 407 Proxy Authentication Required",
+            PROXY,
+        )
+        monkeypatch.setenv("HTTP_PROXY", f"http://ada:hunter2@{proxy.place}")
+        assert said("http://mlflow.invalid") == (
+            "reading the registry: HTTP 407 from the proxy",
+            PROXY,
+        )
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:hunter2@127.0.0.1:9")
+    assert said("https://mlflow.invalid") == ("the proxy cannot be used: Connection refused", PROXY)
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:hunter2@proxy.invalid:9")
+    assert said("https://mlflow.invalid") == (
+        "the proxy cannot be used: Name or service not known",
+        PROXY,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_does_not_exist(scheme: str) -> None:
+    assert said(f"{scheme}://mlflow.invalid") == (
+        "the host's name cannot be resolved: Name or service not known",
+        "check the name of the host in the address, and that this machine can resolve it",
+    )
+
+
+def test_a_connection_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(lambda connection: connection.recv(65536)) as server:
+        assert said(f"http://{server.place}") == (
+            "connection lost: Remote end closed connection without response",
+            "check that the MLflow server runs and is reachable from here, then run the command again",
+        )
