@@ -127,3 +127,26 @@ def test_a_connection_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
             "connection lost: Remote end closed connection without response",
             "check that the MLflow server runs and is reachable from here, then run the command again",
         )
+
+
+@pytest.mark.parametrize("location", ["http://elsewhere.invalid/login?state=secret", "http://[bad"])
+def test_a_redirect_is_neither_followed_nor_read(location: str) -> None:
+    """Its body may be endless, and its target no address; no more than the beginning is held in memory."""
+    sent = 0
+
+    def talk(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.recv(65536)
+        head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 100000000\r\n\r\n"
+        connection.sendall(head.encode())
+        for _ in range(100):
+            sent += connection.send(b"x" * 1_000_000)
+
+    with scripted(talk) as server:
+        reason, next_step = said(f"http://{server.place}")
+        assert reason == (
+            f"reading the registry: http://{server.place} answers HTTP 302 from the server: {'x' * 199}…, which sends "
+            f"requests on to {location.partition('?')[0]}"
+        )
+    assert next_step == "give the address that the server itself has, or log in where it asks for it"
+    assert sent < 20_000_000  # what the system's buffers take

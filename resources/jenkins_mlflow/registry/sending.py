@@ -30,6 +30,7 @@ from jenkins_mlflow.text import size
 T = TypeVar("T")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
+_LARGEST_ERROR = 1024 * 1024  # of a longer one the beginning is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
 _CHUNK = 256 * 1024
 _TRANSFER_SECONDS = 600.0  # a server answers an upload when the file lies in its storage
@@ -42,6 +43,13 @@ class Endpoint(Generic[T]):
     method: str
     path: str
     answer: type[T]
+
+
+class _Session(requests.Session):
+    """A session for which no answer is a redirect: requests would read its body to the end, and parse its target."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class Sender:
@@ -59,7 +67,7 @@ class Sender:
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
         self._verify = verification(environ)
         self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH")
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update(request_headers(environ, home))
         if home is None or has_login(uri, environ):
             self._session.auth = no_other_account
@@ -99,7 +107,7 @@ class Sender:
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
             if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+                raise ErrorAnswer(response.status_code, _body(response), response.headers)
             try:
                 with into.open("wb") as file:
                     for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -117,19 +125,15 @@ class Sender:
             )  # an empty file would go as chunks, without a length
             with self._request("PUT", path, self._transfer, data=body) as response:
                 if response.status_code != requests.codes.ok:
-                    raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+                    raise ErrorAnswer(response.status_code, _body(response), response.headers)
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._request(method, path, self._timeout, **arguments) as response:
-            body = bytearray()
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > LARGEST_ANSWER:
-                    raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+            body = _body(response)
             if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, bytes(body), response.headers)
-            return bytes(body), response.headers
+                raise ErrorAnswer(response.status_code, body, response.headers)
+            return body, response.headers
 
     def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
         return self._session.request(
@@ -145,6 +149,14 @@ class Sender:
         )
 
 
-def _beginning(response: requests.Response) -> bytes:
-    """The beginning of an answer that is an error."""
-    return next(response.iter_content(_CHUNK), b"")
+def _body(response: requests.Response) -> bytes:
+    """The body of an answer; of an error that is too large its beginning."""
+    fine = response.status_code == requests.codes.ok
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if fine and len(body) > LARGEST_ANSWER:
+            raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+        if not fine and len(body) > _LARGEST_ERROR:
+            break
+    return bytes(body)
