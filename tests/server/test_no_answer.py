@@ -150,3 +150,20 @@ def test_a_redirect_is_neither_followed_nor_read(location: str) -> None:
         )
     assert next_step == "give the address that the server itself has, or log in where it asks for it"
     assert sent < 20_000_000  # what the system's buffers take
+
+
+def test_a_socks_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the standard variables, where PySocks is installed."""
+    asked = []
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"\x05\x00")  # no login
+        asked.append(connection.recv(100))
+        connection.sendall(b"\x05\x00\x00\x01" + bytes(6))  # connected
+        answer("HTTP/1.1 200 OK", b"{}")(connection)
+
+    with scripted(talk) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
+        assert Registry(connect("http://mlflow.invalid"), ONCE).names() == []
+    assert [request[5:-2] for request in asked] == [b"mlflow.invalid"]
