@@ -7,12 +7,19 @@ import ssl
 from pathlib import Path
 
 import pytest
-from jenkins_mlflow.errors import JenkinsMlflowError
+from conftest import MakeServer
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError
+from jenkins_mlflow.registry import sending
+from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.door_types import Page
+from jenkins_mlflow.registry.faults import ErrorAnswer
 from jenkins_mlflow.registry.retries import RetryPolicy
 from support.certificates import make_certificates, server_context
 from support.scripted import answer, scripted
+from support.seeding import Spec, seed
+from support.servers import Store
 
 ONCE = RetryPolicy(attempts=1)
 CA, CLIENT = "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"
@@ -167,3 +174,38 @@ def test_a_socks_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
         assert Registry(connect("http://mlflow.invalid"), ONCE).names() == []
     assert [request[5:-2] for request in asked] == [b"mlflow.invalid"]
+
+
+@pytest.mark.parametrize(
+    ("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file"), ("2.22.4", "sqlite")]
+)
+def test_a_page_that_is_too_large_is_read_in_smaller_ones(
+    version: str, store: Store, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's token says where a page begins, not how long it is; nothing is left out or read twice."""
+    server = make_server(version, store)
+    names = [f"large-{number}" for number in range(3)]
+    seed(server.url, {name: [Spec(tags={"long": "x" * 900})] * 5 for name in names}, "large pages")
+    monkeypatch.setattr(sending, "LARGEST_ANSWER", 5000)
+    found = Registry(connect(server.url), ONCE).snapshot(["large-*"])
+    assert [version.label for version in found.versions()] == [
+        f"{name} version {number}" for name in names for number in range(5, 0, -1)
+    ]
+    monkeypatch.setattr(sending, "LARGEST_ANSWER", 500)
+    with pytest.raises(ConnectionFailed, match="the answer is larger than"):
+        Registry(connect(server.url), ONCE).snapshot(["large-*"])
+
+
+def test_a_page_that_a_gateway_refuses_is_read_in_smaller_ones() -> None:
+    limits = []
+
+    def search(*, limit: int, page_token: str) -> Page[int]:
+        limits.append(limit)
+        if limit > 3:
+            raise ErrorAnswer(413, b"", {})
+        start = int(page_token or 0)
+        return Page.of(list(range(start, start + limit)), str(start + limit) if start < 9 else "")
+
+    asker = Asker(connect("http://127.0.0.1:9"), ONCE)
+    assert list(asker.pages("numbers", search, limit=10)) == list(range(12))
+    assert limits == [10, 3, 3, 3, 3]
