@@ -479,6 +479,11 @@ HOSTILE: dict[str, tuple[Breakage, str]] = {
         ("the answer does not fit MLflow's REST API: Expected `int`, got `str` - at "
         "`$.registered_models[0].aliases[0].version`"),
     ),
+    "empty": (respond(200), "the answer was empty (is this address an MLflow server?)"),
+    "foreign": (
+        page(message="down for maintenance"),
+        "the answer does not fit MLflow's REST API: it has none of registered_models, next_page_token",
+    ),
     "100 MB": (respond(200, " " * 100_000_000), "the answer is larger than 64 MB"),
 }  # fmt: skip
 

@@ -93,7 +93,7 @@ class Sender:
             **{"params" if endpoint.method == "GET" else "json": payload},
         )
         try:
-            return msgspec.json.decode(body or b"{}", type=endpoint.answer, strict=False)
+            return _decoded(body, endpoint.answer)
         except msgspec.ValidationError as error:
             raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -147,6 +147,30 @@ class Sender:
             stream=True,
             **arguments,
         )
+
+
+def _decoded(body: bytes, answer: type[T]) -> T:
+    """The answer of a body that is MLflow's own: what somebody else says must not be read as that there is nothing."""
+    fields: tuple[str, ...] = answer.__struct_fields__  # type: ignore[attr-defined]
+    if not fields:
+        return msgspec.json.decode(body or b"{}", type=answer)
+    if not body.strip():
+        raise UnusableAnswer("the answer was empty (is this address an MLflow server?)", transient=True)
+    found = msgspec.json.decode(body, type=answer, strict=False)
+    keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if found == _nothing(answer) else {}
+    if keys and keys.keys().isdisjoint(fields):  # MLflow leaves out an empty list, so {} is its own
+        raise UnusableAnswer(
+            f"the answer does not fit MLflow's REST API: it has none of {', '.join(fields)}", transient=True
+        )
+    return found
+
+
+def _nothing(answer: type[T]) -> T | None:
+    """What an empty object is read as; None where that is no answer."""
+    try:
+        return msgspec.json.decode(b"{}", type=answer)
+    except msgspec.ValidationError:
+        return None
 
 
 def _body(response: requests.Response) -> bytes:
