@@ -15,6 +15,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.door_types import Page
 from jenkins_mlflow.registry.faults import ErrorAnswer
+from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
 from support.certificates import make_certificates, server_context
 from support.scripted import answer, scripted
@@ -209,3 +210,37 @@ def test_a_page_that_a_gateway_refuses_is_read_in_smaller_ones() -> None:
     asker = Asker(connect("http://127.0.0.1:9"), ONCE)
     assert list(asker.pages("numbers", search, limit=10)) == list(range(12))
     assert limits == [10, 3, 3, 3, 3]
+
+
+def old_server(connection: socket.socket) -> None:
+    """One with logins, before 3.12: it knows no `users/current`, and an administrator named ada."""
+    head = connection.recv(65536).decode()
+    if "/users/get?username=ada " in head:
+        answer("HTTP/1.1 200 OK", b'{"user": {"username": "ada", "is_admin": true}}', read=False)(connection)
+    elif "/users/get" in head:
+        answer("HTTP/1.1 403 Forbidden", b"Permission denied", read=False)(connection)
+    else:
+        answer("HTTP/1.1 404 Not Found", b"<html>", read=False)(connection)
+
+
+@pytest.mark.parametrize("where", ["address", "environment", "saved", "netrc", "token", "nobody"])
+def test_who_an_account_is_on_a_server_before_3_12(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the login that is sent, wherever it is from; a token names nobody."""
+    environ, login = {}, "ada:pa$s@" if where == "address" else ""
+    if where == "environment":
+        environ = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "pa$s"}
+    if where == "token":
+        environ = {"MLFLOW_TRACKING_TOKEN": "t0ken", "MLFLOW_TRACKING_USERNAME": "ada"}
+    if where in ("saved", "netrc"):
+        (tmp_path / ".mlflow").mkdir()
+        user = "ada" if where == "saved" else "another"
+        text = f"[mlflow]\nmlflow_tracking_username = {user}\nmlflow_tracking_password = pass\n"
+        (tmp_path / ".mlflow" / "credentials").write_text(text)
+    if where == "netrc":
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password pass\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with scripted(old_server) as server:
+        door = HttpDoor(f"http://{login}{server.place}", environ, tmp_path)
+        assert door.sees_all() is (None if where in ("token", "nobody") else True)

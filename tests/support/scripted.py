@@ -11,11 +11,12 @@ Talk = Callable[[socket.socket], object]
 """What is done with one connection; it is closed afterwards."""
 
 
-def answer(text: str, body: bytes = b"") -> Talk:
+def answer(text: str, body: bytes = b"", *, read: bool = True) -> Talk:
     """Read a request's head, and answer: the status line and headers of ``text``, a blank line, the body."""
 
     def talk(connection: socket.socket) -> None:
-        connection.recv(65536)
+        if read:
+            connection.recv(65536)
         head = "\r\n".join([*text.splitlines(), f"Content-Length: {len(body)}", "Connection: close", "", ""])
         connection.sendall(head.encode() + body)
 
