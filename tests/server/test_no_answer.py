@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 from pathlib import Path
 
 import pytest
@@ -244,3 +245,14 @@ def test_who_an_account_is_on_a_server_before_3_12(
     with scripted(old_server) as server:
         door = HttpDoor(f"http://{login}{server.place}", environ, tmp_path)
         assert door.sees_all() is (None if where in ("token", "nobody") else True)
+
+
+def test_an_account_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenShift gives a container a user that no list of users has."""
+    monkeypatch.delenv("HOME", raising=False)
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert said("http://127.0.0.1:9")[0] == "connection refused"
