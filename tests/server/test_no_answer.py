@@ -256,3 +256,24 @@ def test_an_account_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("pwd.getpwuid", unknown)
     assert said("http://127.0.0.1:9")[0] == "connection refused"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_handshake_that_is_broken_off_is_tried_again(reset: bool) -> None:
+    """A server that is starting, or a load balancer between two of them; a certificate is wrong again each time."""
+
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(65536)
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with scripted(hang_up) as server:
+        with pytest.raises(ConnectionFailed) as caught:
+            Registry(connect(f"https://{server.place}"), RetryPolicy(max_wait=0.01)).names()
+        assert server.connections == 3
+    lost = (
+        "connection lost: Connection reset by peer"
+        if reset
+        else "TLS failed: EOF occurred in violation of protocol"
+    )
+    assert caught.value.message.endswith(lost)

@@ -21,6 +21,11 @@ _FILES = (
     "MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE is the file of the server's CA; "
     "MLFLOW_TRACKING_CLIENT_CERT_PATH is one file with the client's certificate and its key; all are PEM"
 )
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_ASKED = (
+    "check that the server runs, and whether it asks for a client's certificate "
+    "(MLFLOW_TRACKING_CLIENT_CERT_PATH)"
+)
 _NAME = "check the name of the host in the address, and that this machine can resolve it"
 _IN_OPENSSL = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
 
@@ -43,15 +48,22 @@ def cause_of(error: requests.ConnectionError | requests.exceptions.ChunkedEncodi
         return Cause(f"the proxy cannot be used: {text}", CHECK_PROXY, sent=False)
     if isinstance(last, socket.gaierror):
         return Cause(f"the host's name cannot be resolved: {text}", _NAME, sent=False)
-    if isinstance(last, ssl.SSLCertVerificationError):
-        advice = _CERTIFICATE if last.verify_code in _ANOTHER_NAME else _CA
-        return Cause(f"TLS failed: {text}", advice, sent=False, transient=False)
     if isinstance(error, requests.exceptions.SSLError):
-        advice = _PLAIN if getattr(last, "reason", "") == "WRONG_VERSION_NUMBER" else _FILES
-        return Cause(f"TLS failed: {text}", advice, transient=False)
+        return _of_tls(last, f"TLS failed: {text}")
     if isinstance(last, ConnectionRefusedError) or "refused" in text:
         return Cause("connection refused", sent=False)
     return Cause(f"connection lost: {text}")
+
+
+def _of_tls(last: BaseException, text: str) -> Cause:
+    """Why no encrypted connection came about. A certificate is wrong again each time, a lost connection is not."""
+    if isinstance(last, ssl.SSLCertVerificationError):
+        advice = _CERTIFICATE if last.verify_code in _ANOTHER_NAME else _CA
+        return Cause(text, advice, sent=False, transient=False)
+    if isinstance(last, _BROKEN_OFF):
+        return Cause(text, _ASKED)
+    advice = _PLAIN if getattr(last, "reason", "") == "WRONG_VERSION_NUMBER" else _FILES
+    return Cause(text, advice, transient=False)
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
