@@ -27,8 +27,9 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.errors import LockLost, RegistryError, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, LockLost, RegistryError, UsageError
 from jenkins_mlflow.promotion import record
+from jenkins_mlflow.registry import retries
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -578,3 +579,36 @@ def test_a_second_try_looks_at_the_version_again(
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
     assert result.items[0].error == "it was deleted and created again under the same number"
     assert remaining_versions(server, name) == [1]
+
+
+@pytest.mark.parametrize("path", ["registered-models/search", "model-versions/search"])
+@pytest.mark.parametrize("body", ["", '{"message": "down for maintenance"}'], ids=["empty", "foreign"])
+def test_an_answer_that_is_not_mlflows_is_no_empty_registry(
+    path: str,
+    body: str,
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else nothing would be in production, promoted, leased or under a lock: a cleanup ends, and deletes nothing."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec(stage="Production"), Spec()]})
+    proxy, nth = make_proxy(server), 0
+    wish, config = Wish(model=name, yes=True), Config(cleanup=Cleanup(keep_last=1))
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.01)
+    while remaining_versions(server, name) == [4, 3, 2, 1]:
+        nth += 1
+        proxy.reset()
+        proxy.inject(respond(200, body, "application/json"), path=path, nth=nth)
+        session = Session(config, proxy.url, Terminal(quiet=True), tmp_path, BuildContext())
+        try:
+            result = document(clean_up(session, wish))
+        except ConnectionFailed:
+            assert not [
+                request
+                for request in proxy.requests
+                if request.method == "DELETE" and name in str(request.json)
+            ]
+    assert (result["status"], remaining_versions(server, name)) == ("deleted", [4, 3])
+    assert nth > 2, "it had read something before"

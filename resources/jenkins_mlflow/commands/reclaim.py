@@ -161,11 +161,18 @@ def _orphans(registry: Registry, before: float) -> list[KeptRun]:
 
 def _require_sight(registry: Registry) -> None:
     """Refuse unless every version that may refer to the files can be seen."""
-    if not registry.sees_all():
+    if not (all_seen := registry.sees_all()):
+        unknown = all_seen is None
+        whose = (
+            "it is unknown whether this account is an administrator"
+            if unknown
+            else "this account is not an administrator"
+        )
+        by_name = " (user and password: this server does not say whose a token is)" if unknown else ""
         raise Refused(
-            "this account is not an administrator: files of models that it cannot see would be deleted",
+            f"{whose}: files of models that it cannot see would be deleted",
             state="nothing was deleted",
-            next_step="run `jenkins-mlflow reclaim` with an administrator's login",
+            next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
         )
 
 

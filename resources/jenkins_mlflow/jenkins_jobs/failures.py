@@ -90,7 +90,7 @@ def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> Conn
         r"\?\S+", f"?{HIDDEN}", fault.summary
     )  # it may be the signature of an archived file's address
     message = f"{begun}: {summary} ({url})"
-    if sent_once and "refused" not in fault.summary:
+    if sent_once and fault.sent:
         return ConnectionFailed(
             message, state=_UNKNOWN, next_step=f"look at {url} before you run the command again"
         )
