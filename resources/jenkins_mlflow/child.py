@@ -105,9 +105,13 @@ class Running:
         self._pending = b""
         os.set_blocking(self.pipe.fileno(), False)
 
-    def lines(self) -> Iterator[bytes]:
-        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end."""
-        while not self.at_end:
+    def lines(self, chunks: int = 1) -> Iterator[bytes]:
+        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end.
+
+        Args:
+            chunks: How many times 64 KiB at most: a program may print faster than its lines are passed on.
+        """
+        for _ in range(chunks):
             try:
                 chunk = os.read(self.pipe.fileno(), _CHUNK)
             except BlockingIOError:
