@@ -56,6 +56,9 @@ def test_what_a_change_request_would_do(selection: dict[str, Any], sentence: str
     document = {"command": "select", "status": "selected", "message": "as ever", **selection}
     assert view({"select": document}, "", "", "PR-12").decision == (sentence or "as ever")
     assert view({"select": document}, "").decision == "as ever"
+    promotion = {"command": "promote", "status": "promoted", "message": "promoted all the same"}
+    both = {"select": document, "promote": promotion}
+    assert view(both, "", "", "PR-12").decision == "promoted all the same"
 
 
 def test_no_other_build_selects_what_a_change_request_has_trained() -> None:
@@ -94,6 +97,64 @@ def test_earlier_results_of_this_build_count_and_no_others(tmp_path: Path) -> No
     assert "auc" in (tmp_path / "index.html").read_text()
     assert write_page(tmp_path, {**document, "build": "b-2"}, "") == []
     assert "auc" not in (tmp_path / "index.html").read_text()
+
+
+def kept(folder: Path, command: str, when: str, build: str | None, **more: object) -> dict[str, Any]:
+    """A result that a command has left in the folder."""
+    document = {"command": command, "status": "planned", "message": f"{command} {when}", "build": build}
+    document |= {"time": f"2026-11-28T{when}:00+00:00", **more}
+    (folder / f"{command}.json").write_text(json.dumps(document))
+    return document
+
+
+def headline(folder: Path, document: dict[str, Any]) -> str:
+    assert write_page(folder, document, "") == []
+    return (folder / "report.md").read_text().splitlines()[0].strip("*")
+
+
+def test_outside_of_a_build_a_page_is_about_one_command(tmp_path: Path) -> None:
+    """What lies in the folder is of any age, of other models and of another server."""
+    candidates = [{"model": "churn", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    kept(tmp_path, "rollback", "09:00", None)
+    kept(tmp_path, "select", "09:01", None, metric="auc", candidates=candidates)
+    kept(tmp_path, "history", "09:02", None, items=[{**candidates[0], "metric": "auc"}] * 2)
+    promotion = kept(tmp_path, "promote", "09:03", None, attempts=[{"method": "stage"}])
+    assert headline(tmp_path, promotion) == "promote 09:03"
+    assert "churn" not in (tmp_path / "index.html").read_text()
+    selection = kept(tmp_path, "select", "09:04", None, metric="loss", candidates=[])
+    assert headline(tmp_path, selection) == "select 09:04"
+    assert "stage" not in (tmp_path / "index.html").read_text()
+    history = {"command": "history", "items": [{**candidates[0], "metric": "loss"}] * 2}
+    assert write_page(tmp_path, selection, "", beside=[history]) == []
+    assert "churn v1" in (tmp_path / "history.svg").read_text()
+
+
+def test_the_newest_decision_of_a_build_is_its_headline(tmp_path: Path) -> None:
+    """A cleanup that went well is a section below it."""
+    kept(tmp_path, "rollback", "09:00", "b-1", attempts=[{"method": "stage", "outcome": "done"}])
+    promotion = kept(tmp_path, "promote", "09:01", "b-1", attempts=[{"method": "alias", "outcome": "done"}])
+    assert headline(tmp_path, promotion) == "promote 09:01"
+    assert "| alias | done |" in (tmp_path / "report.md").read_text()
+    assert "stage" not in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, kept(tmp_path, "cleanup", "09:02", "b-1")) == "promote 09:01"
+    assert headline(tmp_path, kept(tmp_path, "select", "09:00", "b-1")) == "select 09:00"  # a clock that is late
+    assert headline(tmp_path, kept(tmp_path, "cleanup", "09:04", "b-1")) == "promote 09:01"
+    stopped = kept(tmp_path, "cleanup", "09:05", "b-1", status="stopped")
+    assert headline(tmp_path, stopped) == "cleanup 09:05"
+
+
+def test_the_candidates_are_those_of_the_newest_selection(tmp_path: Path) -> None:
+    """A promotion has its own, unless it was told which version to promote."""
+    candidates = [{"model": "churn", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    own = {"metric": "auc", "candidates": [{**candidates[0], "model": "houses"}]}
+    selection = kept(tmp_path, "select", "09:01", "b-1", metric="auc", candidates=candidates)
+    promotion = kept(tmp_path, "promote", "09:02", "b-1", selection=own)
+    assert headline(tmp_path, promotion) == "promote 09:02"
+    assert "| houses v1 |" in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, selection) == "select 09:01"
+    assert "| churn v1 |" in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, {**promotion, "selection": None}) == "promote 09:02"
+    assert "| churn v1 |" in (tmp_path / "report.md").read_text()
 
 
 def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
