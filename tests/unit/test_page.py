@@ -12,12 +12,13 @@ import click
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cli.ending import Invocation, finish
+from jenkins_mlflow.cli.ending import Invocation, fail, finish
 from jenkins_mlflow.cli.main import cli
 from jenkins_mlflow.commands.page import ui_address
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import write_page
 from jenkins_mlflow.registry.snapshot import Target
@@ -201,6 +202,41 @@ def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: py
         "the report has no index.html: RuntimeError: no picture of http://***@x; report.md says the same"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def failed(folder: Path, error: JenkinsMlflowError | Interrupted) -> int:
+    """The exit code of a promotion of build b-1, with a report in the folder, that ended with this error."""
+    session = Session(Config(), "http://x", Terminal(quiet=True), folder, BuildContext("b-1"))
+    return fail(error, ["promote"], "promote", Invocation([session], report=folder))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Refused("churn v3 fails a gate"), 1), (interrupted_by(signal.SIGTERM), 143)]
+)
+def test_a_command_that_fails_is_what_the_page_is_about(
+    error: JenkinsMlflowError | Interrupted, code: int, tmp_path: Path
+) -> None:
+    """A selection that went well before it is in its table, and no longer in its headline."""
+    candidates = [{"model": "churn", "version": 3, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    selection = kept(tmp_path, "select", "09:01", "b-1", status="selected", metric="auc", candidates=candidates)
+    assert headline(tmp_path, selection) == "select 09:01"
+    assert failed(tmp_path, error) == code
+    assert (tmp_path / "report.md").read_text().startswith(f"**{error.message}**\n")
+    page = (tmp_path / "index.html").read_text()
+    assert f'<h1 class="bad">{error.message}</h1>' in page
+    assert "churn v3" in page
+    said = documents.check(json.loads((tmp_path / "promote.json").read_text()))
+    assert (said["exit_code"], said["build"], said["error"]["message"]) == (code, "b-1", error.message)
+
+
+def test_no_report_hides_why_a_command_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jenkins_mlflow.commands.page.write_page", broken)
+    assert failed(tmp_path, Refused("churn v3 fails a gate")) == 1
+    said = capsys.readouterr().err
+    assert "error: churn v3 fails a gate" in said
+    assert "the report could not be finished: RuntimeError: no picture of http://***@x" in said
 
 
 @pytest.mark.parametrize("part", ["cli.ending._keep", "commands.page.write_page"])
