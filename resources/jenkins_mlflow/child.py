@@ -107,9 +107,13 @@ class Running:
         self._pending = b""
         os.set_blocking(self.pipe.fileno(), False)
 
-    def lines(self) -> Iterator[bytes]:
-        """The complete lines so far; lines longer than 64 KiB come in parts, an unfinished one at the end."""
-        while not self.at_end:
+    def lines(self, chunks: int = 1) -> Iterator[bytes]:
+        """The complete lines so far; lines longer than 64 KiB come in parts, an unfinished one at the end.
+
+        Args:
+            chunks: How many times 64 KiB to read at most: a program may print faster than its lines are passed on.
+        """
+        for _ in range(chunks):
             try:
                 chunk = os.read(self.pipe.fileno(), _CHUNK)
             except BlockingIOError:

@@ -27,6 +27,7 @@ Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
 GRACE_SECONDS = 10.0
 _TICK_SECONDS = 0.1
 _DRAIN_SECONDS = 1.0
+_LAST_CHUNKS = 16  # the most that a pipe holds: 1 MiB
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -173,7 +174,7 @@ class Processes:
     def _enforce(self) -> None:
         now = time.monotonic()
         for process in self._running:
-            if process.ending is None and self._timeout and now - process.started >= self._timeout:
+            if self._timeout and now - process.started >= self._timeout:
                 self._end(process, "timeout")
             if process.kill_at is not None and now >= process.kill_at:
                 process.signal(signal.SIGKILL)
@@ -189,7 +190,7 @@ class Processes:
             if not process.at_end and now - process.exited < _DRAIN_SECONDS and process.ending is None:
                 continue
             if not process.at_end:
-                self._pass_on(process, process.lines())
+                self._pass_on(process, process.lines(_LAST_CHUNKS))
                 self._pass_on(process, process.rest())
             if process.pipe in selector.get_map():
                 selector.unregister(process.pipe)
@@ -236,6 +237,9 @@ class Processes:
             self._cancel()
 
     def _end(self, process: _Process, status: Status) -> None:
+        """Ask it to end; one that has ended already has its own outcome."""
+        if process.ending or process.popen.poll() is not None:
+            return
         process.ending = status
         process.kill_at = time.monotonic() + self._grace
         process.signal(signal.SIGTERM)
@@ -245,8 +249,7 @@ class Processes:
         while self._waiting:
             self._drop(self._waiting.popleft())
         for process in self._running:
-            if process.ending is None:
-                self._end(process, "cancelled")
+            self._end(process, "cancelled")
 
     def _drop(self, command: Command) -> None:
         why = (

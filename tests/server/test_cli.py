@@ -95,6 +95,20 @@ def test_promote_selects_and_promotes(
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 
 
+def test_a_refused_promotion_is_in_the_report_of_its_build(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """The page of the selection before it is no longer all there is."""
+    name, build = fresh(Spec(metrics={"roc_auc": 0.7})), {"BUILD_TAG": "jenkins-demo-1"}
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--output=json", "--report=r")
+    assert run_cli("select", *where, env=build).code == 0
+    done = run_cli("promote", f"--model={name}", "--version=9", *where, env=build)
+    assert (done.code, done.doc["status"]) == (1, "error")
+    assert json.loads((tmp_path / "r" / "promote.json").read_text()) == done.doc
+    assert (tmp_path / "r" / "report.md").read_text().startswith(f"**{done.doc['message']}")
+    assert f"{name} v1" in (tmp_path / "r" / "candidates.svg").read_text()
+
+
 def test_a_value_that_no_picture_can_show_fails_no_promotion(
     uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
 ) -> None:

@@ -38,10 +38,11 @@ SET_URI = (
 
 @dataclass
 class Invocation:
-    """One command line: the sessions that it opened, and its result."""
+    """One command line: the sessions that it opened, the report folder that it names, and its result."""
 
     sessions: list[Session] = field(default_factory=list)
     result: RegistryResult | None = None
+    report: Path | None = None
 
 
 def open_session(
@@ -100,6 +101,7 @@ def open_session(
         looks_only=bool(context.params.get("dry_run")),
     )
     _invocation().sessions.append(session)  # for a failure's document
+    _invocation().report = options["report"]
     return session
 
 
@@ -111,7 +113,7 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
     """
     ended = _complete(result, session)
     try:
-        _pass_on(ended, options, session)
+        _pass_on(ended, options.get("report"), session)
     except Interrupted as stop:
         stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was notified"
         session.terminal.alert_error(stop)
@@ -123,15 +125,15 @@ def finish(result: RegistryResult, options: Mapping[str, Any], session: Session)
     raise click.exceptions.Exit(ended.exit_code)
 
 
-def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Session) -> None:
+def _pass_on(result: RegistryResult, report: Path | None, session: Session) -> None:
     """Make the report, and notify people."""
-    if options.get("report"):
+    if report:
         from jenkins_mlflow.commands.page import keep_page
 
         with reporting(session):
-            if problem := _keep(result, options["report"]):
+            if problem := _keep(result, report):
                 session.warn(problem)
-            keep_page(session, options["report"], document(result))
+            keep_page(session, report, document(result))
     _tell(result, session)
 
 
@@ -236,13 +238,16 @@ def fail(
     terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
     terminal.alert_error(error)
     result: RegistryResult = failure(error, command)
-    if invocation.sessions and not invocation.result:  # after a result, people were already notified
-        try:
-            _tell(result, invocation.sessions[-1])
-        except Interrupted as stop:
-            invocation.sessions[-1].warn(f"{stop.message}: perhaps nobody was notified of this")
-    for session in invocation.sessions:
-        result = _complete(result, session)
+    if invocation.sessions:
+        session = invocation.sessions[-1]
+        ended = _complete(result, session)
+        if not invocation.result:  # after a result, people were already notified
+            try:
+                _pass_on(ended, invocation.report, session)
+            except Interrupted as stop:
+                missing = "the report may not be complete, and perhaps nobody was notified of this"
+                session.warn(f"{stop.message}: {missing}")
+        result = replace(_complete(result, session), time=ended.time, event=ended.event)
     invocation.result = result
     if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
         try:

@@ -29,17 +29,20 @@ LARGEST = 1_000_000
 _ONCE = RetryPolicy(attempts=1)
 
 
-def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
+def keep_evaluation(session: Session, folder: Path, document: Document) -> Document:
     """Write evaluation.json, and the pictures that it names, for the versions that a result compares.
 
     Args:
         session: Configuration and connection.
         folder: The report folder.
         document: The result of `select` or `promote`.
+
+    Returns:
+        What evaluation.json holds; nothing if there is nothing to tell.
     """
     places = compared(document, here=session.account is None)
     if not places:
-        return
+        return {}
     registry = Registry(session.registry().connection, _ONCE)
     try:
         found = [
@@ -48,9 +51,9 @@ def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
         ]
     except JenkinsMlflowError as error:
         session.warn(f"the report shows no curves: {error.message}")
-        return
+        return {}
     if all(each.empty and not each.notes for each in found):
-        return
+        return {}
     evaluation = {
         "command": "evaluation",
         "build": document["build"],
@@ -58,6 +61,7 @@ def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
     }
     if problem := write_report(folder, "evaluation.json", json.dumps(evaluation, ensure_ascii=False) + "\n"):
         session.warn(problem)
+    return evaluation
 
 
 def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str, int]]:

@@ -26,6 +26,7 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
     """
     if document["command"] not in _SHOWN:
         return
+    beside: list[Document] = []
     names = {str(place["model"]) for place in document.get("production") or ()}
     if document["command"] in ("promote", "rollback") and names:
         try:
@@ -36,9 +37,11 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
             text = json.dumps(earlier_promotions, ensure_ascii=False, indent=1) + "\n"
             if problem := write_report(folder, "history.json", text):
                 session.warn(problem)
-    if document["command"] in ("select", "promote"):
-        keep_evaluation(session, folder, document)
-    for problem in write_page(folder, document, ui_address(session), session.build.url, session.build.change):
+            beside.append(earlier_promotions)
+    if document["command"] in ("select", "promote") and (found := keep_evaluation(session, folder, document)):
+        beside.append(found)
+    build = session.build
+    for problem in write_page(folder, document, ui_address(session), build.url, build.change, beside):
         session.warn(problem)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from jenkins_mlflow import VERSION
-from jenkins_mlflow.page.documents import Document, parts, text
+from jenkins_mlflow.page.documents import Document, part, parts, text
 from jenkins_mlflow.page.evaluation import Evaluation, evaluations
 from jenkins_mlflow.page.retention import Cleaned, cleaned
 from jenkins_mlflow.text import number, printable
 
-_DECISIONS = ("rollback", "promote", "select", "cleanup", "train")
+_SHOWN = ("train", "select", "promote", "rollback", "cleanup")
 _GOOD = (
     "promoted",
     "rolled_back",
@@ -83,19 +83,23 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
     """Select and order the contents.
 
     Args:
-        documents: The results by command; ``history`` has the past promotions.
+        documents: The results by command, oldest first; ``history`` has the past promotions.
         ui: The address of MLflow's pages; empty if it is not known.
         build_url: The build's page in Jenkins; empty outside a build.
         change: The change request that is built, which promotes nothing; empty for a branch.
     """
-    deciding = next((documents[name] for name in _DECISIONS if name in documents), {})
-    changing = documents.get("rollback") or documents.get("promote") or {}
-    selection = documents.get("select") or changing.get("selection") or {}
+    newest = {name: documents[name] for name in reversed(documents) if name in _SHOWN}
+    deciding = _deciding(newest)
+    changing = next((each for name, each in newest.items() if name in ("promote", "rollback")), {})
+    selections = (each if name == "select" else part(each, "selection") for name, each in newest.items())
+    selection = next(filter(None, selections), {})
     past = parts(documents.get("history") or {}, "items")
     metric = text(selection.get("metric")) or next((text(each.get("metric")) for each in reversed(past)), "")
     return View(
-        (proposal(selection) if change else "") or text(deciding.get("message")) or "nothing was done",
-        str(deciding.get("status")) in _GOOD,
+        (proposal(selection) if change and deciding is selection else "")
+        or text(deciding.get("message"))
+        or "nothing was done",
+        _is_good(deciding),
         tuple(_facts(deciding, ui, build_url)),
         metric,
         tuple(_candidate(each, ui) for each in parts(selection, "candidates")),
@@ -118,6 +122,16 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
             )
         ),
     )
+
+
+def _deciding(newest: Mapping[str, Document]) -> Document:
+    """The result that the page is about: the newest one. A cleanup that went well is a section below the one before."""
+    decisions = (each for name, each in newest.items() if name != "cleanup" or not _is_good(each))
+    return next(decisions, newest.get("cleanup", {}))
+
+
+def _is_good(document: Document) -> bool:
+    return str(document.get("status")) in _GOOD
 
 
 def proposal(selection: Document) -> str:

@@ -18,8 +18,17 @@ _LARGEST = 20_000_000
 _LISTED = 50
 
 
-def write_page(folder: Path, document: Document, ui: str, build_url: str = "", change: str = "") -> list[str]:
+def write_page(
+    folder: Path,
+    document: Document,
+    ui: str,
+    build_url: str = "",
+    change: str = "",
+    beside: Sequence[Document] = (),
+) -> list[str]:
     """Write the page of a build, from this result and those that its earlier commands left in the folder.
+
+    Outside of a build it is about this command alone.
 
     Args:
         folder: The report folder.
@@ -27,12 +36,14 @@ def write_page(folder: Path, document: Document, ui: str, build_url: str = "", c
         ui: The address of MLflow's pages; empty if it is not known.
         build_url: The build's page in Jenkins; empty outside a build.
         change: The change request that is built; empty for a branch.
+        beside: What else is known for the page: the history, the evaluation.
 
     Returns:
         Warnings: what could not be written.
     """
-    earlier = _earlier(folder, str(document.get("build")))
-    shown = view({**earlier, str(document["command"]): document}, ui, build_url, change)
+    new = {str(each["command"]): each for each in (*beside, document)}
+    earlier = _earlier(folder, str(document["build"])) if document.get("build") else {}
+    shown = view({name: earlier[name] for name in earlier if name not in new} | new, ui, build_url, change)
     files = {TWIN: twin(shown)}
     try:
         from jenkins_mlflow.page.charts import charts
@@ -129,7 +140,7 @@ def _md(text: str) -> str:
 
 
 def _earlier(folder: Path, build: str) -> dict[str, Any]:
-    """The results of earlier commands of this build; unreadable files are skipped."""
+    """The results of earlier commands of this build, oldest first; unreadable files are skipped."""
     found = {}
     for command in _COMMANDS:
         path = folder / f"{command}.json"
@@ -145,4 +156,4 @@ def _earlier(folder: Path, build: str) -> dict[str, Any]:
             and str(document.get("build")) == build
         ):
             found[command] = document
-    return found
+    return dict(sorted(found.items(), key=lambda each: str(each[1].get("time"))))
