@@ -176,3 +176,21 @@ def test_whatever_a_name_is_the_file_is_yaml(model: str, metric: str, experiment
     assert loaded["train"]["experiment"] == experiment
     assert all(isinstance(name, str) and name for name in loaded["train"]["candidates"])
     assert list(loaded["train"]["candidates"].values()) == [f"python {shlex.quote(path)}"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [
+        ("neg_root_mean_squared_error", "maximize"),
+        ("val_neg_log_loss", "maximize"),
+        ("negative_mean_absolute_error", "maximize"),
+        ("neg-brier-score", "maximize"),
+        ("negotiation_loss", "minimize"),
+    ],
+)
+def test_a_negated_error_is_to_be_maximized(metric: str, direction: str, tmp_path: Path) -> None:
+    """scikit-learn negates what is to be small, so that the best is the largest."""
+    group = snapshot(version("m", 1, metrics={metric: -3.0}), version("m", 2, metrics={metric: -2.0}))
+    text = starter(found(group))
+    assert read(text, tmp_path).select.direction == direction
+    assert f"best {'-2' if direction == 'maximize' else '-3'}\n" in text

@@ -31,6 +31,7 @@ _REGISTERS = ("registered_model_name", "register_model")
 # Metrics that people rank by, the most telling first; of equally frequent ones the first is taken.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
 _SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
+_NEGATED = re.compile(r"(?<![a-z])neg(ative)?(?![a-z])")  # scikit-learn's scores: the larger, the better
 
 
 def refuse_what_exists(path: Path) -> None:
@@ -204,6 +205,7 @@ def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:
         return (-len(values[name]), known, name)
 
     for name in sorted(values, key=rank):
-        minimize = any(word in name.lower() for word in _SMALL_IS_GOOD)
+        lower = name.lower()
+        minimize = any(word in lower for word in _SMALL_IS_GOOD) and not _NEGATED.search(lower)
         best = min(values[name]) if minimize else max(values[name])
         yield Measured(name, len(values[name]), best, minimize)
