@@ -46,7 +46,7 @@ def test_what_was_found_is_in_it(tmp_path: Path) -> None:
     config = read(text, tmp_path)
     assert config.models == ("heart-*",)
     assert (config.select.metric, config.select.direction) == ("rmse", "minimize")
-    assert (config.promote.alias, config.promote.exclusive) == ("live", True)
+    assert (config.promote.alias, config.promote.exclusive) == ("live", False)
     assert config.train is not None
     assert config.train.commands == {
         "train": ("python", "train.py"),

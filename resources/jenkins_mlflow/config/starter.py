@@ -144,14 +144,10 @@ def _promote(found: Found) -> Iterator[str]:
     yield "promote:"
     yield f"  stage: {Promote().stage}"
     yield f"  alias: {_text(found.alias or str(Promote().alias))}"
-    one = len(found.champions) == 1
     if found.champions:
         names = ", ".join(printable(name) for name in found.champions[:5])
         yield f"  # In production now: {names}."
-    yield (
-        f"  exclusive: {'true' if one and len(found.models) == 1 and '*' in found.models[0] else 'false'}"
-        "                 # true: the group has one champion, and the others leave production"
-    )
+    yield "  exclusive: false                 # true: the group has one champion, and the others leave production"
 
 
 def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
