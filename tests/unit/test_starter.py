@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shlex
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from builders import snapshot, version
 from hypothesis import example, given, strategies as st
-from jenkins_mlflow.commands.init import describe, find_scripts
+from jenkins_mlflow.commands.init import describe, find_scripts, write_starter
 from jenkins_mlflow.config.schema import Config, load
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import UsageError
@@ -194,3 +195,18 @@ def test_a_negated_error_is_to_be_maximized(metric: str, direction: str, tmp_pat
     text = starter(found(group))
     assert read(text, tmp_path).select.direction == direction
     assert f"best {'-2' if direction == 'maximize' else '-3'}\n" in text
+
+
+def test_a_file_that_cannot_be_finished_is_not_left_behind(tmp_path: Path) -> None:
+    """An empty one would stand for every model of the registry, and would be in the way of the next `init`."""
+    path = tmp_path / "mlops.yaml"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # like a full disk: the kernel takes no more
+    try:
+        with pytest.raises(UsageError, match="cannot be written: File too large"):
+            write_starter(path, "models: heart-*\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    write_starter(path, "models: heart-*\n")
+    assert path.read_text(encoding="utf-8") == "models: heart-*\n"

@@ -42,32 +42,40 @@ def refuse_what_exists(path: Path) -> None:
         ConfigError: there is a `mlops.yml`, which nothing would read beside a `mlops.yaml`.
     """
     if os.path.lexists(path):
-        write_starter(path, "")
+        raise _exists(path)
     if path.name == DEFAULT_FILE:
         default_file(path.parent)
 
 
 def write_starter(path: Path, text: str) -> None:
-    """Write the file; one that exists is never touched.
+    """Write the file; one that exists is never touched, and one that cannot be finished is removed again.
 
     Raises:
         Refused: it exists.
         UsageError: it cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        path.touch(exist_ok=False)
+        try:
+            path.write_text(text, encoding="utf-8")
+        except BaseException:
+            path.unlink()  # an empty config would stand for the whole registry
+            raise
     except FileExistsError:
-        raise Refused(
-            f"{printable(str(path))} exists already",
-            state="it was not changed",
-            next_step="look at a new one with --output -, or name another file with --output",
-        ) from None
+        raise _exists(path) from None
     except OSError as error:
         raise UsageError(
             f"{printable(str(path))} cannot be written: {error.strerror or error}",
             next_step="name a file after --output that you may write, or - for standard output",
         ) from error
+
+
+def _exists(path: Path) -> Refused:
+    return Refused(
+        f"{printable(str(path))} exists already",
+        state="it was not changed",
+        next_step="look at a new one with --output -, or name another file with --output",
+    )
 
 
 def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
