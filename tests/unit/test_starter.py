@@ -12,9 +12,11 @@ import yaml
 from builders import snapshot, version
 from hypothesis import example, given, strategies as st
 from jenkins_mlflow.commands.init import describe, find_scripts, write_starter
+from jenkins_mlflow.config.gates import parse_gate
 from jenkins_mlflow.config.schema import Config, load
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.snapshot import Snapshot
 
 SCRIPTS = (Script("train.py", registers=True), Script("src/models/train.py"))
@@ -128,7 +130,7 @@ def test_a_script_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "train.py").symlink_to("/proc/self/mem")
     (tmp_path / "train_gone.py").symlink_to("gone")
     (tmp_path / "train_folder.py").mkdir()
-    (tmp_path / "train_well.py").write_text("import mlflow", encoding="utf-8")
+    (tmp_path / "train_well.py").write_text("import mlflow; mlflow.autolog()", encoding="utf-8")
     assert list(find_scripts(tmp_path)) == [Script("train_well.py")]
 
 
@@ -210,3 +212,51 @@ def test_a_file_that_cannot_be_finished_is_not_left_behind(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
     write_starter(path, "models: heart-*\n")
     assert path.read_text(encoding="utf-8") == "models: heart-*\n"
+
+
+@pytest.mark.parametrize(
+    ("best", "minimize", "gate"),
+    [
+        (0.99998, False, ">= 0.9999"),
+        (0.92857142857142857, False, ">= 0.9285"),
+        (12345.67891, False, ">= 12345.6789"),
+        (-1.00004, False, ">= -1.0001"),
+        (0.00001234567, True, "<= 1.235e-05"),
+        (1.23e300, True, "<= 1.23e+300"),
+        (0.5, True, "<= 0.5"),
+        (0.0, False, ">= 0"),
+    ],
+)
+def test_the_gate_lets_the_best_one_pass(best: float, minimize: bool, gate: str) -> None:
+    """A rounded value may be better than the best."""
+    text = starter(Found("", "heart", models=("m",), versions=1, metrics=(Measured("m", 1, best, minimize),)))
+    assert f'# gates: {{"m": "{gate}"}}' in text
+
+
+@given(best=st.floats(allow_nan=False, allow_infinity=False).filter(comparable), minimize=st.booleans())
+def test_whatever_the_best_is_the_gate_lets_it_pass(best: float, minimize: bool) -> None:
+    text = starter(Found("", "heart", models=("m",), versions=1, metrics=(Measured("m", 1, best, minimize),)))
+    gate = re.search(r'# gates: {"m": "(.*)"}', text)
+    assert gate
+    assert parse_gate(gate[1]).holds(best)
+
+
+def test_helpers_of_a_training_script_are_no_candidates(tmp_path: Path) -> None:
+    """They are named alike, or import mlflow, and train nothing."""
+    helper, script = "import mlflow\n", "import mlflow\nmlflow.autolog()\n"
+    for path, text in {
+        "constrain.py": script,
+        "trainable.py": script,
+        "train_utils.py": helper,
+        "train.py": script,
+        "train2.py": "import mlflow\nwith mlflow.start_run(): ...\n",
+        "training.py": 'import mlflow\nif __name__ == "__main__": ...\n',
+        "knn-train.py": "import mlflow\nmlflow.log_metric('auc', 1)\n",
+    }.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    assert [script.path for script in find_scripts(tmp_path)] == [
+        "knn-train.py",
+        "train.py",
+        "train2.py",
+        "training.py",
+    ]

@@ -27,6 +27,8 @@ _MOST_MODELS = 20
 _LARGEST = 1_000_000
 _EXPERIMENT = re.compile(r"""set_experiment\(\s*["']([^"'{}]+)["']""")
 _MODEL = re.compile(r"""registered_model_name\s*=\s*["']([^"'{}]+)["']""")
+_NAME = re.compile(r"(?i)train(ing)?(?![a-z]).*\.py|.*(?<![a-z])train(ing)?\.py", re.DOTALL)
+_TRAINS = re.compile(r"\bstart_run\b|\blog_(?!loss\b)|\bautolog\b|\b__main__\b")
 _REGISTERS = ("registered_model_name", "register_model")
 # Metrics that people rank by, the most telling first; of equally frequent ones the first is taken.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
@@ -109,7 +111,7 @@ def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ
 
 
 def find_scripts(folder: Path) -> Iterator[Script]:
-    """The Python files whose names begin or end with `train` and that use MLflow."""
+    """The Python files whose names begin or end with the word `train` and that log to MLflow, or can be started."""
     found = 0
     for place, folders, files in os.walk(folder):
         below = Path(place).relative_to(folder)
@@ -117,11 +119,10 @@ def find_scripts(folder: Path) -> Iterator[Script]:
             name for name in folders if name[0] != "." and name not in SKIPPED and len(below.parts) < _DEEPEST
         )
         for name in sorted(files):
-            path = Path(place) / name
-            stem = name.removesuffix(".py")
-            if stem == name or not (stem.startswith("train") or stem.endswith("train")):
+            if found >= _MOST_SCRIPTS or not _NAME.fullmatch(name):
                 continue
-            if found < _MOST_SCRIPTS and "mlflow" in (text := _source(path)):
+            text = _source(Path(place) / name)
+            if "mlflow" in text and _TRAINS.search(text):
                 found += 1
                 yield _script((below / name).as_posix(), text)
 

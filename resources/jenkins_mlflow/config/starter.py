@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import yaml
 
@@ -131,13 +132,21 @@ def _select(found: Found) -> Iterator[str]:
     if first.minimize:
         yield "  direction: minimize"
     sign = "<=" if first.minimize else ">="
-    gate = json.dumps({first.name: f"{sign} {number(first.best)}"}, ensure_ascii=False)
+    gate = json.dumps({first.name: f"{sign} {_limit(first)}"}, ensure_ascii=False)
     yield "  # What each candidate must reach. Without gates the best one is promoted, however bad it is."
     yield f"  # gates: {printable(gate)}"
     more = ", ".join(printable(metric.name) for metric in found.metrics[1:8])
     if more:
         yield f"  # other metrics of the group: {more}"
     yield "  # min_improvement: 0.002         # how much better than the champion"
+
+
+def _limit(metric: Measured) -> str:
+    """The best value as people read it, rounded so that it still reaches itself."""
+    exact = Decimal(repr(metric.best))
+    last_digit = Decimal(1).scaleb(-4 if 1 <= abs(metric.best) < 10**9 else exact.adjusted() - 3)
+    rounding = ROUND_CEILING if metric.minimize else ROUND_FLOOR
+    return number(float(exact.quantize(last_digit, rounding)))
 
 
 def _promote(found: Found) -> Iterator[str]:
