@@ -22,7 +22,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.report import write_report
-from jenkins_mlflow.results.base import Document
+from jenkins_mlflow.results.base import Document, plain
 from jenkins_mlflow.text import one_line, size
 
 LARGEST = 1_000_000
@@ -59,7 +59,9 @@ def keep_evaluation(session: Session, folder: Path, document: Document) -> Docum
         "build": document["build"],
         "items": [asdict(each) for each in found],
     }
-    if problem := write_report(folder, "evaluation.json", json.dumps(evaluation, ensure_ascii=False) + "\n"):
+    if problem := write_report(
+        folder, "evaluation.json", json.dumps(plain(evaluation), ensure_ascii=False) + "\n"
+    ):
         session.warn(problem)
     return evaluation
 

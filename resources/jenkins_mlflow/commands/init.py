@@ -27,10 +27,13 @@ _MOST_MODELS = 20
 _LARGEST = 1_000_000
 _EXPERIMENT = re.compile(r"""set_experiment\(\s*["']([^"'{}]+)["']""")
 _MODEL = re.compile(r"""registered_model_name\s*=\s*["']([^"'{}]+)["']""")
+_NAME = re.compile(r"(?i)train(ing)?(?![a-z]).*\.py|.*(?<![a-z])train(ing)?\.py", re.DOTALL)
+_TRAINS = re.compile(r"\bstart_run\b|\blog_(?!loss\b)|\bautolog\b|\b__main__\b")
 _REGISTERS = ("registered_model_name", "register_model")
 # Usual ranking metrics, the most meaningful first; among equally frequent ones the first is chosen.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
 _SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
+_NEGATED = re.compile(r"(?<![a-z])neg(ative)?(?![a-z])")  # scikit-learn's scores: the larger, the better
 
 
 def refuse_what_exists(path: Path) -> None:
@@ -41,32 +44,40 @@ def refuse_what_exists(path: Path) -> None:
         ConfigError: There is a `mlops.yml`, which would be ignored beside a `mlops.yaml`.
     """
     if os.path.lexists(path):
-        write_starter(path, "")
+        raise _exists(path)
     if path.name == DEFAULT_FILE:
         default_file(path.parent)
 
 
 def write_starter(path: Path, text: str) -> None:
-    """Write the file; an existing one is never touched.
+    """Write the file; an existing one is never touched, and one that cannot be finished is removed again.
 
     Raises:
         Refused: The file exists.
         UsageError: The file cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        path.touch(exist_ok=False)
+        try:
+            path.write_text(text, encoding="utf-8")
+        except BaseException:
+            path.unlink()  # an empty config would stand for the whole registry
+            raise
     except FileExistsError:
-        raise Refused(
-            f"{printable(str(path))} exists already",
-            state="it was not changed",
-            next_step="look at a new one with --output -, or name another file with --output",
-        ) from None
+        raise _exists(path) from None
     except OSError as error:
         raise UsageError(
             f"{printable(str(path))} cannot be written: {error.strerror or error}",
             next_step="name a file after --output that you may write, or - for standard output",
         ) from error
+
+
+def _exists(path: Path) -> Refused:
+    return Refused(
+        f"{printable(str(path))} exists already",
+        state="it was not changed",
+        next_step="look at a new one with --output -, or name another file with --output",
+    )
 
 
 def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
@@ -100,7 +111,7 @@ def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ
 
 
 def find_scripts(folder: Path) -> Iterator[Script]:
-    """The Python files whose names begin or end with `train` and that use MLflow."""
+    """The Python files whose names begin or end with the word `train` and that log to MLflow, or can be started."""
     found = 0
     for place, folders, files in os.walk(folder):
         below = Path(place).relative_to(folder)
@@ -108,11 +119,10 @@ def find_scripts(folder: Path) -> Iterator[Script]:
             name for name in folders if name[0] != "." and name not in SKIPPED and len(below.parts) < _DEEPEST
         )
         for name in sorted(files):
-            path = Path(place) / name
-            stem = name.removesuffix(".py")
-            if stem == name or not (stem.startswith("train") or stem.endswith("train")):
+            if found >= _MOST_SCRIPTS or not _NAME.fullmatch(name):
                 continue
-            if found < _MOST_SCRIPTS and "mlflow" in (text := _source(path)):
+            text = _source(Path(place) / name)
+            if "mlflow" in text and _TRAINS.search(text):
                 found += 1
                 yield _script((below / name).as_posix(), text)
 
@@ -204,6 +214,7 @@ def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:
         return (-len(values[name]), known, name)
 
     for name in sorted(values, key=rank):
-        minimize = any(word in name.lower() for word in _SMALL_IS_GOOD)
+        lower = name.lower()
+        minimize = any(word in lower for word in _SMALL_IS_GOOD) and not _NEGATED.search(lower)
         best = min(values[name]) if minimize else max(values[name])
         yield Measured(name, len(values[name]), best, minimize)

@@ -9,6 +9,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
@@ -120,6 +121,7 @@ def _event(version: Version, time: int, work: str, **facts: object) -> Event:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if comparable(value) else None

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import yaml
 
@@ -131,7 +132,7 @@ def _select(found: Found) -> Iterator[str]:
     if first.minimize:
         yield "  direction: minimize"
     sign = "<=" if first.minimize else ">="
-    gate = json.dumps({first.name: f"{sign} {number(first.best)}"}, ensure_ascii=False)
+    gate = json.dumps({first.name: f"{sign} {_limit(first)}"}, ensure_ascii=False)
     yield "  # Minimum requirements for a candidate. Without gates the best one is promoted, however bad it is."
     yield f"  # gates: {printable(gate)}"
     more = ", ".join(printable(metric.name) for metric in found.metrics[1:8])
@@ -140,18 +141,22 @@ def _select(found: Found) -> Iterator[str]:
     yield "  # min_improvement: 0.002         # how much better than the champion"
 
 
+def _limit(metric: Measured) -> str:
+    """The best value as people read it, rounded so that it still reaches itself."""
+    exact = Decimal(repr(metric.best))
+    last_digit = Decimal(1).scaleb(-4 if 1 <= abs(metric.best) < 10**9 else exact.adjusted() - 3)
+    rounding = ROUND_CEILING if metric.minimize else ROUND_FLOOR
+    return number(float(exact.quantize(last_digit, rounding)))
+
+
 def _promote(found: Found) -> Iterator[str]:
     yield "promote:"
     yield f"  stage: {Promote().stage}"
     yield f"  alias: {_text(found.alias or str(Promote().alias))}"
-    one = len(found.champions) == 1
     if found.champions:
         names = ", ".join(printable(name) for name in found.champions[:5])
         yield f"  # In production now: {names}."
-    yield (
-        f"  exclusive: {'true' if one and len(found.models) == 1 and '*' in found.models[0] else 'false'}"
-        "                 # true: the group has one champion, and the others leave production"
-    )
+    yield "  exclusive: false                 # true: the group has one champion, and the others leave production"
 
 
 def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
