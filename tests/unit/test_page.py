@@ -102,7 +102,12 @@ def test_earlier_results_of_this_build_count_and_no_others(tmp_path: Path) -> No
 
 def kept(folder: Path, command: str, when: str, build: str | None, **more: object) -> dict[str, Any]:
     """A result that a command has left in the folder."""
-    document = {"command": command, "status": "planned", "message": f"{command} {when}", "build": build}
+    document: dict[str, Any] = {
+        "command": command,
+        "status": "planned",
+        "message": f"{command} {when}",
+        "build": build,
+    }
     document |= {"time": f"2026-11-28T{when}:00+00:00", **more}
     (folder / f"{command}.json").write_text(json.dumps(document))
     return document

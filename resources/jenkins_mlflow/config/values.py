@@ -52,14 +52,12 @@ def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
         if value.strip() == "0":
             return 0.0
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    words = _DURATION_IN_WORDS.fullmatch(value) if isinstance(value, str) else None
-    meant = (
-        f"{value}{likely_unit}"
-        if number and value > 0
-        else f"{words[1]}{words[2][0].lower()}"
-        if words
-        else ""
-    )
+    slip = _DURATION_IN_WORDS.fullmatch(value) if isinstance(value, str) else None
+    meant = ""
+    if slip:
+        meant = f"{slip[1]}{slip[2][0].lower()}"
+    elif number and value > 0:
+        meant = f"{value}{likely_unit}"
     units = ", ".join(UNIT_SECONDS)
     raise expected(
         f"a duration: a number and its unit ({units})", f'; did you mean "{meant}"?' if meant else ""
