@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Debian packages where that is possible without a question: as root on Debian or Ubuntu. Fails with a sentence elsewhere.
+# Installs Debian packages if that needs no question: as root on Debian or Ubuntu. Elsewhere it fails with a message.
 # usage: apt-install.sh WHAT-FOR PACKAGE...
 set -euo pipefail
 what=$1

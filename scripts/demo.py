@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The main job on the heart-disease example, from the first training to the cleanup, in .demo/ on a SQLite store.
+"""The main workflow on the heart-disease example, from training to cleanup, in .demo/ on a SQLite store.
 
 `make demo` sets up .venv and calls this. Each run starts with a fresh copy of the example and an empty store.
-Everything shown is typed exactly so at a terminal; what is said at the end is read from the commands' reports.
+All commands shown can be typed at a terminal; the summary at the end is read from the commands' reports.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def main() -> int:
     print(f"- The cleanup deleted {len(gone)} old versions: {', '.join(gone) or 'none'}.")
     (champion,) = third["production"]
     print(f"\nIn production now: {champion['model']} version {champion['version']}.")
-    print("\nTo look at it in MLflow's own pages, at http://localhost:5001/#/models :\n")
+    print("\nTo look at it in MLflow's UI, at http://localhost:5001/#/models :\n")
     store = (PROJECT / STORE).relative_to(ROOT)
     # Without job execution: it starts ten helper processes, and only MLflow's GenAI features use them.
     print("  export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false")
     print(f"  .venv/bin/mlflow ui --port 5001 --backend-store-uri sqlite:///{store}")
-    print("\nThe folder stays as it is until the next `make demo`. To try more of it by hand:\n")
+    print("\nThe folder stays unchanged until the next `make demo`. To try more by hand:\n")
     print(f"  cd {PROJECT.relative_to(ROOT)} && . ../../.venv/bin/activate")
     print(f"  export MLFLOW_TRACKING_URI=sqlite:///{STORE}")
     for command, does in next_commands(champion["model"]):
@@ -89,9 +89,9 @@ def main() -> int:
 
 
 def next_commands(champion: str) -> list[tuple[str, str]]:
-    """What to try next, and what it does."""
+    """Commands to try next, with descriptions."""
     return [
-        ("jenkins-mlflow doctor", "what is wrong, and what to do about it"),
+        ("jenkins-mlflow doctor", "finds problems and says how to fix them"),
         (f"jenkins-mlflow rollback --model {champion} --dry-run", "what a rollback would change"),
         (f"jenkins-mlflow rollback --model {champion}", "back to the version before"),
         ("jenkins-mlflow select", "how the others compare with it now"),
@@ -100,7 +100,7 @@ def next_commands(champion: str) -> list[tuple[str, str]]:
 
 
 def outcome(promotion: dict[str, Any]) -> str:
-    """A promotion in plain words, from its report."""
+    """A promotion in words, from its report."""
     selection = promotion["selection"]
     if promotion["status"] == "promoted":
         previous = promotion["previous"]
@@ -122,7 +122,7 @@ def outcome(promotion: dict[str, Any]) -> str:
 
 
 def run(command: str, *arguments: str) -> dict[str, Any]:
-    """Echo and run one jenkins-mlflow command; its report, or the end of the demo if it failed."""
+    """Echo and run one jenkins-mlflow command; return its report, or end the demo if it failed."""
     command_line = ["jenkins-mlflow", command, *arguments, "--report", REPORT]
     echo(shlex.join(command_line))
     done = subprocess.run(command_line, cwd=PROJECT, env=environment(), check=False)
@@ -136,10 +136,10 @@ def run(command: str, *arguments: str) -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """What a terminal with .venv activated has, without settings of the caller's that would change the story."""
+    """The environment of a terminal with .venv activated, without settings that would change the demo."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
-    # MLflow warns that a .venv made by uv has no pip: true, and nothing that a spectator can use.
+    # MLflow warns that a .venv made by uv has no pip, which is true but irrelevant here.
     return {
         **inherited,
         "PATH": path,
@@ -166,4 +166,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        stop("stopped; `make demo` starts anew", 130)
+        stop("stopped; `make demo` starts again", 130)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that Chromium and its driver are there: a browser follows the notice that tells a person how to promote by hand.
+# Installs Chromium and its driver if they are missing: the tests follow the notice for promotion by hand in a browser.
 set -euo pipefail
 
 missing=()

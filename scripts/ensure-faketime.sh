@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that libfaketime is there: with it the tests give a process a wrong clock.
+# Installs libfaketime if it is missing: the tests use it to give a process a wrong clock.
 set -euo pipefail
 
 if ! compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null; then

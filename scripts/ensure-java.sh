@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that Java (a JDK >= 17) and Maven are there, which the Groovy tests need.
+# Installs Java (a JDK >= 17) and Maven if they are missing; the Groovy tests need them.
 set -euo pipefail
 
 java_major() {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes agent/manifest.json: which files the library ships to agents, and the key of their content.
+"""Writes agent/manifest.json: the files that the library ships to agents, and the key of their content.
 
-Run it after a change in resources/jenkins_mlflow. `--check` changes nothing and fails if the manifest is stale.
-Jenkins cannot list a library's resources, so the steps need the list; agents cache the runner under the key.
+Run it after a change in resources/jenkins_mlflow. `--check` changes nothing and fails if the manifest is
+stale. Jenkins cannot list a library's resources, so the steps need the list; agents cache the runner under
+the key.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ NOT_SHIPPED = (
 
 
 def shipped_files(package: Path) -> dict[str, bytes]:
-    """Name relative to the package, and content, of every file that goes to an agent."""
+    """The content of every file that goes to an agent, by its name relative to the package."""
     files = {path.relative_to(package): path for path in sorted(package.rglob("*")) if path.is_file()}
     return {name.as_posix(): path.read_bytes() for name, path in files.items() if not _left_out(name)}
 
 
 def _left_out(name: Path) -> bool:
-    """Tools leave caches behind, and Jenkins reads resources as text."""
+    """Whether a file is not shipped: tools leave caches behind, and Jenkins reads resources as text."""
     caches = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
     return caches or name.as_posix().startswith(NOT_SHIPPED)
 
 
 def manifest(package: Path) -> str:
-    """The manifest's text; bootstrap.py computes the same key from what arrives on the agent."""
+    """The manifest's text; bootstrap.py computes the same key from the files that arrive on the agent."""
     files = shipped_files(package)
     digest = hashlib.sha256()
     for name in sorted(files):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Mutation tests of the pure plans: changes each line on purpose, and counts how many changes no test notices.
+"""Mutation tests of the pure plans: mutates each line, and counts the mutants that no test notices.
 
 usage: mutants.py [PLAN...]      a plan is a file of the package, such as selection/plan.py; default: all
 
-mutmut wants the package in `src/`, so it works on a copy in build/mutants; what is known there is kept between runs.
+mutmut requires the package in `src/`, so it works on a copy in build/mutants.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ settings.load_profile("mutants")
 
 
 def prepare(plans: list[str]) -> None:
-    """Lay the copy out as mutmut wants it."""
-    # mutmut goes by times: a file of an earlier run would stay as it was.
+    """Prepare the copy in the layout that mutmut requires."""
+    # mutmut compares modification times: a file of an earlier run would not be updated.
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     ignored = shutil.ignore_patterns("__pycache__")
@@ -79,7 +79,7 @@ def prepare(plans: list[str]) -> None:
 
 
 def main() -> None:
-    """Run, then print the figures and the survivors."""
+    """Run mutmut, then print the figures and the survivors."""
     plans = sys.argv[1:] or list(PLANS)
     if unknown := [plan for plan in plans if plan not in PLANS]:
         sys.exit(f"no such plan: {', '.join(unknown)}; known: {', '.join(PLANS)}")
@@ -90,7 +90,7 @@ def main() -> None:
     subprocess.run([*mutmut, "results"], cwd=WORK, check=True)
     counts = json.loads((WORK / "mutants" / "mutmut-cicd-stats.json").read_text(encoding="utf-8"))
     killed = counts["killed"] + counts["timeout"]
-    print(f"{killed} of {counts['total']} changes were noticed")
+    print(f"{killed} of {counts['total']} mutants were noticed")
     print(f"to look at one: cd {WORK.relative_to(ROOT)} && ../../.venv/bin/mutmut show NAME")
 
 

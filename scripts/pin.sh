@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Pins every requirements.in with hashes, for all platforms and Python >= 3.10. The runner comes first: the others agree with it.
-# Arguments go to uv: `scripts/pin.sh --upgrade` takes newer versions.
+# Pins every requirements.in with hashes, for all platforms and Python >= 3.10. The runner's comes first; the others agree with it.
+# Arguments go to uv: `scripts/pin.sh --upgrade` chooses newer versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ pin() {
 
 agent=resources/jenkins_mlflow/agent
 pin $agent/requirements
-# An agent adds stores.txt and notify.txt to an environment that has requirements.txt, and has no package of it twice.
+# An agent adds stores.txt and notify.txt to an environment that has requirements.txt, so they must not contain its packages again.
 mapfile -t base < <(sed -nE 's/^([a-z0-9.-]+)==.*/--no-emit-package=\1/p' $agent/requirements.txt | sort -u)
 pin $agent/stores -c $agent/requirements.txt "${base[@]}"
 pin $agent/notify -c $agent/requirements.txt -c $agent/stores.txt "${base[@]}"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that every package of every pinned list has one version and at least one SHA-256 hash.
 
-pip and uv refuse anything else with --require-hashes, but only when it is installed. A list is pinned if it has an .in
-file beside it; a team's own requirements, as those of the example, are no pins of ours.
+pip and uv refuse anything else with --require-hashes, but only at installation. A list is pinned if it has an
+.in file beside it; a team's own requirements, such as those of the example, are not checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PINNED = re.compile(r"[\w.-]+(\[[\w,]+\])?==[\w.!+]+( ;[^\\]*)?( \\\n +--hash=sh
 
 
 def pinned_lists(root: Path) -> list[Path]:
-    """The lists that git knows in this checkout."""
+    """The pinned lists that git tracks in this checkout."""
     listed = subprocess.run(
         ["git", "ls-files", "*.txt"], cwd=root, capture_output=True, text=True, check=True
     ).stdout
@@ -27,7 +27,7 @@ def pinned_lists(root: Path) -> list[Path]:
 
 
 def unpinned(text: str) -> Iterator[str]:
-    """The first lines of what a list has without a version or a hash; "nothing" if it is empty. Pure."""
+    """The first lines of entries without a version or a hash; "nothing" if the list is empty. Pure."""
     requirements = re.split(r"\n(?=\S)", re.sub(r"^ *#.*(\n|$)", "", text, flags=re.MULTILINE).strip())
     for requirement in requirements:
         if not PINNED.fullmatch(requirement.strip()):
@@ -43,7 +43,9 @@ def main() -> None:
     ]
     if wrong or not lists:
         sys.exit(
-            "\n".join(["without one version and a hash (run `make pin`):", *(wrong or ["no list at all"])])
+            "\n".join(
+                ["not pinned to one version with a hash (run `make pin`):", *(wrong or ["no list at all"])]
+            )
         )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks, builds, installs in a bare environment and runs what would be published. Publishes nothing."""
+"""Checks, builds, installs and runs the packages for a release, in a bare environment. Publishes nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUIRED = (
     "Keywords",
     "Classifier",
 )
-# A first promotion and a cleanup on a database that it makes, without any server.
+# Prepares a first promotion and a cleanup on a new database, without a server.
 TRY = """
 import sys
 from mlflow import MlflowClient
@@ -39,18 +39,18 @@ mlflow.create_model_version("m", f"{run.info.artifact_uri}/model", run.info.run_
 
 
 def check_source() -> None:
-    """The changelog has this version with a date, everything is committed, and the tag is not taken."""
+    """Check that the changelog has this version with a date, everything is committed, and the tag is free."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     if not re.search(rf"^## \[{re.escape(VERSION)}\] - \d{{4}}-\d{{2}}-\d{{2}}$", changelog, re.MULTILINE):
         sys.exit(f"CHANGELOG.md has no dated heading for {VERSION}: write `## [{VERSION}] - YYYY-MM-DD`")
     if _git("status", "--porcelain"):
-        sys.exit("there are changes that are not committed: commit them first")
+        sys.exit("there are uncommitted changes: commit them first")
     if _git("tag", "--list", f"v{VERSION}"):
         sys.exit(f"the tag v{VERSION} exists: set VERSION in resources/jenkins_mlflow/__init__.py")
 
 
 def build() -> list[Path]:
-    """The wheel and the source distribution."""
+    """Build the wheel and the source distribution."""
     shutil.rmtree(DIST, ignore_errors=True)
     shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
     run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(DIST), str(ROOT)], quiet=True)
@@ -60,7 +60,7 @@ def build() -> list[Path]:
 
 
 def check_metadata(wheel: Path) -> None:
-    """Nothing that a package index shows is missing."""
+    """Check that the metadata has everything that a package index shows."""
     (info,) = (path for path in ZipPath(wheel).iterdir() if path.name.endswith(".dist-info"))
     metadata = PathDistribution(info).metadata
     missing = [key for key in REQUIRED if not metadata.get_all(key)]
@@ -69,7 +69,7 @@ def check_metadata(wheel: Path) -> None:
 
 
 def try_it(made: Path) -> None:
-    """Install one file where nothing else is, and use it."""
+    """Install one package into an empty environment, and use it."""
     with tempfile.TemporaryDirectory() as folder:
         run([sys.executable, "-m", "venv", folder])
         python, store = f"{folder}/bin/python", f"sqlite:///{folder}/mlflow.db"
@@ -93,7 +93,7 @@ def try_it(made: Path) -> None:
 
 
 def run(command: list[str], *, quiet: bool = False, cwd: str | None = None) -> str:
-    """Run a program; what it printed is shown where it fails, and unless it is to be quiet."""
+    """Run a program; show its output unless ``quiet``, and always if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
@@ -107,7 +107,7 @@ def _git(*arguments: str) -> str:
 
 
 def main() -> None:
-    """Every check, in the order in which they fail fastest."""
+    """Run every check, the fastest first."""
     check_source()
     made = build()
     check_metadata(next(path for path in made if path.suffix == ".whl"))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Draws docs/pictures/retention.svg: a year and more of nightly versions, and the rule that keeps each of them.
+"""Draws docs/pictures/retention.svg: over a year of nightly versions, and the rule that keeps each of them.
 
-The policy is the one in docs/retention.md, and the plan is the one that a cleanup would make. `--check` changes nothing
-and fails if the picture is stale.
+The policy is the one in docs/retention.md, and the plan is the one that a cleanup would make. `--check`
+changes nothing and fails if the picture is stale.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PICTURE = ROOT / "docs" / "pictures" / "retention.svg"
 
 NOW = datetime(2026, 12, 1, 6, tzinfo=timezone.utc)
 NIGHTS = 420
-BROKEN = range(9, 12)  # nights ago: their models are bad
+BROKEN = range(9, 12)  # nights ago, with bad models
 PRODUCTION = 40
 MODEL = "heart-disease-svm"
 COLORS = {
@@ -42,7 +42,7 @@ CELL, LEFT, TOP = 22, 74, 40
 
 
 def versions() -> list[Version]:
-    """A version a night, each with a metric that wanders."""
+    """One version per night, each with a varying metric."""
     found = []
     for night in range(NIGHTS, 0, -1):
         made = NOW - timedelta(days=night - 1, hours=4)
@@ -55,7 +55,7 @@ def versions() -> list[Version]:
 
 
 def plan() -> list[Item]:
-    """What a cleanup by the page's policy would do with them."""
+    """The plan of a cleanup with the page's policy for these versions."""
     (text, *_) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     config = Config.model_validate(yaml.safe_load(text))
     drawn_versions = versions()
@@ -72,7 +72,7 @@ def plan() -> list[Item]:
 
 
 def draw(items: list[Item]) -> str:
-    """A row a month, a cell a night."""
+    """Draw one row per month, one cell per night."""
     days = {datetime.fromtimestamp(i.version.created / 1000, timezone.utc).date(): i for i in items}
     months = sorted({(day.year, day.month) for day in days})
     width, height = LEFT + 31 * CELL + 20, TOP + len(months) * CELL + 40 + 22 * 4

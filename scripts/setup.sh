@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Sets up .venv with the jenkins-mlflow command and MLflow. Done before and nothing changed: returns at once.
-# usage: setup.sh [dev|maintain]      dev: with all that tests and checks need; maintain: with mutation tests and releases, too
-# PYTHON=python3.12 chooses the interpreter of a new .venv; JENKINS_MLFLOW_UV=no does without uv.
+# Sets up .venv with the jenkins-mlflow command and MLflow. If nothing has changed since the last time, returns at once.
+# usage: setup.sh [dev|maintain]      dev: with everything for tests and checks; maintain: also for mutation tests and releases
+# PYTHON=python3.12 chooses the interpreter of a new .venv; JENKINS_MLFLOW_UV=no does not use uv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 requirements=requirements${1:+-$1}.txt
 
-# What a set-up depends on: the pinned packages, the package's own metadata and where the checkout is.
+# The input of a set-up: the pinned packages, the package's own metadata and the location of the checkout.
 fingerprint() {
   { pwd; cat "$1" pyproject.toml; } | cksum
 }
@@ -36,7 +36,7 @@ find_python() {
   return 1
 }
 
-# A virtual environment by Python's own means; Debian splits those off into a package.
+# Creates a virtual environment with Python's own tools; Debian has them in a separate package.
 plain_venv() {
   if ! "$python" -c "import ensurepip, venv" 2>/dev/null; then
     scripts/apt-install.sh "Python's venv module" python3-venv >&2
@@ -44,7 +44,7 @@ plain_venv() {
   "$python" -m venv "$1"
 }
 
-# Prints the uv to use; fails if there is none to be had.
+# Prints the uv to use; fails if there is none.
 find_uv() {
   if [ "${JENKINS_MLFLOW_UV:-}" = no ]; then return 1; fi
   local uv
@@ -82,7 +82,7 @@ with_pip() {
 }
 
 started=$SECONDS
-if ! with_uv; then # none to be had, or it does not find what pip's own settings lead to
+if ! with_uv; then # there is no uv, or it does not find the packages that pip's settings lead to
   with_pip
 fi
 fingerprint "$requirements" >".venv/.setup-$requirements"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes what the Jenkins steps know of the command line: src/jenkinsmlflow/Options.groovy and the pages in vars/.
+"""Writes the command line's options for the Jenkins steps: Options.groovy and the pages in vars/.
 
-The options of every command are written once, in `jenkins_mlflow.cli`; names, kinds, ranges and choices follow from
-there and from the config's schema. `--check` changes nothing and fails if a file is stale.
+The options of every command are defined once, in `jenkins_mlflow.cli`; names, kinds, ranges and choices
+follow from them and from the config's schema. `--check` changes nothing and fails if a file is stale.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from jenkins_mlflow.config.values import EVENTS
 from jenkins_mlflow.results.schema import RESULTS
 
 Kind = str | list[str] | dict[str, list[str]]
-POSITIVE = "(?=[0-9.]*[1-9])[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?"  # a number of StepArguments.rule, not all zeros
+# a number of StepArguments.rule, not all zeros
+POSITIVE = "(?=[0-9.]*[1-9])[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?"
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ROOT / "src" / "jenkinsmlflow" / "Options.groovy"
 PAGES = ROOT / "vars"
 NOT_FOR_BUILDS = {"reclaim", "migrate"}
 COMMANDS = tuple(sorted(RESULTS.keys() - NOT_FOR_BUILDS))
-# Those without a step of their own: mlflowRun has their parameters.
+# Commands without a step of their own: mlflowRun has their parameters.
 OF_RUN = ("list", "history", "restore")
-# A build has nobody to ask and reads JSON; how candidates are spread over agents is the step's own business.
+# A build has nobody to ask and reads JSON; the step itself decides how candidates are spread over agents.
 NOT_FOR_STEPS = ("output", "quiet", "help", "yes", "ask", "resume", "gather", "brief")
 
 PLACE = (
@@ -67,7 +68,7 @@ PIPELINE = (
 )
 DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at", "allowRemoveAll")
 DRY_PIPELINE = (
-    "dryRun: true: show the candidates that would be trained, select among the versions that are registered, show "
+    "dryRun: true: show the candidates that would be trained, select among the registered versions, show "
     "what the promotion and the cleanup would change; train and change nothing"
 )
 REPORT = (
@@ -75,11 +76,11 @@ REPORT = (
     f"{DEFAULT_REPORT})"
 )
 FAILURE = "FAILURE when something failed or is configured wrongly"
-BY_HAND = "UNSTABLE when a person must go on by hand: the notice that says how is in the log and among the artifacts"
+BY_HAND = "UNSTABLE when a person must continue by hand: the notice is in the log and among the artifacts"
 GATES = "UNSTABLE when no candidate passes the gates"
 TESTED = "UNSTABLE when no candidate passes the gates, or the best one fails its smoke test"
 SOME_FAILED = (
-    "with onFailure: 'continue', failed candidates make only the stage unstable, and the build goes on"
+    "with onFailure: 'continue', failed candidates make only the stage unstable, and the build continues"
 )
 EFFECTS = {
     "mlflowTrain": (FAILURE, SOME_FAILED),
@@ -112,23 +113,23 @@ STEPS = {
 
 
 def options(command: str) -> Iterator[tuple[str, click.Option]]:
-    """The options of a command that its step has, each by the name of the step's parameter."""
+    """The options of a command that its step has, each with the name of the step's parameter."""
     for option in cli.commands[command].params:
         if not isinstance(option, click.Option):
             continue  # a step's parameters have names
-        for flag in option.opts:
-            name = flag.removeprefix("--")
-            if flag.startswith("--") and name not in NOT_FOR_STEPS:
+        for switch in option.opts:
+            name = switch.removeprefix("--")
+            if switch.startswith("--") and name not in NOT_FOR_STEPS:
                 yield parameter(name), option
 
 
-def parameter(flag: str) -> str:
+def parameter(name: str) -> str:
     """The step's name for an option: `dry-run` is dryRun."""
-    return re.sub("[-_]([a-z])", lambda match: match[1].upper(), flag)
+    return re.sub("[-_]([a-z])", lambda match: match[1].upper(), name)
 
 
 def kind(option: click.Option) -> Kind:
-    """What the step accepts for an option: a name, see StepArguments.rule; a list of choices; a range's own rule."""
+    """The values that the step accepts: a kind, see StepArguments.rule, a list of choices, or a range's rule."""
     takes = option.type
     if isinstance(takes, click.IntRange) and takes.min is not None and takes.max is not None:
         numbers = "|".join(map(str, range(int(takes.min), int(takes.max) + 1)))
@@ -137,7 +138,7 @@ def kind(option: click.Option) -> Kind:
         return {"rule": [POSITIVE, "a number above 0"]}
     kinds = {
         "folder": isinstance(takes, click.Path) and not takes.file_okay,
-        "flag": option.is_flag,
+        "boolean": option.is_flag,
         "duration": option.metavar == "DURATION",
         "texts": option.multiple,
         "number": isinstance(takes, click.FloatRange),
@@ -165,7 +166,7 @@ def _forms(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def groovy() -> str:
-    """The class that the steps read."""
+    """The text of the class that the steps read."""
     kinds: dict[str, Any] = {}
     required: dict[str, Any] = {}
     needs: dict[str, Any] = {}
@@ -185,15 +186,15 @@ def groovy() -> str:
             if option.excludes
         }
     methods = (
-        ("kinds", "Each command's parameters and what they take, see StepArguments.rule.", kinds),
-        ("required", "Parameters that a command cannot do without.", required),
-        ("needs", "Parameters that make sense only beside another one.", needs),
-        ("excludes", "Parameters that do not go with others.", excludes),
+        ("kinds", "Each command's parameters and their kinds, see StepArguments.rule.", kinds),
+        ("required", "Parameters that a command requires.", required),
+        ("needs", "Parameters that require another one.", needs),
+        ("excludes", "Parameters that cannot be combined with others.", excludes),
     )
     body = "\n".join(_method(*each) for each in methods)
     return (
         "package jenkinsmlflow\n\nimport com.cloudbees.groovy.cps.NonCPS\n\n"
-        "/** What the runner's command line takes. Made by scripts/steps.py: change the command line instead. */\n"
+        "/** The options of the runner's command line. Made by scripts/steps.py: change the command line instead. */\n"
         "class Options implements Serializable {\n\n    private static final long serialVersionUID = 1L\n\n"
         f"{body}\n}}\n"
     )
@@ -230,7 +231,7 @@ def _literal(value: Kind) -> str:
 
 
 def page(step: str, text: str) -> str:
-    """A step's help page with its generated part: from the parameters to what the step does to the build."""
+    """A step's help page with its generated part: from the parameters to the effect on the build."""
     head, _, rest = text.partition("\nParameters")
     at = rest.find("\nReturns ")
     if at < 0:
@@ -274,7 +275,7 @@ def _parameters(step: str) -> Iterator[str]:
 
 
 def _of_run() -> Iterator[str]:
-    """What history and restore take, and list does not."""
+    """The options of history and restore that list does not have."""
     first, *others = OF_RUN
     known = dict(options(first))
     for command in others:
@@ -284,7 +285,7 @@ def _of_run() -> Iterator[str]:
 
 
 def _more(step: str, parts: Sequence[str]) -> Iterator[str]:
-    """What only the steps have."""
+    """The parameters that only the steps have."""
     if "train" in parts:
         yield MAX_PARALLEL
     if TELLING.intersection(parts):

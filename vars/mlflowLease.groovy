@@ -1,6 +1,6 @@
 import jenkinsmlflow.Command
 
-/** Says who runs a version, so that no cleanup deletes it, see mlflowLease.txt. */
+/** Records who runs a version, so that no cleanup deletes it, see mlflowLease.txt. */
 Map call(Object args = [:]) {
     return new Command(this, 'mlflowLease').execute('lease', args)
 }

@@ -1,4 +1,4 @@
-"""Which build this is, and who runs it: read from Jenkins' environment, or the local checkout."""
+"""The build to which a command belongs, and its user, from Jenkins' environment or the local checkout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GIT_SECONDS = 5.0
 def safe_id(text: str) -> str:
     """The build id as it is stored and searched for: it cannot break out of a quoted MLflow filter string.
 
-    An id that had to be changed ends in a digest of the original, so that two builds never become one.
+    A changed id ends in a digest of the original, so that two builds never share one.
 
     >>> safe_id("jenkins-heart-disease-12")
     'jenkins-heart-disease-12'
@@ -36,10 +36,10 @@ def safe_id(text: str) -> str:
 
 @dataclass(frozen=True)
 class BuildContext:
-    """The build a command belongs to. A field that is not known is empty, ``user`` always says something.
+    """The build of a command. Unknown fields are empty, except ``user``.
 
     Attributes:
-        id: What runs of this build are tagged with; safe inside a filter string.
+        id: The id that tags runs of this build; safe inside a filter string.
         url: Jenkins' page of the build.
         job: Jenkins' full job name.
         user: Who started it.
@@ -75,10 +75,10 @@ class BuildContext:
         )
 
     def for_training(self, checkout: Path) -> BuildContext:
-        """The context that runs are tagged with: a training outside Jenkins gets its own id.
+        """The context for tagging runs: a training outside Jenkins gets an id of its own.
 
         Args:
-            checkout: Where to ask git for the commit when the environment does not tell.
+            checkout: The checkout in which to ask git for the commit, if the environment does not have it.
         """
         now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         return replace(
@@ -88,7 +88,7 @@ class BuildContext:
         )
 
     def tags(self) -> dict[str, str]:
-        """The run tags, without those that are not known."""
+        """The run tags, without unknown ones."""
         values = {
             BUILD_TAG: self.id,
             BUILD_URL: self.url,
@@ -102,7 +102,7 @@ class BuildContext:
 def _local_user() -> str:
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # an agent's container may run under a uid that has no name
+    except (OSError, KeyError):  # an agent's container may run under a uid without a name
         return "unknown"
 
 

@@ -22,9 +22,10 @@ _ROUNDS = 20
 
 
 class Log:
-    """A log file. One that cannot be written does not stop the command that it is about: ``problem`` says why.
+    """A log file. If it cannot be written, the command runs anyway, and ``problem`` says why.
 
-    Where another command still writes a log of this name, ``path`` gets a number: `knn.2.log` instead of `knn.log`.
+    If another command is still writing a log of this name, ``path`` gets a number: `knn.2.log` instead of
+    `knn.log`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,13 +39,13 @@ class Log:
             self._give_up(error)
 
     def _open(self) -> BinaryIO:
-        """The first file of this name that nobody else has as a log, empty."""
+        """Open the first file of this name that no other command uses, and empty it."""
         first, number = self.path, 1
         while not _is_free(file := self.path.open("ab", buffering=0)):
             file.close()
             number += 1
             self.path = first.with_suffix(f".{number}{first.suffix}")
-        if file.tell():  # a device cannot be cut
+        if file.tell():  # a device cannot be truncated
             file.truncate(0)
         return file
 
@@ -68,7 +69,7 @@ class Log:
 
 
 def _is_free(file: BinaryIO) -> bool:
-    """Whether nobody else has this file as a log; from now on nobody else takes it."""
+    """Whether no other command uses this file as a log; if so, it is reserved."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -79,13 +80,14 @@ def _is_free(file: BinaryIO) -> bool:
 
 
 class Running:
-    """A command that runs, in its own session.
+    """A running command, in its own session.
 
-    Whatever it starts carries a mark in its environment. So helpers that have left its process group or its session
-    are found and ended too, except those that have cleared their environment (and on systems without /proc).
+    Everything that it starts inherits a mark in its environment. So helpers that have left its process group
+    or session are found and ended, too, unless they have cleared their environment (or the system has no
+    /proc).
 
     Raises:
-        OSError, ValueError: it cannot be started.
+        OSError, ValueError: The command cannot be started.
     """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -105,9 +107,13 @@ class Running:
         self._pending = b""
         os.set_blocking(self.pipe.fileno(), False)
 
-    def lines(self) -> Iterator[bytes]:
-        """Whole lines that have arrived; a line longer than 64 KiB comes in parts, the rest at the end."""
-        while not self.at_end:
+    def lines(self, chunks: int = 1) -> Iterator[bytes]:
+        """The complete lines so far; lines longer than 64 KiB come in parts, an unfinished one at the end.
+
+        Args:
+            chunks: How many times 64 KiB to read at most: a program may print faster than its lines are passed on.
+        """
+        for _ in range(chunks):
             try:
                 chunk = os.read(self.pipe.fileno(), _CHUNK)
             except BlockingIOError:
@@ -124,13 +130,13 @@ class Running:
             yield from self.rest()
 
     def rest(self) -> Iterator[bytes]:
-        """The last line when it has no line break."""
+        """The last line, if it has no line break."""
         last, self._pending = self._pending, b""
         if last:
             yield last
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the command and all that it has started; they may be gone."""
+        """Signal the command and everything that it has started; these may have ended."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, number)
         for pid in self._strays():
@@ -138,7 +144,7 @@ class Running:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """End the command and all that it has started, also what it starts while it ends."""
+        """Kill the command and everything that it has started, including processes started meanwhile."""
         for _ in range(_ROUNDS):
             self.signal(signal.SIGKILL)
             if not any(True for _ in self._strays()):

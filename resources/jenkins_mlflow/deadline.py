@@ -1,4 +1,4 @@
-"""Running one check with a deadline; nothing that it has started is left when this returns."""
+"""Runs one program with a deadline; nothing that it has started is left running."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Ended:
     """How the process ended.
 
     Attributes:
-        failure: Says in words why it did not end well; empty if it did.
+        failure: Why it failed, in words; empty if it succeeded.
         seconds: How long it took.
-        warning: Says that its log could not be written; empty if it was.
+        warning: That its log could not be written; empty if it could.
     """
 
     failure: str
@@ -30,18 +30,18 @@ class Ended:
 
 
 def run_bounded(argv: Sequence[str], environ: Mapping[str, str], log: Path, timeout: float) -> Ended:
-    """Run a program without a shell, its output into a log file, and end it with all that it has started.
+    """Run a program without a shell, log its output, and end it with everything that it has started.
 
-    A log that cannot be written is a warning: the program runs all the same.
+    A log that cannot be written is only a warning: the program runs anyway.
 
     Args:
         argv: The program and its arguments.
         environ: Its environment.
-        log: Where both of its outputs go.
-        timeout: In seconds.
+        log: The log file for both of its outputs.
+        timeout: The longest time in seconds.
 
     Raises:
-        Interrupted: a signal arrived; the program was ended first.
+        Interrupted: A signal arrived; the program was ended first.
     """
     last = ""
 
@@ -63,7 +63,7 @@ def _failure(ended: processes.Ended, timeout: float, last: str) -> str:
     if ended.status == "ok":
         return ""
     if ended.status == "timeout":
-        return f"it was not done after {timeout:g} s"
+        return f"it did not end within {timeout:g} s"
     if ended.exit_code is None:
         return ended.error
     how = (

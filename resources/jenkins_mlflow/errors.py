@@ -1,8 +1,8 @@
-"""Every error a person can meet, and the exit code that tells a pipeline what to do next.
+"""All expected errors, and the exit codes that tell a pipeline what to do next.
 
     JenkinsMlflowError          1   something failed
     ├── UsageError              2   the command line asks for something impossible
-    │   └── ConfigError         2   the config file, its environment overrides or flags are wrong
+    │   └── ConfigError         2   the config file, its environment variables or options are wrong
     ├── ConnectionFailed        1   the MLflow server or store, or Jenkins, cannot be reached
     ├── RegistryError           1   MLflow answered with an error
     │   └── NotFound            1   the model, version or alias does not exist
@@ -12,9 +12,9 @@
         └── Busy                5   another command holds the lock
     Interrupted           130/143   Ctrl-C or SIGTERM stopped the work
 
-Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates or the smoke test), BY_HAND (a person
-must go on, because every promotion method failed or a check did), PARTLY (an error stopped a cleanup after its first
-deletion) and DRIFT (production was changed without this tool, and nothing else is wrong).
+Four outcomes have their own codes: NO_CANDIDATE (no candidate passes the gates or the smoke test), BY_HAND (a
+person must continue, because every promotion method or a check failed), PARTLY (an error stopped a cleanup
+after its first deletion) and DRIFT (production was changed without this tool, and nothing else is wrong).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ def build_result(exit_code: int) -> str:
 
 
 class _Reported(BaseException):
-    """What stopped the work, as it is reported to a person.
+    """The reason why the work stopped, as reported to a person.
 
     Args:
-        message: What happened, naming the model and version it happened to.
-        state: What state things are in now.
+        message: What happened, to which model and version.
+        state: The current state.
         next_step: What the person can do next.
     """
 
@@ -84,7 +84,7 @@ class ConnectionFailed(JenkinsMlflowError):
 
 
 class RegistryError(JenkinsMlflowError):
-    """MLflow answered a request with an error that would only come again."""
+    """MLflow answered a request with an error that a retry would only repeat."""
 
 
 class NotFound(RegistryError):
@@ -92,7 +92,7 @@ class NotFound(RegistryError):
 
 
 class JenkinsError(JenkinsMlflowError):
-    """Jenkins answered a request with an error that would only come again."""
+    """Jenkins answered a request with an error that a retry would only repeat."""
 
 
 class JobNotFound(JenkinsError):
@@ -100,7 +100,7 @@ class JobNotFound(JenkinsError):
 
 
 class Refused(JenkinsMlflowError):
-    """The action would be unsafe or makes no sense in the registry's present state; nothing was written."""
+    """The action would be unsafe or makes no sense in the registry's current state; nothing was written."""
 
 
 class Busy(Refused):
@@ -110,14 +110,14 @@ class Busy(Refused):
 
 
 class LockLost(JenkinsMlflowError):
-    """The lock went to another process while this one worked; it must not write any more."""
+    """The lock went to another process while this one was working; it must not write any more."""
 
 
 class Interrupted(_Reported):
     """Ctrl-C (130) or SIGTERM (143, a Jenkins abort) arrived while working.
 
-    It is not an ``Exception``, so that code which handles failures, such as a retry, does not catch it. It is not a
-    ``KeyboardInterrupt`` either, because click would turn that into another error.
+    It is not an ``Exception``, so that code which handles failures, such as a retry, does not catch it. It is
+    not a ``KeyboardInterrupt`` either, because click would turn that into another error.
     """
 
     def __init__(self, message: str, *, signal_number: int, state: str = "", next_step: str = "") -> None:

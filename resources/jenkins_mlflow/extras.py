@@ -1,4 +1,4 @@
-"""Libraries that few commands need: whether they are installed, and how they come."""
+"""Optional libraries: whether they are installed, and how to install them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jenkins_mlflow.errors import ConnectionFailed
 
 @dataclass(frozen=True)
 class Extra:
-    """A part of the environment that is installed only where it is needed.
+    """A part of the environment that is installed only if it is needed.
 
     Attributes:
-        name: The extra of the package for pip, and the list of its packages for an agent.
-        module: What is imported.
-        title: What people call it.
-        needed_by: What does not work without it.
-        instead: What helps without it; follows an advice.
+        name: The extra of the package for pip, and the name of its requirements file for an agent.
+        module: The module to import.
+        title: Its name in messages.
+        needed_by: The commands or features that need it.
+        instead: An alternative to installing it, as the end of an advice.
     """
 
     name: str
@@ -41,7 +41,7 @@ _bring: list[Callable[[Extra], None]] = []
 
 
 def brought_by(bring: Callable[[Extra], None]) -> None:
-    """Say how an extra is installed where it is missing; an agent knows a way, a terminal does not."""
+    """Set how a missing extra is installed: an agent can do that, a terminal cannot."""
     _bring[:] = [bring]
 
 
@@ -49,7 +49,7 @@ def require(extra: Extra) -> None:
     """Make sure that an extra can be imported.
 
     Raises:
-        ConnectionFailed: it is not installed, and cannot be.
+        ConnectionFailed: The extra is not installed, and cannot be.
     """
     if importlib.util.find_spec(extra.module):
         return

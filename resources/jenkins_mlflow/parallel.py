@@ -1,4 +1,4 @@
-"""The same call for many items, several at a time."""
+"""Calls a function for many items, several at a time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ WORKERS = 8
 
 
 def side_by_side(call: Callable[[T], R], items: Sequence[T], *, workers: int = WORKERS) -> list[R]:
-    """Call it for every item; the results in the items' order.
+    """Call it for every item; return the results in the items' order.
 
-    After the first error, or a signal, no further call begins; those that have begun come to their end first.
+    After the first error, or a signal, no further call begins; the calls that have begun are completed first.
 
     Args:
-        call: What to call. With one worker it is called in this thread, one item after the other.
-        items: What with.
-        workers: How many at a time.
+        call: The function. With one worker it is called in this thread, one item after the other.
+        items: Its arguments.
+        workers: The number of calls at a time.
 
     Raises:
-        BaseException: the first error of a call.
-        Interrupted: a signal came.
+        BaseException: The first error of a call.
+        Interrupted: A signal arrived.
     """
     if workers == 1 or len(items) < 2:
         return [call(item) for item in items]
@@ -65,19 +65,19 @@ def until_stopped(
 ) -> JenkinsMlflowError | Interrupted | None:
     """Call it for every item until an error or a signal, and keep a record of each item.
 
-    The pauses are made here, so that all that a call looks at is looked at after its pause.
+    Delays are made here, so that everything a call reads is read after its delay.
 
     Args:
-        call: What to call; the item as it has become.
-        items: What with.
-        failed: The item whose call raised an error.
-        unreached: An item for which no call began, because the work had been stopped.
-        ended: Told of each of these, in this thread, as they come.
-        delay: Asked right before each call: how many seconds it has to wait. An error or a signal ends the wait.
-        workers: How many at a time.
+        call: The function; returns the new item.
+        items: Its arguments.
+        failed: Returns the new item if its call raised an error.
+        unreached: Returns the new item if its call never began, because the work was stopped.
+        ended: Called with each new item, in this thread, as it is completed.
+        delay: Returns the seconds that the next call has to wait. An error or a signal ends the wait.
+        workers: The number of calls at a time.
 
     Returns:
-        What stopped it: a signal, else the first error, else None. Calls that had begun came to their end.
+        What stopped it: a signal, else the first error, else None. Calls that had begun were completed.
     """
     stop, signals = threading.Event(), list[int]()
     first_error: list[JenkinsMlflowError] = []

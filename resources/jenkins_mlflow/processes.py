@@ -1,7 +1,7 @@
-"""Running several commands at once: each line of their output goes to a log and is shown.
+"""Runs several commands at once: each line of their output goes to a log and is shown.
 
-One thread and one event loop, so lines of different commands never mix. Signals are noted while it runs and
-acted on between two steps, so no process is ever started and then forgotten.
+There is one thread with one event loop, so lines of different commands never mix. Signals are recorded, and
+handled between two steps, so no process is ever started and then forgotten.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ Status = Literal["ok", "failed", "timeout", "cancelled", "missing"]
 GRACE_SECONDS = 10.0
 _TICK_SECONDS = 0.1
 _DRAIN_SECONDS = 1.0
+_LAST_CHUNKS = 16  # the most that a pipe holds: 1 MiB
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One program to run; ``environment`` is all it gets. It holds secrets, so no repr shows it."""
+    """One program to run; ``environment`` is all of its environment, which no repr shows, as it has secrets."""
 
     name: str
     argv: tuple[str, ...]
@@ -53,7 +54,7 @@ class Ended:
 
 
 class _Process(Running):
-    """A running command, and what is to become of it."""
+    """A running command, and how it is to end."""
 
     def __init__(self, command: Command, log: Log) -> None:
         super().__init__(command.argv, command.environment)
@@ -68,7 +69,7 @@ class Processes:
     """Runs commands, ``jobs`` at once.
 
     Args:
-        commands: What to run, in this order.
+        commands: The commands, in the order of their start.
         jobs: How many at once, at least 1.
         timeout: Seconds that each may take; None = no limit.
         stop_on_failure: Whether one failure cancels all others.
@@ -104,11 +105,11 @@ class Processes:
         self.warnings: list[str] = []
 
     def run(self) -> tuple[Ended, ...]:
-        """Run all to their end.
+        """Run all commands to their end.
 
-        Ctrl-C, SIGTERM and SIGHUP end all commands, and ``interrupted`` then says which it was; a second signal kills
-        at once. Called outside the main thread it leaves signals alone. ``warnings`` names logs that could not be
-        written.
+        Ctrl-C, SIGTERM and SIGHUP end all commands, and ``interrupted`` then says which it was; a second
+        signal kills at once. Outside the main thread, signals are not handled. ``warnings`` names logs that
+        could not be written.
 
         Returns:
             How each command ended, in the given order; those never started are ``cancelled``.
@@ -123,7 +124,7 @@ class Processes:
                     self._collect(selector)
                 self._react_to_signals()  # one may have come while the last command ended
             except (KeyboardInterrupt, Interrupted) as stop:
-                # Only when somebody else's handler raises, e.g. with signals left alone in a thread.
+                # Only if another handler raises, for example outside the main thread.
                 number = stop.exit_code - 128 if isinstance(stop, Interrupted) else int(signal.SIGINT)
                 self.interrupted = interrupted_by(number)
             finally:
@@ -135,7 +136,7 @@ class Processes:
             command = self._waiting.popleft()
             started = time.monotonic()
             log = Log(command.log)
-            command = replace(command, log=log.path)  # another training may have the file of that name
+            command = replace(command, log=log.path)  # another training may be using the file of that name
             try:
                 process = _Process(command, log)
             except (OSError, ValueError) as error:
@@ -152,7 +153,7 @@ class Processes:
         if not self._running:
             return
         if not selector.get_map():
-            time.sleep(_TICK_SECONDS / 10)  # output is closed, the exit is not there yet
+            time.sleep(_TICK_SECONDS / 10)  # its output is closed, but it has not ended yet
         for key, _ in selector.select(_TICK_SECONDS) if selector.get_map() else ():
             process: _Process = key.data
             self._pass_on(process, process.lines())
@@ -163,7 +164,7 @@ class Processes:
         for line in lines:
             text = redact(line.decode("utf-8", "replace"))
             process.log.write(text)
-            # As a terminal shows it: what follows the last carriage return of a progress bar.
+            # As on a terminal: the text after the last carriage return of a progress bar.
             self._say_line(process.command.name, text.rstrip("\r").rpartition("\r")[2])
 
     def _say_line(self, name: str, text: str) -> None:
@@ -173,7 +174,7 @@ class Processes:
     def _enforce(self) -> None:
         now = time.monotonic()
         for process in self._running:
-            if process.ending is None and self._timeout and now - process.started >= self._timeout:
+            if self._timeout and now - process.started >= self._timeout:
                 self._end(process, "timeout")
             if process.kill_at is not None and now >= process.kill_at:
                 process.signal(signal.SIGKILL)
@@ -185,18 +186,18 @@ class Processes:
             if code is None:
                 continue
             process.exited = process.exited or now
-            # A child left behind may hold the pipe open: what it says after this is nobody's result.
+            # A child left behind may keep the pipe open: its later output does not count.
             if not process.at_end and now - process.exited < _DRAIN_SECONDS and process.ending is None:
                 continue
             if not process.at_end:
-                self._pass_on(process, process.lines())
+                self._pass_on(process, process.lines(_LAST_CHUNKS))
                 self._pass_on(process, process.rest())
             if process.pipe in selector.get_map():
                 selector.unregister(process.pipe)
             self._finish(process, code)
 
     def _finish(self, process: _Process, code: int) -> None:
-        process.kill()  # whatever it left running
+        process.kill()  # everything that it left running
         process.pipe.close()
         process.log.close()
         if process.log.problem:
@@ -236,17 +237,19 @@ class Processes:
             self._cancel()
 
     def _end(self, process: _Process, status: Status) -> None:
+        """Ask it to end; one that has ended already has its own outcome."""
+        if process.ending or process.popen.poll() is not None:
+            return
         process.ending = status
         process.kill_at = time.monotonic() + self._grace
         process.signal(signal.SIGTERM)
 
     def _cancel(self) -> None:
-        """Drop what waits and ask what runs to end."""
+        """Drop the waiting commands and ask the running ones to end."""
         while self._waiting:
             self._drop(self._waiting.popleft())
         for process in self._running:
-            if process.ending is None:
-                self._end(process, "cancelled")
+            self._end(process, "cancelled")
 
     def _drop(self, command: Command) -> None:
         why = (
@@ -265,7 +268,7 @@ class Processes:
                 process.signal(signal.SIGKILL)
 
     def _abandon(self) -> None:
-        """Leave nothing behind, whatever went wrong above."""
+        """Leave no process behind, whatever went wrong above."""
         self._signals = self._signals or ([int(signal.SIGTERM)] if self._running or self._waiting else [])
         while self._waiting:
             self._drop(self._waiting.popleft())

@@ -1,6 +1,6 @@
-"""One result, four forms: JSON, CSV, Markdown, and text for people.
+"""Writes a result in one of four forms: JSON, CSV, Markdown, and text for people.
 
-JSON and CSV have every number as it is; text and Markdown round it.
+JSON and CSV have exact numbers; text and Markdown round them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def render(result: Result, form: str, stream: TextIO, advice: Callable[[str], st
     """Write a command's result.
 
     Args:
-        result: What the command came to.
+        result: The command's result.
         form: One of FORMATS.
-        stream: Where to; for text, its terminal decides where long lines are wrapped.
-        advice: Completes the commands that lines and next step advise; the message is complete.
+        stream: The stream to write to; if it is a terminal, its width decides where text is wrapped.
+        advice: Completes the advised commands in lines and next step; those in the message are complete.
     """
     if form == "json":
         _write_json(result, stream)
@@ -49,14 +49,14 @@ def render(result: Result, form: str, stream: TextIO, advice: Callable[[str], st
 
 
 def _write_json(result: Result, stream: TextIO) -> None:
-    """One line of JSON. Where the stream's encoding lacks characters, they become JSON's own escapes."""
+    """One line of JSON. Characters that the stream's encoding lacks are escaped as JSON allows."""
     encoding = (stream.encoding or "utf-8").lower().replace("_", "-")
     stream.writelines(json_pieces(result, ascii_only=encoding not in ("utf-8", "utf8")))
     stream.write("\n")
 
 
 def _write_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) -> None:
-    """Plain columns; rows of one model stand below its name, so that no name is ever broken."""
+    """Plain columns; the rows of one model are below its name, so that no name is ever broken."""
     cells = [[_cell(cell) for cell in row] for row in rows]
     grouped = columns[0] == "model"
     used = [at for at in range(int(grouped), len(columns)) if any(row[at] for row in cells)]
@@ -84,7 +84,7 @@ def _write_table(columns: Sequence[str], rows: Sequence[Row], stream: TextIO) ->
 
 
 def _wrapped(line: str, limit: int | None) -> str:
-    """A line that is longer than the terminal is wide goes on below, further in; no word is broken."""
+    """A line wrapped to the width of the terminal, with further lines indented; no word is broken."""
     if limit is None or _width(line) <= limit:
         return line
     start = line[: len(line) - len(line.lstrip())]
@@ -100,7 +100,7 @@ def _wrapped(line: str, limit: int | None) -> str:
 
 
 def _width(text: str) -> int:
-    """The cells that a text takes at a terminal: two for an emoji."""
+    """The number of terminal cells of a text: two for an emoji."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len

@@ -1,4 +1,4 @@
-"""The report folder: tried before anything is changed; afterwards a file that cannot be written is a warning."""
+"""The report folder: checked before any change; later, a file that cannot be written is only a warning."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _TRIAL_BYTES = 4096
 
 
 def refuse_links(folder: Path) -> None:
-    """Make sure that nothing is written through a link, which a checkout may bring in the folder's place.
+    """Refuse symbolic links, because a checkout may have put one in the folder's place.
 
     Raises:
-        UsageError: the folder, one above it, or something in it is a symbolic link.
+        UsageError: The folder, one above it, or something in it is a symbolic link.
     """
     ways = [folder] if folder.is_absolute() else [folder, *folder.parents]
     for path in (*ways, *folder.rglob("*")):
@@ -24,15 +24,15 @@ def refuse_links(folder: Path) -> None:
             raise UsageError(
                 f"{path} is a symbolic link; the report is not written through it",
                 state="nothing was written",
-                next_step="remove it, or name another folder with --report",
+                next_step="remove it, or choose another folder with --report",
             )
 
 
 def probe(folder: Path) -> None:
-    """Make the folder, and write a file into it that is removed again.
+    """Create the folder, and test it by writing a file and removing it again.
 
     Raises:
-        Refused: that is not possible; nothing else was done.
+        Refused: That is not possible; nothing else was done.
     """
     trial = folder / f".trial-{os.urandom(4).hex()}"
     try:
@@ -46,20 +46,20 @@ def probe(folder: Path) -> None:
         raise Refused(
             f"the report folder {printable(str(folder))} cannot be written: {error.strerror or error}",
             state="nothing was changed",
-            next_step="name another folder with --report, or correct the permissions or the full disk there",
+            next_step="choose another folder with --report, correct the permissions, or free disk space",
         ) from error
 
 
 def write_report(folder: Path, name: str, content: str | bytes) -> str:
-    """Write a file of the report, whole or not at all.
+    """Write a file of the report, completely or not at all.
 
     Args:
-        folder: The report folder; made if it is missing.
+        folder: The report folder; created if it does not exist.
         name: The file's name.
-        content: What goes into it.
+        content: The content of the file.
 
     Returns:
-        A warning if it could not be written, else nothing.
+        A warning if the file could not be written, else an empty string.
     """
     path, fresh = folder / name, folder / f".{name}-{os.urandom(4).hex()}"
     try:

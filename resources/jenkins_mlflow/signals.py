@@ -1,4 +1,4 @@
-"""Signals that stop the work: what they are called, and putting them off until a piece of work has ended."""
+"""Signals that stop the work: their names, and their delay until a step has ended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def noting_signals(into: list[int], tell: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Note stopping signals instead of raising, so that nothing is cut off between two lines of Python.
+    """Record stopping signals instead of raising, so that nothing is interrupted in the middle.
 
-    Ignored signals (nohup) stay ignored. Outside of the main thread, which gets all signals, nothing is changed.
+    Ignored signals (nohup) stay ignored. Outside the main thread, which gets all signals, nothing is changed.
 
     Args:
-        into: Gets the numbers of the signals that come.
-        tell: Called at the first of them, in the main thread between two lines of Python.
+        into: Receives the numbers of the signals.
+        tell: Called at the first signal, in the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -44,7 +44,7 @@ def noting_signals(into: list[int], tell: Callable[[], object] = lambda: None) -
 
 
 def interrupted_by(number: int) -> Interrupted:
-    """The error that says which signal stopped the work."""
+    """The error that names the signal which stopped the work."""
     return Interrupted(f"interrupted by {signal_name(number)}", signal_number=number)
 
 

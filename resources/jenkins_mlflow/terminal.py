@@ -1,7 +1,8 @@
-"""Everything said to a person: messages, questions and progress go to standard error, data never does.
+"""All output for people: messages, questions and progress go to standard error, data never does.
 
-Nothing here raises. A message that cannot be shown (a closed standard error, a full disk) must not stop a promotion
-half way. Nothing in a message acts on the terminal: control characters are replaced, secrets of addresses hidden.
+Nothing here raises. A message that cannot be shown (a closed standard error, a full disk) must not stop a
+promotion halfway. No message can control the terminal: control characters are replaced, and secrets in
+addresses hidden.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
 def prepare_streams() -> None:
-    """Make the three standard streams usable, whatever the caller has closed and whatever its encoding is.
+    """Make the three standard streams usable, even if the caller has closed them, and in any encoding.
 
-    A closed stream becomes the null device. Otherwise the next file or socket that is opened would get its number, and
+    A closed stream becomes the null device. Otherwise the next file or socket would get its number, and
     messages would be written into that. Characters that an encoding lacks are escaped.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
@@ -48,9 +49,9 @@ def colored(stream: TextIO | io.TextIOBase) -> bool:
 
 
 def discard(stream: TextIO) -> None:
-    """Send what a stream still holds, and all that follows, to the null device.
+    """Send what a stream still buffers, and everything that follows, to the null device.
 
-    Python would try to write it once more at its end, and exit with 120 when it cannot.
+    Otherwise Python would try to write it once more when it exits, and exit with 120 on failure.
     """
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
@@ -80,7 +81,7 @@ class _Messages(io.TextIOBase):
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where messages go.
+    """The output of messages.
 
     Attributes:
         quiet: Keep errors, notices and questions, and drop the rest.
@@ -108,10 +109,10 @@ class Terminal:
         messages.write(f"{safe}\n")
 
     def alert_error(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
-        """Show what went wrong, what state things are in and what to do next.
+        """Show an error, the current state and the next step.
 
         Args:
-            error: What went wrong.
+            error: The error.
             message: Shown instead of the error's own message.
         """
         lines = [f"error: {line}" for line in (message or error.message).splitlines()]
@@ -121,13 +122,13 @@ class Terminal:
 
     @property
     def interactive(self) -> bool:
-        """Whether there is a person to answer a question."""
+        """Whether a person can answer a question."""
         with suppress(OSError, ValueError):
             return sys.stdin.isatty()
         return False
 
     def ask(self, question: str) -> str:
-        """Ask a question; end of input is an empty answer, and so is input that cannot be read."""
+        """Ask a question; end of input, or unreadable input, is an empty answer."""
         _Messages().write(f"{_safe(question)}: ")
         with suppress(OSError, ValueError):
             return sys.stdin.readline().strip().lower()
@@ -139,7 +140,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[], None]]:
-        """Show progress: a bar at a terminal, a plain line now and then in a build log.
+        """Show progress: a bar on a terminal, an occasional plain line in a build log.
 
         Yields:
             A function to call after each of the ``total`` steps.

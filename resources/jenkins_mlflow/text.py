@@ -1,6 +1,6 @@
-"""Makes foreign text safe to show: registry names, error messages and addresses can hold anything.
+"""Makes foreign text safe to show: registry names, error messages and addresses can contain anything.
 
-Nothing here takes more than linear time: a build log's line may be made to be slow.
+Nothing here takes more than linear time, because a build log's line may be crafted to be slow.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ _ADDRESS = re.compile(r'://[^\s"<>`]*')
 _HOST = re.compile(r"(?:[\w.-]*|\[[\w:.%]*\])(:\d*)?")
 _QUERY_ITEM = re.compile(r"(?<=[?&#;])[^?&#;]+")
 _CLOSING = "'),.:;]}"
-# A secret outside of an address: a database's connection string, the path of a request in an error message.
+# A secret outside an address: a database's connection string, the path of a request in an error message.
 _ASSIGNMENT = re.compile(
     r"(?i)(password|passwd|pwd|token|secret|api_?key|access_?key)(\s?=\s?|%3D)(?!\*\*\*)[^\s&;,'\"<>`]+"
 )
 
 
 def redact(text: str) -> str:
-    """The text without the secrets of the addresses in it, fit for logs, tags and reports.
+    """The text without the secrets of the addresses in it, safe for logs, tags and reports.
 
-    A login is hidden whole, because a user name may be a token. A query's value is hidden unless its key is known to
-    be harmless. Both hold for malformed addresses too, whose passwords contain ``/``, ``?`` or ``@`` unescaped.
+    A login is hidden completely, because a user name may be a token. A query's value is hidden unless its key
+    is known to be harmless. This also covers malformed addresses, whose passwords contain ``/``, ``?`` or
+    ``@`` unescaped.
     """
     if "=" not in text and "://" not in text:
         return text
@@ -72,7 +73,7 @@ def _hide_logins(parts: list[str], *, over_http: bool) -> list[str]:
 
 
 def _login(rest: str, *, over_http: bool) -> int:
-    """The length of the login at the start of what follows ``://``; 0 without one."""
+    """The length of the login at the start of the text after ``://``; 0 if there is none."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     host = _HOST.fullmatch(authority.rstrip(_CLOSING))
     if host and (over_http or not host[1]):
@@ -101,9 +102,9 @@ def _hide_value(item: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text without control characters (line breaks and terminal escapes among them), each shown as U+FFFD.
+    """The text without control characters (including line breaks and terminal escapes), each shown as U+FFFD.
 
-    What XML cannot hold (U+FFFE, U+FFFF) counts as one.
+    Characters that XML cannot contain (U+FFFE, U+FFFF) count as such.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -121,21 +122,21 @@ def one_line(text: str, limit: int = 200) -> str:
 
 
 def parsed_json(text: str | bytes) -> Any:
-    """The value of a JSON text that anybody may have written.
+    """The value of a JSON text from an untrusted source.
 
     Raises:
-        ValueError: it is none, or is nested deeper than Python reads.
+        ValueError: The text is not JSON, or nested deeper than Python reads.
     """
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 def argument(text: str) -> str:
-    r"""A shell argument that can be copied from advice, on one line whatever the registry holds.
+    r"""A shell argument for advice that can be copied, on one line whatever the registry contains.
 
-    What no line can show is written as bash, zsh and ksh read it.
+    Characters that a line cannot show are written as bash, zsh and ksh read them.
 
     >>> print(argument("it's new\n"))
     $'it\'s new\U0000000a'
@@ -148,7 +149,7 @@ def argument(text: str) -> str:
 
 
 def arguments(*texts: str) -> str:
-    """Arguments that stand for themselves, for the end of a command: no option may follow them.
+    """Arguments for the end of a command, where none of them is taken for an option.
 
     >>> print(arguments("-dash", "7"))
     -- -dash 7
@@ -167,11 +168,11 @@ def markdown(text: str) -> str:
 
 
 def number(value: float, beside: float | None = None) -> str:
-    """A metric's value for people: four digits after the point, or four that mean something in a small number.
+    """A metric's value for people: four decimals, or four significant digits for a small number.
 
     Args:
         value: The value.
-        beside: A number it is compared with in the same sentence: as many digits are shown as tell the two apart.
+        beside: A number that it is compared with: as many digits are shown as distinguish the two.
     """
     for digits in range(4, 17):
         text = _rounded(value, digits)
@@ -181,10 +182,10 @@ def number(value: float, beside: float | None = None) -> str:
 
 
 def difference(new: float, old: float, beside: float | None = None) -> str:
-    """How far two metric values are apart, with no more digits than people are shown of the values: `0.0019`.
+    """The difference of two metric values, with no more digits than needed for people: `0.0019`.
 
     Args:
-        new, old: They.
+        new, old: The values.
         beside: As for ``number``.
     """
     apart = abs(new - old)
@@ -202,12 +203,12 @@ def _rounded(value: float, digits: int) -> str:
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
-    """`1 version`, `3 versions`; ``several`` is for nouns such as try, whose plural takes more than an s."""
+    """`1 version`, `3 versions`; ``several`` is for irregular plurals, such as that of try."""
     return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def listed(items: Sequence[str], most: int) -> str:
-    """The first items, and how many are left out: `a, b and 4 more`."""
+    """The first items, and the number of the others: `a, b and 4 more`."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
 
@@ -223,9 +224,9 @@ def size(count: int) -> str:
 
 
 def span(seconds: float | None, suffix: str = "") -> str:
-    """A time in one unit, never rounded up: `90 s`, `12 min`, `25 h`, `1 d`.
+    """A duration in one unit, never rounded up: `90 s`, `12 min`, `25 h`, `1 d`.
 
-    The unit is the largest of which there are two or more; one whole day or hour is a `1 d` or `1 h`.
+    The unit is the largest of which there are at least two; exactly one day or hour is `1 d` or `1 h`.
     """
     if seconds is None:
         return ""

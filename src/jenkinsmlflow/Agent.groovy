@@ -1,10 +1,10 @@
 package jenkinsmlflow
 
 /**
- * Where the steps work: on the agent where they are called, or on one that is taken, with MLflow's credentials.
- *
- * Closures here call methods on a variable, never bare: Jenkins' sandbox refuses some calls that a closure passes on
- * to the object that it belongs to.
+ * Where the steps work: on the agent where they are called, or on a new one, with MLflow's credentials.
+  *
+  * Closures here call methods on a variable, never without one: Jenkins' sandbox refuses some calls that a closure
+  * delegates to its owner.
  */
 class Agent implements Serializable {
 
@@ -12,12 +12,12 @@ class Agent implements Serializable {
 
     private final Object script
 
-    /** @param script the step's script, which knows the pipeline's steps */
+    /** @param script the step's script, through which the pipeline's steps are called */
     Agent(Object script) {
         this.script = script
     }
 
-    /** Runs a block with credentials and folder, here or on an agent that is taken for it. */
+    /** Runs a block with credentials and folder, here or on a new agent. */
     Object use(Map args, Closure body) {
         if (script.env.WORKSPACE) {
             return equipped(args, body)
@@ -26,7 +26,7 @@ class Agent implements Serializable {
         return take(args) { self.equipped(args, body) }
     }
 
-    /** Runs a block on an agent that is taken for it, with the team's sources; archives the report before it leaves. */
+    /** Runs a block on a new agent, with the team's sources; archives the report before leaving it. */
     Object take(Map args, Closure body) {
         Agent self = this
         return onOne(args) {
@@ -35,7 +35,7 @@ class Agent implements Serializable {
         }
     }
 
-    /** Runs a block and archives the report, whatever becomes of it. */
+    /** Runs a block and archives the report, even if the block fails. */
     Object reported(Map args, Closure body) {
         Exception failure = null
         try {
@@ -44,11 +44,11 @@ class Agent implements Serializable {
             failure = e
             throw e
         } finally {
-            archive(args, failure) // the workspace is another build's soon
+            archive(args, failure) // another build may use the workspace next
         }
     }
 
-    /** Archives this build's report, if there is one; a failure to do so never hides an earlier one. */
+    /** Archives this build's report, if there is one; an error in this never hides an earlier one. */
     void archive(Map args, Exception failure = null) {
         Agent self = this
         try {
@@ -61,7 +61,7 @@ class Agent implements Serializable {
         }
     }
 
-    /** What is in the folder may be another build's: then no command of this one has worked here. */
+    /** The folder may belong to another build, if no command of this one has run here. */
     void archiveHere(String report) {
         String mark = "${report}/.build"
         if (script.fileExists(mark)
@@ -69,7 +69,7 @@ class Agent implements Serializable {
             script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)
             String page = script.fileExists("${report}/index.html") ? 'index.html' : ''
             script.echo("Report: ${script.env.BUILD_URL}artifact/${report}/${page}")
-            if (page) { // Jenkins has a link to each archived file below what its page says
+            if (page) { // the build's page links each archived file below its description
                 script.currentBuild.description =
                     PlainText.joined(script.currentBuild.description, "report: ${report}/${page}")
             }
@@ -90,7 +90,7 @@ class Agent implements Serializable {
         return args.dir ? script.dir(args.dir, body) : body()
     }
 
-    /** Brings the team's sources: the caller's own block, else a checkout of what the Jenkinsfile came from. */
+    /** Provides the team's sources: by the caller's own block, else by a checkout of the Jenkinsfile's repository. */
     void prepare(Map args) {
         if (args.prepare) {
             args.prepare.call()
@@ -99,7 +99,7 @@ class Agent implements Serializable {
         Object source = null
         try {
             source = script.scm
-        } catch (Exception e) { // a job whose script is typed into its form has none
+        } catch (Exception e) { // a job with an inline script has none
             script.echo("No checkout: ${e.message}")
         }
         if (source != null) {
@@ -107,7 +107,7 @@ class Agent implements Serializable {
         }
     }
 
-    /** Takes an agent the way the caller wants it: by the caller's block, by label, and in a container. */
+    /** Allocates an agent as the caller wants: by the caller's block, or by label, and in a container. */
     private Object onOne(Map args, Closure body) {
         if (args.agent) {
             return args.agent.call(body)
@@ -118,7 +118,7 @@ class Agent implements Serializable {
         }
     }
 
-    /** MLflow's own variables, so that runner and training scripts find the secrets without being told. */
+    /** MLflow's own variables, so that runner and training scripts find the secrets automatically. */
     private List bindings(Map ids) {
         List found = []
         if (ids.any) {
@@ -145,7 +145,7 @@ class Agent implements Serializable {
         return found
     }
 
-    /** Of which of the two kinds an id is, found by binding it as each; one that is neither fails as a login. */
+    /** Whether an id is a login or a token, found by binding it as each; if it is neither, it fails as a login. */
     private boolean isLogin(String id) {
         try {
             script.withCredentials([login(id)]) { }

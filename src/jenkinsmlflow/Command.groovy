@@ -4,7 +4,7 @@ import com.cloudbees.groovy.cps.NonCPS
 import hudson.AbortException
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** Runs the runner's commands for one step: arguments in, result out, and what the result means for the build. */
+/** Runs the runner's commands for one step: passes arguments, returns the result, applies it to the build. */
 class Command implements Serializable {
 
     private static final long serialVersionUID = 1L
@@ -13,22 +13,22 @@ class Command implements Serializable {
     private final String step
 
     /**
-     * @param script the step's script, which knows the pipeline's steps
-     * @param step the step's name, as its messages begin
+     * @param script the step's script, through which the pipeline's steps are called
+     * @param step the step's name, with which its messages begin
      */
     Command(Object script, String step) {
         this.script = script
         this.step = step
     }
 
-    /** What every step does: check the arguments, then run the command here or on an agent that is taken for it. */
+    /** Checks the arguments, then runs the command here or on a new agent. */
     Map execute(String command, Object given, Map more = [:]) {
         Map args = checked(command, given)
         Command self = this
         return new Agent(script).use(StepArguments.where(command, args)) { self.perform(command, args, more) }
     }
 
-    /** The arguments; what cannot be right ends the build with one line, before an agent is taken. */
+    /** Returns the arguments; a mistake ends the build with one line, before an agent is allocated. */
     Map checked(String command, Object given) {
         String problem = StepArguments.problem(head(command), command, given)
         if (problem) {
@@ -38,19 +38,19 @@ class Command implements Serializable {
         int size = Json.write(StepArguments.options(command, given)).length()
         if (size > most) {
             fail("${head(command)}: its arguments have ${size} characters, and an agent takes ${most}: " +
-                'put what is long into the config file')
+                'move long values to the config file')
         }
         return given
     }
 
     /**
-     * Runs the command on the agent where this is called; its result decides the build, but for an error of the
-     * type that the caller deals with.
+     * Runs the command on the agent where this is called. Its result decides the build, except for an error of the
+     * expected type, which the caller handles.
      */
     Map perform(String command, Map args, Map more = [:], String expected = '') {
         Map options = StepArguments.options(command, args) + more
         if (command == 'cleanup' && !options.dryRun) {
-            options.yes = true // nobody answers a question in a build: calling the step is the consent
+            options.yes = true // a build has nobody to ask: calling the step is the consent
         }
         String head = head(command)
         Map result = [:]
@@ -69,13 +69,13 @@ class Command implements Serializable {
         return expected && result.error?.type == expected ? result : conclude(command, options, args, result)
     }
 
-    /** Says on the build's page and in the log why the build ends, and ends it. */
+    /** Ends the build, with the reason on its page and in the log. */
     void fail(String text) {
         describe(text)
         script.error(text)
     }
 
-    /** Adds to the one line that the build's page says about the build. */
+    /** Adds to the build's description, which is one line. */
     void describe(Object text) {
         script.currentBuild.description = PlainText.joined(script.currentBuild.description, text)
     }
@@ -90,7 +90,7 @@ class Command implements Serializable {
             'the next command finishes or undoes what it began' : 'run it again'
     }
 
-    /** The runner says in `build_result` what its result means; without one it was not the runner that answered. */
+    /** Applies `build_result` to the build; without that key, the answer is not the runner's. */
     private Map conclude(String command, Map options, Map args, Map result) {
         String said = "${head(command)}: ${result.message}"
         boolean partly = result.status == 'trained' && failed(result)
@@ -110,13 +110,13 @@ class Command implements Serializable {
         } else if (partly) {
             Object steps = script
             script.catchError(buildResult: 'SUCCESS', stageResult: 'UNSTABLE', catchInterruptions: false) {
-                steps.error(said) // the build goes on; the stage shows that not all went well
+                steps.error(said) // the build continues; the stage shows that not everything succeeded
             }
         }
         return result
     }
 
-    /** Hands news to the caller's block. What fails in it is said, and fails no build; an abort passes through. */
+    /** Passes news to the caller's block. Its errors are only logged; an abort passes through. */
     private void tell(Map args, Map result) {
         if (!args.notify || !result.event) {
             return
@@ -129,7 +129,7 @@ class Command implements Serializable {
             throw e
         } catch (Exception e) {
             why = "${e}"
-        } catch (LinkageError e) { // Jenkins' own for a step that it does not have
+        } catch (LinkageError e) { // thrown by Jenkins for a step that does not exist
             why = "${e.message}"
         } catch (AssertionError e) {
             why = "${e.message}"
@@ -177,7 +177,7 @@ class Command implements Serializable {
         }
     }
 
-    /** Who pressed the button, else whose change it is, else what started the build. */
+    /** Who started the build, else the change's author, else what started the build. */
     private String user() {
         List causes = script.currentBuild.getBuildCauses()
         return StepArguments.starter(causes, script.env.CHANGE_AUTHOR, script.env.JOB_NAME)
@@ -192,7 +192,7 @@ class Command implements Serializable {
     }
 
     private String resource(String name) {
-        // a blank encoding would be the platform's, which on some controllers is ASCII
+        // without an encoding it would be the platform's, which on some controllers is ASCII
         return script.libraryResource(resource: "jenkins_mlflow/${name}", encoding: 'UTF-8')
     }
 

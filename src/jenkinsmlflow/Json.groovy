@@ -4,15 +4,15 @@ import com.cloudbees.groovy.cps.NonCPS
 import groovy.json.JsonOutput
 import groovy.json.JsonSlurper
 
-/** JSON to plain maps and back, with what the script sandbox allows; no plugin needed. */
+/** Converts JSON to plain maps and back, within the script sandbox and without a plugin. */
 class Json implements Serializable {
 
     private static final long serialVersionUID = 1L
 
     /**
-     * The runner's answer in what a script printed: the last line that begins with the request's nonce. What
-     * else is there, another program may have printed. Null if there is no such line. Parsing takes the
-     * controller's memory and stack, hence the limits, far above any result.
+     * The runner's answer in a script's output: the last line that begins with the request's nonce. Other output may
+     * come from other programs. Null if there is no such line. Parsing takes the controller's memory and stack, hence
+     * the limits, which are far above any result.
      */
     @NonCPS
     static Map answer(String printed, String nonce) {
@@ -28,7 +28,7 @@ class Json implements Serializable {
         return parse(line)
     }
 
-    /** An object's text as LinkedHashMap and ArrayList, which survive a restart; null if it is no object. */
+    /** Parses an object as LinkedHashMap and ArrayList, which survive a restart; null if it is not an object. */
     @NonCPS
     static Map parse(String text) {
         return text.trim().startsWith('{') ? plain(new JsonSlurper().parseText(text)) as Map : null
@@ -51,7 +51,7 @@ class Json implements Serializable {
         return brackets.length() > 0
     }
 
-    /** JsonSlurper answers with a LazyMap, which cannot be serialized. */
+    /** JsonSlurper returns a LazyMap, which cannot be serialized. */
     @NonCPS
     private static Object plain(Object value) {
         if (value instanceof Map) {

@@ -2,37 +2,37 @@ package jenkinsmlflow
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** What the runner's command line takes. Made by scripts/steps.py: change the command line instead. */
+/** The options of the runner's command line. Made by scripts/steps.py: change the command line instead. */
 class Options implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** Each command's parameters and what they take, see StepArguments.rule. */
+    /** Each command's parameters and their kinds, see StepArguments.rule. */
     @NonCPS
     static Map kinds() {
         return [
             cleanup: [
                 model: 'text', keepLast: 'whole', keepWithin: 'duration', minAge: 'duration', maxDeletions: 'count',
-                allowRemoveAll: 'flag', dryRun: 'flag', plan: 'text', apply: 'text', at: 'text',
-                reclaim: ['none', 'artifacts', 'runs'], noBytes: 'flag',
+                allowRemoveAll: 'boolean', dryRun: 'boolean', plan: 'text', apply: 'text', at: 'text',
+                reclaim: ['none', 'artifacts', 'runs'], noBytes: 'boolean',
                 workers: [rule: [' *0*(1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16) *', 'a whole number from 1 to 16']],
                 rate: [rule: ['(?=[0-9.]*[1-9])[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?', 'a number above 0']],
                 stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
                 models: 'texts', report: 'folder', notify: 'block',
             ],
             doctor: [
-                probe: 'flag', storage: 'flag', load: 'flag', maxDuration: 'duration',
+                probe: 'boolean', storage: 'boolean', load: 'boolean', maxDuration: 'duration',
                 stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
                 models: 'texts', report: 'folder', notify: 'block',
             ],
             history: [
-                model: 'text', since: 'text', at: 'text', adopt: 'flag', reason: 'text',
+                model: 'text', since: 'text', at: 'text', adopt: 'boolean', reason: 'text',
                 stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text', trackingUri: 'text',
                 models: 'texts', report: 'folder',
             ],
             lease: [
-                model: 'text', version: 'count', holder: 'text', for: 'duration', release: 'flag', config: 'text',
-                trackingUri: 'text', models: 'texts', report: 'folder',
+                model: 'text', version: 'count', holder: 'text', for: 'duration', release: 'boolean',
+                config: 'text', trackingUri: 'text', models: 'texts', report: 'folder',
             ],
             list: [
                 metric: 'text', stage: ['Production', 'Staging', 'null'], alias: 'text', config: 'text',
@@ -40,18 +40,18 @@ class Options implements Serializable {
             ],
             promote: [
                 model: 'text', version: 'count', stage: ['Production', 'Staging', 'null'], alias: 'text',
-                dryRun: 'flag', forceMethod: 'texts', approvedBy: 'text', over: 'text', recover: 'flag',
+                dryRun: 'boolean', forceMethod: 'texts', approvedBy: 'text', over: 'text', recover: 'boolean',
                 toServer: 'text', metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
                 scope: ['build', 'group'], build: 'text', config: 'text', trackingUri: 'text', models: 'texts',
                 report: 'folder', notify: 'block',
             ],
             restore: [
-                model: 'text', version: 'count', build: 'text', since: 'text', dryRun: 'flag', config: 'text',
+                model: 'text', version: 'count', build: 'text', since: 'text', dryRun: 'boolean', config: 'text',
                 trackingUri: 'text', models: 'texts', report: 'folder',
             ],
             rollback: [
-                model: 'text', to: 'count', recorded: 'flag', stage: ['Production', 'Staging', 'null'],
-                alias: 'text', dryRun: 'flag', config: 'text', trackingUri: 'text', models: 'texts',
+                model: 'text', to: 'count', recorded: 'boolean', stage: ['Production', 'Staging', 'null'],
+                alias: 'text', dryRun: 'boolean', config: 'text', trackingUri: 'text', models: 'texts',
                 report: 'folder', notify: 'block',
             ],
             select: [
@@ -61,13 +61,14 @@ class Options implements Serializable {
                 notify: 'block',
             ],
             train: [
-                jobs: 'count', only: 'texts', onFailure: ['stop', 'continue'], timeout: 'duration', dryRun: 'flag',
-                build: 'text', config: 'text', trackingUri: 'text', models: 'texts', report: 'folder',
+                jobs: 'count', only: 'texts', onFailure: ['stop', 'continue'], timeout: 'duration',
+                dryRun: 'boolean', build: 'text', config: 'text', trackingUri: 'text', models: 'texts',
+                report: 'folder',
             ],
         ]
     }
 
-    /** Parameters that a command cannot do without. */
+    /** Parameters that a command requires. */
     @NonCPS
     static Map required() {
         return [
@@ -76,7 +77,7 @@ class Options implements Serializable {
         ]
     }
 
-    /** Parameters that make sense only beside another one. */
+    /** Parameters that require another one. */
     @NonCPS
     static Map needs() {
         return [
@@ -95,7 +96,7 @@ class Options implements Serializable {
         ]
     }
 
-    /** Parameters that do not go with others. */
+    /** Parameters that cannot be combined with others. */
     @NonCPS
     static Map excludes() {
         return [

@@ -16,9 +16,9 @@ class PipelineStages implements Serializable {
     private final boolean proposed
 
     /**
-     * @param script the step's script, which knows the pipeline's steps
+     * @param script the step's script, through which the pipeline's steps are called
      * @param command runs the runner's commands for the step
-     * @param args the step's arguments, checked
+     * @param args the step's checked arguments
      */
     PipelineStages(Object script, Command command, Map args) {
         this.script = script
@@ -28,7 +28,7 @@ class PipelineStages implements Serializable {
         this.proposed = script.env.CHANGE_ID && "${args.promoteChanges}" != 'true'
     }
 
-    /** Runs all stages; the result of each that ran. */
+    /** Runs all stages; returns the result of each that ran. */
     Map run() {
         Agent agent = new Agent(script)
         Map where = StepArguments.accepted('agent', args)
@@ -37,7 +37,7 @@ class PipelineStages implements Serializable {
         if (script.env.WORKSPACE) {
             if (approval) {
                 command.fail('mlflowPipeline: approve waits for a person and must not hold an agent while it waits: ' +
-                    'call the step outside of node (agent none), and name the agents with label')
+                    'call the step outside node (agent none), and choose the agents with label')
             }
             agent.reported(where) {
                 self.train()
@@ -90,14 +90,14 @@ class PipelineStages implements Serializable {
         return new Agent(script).use(StepArguments.accepted('agent', args)) {
             Map selection = self.command.perform('select', asked, [:], self.expected())
             self.available('junit', 'no test report of the gates') {
-                // a candidate that fails a gate is a result, no reason to doubt the build
+                // a candidate that fails a gate is a normal result, and must not make the build unstable
                 self.script.junit(testResults: gates, allowEmptyResults: true, skipMarkingBuildUnstable: true)
             }
             return selection
         }
     }
 
-    /** Waits for a person, outside of any agent; an abort or the end of the time changes nothing. */
+    /** Waits for a person, outside any agent; an abort or a timeout changes nothing. */
     Map approve(Map approval) {
         Map approved = [:]
         PipelineStages self = this
@@ -129,7 +129,7 @@ class PipelineStages implements Serializable {
         }
     }
 
-    /** The stages that change production and the registry; a change request is trained and compared, never promoted. */
+    /** The stages that change production and the registry; a change request is only trained and compared. */
     void finish(Map approved) {
         PipelineStages self = this
         if (proposed) {
@@ -140,7 +140,7 @@ class PipelineStages implements Serializable {
         script.stage('Clean up old versions') { self.cleanup() }
     }
 
-    /** Leaves the report's Markdown twin where it can be posted. */
+    /** Passes the report's Markdown copy to the caller's block, which may post it. */
     void propose() {
         String text = ''
         PipelineStages self = this
@@ -162,7 +162,7 @@ class PipelineStages implements Serializable {
             script.echo("Nothing to promote: ${selection.message}")
             return
         }
-        // what stage Select showed is what happens, or nothing: the winner has beaten this version and no other
+        // exactly what stage Select showed, or nothing: the winner was compared with this version only
         Map chosen = [
             model: selection.selected.model, version: selection.selected.version, over: place(selection.replaces),
         ] + approved
@@ -175,7 +175,7 @@ class PipelineStages implements Serializable {
         }
     }
 
-    /** Never an older build after a newer one; the runner's own lock holds without this. */
+    /** Keeps an older build from promoting after a newer one; the runner's own lock works without this. */
     void promoteInOrder(Map chosen) {
         Object steps = script
         if (!dry && "${args.milestone}" != 'false') {
@@ -199,7 +199,7 @@ class PipelineStages implements Serializable {
         }
     }
 
-    /** Before the first training no model is registered; a dry run, which trains nothing, says so and goes on. */
+    /** Before the first training no model is registered; a dry run, which trains nothing, reports that and continues. */
     String expected() {
         return dry ? 'NothingRegistered' : ''
     }
@@ -213,8 +213,8 @@ class PipelineStages implements Serializable {
     }
 
     /**
-     * A dry run has trained nothing, so it selects among all versions that are registered; a change request is
-     * compared by what it has trained itself.
+     * A dry run has trained nothing, so it selects among all registered versions; a change request is compared only by
+     * what it has trained itself.
      */
     private Map fromWhatIsThere() {
         return dry ? [scope: 'group'] : proposed && !args.scope ? [scope: 'build'] : [:]
@@ -226,7 +226,7 @@ class PipelineStages implements Serializable {
         return version ? "${version.model}/${version.version}" : 'nothing'
     }
 
-    /** Uses a step of a plugin that may not be there; without it, the log says what that means. */
+    /** Uses a step of an optional plugin; without it, logs the consequence. */
     boolean available(String step, String without, Closure use) {
         try {
             use.call()

@@ -8,8 +8,8 @@ class PlainText implements Serializable {
     private static final long serialVersionUID = 1L
 
     /**
-     * The text as one short line that reads the same under every markup formatter: Jenkins' default shows HTML as it
-     * is written, others interpret it, and none has a meaning for what replaces its characters here.
+     * The text as one short line that reads the same under every markup formatter: Jenkins' default shows HTML as
+     * source, others interpret it, and none interprets the replacement characters used here.
      */
     @NonCPS
     static String line(Object text) {
@@ -20,7 +20,7 @@ class PlainText implements Serializable {
         return line.length() > longest ? line.substring(0, longest - 3) + '...' : line
     }
 
-    /** A description with one more line's text, if it does not say so already; where the report is stays its end. */
+    /** A description with an added line, unless it already contains it; the report's location stays at the end. */
     @NonCPS
     static String joined(String description, Object text) {
         String said = description ?: ''
@@ -35,7 +35,7 @@ class PlainText implements Serializable {
         return [before, added, end].findAll { it }.join('; ')
     }
 
-    /** How the script ended that Jenkins speaks of, if a signal ended it; else empty. */
+    /** How a script ended, if a signal ended it, from Jenkins' message; else empty. */
     @NonCPS
     static String signal(String message) {
         Map known = ['script returned exit code 137': 'killed (137)', 'script returned exit code 143': 'ended (143)']

@@ -3,26 +3,26 @@ package jenkinsmlflow
 import com.cloudbees.groovy.cps.NonCPS
 
 /**
- * What each step accepts, and the one line that answers anything else.
+ * The parameters that each step accepts, and the one-line message for anything else.
  *
  * Pure functions without a step or an agent, so a typing mistake costs a build nothing. Values from a build's
  * parameter form are strings, so '3' counts as 3 and 'true' as true.
  *
- * What the sandbox of a real Jenkins asked for (script-security 1385): loops where a closure would call a
- * method of this class ("staticMethod DefaultGroovyMethods invokeMethod"), and methods where a static field
- * would be made from another ("staticField jenkinsmlflow.StepArguments": a build resumed after a restart).
+ * The sandbox of a real Jenkins (script-security 1385) requires loops where a closure would call a method of
+ * this class ("staticMethod DefaultGroovyMethods invokeMethod"), and methods where a static field would be
+ * made from another ("staticField jenkinsmlflow.StepArguments": a build resumed after a restart).
  */
 class StepArguments implements Serializable {
 
     private static final long serialVersionUID = 1L
 
-    /** The commands that a step may ask for. */
+    /** The commands that a step may run. */
     @NonCPS
     static List commands() {
         return (Options.kinds().keySet() as List).sort()
     }
 
-    /** How a step's messages begin: with its name, and with the command if the name does not say it. */
+    /** The start of a step's messages: its name, and the command if the name does not contain it. */
     @NonCPS
     static String head(String step, String command) {
         String name = "mlflow${command.substring(0, 1).toUpperCase()}${command.substring(1)}"
@@ -30,8 +30,8 @@ class StepArguments implements Serializable {
     }
 
     /**
-     * What a command, or pipeline for all of them, or agent for none, takes: parameters and their kinds. What the
-     * runner takes is in Options, made from the command line; what only the steps know is added here.
+     * The parameters of a command, of the pipeline, or of an agent alone, with their kinds. Those of the runner are
+     * in Options, made from the command line; those that only the steps have are added here.
      */
     @NonCPS
     static Map kinds(String command) {
@@ -40,23 +40,24 @@ class StepArguments implements Serializable {
         }
         if (command == 'pipeline') {
             Map all = place() + spreading() + [
-                cleanup: 'flag', approve: 'approval', milestone: 'flag', promoteChanges: 'flag', comment: 'block',
+                cleanup: 'boolean', approve: 'approval', milestone: 'boolean', promoteChanges: 'boolean',
+                comment: 'block',
             ]
             for (String part in ['train', 'select', 'promote', 'cleanup']) {
                 all = Options.kinds()[part] + all
             }
-            // the selection, the approval and the pipeline say these; allowRemoveAll needs model
+            // set by the selection, the approval and the pipeline; allowRemoveAll needs model
             List said = ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at', 'allowRemoveAll']
             for (String name in said) {
                 all.remove(name)
             }
             return all
         }
-        Map added = [train: spreading(), promote: [allModels: 'flag'], cleanup: [allModels: 'flag']]
+        Map added = [train: spreading(), promote: [allModels: 'boolean'], cleanup: [allModels: 'boolean']]
         return Options.kinds()[command] + place() + (added[command] ?: [:])
     }
 
-    /** Where a step works when it is called outside of an agent, and with what. */
+    /** The agent, folder and credentials of a step that is called outside an agent. */
     @NonCPS
     private static Map place() {
         return [
@@ -70,7 +71,7 @@ class StepArguments implements Serializable {
         return [maxParallel: 'count']
     }
 
-    /** The parts of an argument that may be a map. */
+    /** The keys of an argument that may be a map. */
     @NonCPS
     private static Map parts(Object kind) {
         Map known = [
@@ -82,12 +83,12 @@ class StepArguments implements Serializable {
         return known[kind]
     }
 
-    /** The pattern of a value's text, and what to ask for. */
+    /** The pattern of a value's text, and its description for messages. */
     @NonCPS
     private static List rule(Object kind) {
         Map rules = [
             text: ['(?s).*\\S.*', 'a text that is not blank'],
-            flag: ['true|false', 'true or false'],
+            'boolean': ['true|false', 'true or false'],
             whole: [' *[0-9]{1,9} *', 'a whole number'],
             count: [' *0*[1-9][0-9]{0,8} *', 'a whole number from 1'],
             number: ['[0-9]+([.][0-9]+)?([eE][+-]?[0-9]{1,3})?', 'a number'], // Java prints 0.0005 as 5.0E-4
@@ -96,23 +97,23 @@ class StepArguments implements Serializable {
             // archiveArtifacts takes paths below the workspace only
             folder: ['(?!.*[.][.])[A-Za-z0-9_][A-Za-z0-9_./-]*', 'a folder in the workspace'],
         ]
-        return kind instanceof Map ? kind.rule : rules[kind] // a range brings its own
+        return kind instanceof Map ? kind.rule : rules[kind] // a range has its own rule
     }
 
-    /** The arguments that this command or step accepts, as they were given. */
+    /** The arguments that this command or step accepts, as given. */
     @NonCPS
     static Map accepted(String command, Map args) {
         Map known = kinds(command)
         return args.findAll { name, value -> value != null && known.containsKey(name) }
     }
 
-    /** The kinds of credentials by what they are for; a single id is a login or a token. */
+    /** The credentials by purpose; a single id is a login or a token. */
     @NonCPS
     static Map credentials(Object given) {
         return given == null ? [:] : given instanceof Map ? [:] + given : [any: "${given}".toString()]
     }
 
-    /** Where a command works and with what. A training runs the team's commands: it gets MLflow's secrets only. */
+    /** The agent of a command. A training runs the team's commands, so it gets only MLflow's secrets. */
     @NonCPS
     static Map where(String command, Map args) {
         Map found = accepted('agent', args)
@@ -124,7 +125,7 @@ class StepArguments implements Serializable {
         return found
     }
 
-    /** The approval's submitter, and its time to wait as Jenkins' timeout step takes it; null for none. */
+    /** The approval's submitter, and its waiting time for Jenkins' timeout step; null for none. */
     @NonCPS
     static Map approval(Object given) {
         if (given == null || "${given}" == 'false') {
@@ -137,7 +138,7 @@ class StepArguments implements Serializable {
         return [submitter: asked.submitter, time: Integer.valueOf(span.replaceAll('[^0-9]', '')), unit: unit]
     }
 
-    /** The first thing wrong with the arguments, in one line; empty if they are fine. */
+    /** The first problem with the arguments, in one line; empty if there is none. */
     @NonCPS
     static String problem(String head, String command, Object args) {
         if (!(args instanceof Map)) {
@@ -146,7 +147,7 @@ class StepArguments implements Serializable {
         return firstProblem("${head}: ", kinds(command), args) ?: wrongTogether(head, command, args)
     }
 
-    /** What to write instead of a value without a name. */
+    /** The message for a value without a name: what to write instead. */
     @NonCPS
     private static String unnamed(String head, String command, Object given) {
         Map usual = [agent: 'label', train: 'only', select: 'models', pipeline: 'config']
@@ -156,7 +157,7 @@ class StepArguments implements Serializable {
         return "${step}: parameters have names; write ${step}(${name}: '${value}')"
     }
 
-    /** What is missing, or given beside what it does not go with. */
+    /** The message for a missing argument, or for arguments that cannot be combined. */
     @NonCPS
     private static String wrongTogether(String head, String command, Map args) {
         for (String name in Options.required()[command]) {
@@ -172,14 +173,14 @@ class StepArguments implements Serializable {
         for (Map.Entry rule in Options.excludes()[command]) {
             for (String other in rule.value) {
                 if (isGiven(args[rule.key]) && isGiven(args[other])) {
-                    return "${head}: ${rule.key} does not go with ${other}"
+                    return "${head}: ${rule.key} cannot be combined with ${other}"
                 }
             }
         }
         return command == 'lease' ? wrongLease(head, args) : ''
     }
 
-    /** A lease is said whole, or, to see the leases, not at all. */
+    /** A lease needs all of its arguments; without any, the leases are listed. */
     @NonCPS
     private static String wrongLease(String head, Map args) {
         int who = 0
@@ -196,7 +197,7 @@ class StepArguments implements Serializable {
         return value != null && "${value}" != 'false'
     }
 
-    /** Who or what started a build, by its causes: a person, else the change's author, else what Jenkins says. */
+    /** Who or what started a build, by its causes: a person, else the change's author, else the kind of cause. */
     @NonCPS
     static String starter(List causes, Object author, Object job) {
         String found = ''
@@ -235,10 +236,10 @@ class StepArguments implements Serializable {
         return ''
     }
 
-    /** The arguments that this command takes, as the runner expects them: typed, and null left out. */
+    /** The arguments of this command as the runner expects them: typed, without nulls. */
     @NonCPS
     static Map options(String command, Map args) {
-        Map ours = place() + spreading() + [allModels: 'flag', promoteChanges: 'flag']
+        Map ours = place() + spreading() + [allModels: 'boolean', promoteChanges: 'boolean']
         ours.remove('report')
         Map known = kinds(command)
         Map found = [report: 'mlflow-report']
@@ -254,14 +255,14 @@ class StepArguments implements Serializable {
     private static Object typed(Object kind, Object value) {
         String text = "${value}"
         switch (kind) {
-            case 'flag': return text == 'true'
+            case 'boolean': return text == 'true'
             case 'whole': case 'count': return Integer.valueOf(text.trim())
             case 'texts': return value instanceof Collection ? value.collect { "${it}".toString() } : [text]
             default: return text
         }
     }
 
-    /** What a value of this kind must be; empty if this value is. */
+    /** The description of a valid value of this kind; empty if this value is valid. */
     @NonCPS
     private static String expectation(Object kind, Object value) {
         if (kind instanceof List) {
@@ -269,7 +270,7 @@ class StepArguments implements Serializable {
         }
         if (kind == 'texts') {
             List texts = value instanceof Collection ? value as List : [value]
-            boolean fine = texts.size() > 0 // in the sandbox, a property of a list is that of its items
+            boolean fine = texts.size() > 0 // in the sandbox, a property of a list means that of its items
             for (Object text in texts) {
                 fine = fine && !expectation('text', text)
             }
@@ -283,7 +284,7 @@ class StepArguments implements Serializable {
             return expectation('text', value) ? "an id of Jenkins' credentials, or a map of ${names}" : ''
         }
         if (kind == 'approval') {
-            return expectation('flag', value) ? "true, or a map of ${parts(kind).keySet().join(', ')}" : ''
+            return expectation('boolean', value) ? "true, or a map of ${parts(kind).keySet().join(', ')}" : ''
         }
         boolean single = value instanceof CharSequence || value instanceof Number || value instanceof Boolean
         return single && "${value}".matches(rule(kind)[0]) ? '' : rule(kind)[1]
@@ -311,7 +312,7 @@ class StepArguments implements Serializable {
         return name.toLowerCase().replaceAll('[-_]', '')
     }
 
-    /** Levenshtein's: how many letters to add, drop or change. */
+    /** Levenshtein's distance: how many letters to add, remove or change. */
     @NonCPS
     private static int distance(String one, String other) {
         List row = (0..other.length()) as List

@@ -2,7 +2,7 @@ package jenkinsmlflow
 
 import com.cloudbees.groovy.cps.NonCPS
 
-/** Training on one agent or spread over many; MLflow is where their results meet. */
+/** Training on one agent or spread over many; their results are collected in MLflow. */
 class Training implements Serializable {
 
     private static final long serialVersionUID = 1L
@@ -11,7 +11,7 @@ class Training implements Serializable {
     private final Command command
 
     /**
-     * @param script the step's script, which knows the pipeline's steps
+     * @param script the step's script, through which the pipeline's steps are called
      * @param command runs the runner's commands for the step
      */
     Training(Object script, Command command) {
@@ -19,13 +19,13 @@ class Training implements Serializable {
         this.command = command
     }
 
-    /** Whether each candidate gets an agent to itself. */
+    /** Whether each candidate gets its own agent. */
     @NonCPS
     static boolean isSpread(Map args) {
         return "${args.dryRun}" != 'true' && (args.label || args.image || args.agent || args.maxParallel)
     }
 
-    /** Trains the candidates; a dry run only names them. */
+    /** Trains the candidates; a dry run only lists them. */
     Map run(Map args) {
         return isSpread(args) ? onAgents(args) : command.execute('train', args)
     }
@@ -58,7 +58,7 @@ class Training implements Serializable {
         return found
     }
 
-    /** One branch: its first candidate, then whatever still waits. */
+    /** One branch: trains its first candidate, then others that are still waiting. */
     void inTurn(String first, List waiting, Map plan, Map args, boolean several) {
         Training self = this
         String candidate = first
@@ -80,11 +80,11 @@ class Training implements Serializable {
         }
         Training self = this
         script.catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE', catchInterruptions: false) {
-            self.onAgent(name, plan, args) // the branch is red; what that means for the build, gathering decides
+            self.onAgent(name, plan, args) // the branch is red; gathering decides the build's result
         }
     }
 
-    /** A lost agent costs the candidate another try, which leaves alone what is trained already. */
+    /** After the loss of an agent, the candidate is tried again, unless it is already trained. */
     void onAgent(String name, Map plan, Map args) {
         Object steps = script
         Command each = command

@@ -213,6 +213,6 @@ def test_what_went_into_production_since_the_selection_is_not_replaced(
     client(mlflow.direct).set_registered_model_alias("meantime", "champion", str(other))
     holder.answer("Go", proceed=True)
     build.wait().expect("FAILURE").expect_log(
-        f"was to replace nothing, but it would replace meantime/{other} now"
+        f"was to replace nothing, but now it would replace meantime/{other}"
     )
     assert (in_production(mlflow, "meantime"), champion(mlflow, "meantime")) == ([other], other)

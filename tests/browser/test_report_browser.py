@@ -84,12 +84,13 @@ def report(make_server: MakeServer, tmp_path_factory: pytest.TempPathFactory) ->
     with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
         for number in (1, 2, 4):
             assert zygote.run("promote", "--model=churn", f"--version={number}", *end).code == 0
-        gates = {"MLOPS__SELECT__GATES": '{"roc_auc": ">= 0.8"}'}
+        build = {"BUILD_TAG": "jenkins-demo-1"}
+        gates = {"MLOPS__SELECT__GATES": '{"roc_auc": ">= 0.8"}', **build}
         kept = f"--report={folder / 'kept'}"
         assert zygote.run("select", kept, *end, **gates).code == 0
         done = zygote.run("promote", kept, "--approved-by=ann", *end, **gates)
         assert (done.code, done.doc["warnings"]) == (0, []), done.stderr
-        assert zygote.run("cleanup", "--dry-run", "--keep-last=1", kept, *end).code == 0
+        assert zygote.run("cleanup", "--dry-run", "--keep-last=1", kept, *end, **build).code == 0
     return folder / "kept"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.command import clean_environ
+from support.servers import clean_environ
 
 ROOT = Path(__file__).parents[2]
 

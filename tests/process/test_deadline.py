@@ -37,7 +37,7 @@ def test_the_failure_says_how_it_ended(tmp_path: Path, argv: tuple[str, ...], fa
 
 def test_a_deadline_ends_it(tmp_path: Path) -> None:
     """Even if it ignores SIGTERM."""
-    assert run(tmp_path, "sh", "-c", "trap '' TERM; sleep 60", timeout=0.3) == "it was not done after 0.3 s"
+    assert run(tmp_path, "sh", "-c", "trap '' TERM; sleep 60", timeout=0.3) == "it did not end within 0.3 s"
 
 
 def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

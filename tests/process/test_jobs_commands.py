@@ -131,7 +131,7 @@ def test_apply_without_a_terminal_needs_yes(
     monkeypatch.setattr(Terminal, "interactive", property(lambda self: False))
     refused = jobs("apply", "--output=json")
     assert refused.code == 2
-    assert "there is no terminal to ask at" in refused.err
+    assert "there is no terminal to ask for confirmation" in refused.err
     assert "--yes" in refused.err
     assert refused.doc["exit_code"] == 2
     assert jenkins.writes == []
@@ -329,8 +329,8 @@ def test_run_takes_values_from_the_environment_and_shows_none(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["--from-env=NOT_SET"], "--from-env NOT_SET: there is no variable NOT_SET"),
-        (["--from-env=MODEL=NOT_SET"], "--from-env MODEL=NOT_SET: there is no variable NOT_SET"),
+        (["--from-env=NOT_SET"], "--from-env NOT_SET: the variable NOT_SET is not set"),
+        (["--from-env=MODEL=NOT_SET"], "--from-env MODEL=NOT_SET: the variable NOT_SET is not set"),
         (["--from-env=MODEL=GIVEN", "--from-env=MODEL=GIVEN"], "--from-env names MODEL twice"),
         (["MODEL=a", "--from-env=MODEL=GIVEN"], "manual: MODEL is given twice"),
         (["--from-env=NONE=GIVEN"], "manual: no parameter NONE"),
@@ -371,8 +371,8 @@ def test_run_without_words_takes_the_jobs_defaults(jenkins: FakeJenkins, jobs: J
         ),
         (["DRY_RUN=yes"], ["manual: DRY_RUN: expected true or false, got yes"]),
         (["MODEL=a", "MODEL=b"], ["manual: MODEL is given twice"]),
-        (["DATA=x.csv"], ["manual: DATA is a file, which only Jenkins' page can upload"]),
-        (["hunter2"], ["manual: word 1 is not of the form KEY=VALUE"]),
+        (["DATA=x.csv"], ["manual: DATA is a file, which can only be uploaded on Jenkins' page"]),
+        (["hunter2"], ["manual: argument 1 is not of the form KEY=VALUE"]),
         (["X=1", "DRY_RUN=1"], ["manual: no parameter X", "manual: DRY_RUN: expected true or false"]),
     ],
 )
@@ -395,7 +395,7 @@ def test_run_of_a_job_that_was_never_built_explains_where_parameters_come_from(
     jenkins.configs["x"] = "<flow-definition/>"
     done = jobs("run", "x", "ACTION=list")
     assert done.code == 2
-    assert "It learns those of a Jenkinsfile from the job's first build" in done.err
+    assert "It gets those of a Jenkinsfile from the job's first build" in done.err
 
 
 def test_run_of_a_disabled_job_is_refused(jenkins: FakeJenkins, jobs: Jobs) -> None:
@@ -428,7 +428,7 @@ def test_run_that_takes_too_long_leaves_the_build_alone(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     done = jobs("run", "x", "--timeout=200ms", "--output=json")
     assert (done.code, done.doc["status"]) == (1, "timeout")
-    assert f"it goes on in Jenkins: {jenkins.url}/job/x/1/" in done.doc["message"]
+    assert f"it continues in Jenkins: {jenkins.url}/job/x/1/" in done.doc["message"]
     assert time.monotonic() - started < 20
     assert not any("stop" in path for path in jenkins.writes)
 
@@ -455,7 +455,7 @@ def test_a_watch_that_fails_says_that_the_build_goes_on(jenkins: FakeJenkins, jo
     jenkins.fail("GET", "progressiveText", *[page(403, "Forbidden")] * 9)
     done = jobs("run", "x")
     assert done.code == 1
-    assert f"state: x 1 may go on in Jenkins; it is not watched any more: {jenkins.url}/job/x/1/" in done.err
+    assert f"state: x 1 may continue in Jenkins; it is no longer watched: {jenkins.url}/job/x/1/" in done.err
 
 
 def test_status_shows_the_last_builds_and_what_they_did(jenkins: FakeJenkins, jobs: Jobs) -> None:

@@ -53,7 +53,7 @@ def test_a_signal_without_a_terminal_detaches(
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == code
-    assert f"state: x 1 goes on in Jenkins: {jenkins.url}/job/x/1/" in err
+    assert f"state: x 1 continues in Jenkins: {jenkins.url}/job/x/1/" in err
     assert "next:  `jenkins-mlflow jobs logs --follow x 1`" in err
     assert '"status": "interrupted"' in out
     assert not any("stop" in path for path in jenkins.writes)

@@ -139,7 +139,7 @@ def test_an_answer_without_a_queue_item_is_no_success(jenkins: FakeJenkins) -> N
     with pytest.raises(JenkinsError, match="did not say which queue item") as caught:
         connect(jenkins).start("x", None)
     assert "not known" in caught.value.state
-    assert "leads on to another address" in caught.value.next_step
+    assert "redirects to another address" in caught.value.next_step
 
 
 @pytest.mark.parametrize(
@@ -235,12 +235,12 @@ def test_an_archived_file_that_is_no_result_is_none(jenkins: FakeJenkins) -> Non
     ("url", "environ", "problem"),
     [
         (None, {}, "no Jenkins URL"),
-        ("jenkins:8080", {}, "is no address that starts with http"),
+        ("jenkins:8080", {}, "is not an http:// or https:// address"),
         ("http://[::1", {}, "http://[::1 is not a valid address"),
         (None, {"JENKINS_URL": "https://me:s3cret@[::1"}, "https://***@[::1 is not a valid address"),
         ("http://jenkins:80800", {}, "http://jenkins:80800 is not a valid address"),
         ("http://jenkins:port", {}, "http://jenkins:port is not a valid address"),
-        ("https://me:s3cret@jenkins", {}, "has a user or password in it"),
+        ("https://me:s3cret@jenkins", {}, "contains a user or password"),
         ("http://jenkins", {"JENKINS_USER": "me"}, "JENKINS_USER is set but JENKINS_TOKEN is not"),
         ("http://jenkins", {"JENKINS_TOKEN": "s3cret"}, "JENKINS_TOKEN is set but JENKINS_USER is not"),
     ],

@@ -85,6 +85,10 @@ def sh(script: str) -> Argv:
     return ("sh", "-c", script)
 
 
+LOUD = ("timeout", "--foreground", "-s", "KILL", "8", "yes")
+"""Prints as fast as it is read, for 8 seconds if nobody ends it."""
+
+
 def alive(pid_file: Path) -> bool:
     """Whether the process whose pid a script wrote still runs (a zombie does not)."""
     try:
@@ -211,6 +215,39 @@ def test_continue_lets_the_others_finish(bench: Bench) -> None:
     )
 
     assert [e.status for e in ended.values()] == ["failed", "failed", "ok"]
+
+
+def test_who_prints_without_pause_is_no_obstacle(bench: Bench) -> None:
+    """Its timeout holds, and the others are heard meanwhile: one who has ended has its own outcome."""
+    ended = bench.run({"loud": LOUD, "quiet": sh("echo hi")}, timeout=1, stop=False)
+
+    assert {name: (e.status, e.exit_code) for name, e in ended.items()} == {
+        "loud": ("timeout", -signal.SIGTERM),
+        "quiet": ("ok", 0),
+    }
+    assert "[quiet] hi" in bench.said
+
+
+def test_a_signal_reaches_who_prints_without_pause(bench: Bench) -> None:
+    """It is acted on between two pieces of output."""
+    bench.on_line = lambda line: os.kill(os.getpid(), signal.SIGINT) if len(bench.said) == 1 else None
+    processes = bench.processes({"loud": LOUD})
+
+    assert [(e.status, e.exit_code) for e in processes.run()] == [("cancelled", -signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("timeout", [None, 1], ids=["another failed", "timeout"])
+def test_who_has_ended_before_its_output_was_read_has_its_own_outcome(
+    bench: Bench, timeout: float | None
+) -> None:
+    """Neither a timeout nor a failure of another one that comes since makes a failure of it."""
+    bench.on_line = lambda line: time.sleep(1.5)
+    ended = bench.run({"bad": sh("exit 1"), "good": sh("echo hi")}, timeout=timeout)
+
+    assert {name: (e.status, e.error) for name, e in ended.items()} == {
+        "bad": ("failed", "exit code 1"),
+        "good": ("ok", ""),
+    }
 
 
 def test_a_timeout_ends_the_whole_group(bench: Bench, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_client_that_cannot_be_installed_leaves_nothing_behind(agent: Agent) -
     assert re.fullmatch(
         r"could not install MLflow's client \((uv pip install|python -I -m)\); the log above says why. It needs a "
         r"package index \(PIP_INDEX_URL\) or a folder of wheels \(JENKINS_MLFLOW_WHEELS\); "
-        "mend that, or give the address of an MLflow server",
+        "fix that, or give the address of an MLflow server",
         failed.message,
     ), failed.message
     (agent.folder / wheel.name).rename(wheel)

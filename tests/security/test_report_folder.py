@@ -27,7 +27,7 @@ def test_nothing_is_written_through_a_link(command: str, where: str, tmp_path: P
     assert done.code == 2
     assert f"error: {where} is a symbolic link; the report is not written through it" in done.stderr
     assert "state: nothing was written" in done.stderr
-    assert "next:  remove it, or name another folder with --report" in done.stderr
+    assert "next:  remove it, or choose another folder with --report" in done.stderr
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"select.json": PRECIOUS}
 
 

@@ -304,7 +304,7 @@ def test_an_adoption_after_forged_history_opens_no_way_to_a_failed_version(
     Books(scene, experiment).event(TEAM)
     code, shown = scene.run(PROMOTER, CONFIG, "rollback", f"--model={TEAM}", "--recorded")
     assert code == 1, shown
-    assert f"{TEAM} version 2 is recorded as in production, but it has no record of its own" in shown
+    assert f"{TEAM} version 2 is recorded as in production, but it has no promotion record" in shown
     code, shown = scene.run(PROMOTER, CONFIG, "history", f"--model={TEAM}", "--adopt", "--reason=x")
     assert code == 0, shown
     code, shown = scene.run(PROMOTER, CONFIG, "rollback", f"--model={TEAM}")

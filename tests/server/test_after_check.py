@@ -63,7 +63,7 @@ def test_it_knows_what_was_promoted(make_server: MakeServer, run_cli: RunCli, tm
             ["sh", "-c", "echo it answers nonsense; exit 3"],
             "it ended with exit code 3: it answers nonsense",
         ),
-        (["sleep", "60"], "it was not done after 2 s"),
+        (["sleep", "60"], "it did not end within 2 s"),
         (["no-such-program"], "command not found: no-such-program"),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_deadline_ends_children_too(tmp_path: Path) -> None:
     """What the command started in the background is gone with it."""
     script = f"sleep 60 & echo $! > {tmp_path}/pid; wait"
     ended = run_bounded(["sh", "-c", script], os.environ, tmp_path / "log", 0.5)
-    assert ended.failure == "it was not done after 0.5 s"
+    assert ended.failure == "it did not end within 0.5 s"
     pid = int((tmp_path / "pid").read_text())
     time.sleep(0.2)
     stat = Path(f"/proc/{pid}/stat")

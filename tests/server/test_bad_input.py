@@ -56,7 +56,7 @@ CASES = [
         "--models=m",
         "--metric=nope",
         "--over=m/2",
-        reason="a promotion was to replace m/2, but it would replace m/3 now",
+        reason="a promotion was to replace m/2, but now it would replace m/3",
         code=1,
     ),
     usage(
@@ -66,7 +66,7 @@ CASES = [
         "--metric=nope",
         "--dry-run",
         "--over=nothing",
-        reason="a promotion was to replace nothing, but it would replace m/3 now",
+        reason="a promotion was to replace nothing, but now it would replace m/3",
         code=1,
     ),
     usage("version without model", "promote", "--version=1", reason="--version needs --model"),
@@ -215,7 +215,7 @@ CASES = [
         "--stages-to-aliases",
         "--map=Production=a",
         "--map=Production=b",
-        reason="Production=b: stage Production has alias a already",
+        reason="Production=b: stage Production already has alias a",
     ),
     usage(
         "a pattern is no name", "promote", "--model=m*", reason="there is no registered model 'm*'", code=1

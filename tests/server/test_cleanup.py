@@ -27,8 +27,9 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.errors import LockLost, RegistryError, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, LockLost, RegistryError, UsageError
 from jenkins_mlflow.promotion import record
+from jenkins_mlflow.registry import retries
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
@@ -123,9 +124,9 @@ def test_a_version_that_changed_since_the_plan_is_kept(
     assert remaining_versions(server, name) == [3, 2, 1]
     assert [(i.outcome, i.error) for i in result.items] == [
         ("deleted", ""),
-        ("kept: changed meanwhile", "its stage, aliases or tags changed"),
-        ("kept: changed meanwhile", "alias canary"),
-        ("kept: changed meanwhile", "stage Staging"),
+        ("kept: changed since the plan", "its stage, aliases or tags changed"),
+        ("kept: changed since the plan", "alias canary"),
+        ("kept: changed since the plan", "stage Staging"),
     ]
 
 
@@ -336,7 +337,7 @@ def test_a_rollback_after_the_plan_saves_its_target(make_server: MakeServer) -> 
     client(server.url).transition_model_version_stage(name, "2", "Production", archive_existing_versions=True)
     result = apply_cleanup(registry, plan, locks(registry))
     assert [(i.outcome, i.error) for i in result.items if i.action == "delete"] == [
-        ("kept: changed meanwhile", f"rollback target of {name} version 2")
+        ("kept: changed since the plan", f"rollback target of {name} version 2")
     ]
     assert remaining_versions(server, name) == [3, 2, 1]
 
@@ -433,7 +434,7 @@ def test_a_version_made_again_under_the_same_number_is_another_one(make_server: 
     client(server.url).delete_registered_model(name)
     seed(server.store_uri, {name: [Spec()]})
     result = apply_cleanup(registry, plan, locks(registry))
-    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert result.items[0].error == "it was deleted and created again under the same number"
     assert remaining_versions(server, name) == [1]
 
 
@@ -460,7 +461,7 @@ def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: R
     assert (refused.code, refused.doc["status"], len(refused.doc["items"])) == (1, "refused", 2)
     assert refused.stderr == (
         f"error: no rule keeps any version of {name}: the policy is empty\nstate: nothing was deleted\n"
-        "next:  add a keep rule, leave the model out with cleanup.exclude, or, if it really may lose every version, "
+        "next:  add a keep rule, exclude the model with cleanup.exclude, or, if it really may lose every version, "
         "give --allow-remove-all with --model and the model's name\n"
     )
     assert remaining_versions(server, name) == [2, 1]
@@ -512,7 +513,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert [(i["version"], i["outcome"], i["error"]) for i in done.doc["items"]] == [
         (3, "", ""),
         (2, "deleted", ""),
-        (1, "kept: changed meanwhile", "alias canary"),
+        (1, "kept: changed since the plan", "alias canary"),
     ]
     assert done.doc["warnings"] == [
         "the config has changed since the plan was made; the plan is carried out as it stands"
@@ -576,5 +577,38 @@ def test_a_second_try_looks_at_the_version_again(
 
     proxy.inject(made_again, path=DELETE, times=1)
     result = apply_cleanup(registry, plan, locks(registry), workers=1)
-    assert result.items[0].error == "it was deleted and made again under the same number"
+    assert result.items[0].error == "it was deleted and created again under the same number"
     assert remaining_versions(server, name) == [1]
+
+
+@pytest.mark.parametrize("path", ["registered-models/search", "model-versions/search"])
+@pytest.mark.parametrize("body", ["", '{"message": "down for maintenance"}'], ids=["empty", "foreign"])
+def test_an_answer_that_is_not_mlflows_is_no_empty_registry(
+    path: str,
+    body: str,
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else nothing would be in production, promoted, leased or under a lock: a cleanup ends, and deletes nothing."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec(stage="Production"), Spec()]})
+    proxy, nth = make_proxy(server), 0
+    wish, config = Wish(model=name, yes=True), Config(cleanup=Cleanup(keep_last=1))
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.01)
+    while remaining_versions(server, name) == [4, 3, 2, 1]:
+        nth += 1
+        proxy.reset()
+        proxy.inject(respond(200, body, "application/json"), path=path, nth=nth)
+        session = Session(config, proxy.url, Terminal(quiet=True), tmp_path, BuildContext())
+        try:
+            result = document(clean_up(session, wish))
+        except ConnectionFailed:
+            assert not [
+                request
+                for request in proxy.requests
+                if request.method == "DELETE" and name in str(request.json)
+            ]
+    assert (result["status"], remaining_versions(server, name)) == ("deleted", [4, 3])
+    assert nth > 2, "it had read something before"

@@ -95,6 +95,20 @@ def test_promote_selects_and_promotes(
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 
 
+def test_a_refused_promotion_is_in_the_report_of_its_build(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
+) -> None:
+    """The page of the selection before it is no longer all there is."""
+    name, build = fresh(Spec(metrics={"roc_auc": 0.7})), {"BUILD_TAG": "jenkins-demo-1"}
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--output=json", "--report=r")
+    assert run_cli("select", *where, env=build).code == 0
+    done = run_cli("promote", f"--model={name}", "--version=9", *where, env=build)
+    assert (done.code, done.doc["status"]) == (1, "error")
+    assert json.loads((tmp_path / "r" / "promote.json").read_text()) == done.doc
+    assert (tmp_path / "r" / "report.md").read_text().startswith(f"**{done.doc['message']}")
+    assert f"{name} v1" in (tmp_path / "r" / "candidates.svg").read_text()
+
+
 def test_a_value_that_no_picture_can_show_fails_no_promotion(
     uri: str, fresh: Callable[..., str], run_cli: RunCli, tmp_path: Path
 ) -> None:
@@ -120,7 +134,7 @@ def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
     assert run_cli("select", *where).doc["replaces"] == {"model": name, "version": 1, "value": 0.7}
     late = run_cli(*promote, "--version=2", "--over=nothing")
     assert (late.code, late.doc["status"]) == (1, "error")
-    assert f"{name} version 2 was to replace nothing, but it would replace {name}/1 now" in late.stderr
+    assert f"{name} version 2 was to replace nothing, but now it would replace {name}/1" in late.stderr
     assert client(uri).get_model_version(name, "2").current_stage == "None"
     assert run_cli(*promote, "--version=2", f"--over={name}/1").doc["status"] == "promoted"
     again = run_cli(*promote, "--version=2", f"--over={name}/1")
@@ -130,7 +144,7 @@ def test_a_promotion_replaces_what_it_was_approved_over_and_nothing_else(
         "nothing is promoted, and the approval fits"
     )
     other = run_cli("promote", *where, f"--over={name}/1", "--dry-run")
-    assert f"a promotion was to replace {name}/1, but it would replace {name}/2 now" in other.stderr
+    assert f"a promotion was to replace {name}/1, but now it would replace {name}/2" in other.stderr
 
 
 def test_all_that_a_promotion_replaces_is_named(uri: str, fresh: Callable[..., str], run_cli: RunCli) -> None:
@@ -486,7 +500,7 @@ def test_an_abort_while_people_are_told_keeps_the_result(
         done,
     )
     assert (doc["model"], doc["version"], doc["production"]) == (name, 1, [{"model": name, "version": 1}])
-    left = "the report may not be complete, and perhaps nobody was told"
+    left = "the report may not be complete, and perhaps nobody was notified"
     state = f"the command itself ended with exit code 0: {done}; {left}"
     assert doc["error"] == {
         "type": "Interrupted",

@@ -79,5 +79,5 @@ def test_what_a_copy_replaces_is_known_before(make_server: MakeServer, run_cli: 
     refused = run_cli(*other, "--over=nothing", env=settings)
     assert refused.code == 1
     assert (
-        f"{name} version 2 was to replace nothing, but it would replace {production}/1 now" in refused.stderr
+        f"{name} version 2 was to replace nothing, but now it would replace {production}/1" in refused.stderr
     )

@@ -192,7 +192,7 @@ def test_history_alone_is_no_authority(make_server: MakeServer, zygote: Zygote) 
     done = zygote.run("rollback", "--recorded", *end)
     assert done.code == 1
     assert done.doc["message"] == (
-        f"{name} version 2 is recorded as in production, but it has no record of its own"
+        f"{name} version 2 is recorded as in production, but it has no promotion record"
     )
 
 

@@ -479,6 +479,11 @@ HOSTILE: dict[str, tuple[Breakage, str]] = {
         ("the answer does not fit MLflow's REST API: Expected `int`, got `str` - at "
         "`$.registered_models[0].aliases[0].version`"),
     ),
+    "empty": (respond(200), "the answer was empty (is this address an MLflow server?)"),
+    "foreign": (
+        page(message="down for maintenance"),
+        "the answer does not fit MLflow's REST API: it has none of registered_models, next_page_token",
+    ),
     "100 MB": (respond(200, " " * 100_000_000), "the answer is larger than 64 MB"),
 }  # fmt: skip
 
@@ -490,14 +495,14 @@ def test_hostile_answers(
     make_proxy: Callable[[Server], CountingProxy],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One clear error each, after one request."""
+    """One clear error each, after one request; a page that is too large is asked for in smaller ones first."""
     breakage, reason = HOSTILE[what]
     proxy = make_proxy(make_server())
     proxy.inject(breakage)
     with pytest.raises(ConnectionFailed) as caught:
         through("http", proxy.url, monkeypatch).snapshot(["*"])
     assert caught.value.message == f"reading the registry: no usable answer from {proxy.url}: {reason}"
-    assert len(proxy.requests) == 1
+    assert len(proxy.requests) == (6 if what == "100 MB" else 1)
 
 
 def test_a_page_that_is_not_found_is_no_missing_tag(
@@ -921,6 +926,6 @@ def test_mlflows_client_takes_no_login_to_another_server(uri: str, monkeypatch: 
         with pytest.raises(FilesUnknown, match="MLflow's client would send it the login of another server"):
             registry.has_files("m", 1)
         if where.startswith(("runs:", "models:")):
-            with pytest.raises(OutOfReach, match="with the login of another server"):
+            with pytest.raises(OutOfReach, match="it has the login of another server"):
                 Files(registry).listing(where)
     assert server.seen == []

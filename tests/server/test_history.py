@@ -208,7 +208,7 @@ def test_what_was_promoted_before_there_was_a_history_is_told_from_tags(
     assert timeline["recorded_since"] is None
     assert timeline["message"] == (
         "2 times in production; no history is written yet; 1 change known from the tags of versions alone: "
-        "each version that was not deleted has its last promotion and its last rollback there"
+        "each version that was not deleted keeps its last promotion and its last rollback there"
     )
     first, second = timeline["items"]
     assert (first["version"], first["since"], first["until"][:19]) == (1, None, "2026-03-01T10:00:00")

@@ -28,8 +28,8 @@ def test_the_written_file_works(make_server: MakeServer, run_cli: RunCli, tmp_pa
 
     assert (done.code, done.stdout) == (0, "")
     assert done.stderr == (
-        "wrote mlops.yaml\nnext:  read it, then run: `jenkins-mlflow train`, "
-        "or `jenkins-mlflow select` where something is registered already\n"
+        "wrote mlops.yaml\nnext:  review it, then run: `jenkins-mlflow train`, "
+        "or `jenkins-mlflow select` if models are already registered\n"
     )
     text = (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
     assert "metric: roc_auc  # 2 of 2 versions have it, best 0.9" in text
@@ -46,10 +46,11 @@ def test_without_a_tracking_uri_it_says_what_to_set(run_cli: RunCli, tmp_path: P
     done = run_cli("init")
     assert (done.code, done.stdout) == (0, "")
     assert done.stderr == (
-        "wrote mlops.yaml from this folder alone: no registry was asked, because there is no tracking URI\n"
-        "next:  read it, and set the tracking URI, for example: export MLFLOW_TRACKING_URI=http://mlflow.example:5000, "
-        "or, without a server: export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
-        "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already\n"
+        "wrote mlops.yaml from this folder alone: no registry was read, because no tracking URI is set\n"
+        "next:  review it, and set the tracking URI, for example: "
+        "export MLFLOW_TRACKING_URI=http://mlflow.example:5000, or, without a server: "
+        "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder); then run: "
+        "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered\n"
     )
     assert "python train.py" in (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
     refused = run_cli("select")
@@ -62,7 +63,7 @@ def test_a_tracking_uri_of_init_alone_has_to_be_set(run_cli: RunCli, tmp_path: P
     seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
     done = run_cli("init", "--tracking-uri=sqlite:///mlflow.db")
     assert done.stderr == (
-        "wrote mlops.yaml\nnext:  read it, set MLFLOW_TRACKING_URI to the same address, then run: "
+        "wrote mlops.yaml\nnext:  review it, set MLFLOW_TRACKING_URI to the same address, then run: "
         "`jenkins-mlflow select`\n"
     )
 
@@ -97,8 +98,8 @@ def test_another_file_is_named_in_the_advice(run_cli: RunCli, tmp_path: Path) ->
     seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
     done = run_cli("init", "--output=my config.yaml", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
     assert done.stderr == (
-        "wrote my config.yaml\nnext:  read it, then run: `jenkins-mlflow train --config 'my config.yaml'`, "
-        "or `jenkins-mlflow select --config 'my config.yaml'` where something is registered already\n"
+        "wrote my config.yaml\nnext:  review it, then run: `jenkins-mlflow train --config 'my config.yaml'`, "
+        "or `jenkins-mlflow select --config 'my config.yaml'` if models are already registered\n"
     )
     (tmp_path / "inner").mkdir()
     done = run_cli("init", "--output=inner/mlops.yaml")

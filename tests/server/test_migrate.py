@@ -174,10 +174,10 @@ def test_killed_at_any_batch_it_converges(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)"),
+        ([], "migrate needs --from and --to, or --stages-to-aliases (with --map for other aliases)"),
         (
             ["--from=x"],
-            "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)",
+            "migrate needs --from and --to, or --stages-to-aliases (with --map for other aliases)",
         ),
         (
             ["--from=nowhere", "--to=sqlite:///x.db"],
@@ -185,9 +185,9 @@ def test_killed_at_any_batch_it_converges(
         ),
         (
             ["--from=nowhere", "--to=http://u:secret@h"],
-            "--to http://***@h is no database that can be migrated to",
+            "--to http://***@h is not a database that can be migrated to",
         ),
-        (["--from=nowhere", "--to=sqlite:///"], "--to sqlite:/// is no database that can be migrated to"),
+        (["--from=nowhere", "--to=sqlite:///"], "--to sqlite:/// is not a database that can be migrated to"),
         (["--stages-to-aliases", "--map=Foo=x"], "Invalid value for '--map'"),
         (
             ["--stages-to-aliases", "--map=Staging=champion", "--tracking-uri=sqlite:///no.db"],

@@ -163,7 +163,7 @@ def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pai
     pair = pair_of(here, other, name)
     outside = ("promote", "--to-server=prod", "--dry-run", f"--model={name}", "--over=nothing")
     pair.run(*outside, code=1, MLOPS__MODELS="another-group-*")
-    assert f"it would replace {into}/1 now" in pair.said
+    assert f"it would replace {into}/1" in pair.said
     chosen = pair.run("select", "--to-server=prod")
     assert chosen["status"] == "selected"
     assert chosen["message"] == (
@@ -173,7 +173,7 @@ def test_a_selection_compares_with_the_other_server(make_server: MakeServer, pai
     assert chosen["replaces"] == {"model": into, "version": 1, "value": 0.75}
     named = ("promote", "--to-server=prod", "--model", name, "--version=2")
     pair.run(*named, f"--over={into}/7", code=1)
-    assert f"was to replace {into}/7, but it would replace {into}/1 now" in pair.said
+    assert f"was to replace {into}/7, but now it would replace {into}/1" in pair.said
     assert not [r for r in pair.other.requests if r.method == "PUT" or r.endpoint in MAKES]
     done = pair.run(*named, f"--over={into}/1")
     assert (done["status"], done["previous"]) == ("promoted", {"model": into, "version": 1})

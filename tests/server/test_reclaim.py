@@ -170,7 +170,7 @@ def test_orphans(fresh_server: FreshServer, tmp_path: Path) -> None:
         f"{name} version {kept.number} (deleted by a cleanup) comes from its run",
     }
     for wish in (ReclaimWish(orphans=True), ReclaimWish(older_than=1.0)):
-        with pytest.raises(UsageError, match="--orphans and --older-than need each other"):
+        with pytest.raises(UsageError, match="--orphans and --older-than must be given together"):
             reclaim(session(server.url, tmp_path), wish)
 
 
@@ -257,7 +257,7 @@ def test_an_account_that_may_not_see_all_frees_nothing(make_accounts: MakeAccoun
     url = accounts.create(f"{name}-user")
     register(accounts.url(), name, run_id=made.run_id)
     clean(accounts.url(), name, keep_last=0)
-    with pytest.raises(Refused, match=r"^this account is no administrator"):
+    with pytest.raises(Refused, match=r"^this account is not an administrator"):
         free(url, tmp_path, name)
     done = free(accounts.url(), tmp_path, name)
     assert actions(done) == [("keep", f"{hidden} version 1 refers to it")]
@@ -281,7 +281,7 @@ def test_what_became_referred_to_meanwhile_is_kept(
     done = free(proxy.url, tmp_path, name)
     (item,) = done["items"]
     assert (item["outcome"], item["error"]) == (
-        "kept: changed meanwhile",
+        "kept: changed since the plan",
         f"{name}-hand version 1 refers to it",
     )
     client(server.url).delete_model_version(f"{name}-hand", "1")

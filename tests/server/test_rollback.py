@@ -131,7 +131,8 @@ def test_files_that_cannot_be_looked_at_are_a_warning(make_server: MakeServer, r
     name = without_files(server)
     done = run_cli("rollback", "--model", name, "--to", "1", "--tracking-uri", server.url, "--output=json")
     assert (done.code, done.doc["status"]) == (0, "rolled_back"), done.stderr
-    warning = f"whether the files of {name} version 1 still are there cannot be told from this machine: there is no /"
+    files = f"the files of {name} version 1"
+    warning = f"it could not be checked from this machine whether {files} still exist: there is no /"
     assert [text.startswith(warning) for text in done.doc["warnings"]] == [True], done.doc["warnings"]
 
 

@@ -167,7 +167,7 @@ def test_a_sound_model_passes(source: str | None, make_server: MakeServer, input
     [
         ("nan", {}, "1 of its 3 values is missing (NaN or None)"),
         ("raises", {"input": "smoke.csv"}, "it cannot predict: ValueError: no such column: age"),
-        ("hangs", {"input": "short.csv", "timeout": "12s"}, "it was not done after 12 s"),
+        ("hangs", {"input": "short.csv", "timeout": "12s"}, "it did not end within 12 s"),
     ],
 )
 def test_a_failed_smoke_test_writes_nothing(

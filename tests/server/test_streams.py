@@ -44,7 +44,7 @@ def test_a_closed_standard_input_is_no_terminal(uri: str, tmp_path: Path) -> Non
     """A question cannot be asked: refused, and not a bug."""
     done = shell("$J cleanup --keep-last=1 <&-", tmp_path, uri)
     assert done.returncode == 1
-    assert "there is no terminal to ask at" in done.stderr
+    assert "there is no terminal to ask for confirmation" in done.stderr
     asked = shell("$J cleanup --keep-last=1 --ask <&-", tmp_path, uri)
     assert (asked.returncode, asked.stdout) == (0, asked.stdout)
     assert "nothing was deleted: the answer was no" in asked.stdout

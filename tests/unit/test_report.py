@@ -25,8 +25,7 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     assert error.message == f"the report folder {tmp_path}/r/x cannot be written: Not a directory"
     assert (error.exit_code, error.state) == (1, "nothing was changed")
     assert (
-        error.next_step
-        == "name another folder with --report, or correct the permissions or the full disk there"
+        error.next_step == "choose another folder with --report, correct the permissions, or free disk space"
     )
 
 

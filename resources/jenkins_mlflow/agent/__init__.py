@@ -1,1 +1,1 @@
-"""What Jenkins ships to an agent and starts there."""
+"""The part that Jenkins ships to an agent and starts there."""

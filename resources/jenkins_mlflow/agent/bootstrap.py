@@ -1,16 +1,18 @@
 """Installs the runner on an agent: unpacks the library's sources and builds their virtual environment, once.
 
-`venv.N` is enough for most of what speaks HTTP. Each extra is a folder in it, which ``add_extra`` fills when a
+`venv.N` is enough for most commands that use HTTP. Each extra is a folder in it, which ``add_extra`` fills
+when a
 command first needs it: `stores` has MLflow's client and database drivers, `notify` has Apprise.
 
-Called by launch.sh with the shipped files, whose key it has checked, and the folder to fill, which is named after
-their content: `src` appears by one rename, `ready` names the environment and is written last, when the runner has
-started in it. A lock makes a second build wait; what a killed build left behind is built again.
-Each start checks what was installed, and asks for this again where files are missing or the Python is another one
-than that of the environment. A new environment gets a new folder: a build that runs in the old one goes on.
-Nothing in the workspace has a say: installers run in the runner's own folder and read no configuration of a project
-or a user. Everything is told on standard error. What a person must mend is printed as a result document, exit code 0.
-Any old python3 must be able to read this file, so that it can say that it is too old: no f-strings here.
+launch.sh calls it with the shipped files, whose key it has checked, and the folder to fill, which is named
+after their content. `src` appears by one rename. `ready` names the environment; it is written last, when the
+runner has started in it. A lock makes a second build wait. What a killed build left behind is built again.
+Each start checks the installation and requests a new one if files are missing or the Python version differs
+from that of the environment. A new environment gets a new folder, so a build that runs in the old one is not
+disturbed. Nothing in the workspace has any influence: installers run in the runner's own folder and read no
+configuration of a project or a user. Progress goes to standard error. A problem that a person must fix is
+printed as a result document, with exit code 0. Every old python3 must be able to read this file, to report
+that it is too old: no f-strings here.
 """
 
 import fcntl
@@ -39,7 +41,7 @@ CHECK_EXTRA = (
 
 
 class Failure(Exception):
-    """What is wrong and what to do about it, in one line."""
+    """What is wrong and how to fix it, in one line."""
 
 
 def say(text: str) -> None:
@@ -48,7 +50,7 @@ def say(text: str) -> None:
 
 
 def unpack(files: "dict[str, str]", home: str) -> None:
-    """Write to home/src what it lacks: as a whole where there is none, so that it is complete or not there."""
+    """Write the files that home/src lacks; if there is no home/src, create all of it by one rename."""
     src, partial = os.path.join(home, "src"), os.path.join(home, "src.partial")
     shutil.rmtree(partial, ignore_errors=True)
     folder = src if os.path.isdir(src) else partial
@@ -71,7 +73,7 @@ def write(path: str, text: str) -> None:
 
 
 def installer(venv: str, uv: str) -> "list[list[str]]":
-    """The commands that make the virtual environment and fill it, by uv where it is there, else by venv and pip."""
+    """The commands that create and fill the virtual environment: by uv if available, else by venv and pip."""
     python = os.path.join(venv, "bin", "python")
     if uv:
         return [
@@ -83,7 +85,7 @@ def installer(venv: str, uv: str) -> "list[list[str]]":
 
 
 def installer_environment(home: str) -> "dict[str, str]":
-    """What the installers see: those of their settings that say where packages come from."""
+    """The installers' environment: of their own settings, only those for the source of packages."""
     environ = {
         name: value
         for name, value in os.environ.items()
@@ -96,21 +98,21 @@ def installer_environment(home: str) -> "dict[str, str]":
     ):
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
-    # With its own file, pip leaves the user's alone: HOME is the workspace in many a container.
+    # With its own file, pip leaves the user's alone: HOME is the workspace in many containers.
     environ["PIP_CONFIG_FILE"] = os.path.join(home, "pip.conf")
     open(environ["PIP_CONFIG_FILE"], "w").close()
     return environ
 
 
 def run(command: "list[str]", home: str, lock: int) -> bool:
-    # the lock is handed down: it stays taken as long as an installer that outlives us still writes
+    # The installer inherits the lock, which stays taken even if the installer outlives this process.
     environ = installer_environment(home)
     return subprocess.call(command, stdout=sys.stderr, env=environ, cwd=home, pass_fds=(lock,)) == 0
 
 
 def pinned(home: str, name: str) -> "list[str]":
-    """What follows an installer's own words: exactly what a file of the library lists, by hash."""
-    wheels = os.environ.get("JENKINS_MLFLOW_WHEELS")  # an agent without any index
+    """The arguments after an installer's command: exactly the packages of a requirements file, by hash."""
+    wheels = os.environ.get("JENKINS_MLFLOW_WHEELS")  # for agents without a package index
     where = ["--no-index", "--find-links", wheels] if wheels else []
     listed = os.path.join(home, "src", "jenkins_mlflow", "agent", name)
     return where + ["--require-hashes", "--quiet", "-r", listed]
@@ -125,7 +127,7 @@ def not_installed(what: str, command: "list[str]", needs: str) -> Failure:
 
 
 def install(home: str, uv: str, lock: int) -> None:
-    """Build an environment with exactly the pinned requirements, try it, then say in home/ready that it is the one."""
+    """Build an environment with exactly the pinned requirements, try it, then name it in home/ready."""
     name = "venv.%x" % time.time_ns()
     forget_environments(home)
     try:
@@ -149,7 +151,7 @@ def fill_environment(home: str, name: str, uv: str, lock: int) -> None:
 
 
 def forget_environments(home: str) -> None:
-    """Remove what earlier installations have left, unless a build still runs in one of them."""
+    """Remove the environments of earlier installations, unless a build still runs in one of them."""
     if not in_use(home):
         for old in os.listdir(home):
             if old.startswith("venv."):
@@ -157,7 +159,7 @@ def forget_environments(home: str) -> None:
 
 
 def current(home: str) -> str:
-    """The name of the environment that is in use; empty where there is none yet."""
+    """The name of the environment in use; empty if there is none yet."""
     try:
         with open(os.path.join(home, "ready"), encoding="utf-8") as ready:
             return ready.readline().strip()
@@ -173,20 +175,20 @@ def starts(home: str, name: str, lock: int) -> bool:
 
 
 def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
-    """Fill a folder of the environment that runs this with an extra, complete or not at all.
+    """Install an extra into a folder of the running environment, completely or not at all.
 
     Args:
         home: The runner's folder.
-        uv: The path of uv; empty where there is none.
-        name: The extra's list, check and folder.
-        title: What people call it.
-        needed_by: What does not work without it.
+        uv: The path of uv; empty if uv is not installed.
+        name: The name of the extra's requirements file, of its check and of its folder.
+        title: Its name in messages.
+        needed_by: The commands or features that need it.
 
     Returns:
         The folder, for the module search path.
 
     Raises:
-        Failure: it cannot be installed.
+        Failure: The extra cannot be installed.
     """
     venv = sys.prefix
     folder, partial = os.path.join(venv, name), os.path.join(venv, name + ".partial")
@@ -198,7 +200,7 @@ def add_extra(home: str, uv: str, name: str, title: str, needed_by: str) -> str:
         if not os.path.isdir(folder):
             say("installing %s, which %s need, once on this agent" % (title, needed_by))
             shutil.rmtree(partial, ignore_errors=True)
-            # what is pinned here is complete beside requirements.txt, whose packages must not come twice
+            # Together with requirements.txt this list is complete, and no package must be installed twice.
             command = (
                 installer(venv, uv)[1] + ["--no-deps", "--target", partial] + pinned(home, name + ".txt")
             )
@@ -227,7 +229,7 @@ def take_lock(path: str) -> int:
 
 
 def in_use(home: str) -> bool:
-    """Whether a build works with this runner at this moment, however long ago it started."""
+    """Whether a build is using this runner, however long ago that build started."""
     try:
         held = os.open(os.path.join(home, "src"), os.O_RDONLY)
     except OSError:
@@ -242,7 +244,7 @@ def in_use(home: str) -> bool:
 
 
 def forget_old(home: str) -> None:
-    """Remove runners that no build has used for a day, but the latest ones: the library was updated since."""
+    """Remove runners of older library versions, except the latest, if no build has used them for a day."""
     cache = os.path.dirname(home)
     used = []
     for name in os.listdir(cache):
@@ -284,14 +286,14 @@ def bootstrap(files: "dict[str, str]", home: str, uv: str) -> None:
 
 
 def main(files: "dict[str, str]", home: str, uv: str) -> None:
-    """Install the runner, or print a document that says what keeps it from being installed.
+    """Install the runner, or print a document that says why it cannot be installed.
 
     Args:
-        files: What the library ships: text by name.
+        files: The library's files: text by name.
         home: The folder to fill.
-        uv: The path of uv; empty where there is none.
+        uv: The path of uv; empty if uv is not installed.
     """
-    os.umask(0o077)  # the agent's own may let everybody write
+    os.umask(0o077)  # the agent's own umask may let everybody write
     try:
         bootstrap(files, home, uv)
     except (Failure, OSError) as error:

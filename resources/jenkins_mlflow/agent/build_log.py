@@ -1,4 +1,4 @@
-"""What the build's log says of a result: the same as a terminal, and where MLflow shows the version."""
+"""Writes a result into the build's log: the text as on a terminal, and a link to the version in MLflow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def write_outcome(result: RegistryResult, log: TextIO) -> None:
     """Write a command's outcome into the log.
 
     Args:
-        result: What the command came to. A failure was reported when it happened.
-        log: Where to.
+        result: The command's result. A failure is skipped, because it was reported when it happened.
+        log: The log to write to.
     """
     if isinstance(result, Failure):
         return

@@ -1,4 +1,4 @@
-"""On an agent, an extra is installed beside the runner when a command first needs it."""
+"""Installs an extra beside the runner when a command on an agent first needs it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jenkins_mlflow.agent import bootstrap
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import Extra
 
-RUNNER = Path(__file__).absolute().parents[3]  # jenkins_mlflow/agent/extras.py is below src in it
+RUNNER = Path(__file__).absolute().parents[3]  # this file is src/jenkins_mlflow/agent/extras.py in it
 
 
 def bring(extra: Extra) -> None:
     """Make an extra importable in this process.
 
     Raises:
-        ConnectionFailed: it is not there, and cannot be installed.
+        ConnectionFailed: The extra is missing and cannot be installed.
     """
     if os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON"):
         raise ConnectionFailed(
@@ -31,6 +31,6 @@ def bring(extra: Extra) -> None:
             str(RUNNER), os.environ.get("JENKINS_MLFLOW_UV", ""), extra.name, extra.title, extra.needed_by
         )
     except (bootstrap.Failure, OSError) as error:
-        raise ConnectionFailed(str(error), next_step=f"mend that{extra.instead}") from error
+        raise ConnectionFailed(str(error), next_step=f"fix that{extra.instead}") from error
     sys.path.append(folder)
     importlib.invalidate_caches()

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs one request (JENKINS_MLFLOW_REQUEST) with the runner of this library version (JENKINS_MLFLOW_KEY). Where it
-# is not installed yet, installs it from JENKINS_MLFLOW_BUNDLE, or answers "cold" if that file has not come yet.
-# An answer is one line that begins with JENKINS_MLFLOW_NONCE, so that nothing else on standard output passes for one.
+# Runs one request (JENKINS_MLFLOW_REQUEST) with the runner of this library version (JENKINS_MLFLOW_KEY). If it is not
+# installed yet, installs it from JENKINS_MLFLOW_BUNDLE, or answers "cold" if that file has not arrived yet.
+# An answer is one line that begins with JENKINS_MLFLOW_NONCE, so nothing else on standard output is taken for one.
 set -eu
 workspace=$PWD
 bundle=$workspace/$JENKINS_MLFLOW_BUNDLE
@@ -12,7 +12,7 @@ answer() {
     exit 0
 }
 
-# Says what keeps the runner from being installed, and leaves no bundle behind.
+# Reports why the runner cannot be installed, and leaves no bundle behind.
 fail() {
     if [ -f "$bundle" ]; then rm -f "$bundle" || :; fi
     echo "jenkins-mlflow: $1" >&2
@@ -23,7 +23,7 @@ printable() {
     printf '%s' "$1" | tr -cd '[:alnum:] ._/~-'
 }
 
-# The absolute path of a program; a relative path is the workspace's.
+# The absolute path of a program; a relative path is relative to the workspace.
 locate() {
     case $1 in
         /*) command -v "$1" ;;
@@ -32,7 +32,7 @@ locate() {
     esac
 }
 
-# The Python that installs: the one that is named, else python3, else one that uv finds or brings.
+# The Python that installs the runner: the configured one, else python3, else one that uv finds or downloads.
 find_python() {
     python=$(locate "${JENKINS_MLFLOW_PYTHON:-python3}") || python=
     if [ -n "${JENKINS_MLFLOW_PYTHON:-}" ] || [ -z "$uv" ]; then return; fi
@@ -44,7 +44,7 @@ find_python() {
     python=$found
 }
 
-# Whether only this user and root can put something into a folder.
+# Whether only this user and root can write to a folder.
 is_private() {
     if [ ! -d "$1" ]; then return 0; fi
     # shellcheck disable=SC2012,SC2046 # stat is not portable; mode and owner come before the name
@@ -69,7 +69,7 @@ else
     ready=$home/ready
 fi
 
-# Whether there is a runner; its environment has the name that is in $ready. It checks itself when it starts.
+# Whether a runner is installed; $ready contains the name of its environment. The runner checks itself when it starts.
 installed() {
     [ -e "$ready" ] && [ -e "$home/src/__main__.py" ] || return 1
     if [ -z "${JENKINS_MLFLOW_RUNNER_PYTHON:-}" ]; then
@@ -79,7 +79,7 @@ installed() {
     command -v "$runner" >/dev/null
 }
 
-# The runner installs, too: MLflow's client, when a command first opens a database or a folder.
+# The runner installs packages later, too: MLflow's client, when a command first opens a database or a folder.
 uv=$(locate "${JENKINS_MLFLOW_UV:-uv}") || uv=
 export JENKINS_MLFLOW_UV="$uv"
 case ${JENKINS_MLFLOW_WHEELS:-} in
@@ -93,7 +93,7 @@ if [ -f "$bundle" ] || ! installed; then
     if [ -z "$python" ]; then
         fail "no $(printable "${JENKINS_MLFLOW_PYTHON:-python3}") on this agent: install python3 (3.10 or newer) or uv, or name one in JENKINS_MLFLOW_PYTHON"
     fi
-    # The bundle has lain in the workspace: it must have the key before anything in it is run.
+    # The bundle was in the workspace: its key must match before anything in it is run.
     "$python" -I -c 'import hashlib, json, os, sys
 bundle, key, home, uv = sys.argv[1:]
 try:
@@ -105,7 +105,7 @@ try:
         digest.update(("%s %d\n" % (name, len(content))).encode("utf-8") + content)
     if digest.hexdigest() != key:
         sys.exit(3)
-except Exception:  # it may hold anything
+except Exception:  # its content may be anything
     sys.exit(3)
 finally:
     os.remove(bundle)
@@ -117,13 +117,13 @@ bootstrap["main"](files, home, uv)' "$bundle" "$JENKINS_MLFLOW_KEY" "$home" "$uv
         fi
         exit 1
     }
-    installed || exit 0 # bootstrap has printed a document that says why
+    installed || exit 0 # bootstrap has printed a document with the reason
     JENKINS_MLFLOW_BUNDLE=
 fi
 
-touch "$ready" 2>/dev/null || : # when it was last used; a ready image is read-only
+touch "$ready" 2>/dev/null || : # records the last use; fails in a prepared image, which is read-only
 cd "$workspace"
 
-# -I: the workspace's own modules and PYTHONPATH are for the training, they must not replace the runner's.
-# A folder instead of a script in bin/: its path may be longer than a #! line can be.
+# -I: the workspace's own modules and PYTHONPATH are for the training and must not replace the runner's.
+# A folder instead of a script in bin/: its path may be longer than a #! line allows.
 exec "$runner" -I -X utf8 "$home/src"

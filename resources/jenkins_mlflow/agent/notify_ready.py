@@ -1,4 +1,4 @@
-"""Imported once, when Apprise has been installed: it is there."""
+"""Imported once after Apprise is installed, to check that it can be imported."""
 
 from importlib import import_module
 

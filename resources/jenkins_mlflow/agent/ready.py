@@ -1,4 +1,4 @@
-"""Imported once, when the runner has been installed: whatever a command over HTTP may need later is there."""
+"""Imported once after installation, to check that everything an HTTP command needs can be imported."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""The report folder is this build's: what an earlier build left in the same workspace is removed first."""
+"""Claims the report folder for this build, and removes the files of an earlier build in the workspace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COMMANDS = (
     *("reclaim", "restore", "rollback", "select", "train"),
 )
 _PICTURES = ("attempts", "candidates", "history", "precision-recall", "roc")
-# Only what commands write: the folder may be shared with files of the team.
+# Only files that commands write: the team may keep its own files in the folder.
 _WRITTEN = (
     *(f"{name}.{form}" for name in _COMMANDS for form in ("json", "csv")),
     *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
@@ -25,15 +25,15 @@ _WRITTEN = (
 
 
 def claim(folder: Path, build: str) -> None:
-    """Make the folder this build's.
+    """Claim the folder for this build.
 
     Args:
-        folder: The report folder; made if it is not there.
-        build: Jenkins' BUILD_TAG. Commands of one build may come at once, in parallel branches: the first one
-            removes what another build left, the others find the folder marked.
+        folder: The report folder; created if it does not exist.
+        build: Jenkins' BUILD_TAG. Commands of one build may run at once, in parallel branches: the first one
+            removes the files of other builds, the others find the folder claimed.
 
     Raises:
-        UsageError: A symbolic link is in the folder or on the way to it.
+        UsageError: The folder contains a symbolic link, or its path does.
         Refused: The folder cannot be written.
     """
     refuse_links(folder)

@@ -1,8 +1,9 @@
-"""One request from a Jenkins step: JSON in the environment becomes one command line, its result one JSON document.
+"""Runs one request of a Jenkins step, given as JSON in the environment, and prints its JSON document.
 
-No value is ever part of a shell's text: it travels as data from the step's map to the command's argv.
-The document is one line that begins with the request's nonce, so that nothing else on standard output passes for it.
-Ends with 0 whenever a document was printed, whatever its exit code: Jenkins' `sh` returns standard output only then.
+No value is ever part of a shell's text: it travels as data from the step's map to the command's argv. The
+document is one line that begins with the request's nonce, so nothing else on standard output is taken for it.
+The process exits with 0 whenever it has printed a document, whatever the exit code in it: only then does
+Jenkins' `sh` return standard output.
 """
 
 from __future__ import annotations
@@ -61,11 +62,10 @@ def _words(name: str, value: object) -> Iterator[str]:
 
 
 def main() -> None:
-    """Run the request in this process's environment; exit 0 with the document, else with the command's code."""
+    """Run the request in this process; exit with 0 after a document, else with the command's code."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(
-        2, 1
-    )  # what a library or a child prints belongs into the build log, not between the document's lines
+    # What a library or a child process prints belongs into the build log, not between the document's lines.
+    os.dup2(2, 1)
     hide_process()
     extras.brought_by(bring)
     request, nonce = json.loads(os.environ.pop(REQUEST)), os.environ.pop(NONCE)
@@ -84,7 +84,7 @@ def main() -> None:
         sys.stderr.write(printed.getvalue())
         sys.exit(code or FAILED)
     result = shortened(invocation.result, request["options"].get("report") or "")
-    write_outcome(invocation.result, sys.stderr)  # the document goes to the step; a person reads the log
+    write_outcome(invocation.result, sys.stderr)  # the document goes to the step, the log to people
     channel.write(f"{nonce} ")
     channel.writelines(json_pieces(result, ascii_only=True))
     channel.write("\n")

@@ -1,4 +1,4 @@
-"""A step that changes something says of which models: by the config, `models` or `model`, or `allModels: true`."""
+"""Steps that change something must name their models, by config, `models` or `model`, or set `allModels`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import plural, printable
 
 _CHANGING = ("promote", "cleanup")
-_NAMING = ("config", "models", "model", "apply")  # a plan that is applied names its versions
+_NAMING = ("config", "models", "model", "apply")  # a plan names its versions
 _DEEPEST = 4
 _MOST = 3
 
 
 def refuse_silent_scope(request: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> None:
-    """Refuse a change of the whole registry that nobody asked for. Dry runs may look at everything.
+    """Refuse to change the whole registry if nobody asked for that. Dry runs may read everything.
 
     Args:
         request: The step's request.
-        folder: Where the command works.
-        environ: MLOPS__MODELS names models, too.
+        folder: The folder in which the command runs.
+        environ: Its variables; MLOPS__MODELS names models, too.
 
     Raises:
-        UsageError: Nothing says which models are meant, and there is no `all_models`.
+        UsageError: Nothing names models, and `all_models` is not set.
         ConfigError: There is only a `mlops.yml`, which is not read.
     """
     options, command = request["options"], request["command"]
@@ -52,7 +52,7 @@ def refuse_silent_scope(request: Mapping[str, Any], folder: Path, environ: Mappi
 
 
 def _configs(folder: Path) -> Iterator[str]:
-    """Config files below the folder, not too deep: a workspace may hold anything."""
+    """Config files below the folder, to a limited depth: a workspace may contain anything."""
     for place, folders, files in os.walk(folder):
         below = Path(place).relative_to(folder)
         folders[:] = [name for name in folders if name[0] != "." and len(below.parts) < _DEEPEST]

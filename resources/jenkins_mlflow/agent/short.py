@@ -1,4 +1,4 @@
-"""A result that Jenkins' controller can hold: the entries that are left out of its lists are in the report's file."""
+"""Shortens a result to what Jenkins' controller can hold; the report's file keeps the other entries."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jenkins_mlflow.results.base import RegistryResult, Result, plain
 
 R = TypeVar("R", bound=Result)
 LARGEST = 8_000_000
-"""Of the lists of a result together, in characters: half of what src/jenkinsmlflow/Json.groovy reads."""
+"""The most characters of all lists of a result together: half of what src/jenkinsmlflow/Json.groovy reads."""
 
 
 def shortened(result: RegistryResult, report: str) -> RegistryResult:
     """The result as a step returns it.
 
     Args:
-        result: What the command came to.
-        report: The folder of the report; empty where there is none.
+        result: The command's result.
+        report: The report folder; empty if there is none.
     """
     short = _Shortening()
     changed = short.of(result)
@@ -32,7 +32,7 @@ def shortened(result: RegistryResult, report: str) -> RegistryResult:
 
 
 class _Shortening:
-    """What there is still room for, and how many entries each list lacks."""
+    """The room that is left, and how many entries each list lacks."""
 
     def __init__(self) -> None:
         self.room = LARGEST

@@ -1,4 +1,4 @@
-"""Imported once, when MLflow's client has been installed: whatever databases and folders need is there."""
+"""Imported once after MLflow's client is installed, to check that databases and folders can be read."""
 
 from importlib import import_module
 

@@ -1,1 +1,1 @@
-"""Retention: which versions go, and deleting them."""
+"""Retention: which versions are deleted, and their deletion."""

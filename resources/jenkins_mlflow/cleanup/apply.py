@@ -1,6 +1,7 @@
-"""Carrying out a cleanup: under the lock, batch by batch, each version looked at again right before its deletion.
+"""Carries out a cleanup, batch by batch under a lock; each version is read again right before its deletion.
 
-Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2). reclaim.py frees those.
+Deleting a version removes its record; its run, logged model and files stay (MLflow 3.17.2). reclaim.py
+deletes those.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from jenkins_mlflow.registry.doors import Send
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.text import plural
 
-# One lock for about this many deletions: few seconds at a time, so that no promotion waits for a whole night's cleanup.
+# A lock covers about this many deletions, a few seconds, so that no promotion has to wait for the whole
+# cleanup.
 BATCH = 200
-BATCH_NAMES = 1500  # characters of model names; they have to fit into the lock's tag, twice
+BATCH_NAMES = 1500  # characters of model names, which must fit into the lock's tag twice
 
 
 class Held(Protocol):
@@ -48,26 +50,28 @@ def apply_cleanup(
     pace: Callable[[], float] = lambda: 0.0,
     workers: int = WORKERS,
 ) -> CleanupResult:
-    """Delete what the plan names and nothing else, the oldest versions of each model first.
+    """Delete exactly the versions that the plan names, the oldest of each model first.
 
-    The records of promotions and their intents are read again under each lock: none can be added while it is held.
-    Right before its deletion each version is read once more, alone or with those that are deleted beside it, and with
-    every version that it is a rollback target of. It is kept if something protects it now, if its stage, aliases or
-    tags changed, or if it was made again under the same number. A version that is gone already counts as done. Models
-    that others are at work on are left for the next run. The first unexpected error stops the rest, and so does a
-    signal (errors.Interrupted), after the deletions that were sent; the result says what was deleted until then.
+    The records of promotions and their intents are read again under each lock, because none can be added
+    while it is held. Right before its deletion each version is read once more, alone or with those that are
+    deleted next, and so is every version whose rollback target it is. It is kept if something protects it
+    now, if its stage, aliases or tags have changed, or if it was created again under the same number. A
+    version that is already gone counts as done. Models that other commands are working on are left for the
+    next run. The first unexpected error stops the rest, and so does a signal (errors.Interrupted), after the
+    deletions that were sent. The result lists the deletions so far.
 
     Args:
-        locked: Gives the lock for some models.
-        journal: Where each version is written down before it is deleted; None for the registry's.
+        locked: Returns the lock for some models.
+        journal: Where each version is recorded before it is deleted; None for the registry's journal.
         progress: Called after each version.
-        pace: Gives each deletion its turn, see ``Pace.limiter``.
+        pace: Delays each deletion, see ``Pace.limiter``.
         workers: Deletions at once.
     """
     work = _Work(registry, plan, locked, journal or Journal(registry), progress, pace, workers)
     stopped: JenkinsMlflowError | Interrupted | None = None
     try:
-        with ThreadPoolExecutor(max_workers=1) as behind:  # what is over is written down beside what follows
+        # journals a batch while the next one is being deleted
+        with ThreadPoolExecutor(max_workers=1) as behind:
             for batch in batches(oldest_first(plan.deletions)):
                 stopped = work.delete(batch, behind)
                 if stopped:
@@ -82,7 +86,7 @@ def apply_cleanup(
 
 
 def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """The deletions in batches of whole models, so that each batch fits under one lock. Pure."""
+    """The deletions in batches of whole models, each small enough for one lock. Pure."""
     of_model: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         of_model[item.version.model].append(item)
@@ -100,7 +104,7 @@ def batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 @dataclass
 class _Work:
-    """A cleanup under way: what became of each version, and the journal's entries that are being closed."""
+    """A cleanup in progress: the outcome of each version, and the journal's entries that are being closed."""
 
     registry: Registry
     plan: CleanupPlan
@@ -113,7 +117,7 @@ class _Work:
     closing: list[Future[None]] = field(default_factory=list)
 
     def delete(self, batch: Sequence[Item], behind: Executor) -> JenkinsMlflowError | Interrupted | None:
-        """Delete one batch under its lock; what stopped it, if anything did."""
+        """Delete one batch under its lock; return what stopped it, or None."""
         try:
             with self.locked(sorted({item.version.model for item in batch})) as lock:
                 held = self.registry.under(lock)
@@ -140,7 +144,7 @@ class _Work:
             return error
 
     def leave(self, items: Sequence[Item], outcome: ItemOutcome, why: str = "") -> None:
-        """Say of items that have no outcome yet why they stay."""
+        """Record why items that have no outcome yet stay."""
         for item in items:
             self.outcomes.setdefault(_key(item), replace(item, outcome=outcome, error=why))
 
@@ -160,11 +164,11 @@ def _result(items: tuple[Item, ...], stopped: JenkinsMlflowError | Interrupted |
     if stopped:
         message = f"stopped after {gone} of {plural(len(doomed), 'deletion')}: {stopped.message}"
         return CleanupResult("stopped", message, items, stopped=stopped)
-    changed = sum(item.outcome == "kept: changed meanwhile" for item in doomed)
+    changed = sum(item.outcome == "kept: changed since the plan" for item in doomed)
     in_use = [item for item in doomed if item.outcome == "kept: in use"]
     deleted = sum(item.outcome == "deleted" for item in doomed)
     message = f"deleted {plural(deleted, 'version')} of {models}"
-    message += f"; {plural(gone - deleted, 'version')} had gone already" if gone > deleted else ""
+    message += f"; {plural(gone - deleted, 'version')} had already been deleted" if gone > deleted else ""
     message += f"; kept {changed} that changed since the plan was made" if changed else ""
     message += f"; left {len(in_use)} for the next run: {in_use[0].error}" if in_use else ""
     return CleanupResult("deleted" if deleted else "nothing", message, items)

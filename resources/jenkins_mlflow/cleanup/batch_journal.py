@@ -1,4 +1,4 @@
-"""One batch of a cleanup in the journal: written before the first deletion, closed after the last."""
+"""Journals one batch of a cleanup: written before its first deletion, closed after the last."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from jenkins_mlflow.registry.journal import Journal
 
 
 class Written:
-    """A batch as it stands in the journal: a run for each model, several models at a time.
+    """A batch in the journal: one run for each model, several models at a time.
 
     Args:
-        journal: Where it is written.
-        batch: What is about to be deleted.
-        workers: Models at once.
+        journal: The journal to write to.
+        batch: The items that are about to be deleted.
+        workers: How many models are written at once.
 
-    Raises (when made): what writing the journal raises.
+    Raises (when made): as writing the journal raises.
     """
 
     def __init__(self, journal: Journal, batch: Sequence[Item], workers: int) -> None:
@@ -38,14 +38,15 @@ class Written:
         self._runs = dict(zip(of_model, side_by_side(write, list(of_model), workers=workers), strict=True))
 
     def close(self, batch: Sequence[Item]) -> None:
-        """Write down what came of each item."""
+        """Record the outcome of each item."""
 
         def end(model: str) -> None:
             attempted, run = [item for item in batch if item.version.model == model], self._runs[model]
-            # A failed deletion may have taken effect: only what was kept is sure to be there.
-            kept = [item.version for item in attempted if item.outcome == "kept: changed meanwhile"]
+            # A failed deletion may have taken effect: only versions that were kept are sure to exist.
+            kept = [item.version for item in attempted if item.outcome == "kept: changed since the plan"]
             counts = Counter(item.outcome.partition(":")[0] for item in attempted)
-            with contextlib.suppress(JenkinsMlflowError):  # it is written; that it looks open does no harm
+            # the entry is written; if it still looks open, that does no harm
+            with contextlib.suppress(JenkinsMlflowError):
                 self._journal.withdraw(run, kept)
                 self._journal.close(run, model, counts)
 

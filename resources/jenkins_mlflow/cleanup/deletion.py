@@ -1,4 +1,4 @@
-"""Deleting versions under one lock, each looked at right before."""
+"""Deletes versions under one lock, each of them read again right before."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jenkins_mlflow.registry.snapshot import Version
 
 
 class Deletion:
-    """Deletes single versions of a registry under one lock; threads may share it.
+    """Deletes single versions of a registry under one lock; can be shared by threads.
 
     Args:
-        registry: Where they are.
-        protection: What keeps a version.
-        looks: Shows versions as they were a moment ago.
+        registry: The registry that has them.
+        protection: Decides what keeps a version.
+        looks: Recent readings of the versions.
 
-    Raises (when made): what reading the registry raises.
+    Raises (when made): as reading the registry raises.
     """
 
     def __init__(self, registry: Registry, protection: Protection, looks: Looks) -> None:
@@ -34,7 +34,7 @@ class Deletion:
         self._unfinished = unfinished(found.intents, found.unsigned)
 
     def delete(self, item: Item) -> Item:
-        """Delete one version if nothing speaks against it now; each further try reads it again."""
+        """Delete one version if nothing prevents it now; each retry reads the version again."""
         registry, planned = self._registry, item.version
         sent, seen = False, self._looks.at(planned.model, planned.number)
 
@@ -50,15 +50,14 @@ class Deletion:
         try:
             reason = registry.retrying(f"deleting {planned.label}", attempt)
         except NotFound:
-            return replace(
-                item, outcome="deleted" if sent else "already gone"
-            )  # an answer may have been lost
-        return replace(item, outcome="kept: changed meanwhile" if reason else "deleted", error=reason)
+            # NotFound after a request was sent: the answer may have been lost.
+            return replace(item, outcome="deleted" if sent else "already gone")
+        return replace(item, outcome="kept: changed since the plan" if reason else "deleted", error=reason)
 
     def _against(self, planned: Version, live: Version) -> str:
-        """What speaks against deleting a planned version, as the registry is now; empty if nothing does."""
+        """What now prevents the deletion of a planned version; empty if nothing does."""
         if (live.created, live.run_id) != (planned.created, planned.run_id):
-            return "it was deleted and made again under the same number"
+            return "it was deleted and created again under the same number"
         named = (as_it_is(self._registry, version) for version in self._naming.of(live))
         reason = self._protection.reason(live, named, self._unfinished, self._recorded)
         changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)

@@ -1,4 +1,4 @@
-"""Whether the files of a version that is not registered any more are still there."""
+"""Whether the files of a version that is no longer registered still exist."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from jenkins_mlflow.registry.reading import FilesUnknown
 
 
 def files_left(registry: Registry, source: str) -> bool:
-    """Whether there are files where a source leads.
+    """Whether a source has files.
 
     Args:
-        registry: Where the version was.
-        source: Of the version.
+        registry: The registry that had the version.
+        source: The version's source.
 
     Raises:
-        FilesUnknown: that cannot be told from here.
-        ConnectionFailed, RegistryError: as every read of the registry.
+        FilesUnknown: That cannot be determined from here.
+        ConnectionFailed, RegistryError: As for every read of the registry.
     """
     found = registry.has_files_at(_address(registry, source))
     if not found and run_path_of(source):  # MLflow 3 keeps what a run logs as a model beside the run
         raise FilesUnknown(
-            f"there are none at {source}; MLflow 3 may have them as a logged model of that run"
+            f"there are no files at {source}; MLflow 3 may keep them as a logged model of that run"
         )
     return found
 
@@ -39,7 +39,7 @@ def _address(registry: Registry, source: str) -> str:
     if path := run_path_of(source):
         run = homes.kept_runs(registry, [path[0]]).get(path[0])
         if run is None:
-            raise FilesUnknown(f"MLflow does not know the run {path[0]} any more")
+            raise FilesUnknown(f"MLflow no longer knows the run {path[0]}")
         return "/".join([run.uri.rstrip("/"), *path[1]])
     if place := copied_from(source):
         try:

@@ -1,7 +1,8 @@
-"""Looks at versions that are about to be deleted: several together, and none older than a moment.
+"""Reads versions in batches shortly before they are deleted, so that no reading is stale.
 
-As many versions as are deleted while a look lasts are read in its two requests, side by side. One deletion takes the
-next look when the present one is half as old as it may get; the others go on with the present one.
+A batch is as many versions as can be deleted while its reading is fresh; its two requests are sent side by
+side. When a reading is half as old as it may get, one deletion starts the next; the others go on using the
+current one.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Version
 
 FEW = 2
-"""So many versions of a model are read one by one in as many requests as together."""
+"""Up to so many versions of a model take as few requests when they are read one by one."""
 TOGETHER = 32
-"""So many at most: more than a server deletes while a look lasts."""
+"""The most versions in one reading: more than a server deletes while the reading is fresh."""
 LASTS = 0.25
-"""Seconds from the beginning of a look to when nothing is deleted by it any more.
+"""Seconds from the start of a reading until no version is deleted by it any more.
 
-Nobody can see what a person promotes in that time, so it is short; a server that is slower gets a look for each.
+A promotion in that time would go unseen, so it is short; on a slower server each version is read separately.
 """
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Versions of a model that were looked at together, by their numbers, and when that began by a steady clock."""
+    """Versions of a model that were read together, by number, and the start on a monotonic clock."""
 
     began: float
     versions: Mapping[int, Version | None]
@@ -41,11 +42,11 @@ NEVER = Seen(float("-inf"), {})
 
 
 class Looks:
-    """Looks at the versions of one batch; threads may share it.
+    """Readings of the versions of one batch; can be shared by threads.
 
     Args:
-        registry: Where they are.
-        batch: Model and number of each, in the order in which they are deleted.
+        registry: The registry that has them.
+        batch: Model and number of each version, in the order of deletion.
         clock: Replaced in tests.
     """
 
@@ -61,15 +62,16 @@ class Looks:
         self._looking = {model: threading.Lock() for model in self._numbers}
 
     def at(self, model: str, number: int) -> Version | None:
-        """A version as it was less than ``LASTS`` ago; None where it has to be read alone.
+        """A version as it was less than ``LASTS`` ago; None if it has to be read separately.
 
         Raises:
-            ConnectionFailed: the registry does not answer.
+            ConnectionFailed: The registry does not answer.
         """
         looking = self._looking[model]
         if self._needs_look(model, number, LASTS):
             with looking:
-                if self._needs_look(model, number, LASTS):  # nobody else took it while this one waited
+                # no other thread has read it while this one waited
+                if self._needs_look(model, number, LASTS):
                     self._look(model, number)
         elif self._needs_look(model, number, LASTS / 2) and looking.acquire(blocking=False):
             try:
@@ -83,13 +85,13 @@ class Looks:
         return number not in seen.versions or self._clock() - seen.began >= lasts
 
     def _look(self, model: str, number: int) -> None:
-        """Look at this version and at those that are deleted after it."""
+        """Read this version and those that are deleted after it."""
         numbers = self._numbers[model]
         place = numbers.index(number)
         asked = numbers[place : place + TOGETHER]
         began, found = self._clock(), list[Version]()
         if len(asked) > FEW:
-            with contextlib.suppress(RegistryError):  # then each is read alone
+            with contextlib.suppress(RegistryError):  # then each is read separately
                 found = self._registry.versions_between(model, min(asked), max(asked))
         self._seen[model] = Seen(
             began, {**dict.fromkeys(asked), **{version.number: version for version in found}}

@@ -1,4 +1,4 @@
-"""Leases: who runs a version, and until when it may not be deleted. Each is a tag of the version. Pure."""
+"""Leases: who runs a version, and until when it must not be deleted. Each is a tag of the version. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Lease:
 
     Attributes:
         holder: Who runs the version.
-        end: Seconds since the epoch; None where the tag cannot be read: such a lease never ends.
+        end: Seconds since the epoch; None if the tag cannot be read: such a lease never ends.
     """
 
     holder: str
@@ -26,12 +26,12 @@ class Lease:
 
     @property
     def description(self) -> str:
-        until = "for ever: its end cannot be read" if self.end is None else f"until {minute(self.end)}"
+        until = "forever: its end cannot be read" if self.end is None else f"until {minute(self.end)}"
         return f"lease {self.holder} {until}"
 
 
 def leases(tags: Mapping[str, str]) -> list[Lease]:
-    """Every lease of a version, ended ones included, by holder."""
+    """Every lease of a version, including expired ones, sorted by holder."""
     return [
         Lease(key.removeprefix(LEASE_TAG), _end(value))
         for key, value in sorted(tags.items())
@@ -40,7 +40,7 @@ def leases(tags: Mapping[str, str]) -> list[Lease]:
 
 
 def lease_tag(holder: str, end: float) -> tuple[str, str]:
-    """The tag that says that a holder runs the version until then: key and value."""
+    """The key and value of the tag which says that a holder runs the version until ``end``."""
     moment = datetime.fromtimestamp(end, timezone.utc)
     return LEASE_TAG + holder, moment.isoformat(timespec="seconds")
 
@@ -49,12 +49,12 @@ def _end(value: str) -> float | None:
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(timezone.utc).timestamp() if moment.tzinfo else None
-    except (ValueError, OverflowError):  # the latter before year 1 and after year 9999
+    except (ValueError, OverflowError):  # OverflowError: before year 1 or after year 9999
         return None
 
 
 def minute(moment: float) -> str:
-    """A time for people; whoever writes a run into the journal says when it began."""
+    """A time for people, or "an unknown time": anyone who can write the journal's run sets its start."""
     try:
         return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""How fast deletions follow each other: how many at once, and how many a second at most."""
+"""How fast versions or files are deleted: how many at once, and at most how many a second."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from jenkins_mlflow.parallel import WORKERS
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast versions or files are deleted.
+    """The pace of deletions.
 
     Attributes:
         workers: Deletions at once.
-        rate: Most deletions that begin in a second; None for no limit.
+        rate: The most deletions that begin in a second; None for no limit.
     """
 
     workers: int = WORKERS
     rate: float | None = None
 
     def batch(self, most: int) -> int:
-        """How many deletions go under one lock: no more than begin in ten minutes, so that what was seen is not old."""
+        """How many deletions go under one lock: at most ten minutes of them, so that no reading is old."""
         return most if self.rate is None else min(most, max(1, int(self.rate * 600)))
 
     def limiter(self, clock: Callable[[], float] = time.monotonic) -> Callable[[], float]:
-        """A function that gives a deletion its turn: the seconds until it may begin; threads may share it.
+        """A function that returns the seconds a deletion has to wait for its turn; threads can share it.
 
         Args:
             clock: Replaced in tests.

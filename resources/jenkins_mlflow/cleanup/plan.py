@@ -1,4 +1,4 @@
-"""What a cleanup would do: a pure plan that gives the rule for every version that stays, and the outcome of each item.
+"""Plans a cleanup: the rule that keeps each version, and the outcome of each item. Pure.
 
 apply.py carries it out.
 """
@@ -21,7 +21,7 @@ from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
 from jenkins_mlflow.text import listed, plural, size, span
 
 ItemOutcome = Literal[
-    "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
+    "", "deleted", "already gone", "kept: changed since the plan", "kept: in use", "failed", "not reached"
 ]
 
 Policy = tuple[str | None, tuple[str, ...]]
@@ -30,15 +30,15 @@ Policy = tuple[str | None, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One version, what the plan does with it and why, and what came of it.
+    """One version, its fate in the plan with the reason, and its outcome.
 
     Attributes:
-        reason: In words, why it stays or goes.
+        reason: Why it stays or goes, in words.
         rule: What keeps it: ``protected``, or the name of a keep rule.
         rank: Its place under that rule, from 1; 0 where the rule has no places.
-        error: Why it was kept or failed after all.
-        bytes: How much its files take; None where that was not counted or cannot be told.
-        storage: Where they lie, if they were counted.
+        error: Why it was kept after all, or could not be deleted.
+        bytes: The size of its files; None if that was not determined or is unknown.
+        storage: The location of its files, if their size was determined.
     """
 
     version: Version
@@ -54,7 +54,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a model is better left alone, said of the model; ``gates``: the gates are to be corrected, not the rules."""
+    """Why a model is better left alone; ``gates``: the gates have to be corrected, not the rules."""
 
     why: str
     gates: bool = False
@@ -66,11 +66,12 @@ class CleanupPlan:
 
     Attributes:
         items: Every version of the group with its fate, model by model, newest first.
-        protection: What protects a version whatever the plan says.
-        policy: The rules in words: the general ones, then each override's that a model of the group has.
+        protection: What protects a version, whatever the plan says.
+        policy: The rules in words: the general ones, then those of each override that applies to a model of
+            the group.
         refusals: Why the plan must not be carried out; empty when it may be.
-        alone: The models of a group that are better left alone: their policy keeps versions, and yet this plan would
-            delete every one, or goes by a gate that says nothing of them.
+        alone: The models of a group that are better left alone: their policy keeps versions, but this plan
+            would delete all of them, or depends on a gate whose metric none of them has.
     """
 
     items: tuple[Item, ...]
@@ -108,13 +109,15 @@ def plan_cleanup(
     """Apply the retention policy to a snapshot. Pure.
 
     Args:
-        group: What is cleaned, read with runs: gates, metrics and dates come from them.
-        world: The whole registry, or what ``whole_world`` reads of it: any part of it may need a version of the group.
+        group: The models to clean, read with their runs: gates, metrics and dates come from them.
+        world: The whole registry, or what ``whole_world`` reads of it: any part of it may need a version of
+            the group.
         rules: The config's ``cleanup`` section.
         target: What marks production.
         now: Seconds since the epoch by the store's clock.
         select: The gates, and the metric for ``keep_best``; None for the defaults.
-        allow_remove_all: Whether an empty policy may be carried out, and a model may lose every version.
+        allow_remove_all: Whether to carry out even an empty policy, or a plan in which a model loses every
+            version.
     """
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
@@ -146,15 +149,15 @@ def plan_cleanup(
 
 
 def is_covered(model: str, rules: Cleanup) -> bool:
-    """Whether cleanups work on a model: include names it, and exclude does not."""
+    """Whether cleanups apply to a model: include names it, and exclude does not."""
     return matches(model, rules.include) and not matches(model, rules.exclude)
 
 
 def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> Objection | None:
-    """What speaks against a model's part of the plan; None if nothing does."""
+    """The objection to a model's part of the plan; None if there is none."""
     doomed = sum(item.action == "delete" for item in of_model)
-    if doomed and unknown:  # a gate's metric has another name, or is mistyped: every version fails that gate
-        logged = f"has no version outside of production that logged {listed(unknown, 3)}"
+    if doomed and unknown:  # a wrong or mistyped metric: every version fails that gate
+        logged = f"has no version outside production that logged {listed(unknown, 3)}"
         return Objection(f"{logged}, which select.gates asks for", gates=True)
     return (
         Objection(f"would lose every version: {plural(doomed, 'version')}")
@@ -170,7 +173,7 @@ def _item(version: Version, protected: str, kept: Kept | None, now: float, *, go
         return Item(version, "keep", kept.reason, kept.rule, kept.rank)
     verdict = "no rule keeps it" if good else "no rule counts it (not READY, or a gate fails)"
     why = f"{verdict}, {span(now - version.created / 1000)} old"
-    return Item(version, "delete", sys.intern(why))  # of 100,000 versions, thousands go for the same reason
+    return Item(version, "delete", sys.intern(why))  # of 100,000 versions, thousands share one reason
 
 
 def _policy(rules: Cleanup, select: Select, models: Sequence[Model]) -> Iterator[Policy]:
@@ -197,7 +200,7 @@ def _refusals(
     *,
     allow_remove_all: bool,
 ) -> Iterator[str]:
-    """What is wrong with deleting so much."""
+    """Why so much must not be deleted."""
     for model, of_model in _by_model(items).items():
         doomed = sum(item.action == "delete" for item in of_model)
         share = 100 * doomed / len(of_model)
@@ -215,7 +218,7 @@ def _refusals(
 
 
 def _defer(items: Iterable[Item], limit: int) -> list[Item]:
-    """Keep the deletions to ``limit``, oldest versions first; the rest waits for the next run."""
+    """Keep the deletions to ``limit``, oldest versions first; the others wait for the next run."""
     everything = list(items)
     doomed = oldest_first(i for i in everything if i.action == "delete")
     late = {(item.version.model, item.version.number) for item in doomed[limit:]}
@@ -229,12 +232,12 @@ def _defer(items: Iterable[Item], limit: int) -> list[Item]:
 
 
 def oldest_first(items: Iterable[Item]) -> list[Item]:
-    """The order in which versions are deleted: whatever stops it, what is left is newer than what has gone."""
+    """The order of deletion: wherever it stops, the versions that are left are newer than those deleted."""
     return sorted(items, key=lambda item: (made(item.version), item.version.number))
 
 
 def total(items: Iterable[Item]) -> int | None:
-    """The bytes of all that goes, each place once; None if nothing was counted."""
+    """The bytes of everything to be deleted, each location once; None if no size was determined."""
     places = {i.storage: i.bytes for i in items if i.action == "delete" and i.bytes is not None}
     return sum(places.values()) if places else None
 

@@ -1,6 +1,6 @@
-"""A cleanup's plan as a file: made at one time, looked at by people, carried out later as it stands.
+"""A cleanup's plan as a file: written now, read by people, carried out later exactly as it stands.
 
-The file says what goes; it is no authority on what may go. Each version is looked at again right before its deletion.
+The file says which versions to delete, not whether they may be: each is read again right before its deletion.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from jenkins_mlflow.text import parsed_json, span
 
 FORMAT = 1
 CLOCKS_DIFFER = 3600.0
-"""By so many seconds the clocks of two agents, or of two servers before one store, may differ."""
+"""How many seconds the clocks of two agents, or of two servers on one store, may differ."""
 
 
 class _Entry(BaseModel):
-    """One version in the file, which others may have written."""
+    """One version in the file, which may have been written by others."""
 
     model: str
     version: Annotated[int, Field(ge=0, le=2**31)]
@@ -63,8 +63,8 @@ class Origin:
 
     Attributes:
         registry: The registry, see ``address``.
-        made: When it was made, in seconds since the epoch by the store's clock.
-        config: The digest of what file and environment said when it was made; its options are not part of it.
+        made: When the plan was made, in seconds since the epoch by the store's clock.
+        config: A digest of the config's file and environment at that time, without command-line options.
     """
 
     registry: str
@@ -82,7 +82,7 @@ def write_plan(path: Path, plan: CleanupPlan, origin: Origin) -> None:
     """Write a plan to a file.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: The file cannot be written.
     """
     content = {
         "format": FORMAT,
@@ -97,24 +97,24 @@ def write_plan(path: Path, plan: CleanupPlan, origin: Origin) -> None:
         raise UsageError(
             f"the plan cannot be written to {path}: {error.strerror}",
             state="nothing was deleted",
-            next_step="name a file after --plan that you may write",
+            next_step="give --plan a file that you may write",
         ) from error
 
 
 def read_plan(
     path: Path, protection: Protection, origin: Origin, expires: float
 ) -> tuple[CleanupPlan, Origin]:
-    """Read a plan that may be carried out here and now, and where it comes from.
+    """Read a plan that may be carried out here and now.
 
     Args:
         path: The file.
-        protection: What protects versions by the present config.
-        origin: The present registry, time and config.
+        protection: What protects versions by the current config.
+        origin: The current registry, time and config.
         expires: Age in seconds from which a plan is too old.
 
     Raises:
-        UsageError: the file is no plan, or cannot be read.
-        Refused: it is for another registry, too old, or was edited.
+        UsageError: The file is not a plan, or cannot be read.
+        Refused: It is for another registry, too old, or was edited.
     """
     try:
         content = parsed_json(path.read_text(encoding="utf-8"))
@@ -128,7 +128,7 @@ def read_plan(
             next_step="name a file that `jenkins-mlflow cleanup --plan FILE` wrote",
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path} is no plan of a cleanup", next_step="write one with --plan") from error
+        raise UsageError(f"{path} is not a plan of a cleanup", next_step="write one with --plan") from error
     age = origin.made - found.made
     problems = {
         "it was edited after it was written": not sealed,
@@ -144,7 +144,7 @@ def read_plan(
         raise Refused(
             f"the plan {path} cannot be carried out: {problem}",
             state="nothing was deleted",
-            next_step="write a new one with --plan, and look at it",
+            next_step="write a new one with --plan, and review it",
         )
     return CleanupPlan(tuple(map(_item, written.items)), protection, written.policy), found
 

@@ -1,8 +1,9 @@
 """The retention policy: rules that keep versions of one model, each with a rank. Pure.
 
-The rules are ORed. A version that a finer rule keeps uses up no count of the coarser calendar rules, so a further rule
-never makes another version go. The calendar rules are borg's: the last version of each of the newest days (weeks,
-months), and the oldest version for as long as the rule is not full.
+A version stays if any rule keeps it. A version that a finer rule keeps does not count towards the coarser
+calendar rules, so an additional rule never makes another version go. The calendar rules are those of borg:
+the last version of each of the newest days (weeks, months), and the oldest version as long as the rule is not
+full.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W
 
 @dataclass(frozen=True)
 class Kept:
-    """The rule that keeps a version, the rank it has there (0: the rule has no ranks), and both as a reason to read."""
+    """The rule that keeps a version, its rank (0: the rule has no ranks), and both as text for people."""
 
     rule: str
     rank: int
@@ -38,7 +39,7 @@ def newest_first(versions: Iterable[Version]) -> list[Version]:
 
 
 def is_good(version: Version, select: Select) -> bool:
-    """Whether it may take a place that a rule counts: READY, with every gate's metric and within its limit."""
+    """Whether it counts towards a rule: READY, and every gate's metric is logged and within its limit."""
     values = {name: version.metric(name) for name in select.gates}
     return version.status == READY and all(
         value is not None and select.gates[name].holds(value) for name, value in values.items()
@@ -46,7 +47,7 @@ def is_good(version: Version, select: Select) -> bool:
 
 
 def unlogged(versions: Sequence[Version], select: Select) -> tuple[str, ...]:
-    """The metrics of gates that none of these versions has logged: such a gate says nothing of them."""
+    """The metrics of gates that none of these versions has logged: such gates cannot decide."""
     logged = {name for version in versions if version.run for name in version.run.metrics}
     return tuple(name for name in select.gates if versions and name not in logged)
 
@@ -55,14 +56,14 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
     """The versions that the rules keep, by number.
 
     Args:
-        versions: Of one model, without what is in production: that is kept anyway, and takes nobody's place.
+        versions: Of one model, without those in production: they are kept anyway, and count towards no rule.
         rules: The rules for this model.
-        select: What the gates and the metric are.
+        select: The gates and the metric.
         now: Seconds since the epoch by the store's clock.
     """
     kept: dict[int, Kept] = {}
     for version in versions:
-        # A server tells its time in whole seconds, so what it has just made seems to be of the future.
+        # A server's clock has whole seconds, so a version just created may seem to be from the future.
         age = max(now - version.created / 1000, 0.0)
         if age < rules.keep_within:
             kept[version.number] = Kept("within", 0, f"within {span(rules.keep_within)} ({span(age)} old)")
@@ -89,7 +90,7 @@ def _best(countable: Sequence[Version], rules: KeepRules, select: Select) -> dic
 
 
 def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: dict[int, Kept]) -> None:
-    """Keep the last version of each of the newest periods; add them to ``kept``."""
+    """Keep the last version of each of the newest periods; adds them to ``kept``."""
     rank, last = 0, ""
     for version in countable:
         period = datetime.fromtimestamp(made(version) / 1000, timezone.utc).strftime(form)
@@ -102,7 +103,7 @@ def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: 
 
 
 def describe(rules: KeepRules, select: Select) -> list[str]:
-    """The rules as a person says them; none for an empty policy."""
+    """The rules in words; none for an empty policy."""
     lines: list[tuple[bool, Callable[[], str]]] = [
         (rules.keep_last > 0, lambda: f"the last {_several(rules.keep_last, 'version')}"),
         (rules.keep_best is not None, lambda: _describe_best(rules, select)),

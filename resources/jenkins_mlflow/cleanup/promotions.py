@@ -1,4 +1,4 @@
-"""What promotions have recorded and are at work on, anywhere in a registry: it may protect versions of any model."""
+"""Reads the recorded and unfinished promotions of a registry, which may protect versions of any model."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Promotions:
-    """What the promotions of a registry have left in it.
+    """The traces of promotions in a registry.
 
     Attributes:
         recorded: Every version with a record of what was in production before it, without its aliases.
-        intents: The tags of every model that a promotion is at work on, by name.
-        unsigned: The models among those whose intents no signing key vouches for.
+        intents: The tags of every model that a promotion is working on, by name.
+        unsigned: Those of these models whose intents have no valid signature.
     """
 
     recorded: tuple[Version, ...]
@@ -34,10 +34,10 @@ class Promotions:
 
 
 def read_promotions(registry: Registry) -> Promotions:
-    """Read it, however large the registry is: 4 requests, two at a time.
+    """Read them in 4 requests, two at a time, however large the registry is.
 
     Raises:
-        ConnectionFailed, RegistryError: the registry does not answer.
+        ConnectionFailed, RegistryError: The registry does not answer.
     """
     records = [functools.partial(registry.versions_with_tag, key) for key in RECORD_TAGS]
     intents = [functools.partial(registry.models_with_tag, key) for key in INTENT_TAGS]
@@ -48,17 +48,18 @@ def read_promotions(registry: Registry) -> Promotions:
 
 
 def whole_world(registry: Registry, group: Snapshot, protection: Protection) -> Snapshot:
-    """The group, and what of the rest of a registry ``plan_cleanup`` has to know.
+    """The group, and the rest of a registry as far as ``plan_cleanup`` needs it.
 
-    4 requests, and one for each version outside of the group that may return to one of the group.
+    Takes 4 requests, and one for each version outside the group that may return to one of the group.
 
     Args:
-        registry: To read from.
-        group: What is cleaned.
+        registry: The registry to read.
+        group: The models to clean.
         protection: Says how far back a rollback may go.
 
     Returns:
-        Beside the group's models those with an intent or a recorded version, each with its recorded versions alone.
+        Besides the group's models, those with an intent or a recorded version, each with only its recorded
+        versions.
     """
     found = read_promotions(registry)
     targets = protection.rollback_targets(found.recorded)
@@ -82,7 +83,7 @@ def _part(name: str, versions: Sequence[Version], found: Promotions) -> Model:
 
 
 def as_it_is(registry: Registry, version: Version) -> Version:
-    """A version as it is now; one that is gone keeps nothing."""
+    """A version as it is now; a version that is gone keeps nothing."""
     try:
         return registry.version(version.model, version.number)
     except NotFound:

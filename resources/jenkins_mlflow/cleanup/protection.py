@@ -1,4 +1,4 @@
-"""What no cleanup may delete, whatever the policy says: pure, from what the whole registry says of a version."""
+"""What no cleanup may delete, whatever the policy says. Pure: decides by the data of the whole registry."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Origin = tuple[int, int]
 
 @dataclass(frozen=True)
 class RollbackTargets:
-    """The versions that rollbacks may return to, each with the promoted versions that they would return from."""
+    """The versions that rollbacks may return to, each with the versions that these would replace."""
 
     found: Mapping[Key | Origin, tuple[Version, ...]]
 
     def of(self, version: Version) -> tuple[Version, ...]:
-        """The promoted versions whose rollback may return to this one, whatever its model is called by now."""
+        """The promoted versions whose rollback may return to this one, even if its model was renamed."""
         named = (*self.found.get(_key(version), ()), *self.found.get((version.number, version.created), ()))
         return tuple({_key(one): one for one in named}.values())
 
@@ -66,7 +66,7 @@ class Protection:
         Args:
             version: The version as it is now.
             naming: The versions that have it as a rollback target, see ``rollback_targets``.
-            unfinished: What promotions are at work on, see ``unfinished``.
+            unfinished: The models of unfinished promotions, see ``unfinished``.
             recorded: The versions that are in production by the records, see ``recorded_champions``.
         """
         carried = self._carried(version)
@@ -74,13 +74,13 @@ class Protection:
             return carried
         if matches(version.model, tuple(unfinished)):
             return "an unfinished promotion works on this model"
-        if _key(version) in recorded:  # somebody took it out without this tool, and may want it back
+        if _key(version) in recorded:  # taken out without this tool; somebody may want it back
             return "recorded as in production"
         serving = next((other for other in naming if _key(other) in recorded or self._serves(other)), None)
         return f"rollback target of {serving.label}" if serving else ""
 
     def _carried(self, version: Version) -> str:
-        """The first of the version's own marks that protects it: stage, alias, tag."""
+        """The first mark of the version itself that protects it: stage, alias, tag, ..."""
         rules = self.rules
         stages = ACTIVE_STAGES if rules.stages == "all" else rules.stages
         patterns = ("*",) if rules.aliases == "all" else rules.aliases
@@ -97,7 +97,7 @@ class Protection:
         return next(filter(None, marks), "")
 
     def _in_training(self, version: Version) -> bool:
-        """Whether its script may still log what the gates ask for. A run that was killed stays as running for ever."""
+        """Whether its script may still log metrics for the gates. A killed script's run stays RUNNING."""
         return (
             bool(version.run and version.run.running) and self.now - version.created / 1000 < LONGEST_TRAINING
         )
@@ -116,7 +116,7 @@ class Protection:
         return RollbackTargets({key: tuple(versions) for key, versions in found.items()})
 
     def _before(self, version: Version, recorded: Mapping[Key, Version]) -> Iterator[Key | Origin]:
-        """What was in production before a version, as far back as a rollback may go."""
+        """The versions that were in production before this one, as far back as a rollback may go."""
         for name, number, created in _history(version)[-self.rollback_depth :]:
             yield (name, number)
             if created:
@@ -130,12 +130,12 @@ class Protection:
             current = recorded.get(previous)
 
     def _serves(self, version: Version) -> bool:
-        """Whether it is in production for somebody: under another config, any alias or active stage may mean that."""
+        """Whether it may be in production: for other configs, any alias or active stage may mean that."""
         return version.in_production(self.target) or version.stage in ACTIVE_STAGES or bool(version.aliases)
 
 
 def recorded_champions(versions: Iterable[Version]) -> frozenset[Key]:
-    """The version of each model that is in production by the records, whatever is there now."""
+    """The version of each model that is in production according to the records, not to the registry."""
     of_model: dict[str, list[Version]] = defaultdict(list)
     for version in versions:
         of_model[version.model].append(version)
@@ -160,7 +160,7 @@ def _previous(version: Version) -> Key | None:
 
 
 def _history(version: Version) -> list[tuple[str, int, int]]:
-    """The record of everything in production before it, oldest first. Anybody may write a tag: nonsense is left out."""
+    """The recorded earlier versions in production, oldest first. Invalid entries of a tag are skipped."""
     try:
         entries = parsed_json(version.tags.get(BEFORE, "[]"))
     except ValueError:
@@ -177,14 +177,14 @@ def _history(version: Version) -> list[tuple[str, int, int]]:
 def unfinished(
     model_tags: Mapping[str, Mapping[str, str]], unsigned: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Names and patterns of the models that unfinished promotions may be at work on.
+    """Names and patterns of the models that unfinished promotions may be working on.
 
-    These are the models that carry an intent and everything that the text of an intent mentions: an exclusive promotion
-    names the other models of its group there.
+    These are the models with an intent and every text in that intent: an exclusive promotion names the other
+    models of its group there.
 
     Args:
         model_tags: The tags of registered models by name.
-        unsigned: The models whose intents no signing key vouches for: these protect their own model alone.
+        unsigned: The models whose intents have no valid signature: they protect only their own model.
     """
     found: dict[str, None] = {}
     for name, tags in model_tags.items():
@@ -197,12 +197,12 @@ def unfinished(
 
 
 def _is_intent(key: str) -> bool:
-    """An intent that does not fit into one tag goes on in others: `intent.2`, `intent.3`."""
+    """Whether a tag has an intent or a part of one: a long intent continues in `intent.2`, `intent.3`."""
     return key == INTENT_TAG or key.startswith(INTENT_TAG + ".")
 
 
 def _texts(text: str) -> Iterator[str]:
-    """Every text in a JSON document, which need not be whole."""
+    """Every text in a JSON document, which may be incomplete."""
     for literal in _JSON_TEXT.findall(text):
         with contextlib.suppress(ValueError):
             yield parsed_json(literal)

@@ -1,7 +1,7 @@
-"""Carrying out a reclaim: under the locks, batch by batch, each piece looked at again right before its deletion.
+"""Carries out a reclaim, batch by batch under locks; each piece is checked again right before its deletion.
 
-The journal says of each deleted version that its files are going before the first of them goes, and that they are gone
-after the last. A run that was interrupted between goes on with what is left.
+For each deleted version the journal records that its files are being deleted, before the first of them goes,
+and that they are gone, after the last. An interrupted run is continued by the next one.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Reclaim:
-    """Frees pieces of a registry.
+    """Deletes pieces of a registry.
 
     Attributes:
-        look: How the registry is looked at.
-        plan: Looks, and decides about what it sees.
-        locked: Gives the lock for some models.
+        look: Reads the registry.
+        plan: Reads the registry and plans again.
+        locked: Returns the lock for some models.
         now: Seconds since the epoch by the store's clock.
         progress: Called after each piece.
-        pace: Gives each deletion its turn, see ``Pace.limiter``.
+        pace: Delays each deletion, see ``Pace.limiter``.
         workers: Deletions at once.
-        most: Pieces under one lock.
+        most: The most pieces under one lock.
     """
 
     look: Look
@@ -47,7 +47,7 @@ class Reclaim:
     most: int = BATCH
 
     def measured(self, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-        """The pieces with the bytes of those that would go; one that is out of reach is left."""
+        """The pieces, with the bytes of those to be deleted; a piece out of reach becomes ``leave``."""
 
         def measure(piece: Piece) -> Piece:
             try:
@@ -61,10 +61,11 @@ class Reclaim:
         )
 
     def run(self, pieces: Sequence[Piece]) -> Freed:
-        """Free the pieces that the plan says, and nothing else.
+        """Delete the files of the pieces that the plan says, and nothing else.
 
-        Models that others are at work on are left for the next time. The first unexpected error stops the rest, and so
-        does a signal, after the deletions that were sent; the result says what was freed until then.
+        Models that other commands are working on are left for the next run. The first unexpected error stops
+        the rest, and so does a signal, after the deletions that were sent. The result says what was freed so
+        far.
         """
         outcomes: dict[tuple[object, ...], Piece] = {}
         stopped: JenkinsMlflowError | Interrupted | None = None
@@ -88,7 +89,7 @@ class Reclaim:
     def _batch(
         self, batch: Sequence[Piece], lock: Held, outcomes: dict[tuple[object, ...], Piece]
     ) -> JenkinsMlflowError | Interrupted | None:
-        """Free one batch in parallel; what stopped it, if anything did."""
+        """Free one batch in parallel; return what stopped it, or None."""
         held = replace(self, look=self.look.under(lock))
         again = {piece.key: piece for piece in self.plan()}
 
@@ -96,7 +97,7 @@ class Reclaim:
             try:
                 return held.free(piece, again.get(piece.key))
             except OutOfReach as error:
-                return replace(piece, outcome="kept: changed meanwhile", error=str(error))
+                return replace(piece, outcome="kept: changed since the plan", error=str(error))
 
         def ended(piece: Piece) -> None:
             outcomes[piece.key] = piece
@@ -113,13 +114,13 @@ class Reclaim:
         )
 
     def free(self, piece: Piece, again: Piece | None) -> Piece:
-        """Free one piece if nothing speaks against it now."""
+        """Free one piece if nothing prevents it now."""
         if again is None or again.action != "reclaim":
             why = again.reason if again else "its versions were restored, or others share its files now"
-            return replace(piece, outcome="kept: changed meanwhile", error=why)
+            return replace(piece, outcome="kept: changed since the plan", error=why)
         before = self._measure(piece)
         if why := self._claimed(piece):
-            return replace(piece, outcome="kept: changed meanwhile", error=why)
+            return replace(piece, outcome="kept: changed since the plan", error=why)
         was = max((entry.reclaimed.bytes for entry in piece.entries if entry.reclaimed), default=before.bytes)
         journal, storage = self.look.journal, self.look.storage
         journal.mark_reclaimed(piece.entries, Reclaimed(self.now, was, done=False))
@@ -128,7 +129,7 @@ class Reclaim:
         after = self._measure(piece)
         freed = before.bytes - after.bytes
         if after.files:
-            why = f"{after.files} of {before.files} files are still there"
+            why = f"{after.files} of {before.files} files still exist"
             return replace(piece, outcome="failed", error=why, freed=freed)
         if piece.run_id:
             self.look.put_away(piece.run_id)
@@ -140,7 +141,7 @@ class Reclaim:
         return Measured(sum(size.files for size in sizes), sum(size.bytes for size in sizes))
 
     def _claimed(self, piece: Piece) -> str:
-        """Who refers to a piece at this moment, asked by its runs: 1 request each, for what no lock keeps out."""
+        """Who refers to a piece now. 1 request for each run, because no lock excludes new references."""
         registry = self.look.registry
         for run_id in piece.runs:
             versions = registry.versions_of_run(run_id)
@@ -153,7 +154,7 @@ class Reclaim:
 
 
 def batches(pieces: Iterable[Piece], most: int) -> Iterator[list[Piece]]:
-    """Pieces in batches that fit under one lock, so many in each at most. Pure."""
+    """Pieces in batches that fit under one lock, at most ``most`` in each. Pure."""
     batch: list[Piece] = []
     names: set[str] = set()
     for piece in pieces:

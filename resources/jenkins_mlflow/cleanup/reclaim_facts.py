@@ -1,4 +1,4 @@
-"""What the registry said of versions, journal, runs and files when a reclaim looked at it. Plain values."""
+"""The state of versions, journal, runs and files that a reclaim has read. Plain values."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Home:
     """Where MLflow keeps the files of a run or a logged model.
 
     Attributes:
-        id: Of the run or logged model.
+        id: The id of the run or logged model.
         run_id: The run, or the one that made the logged model.
-        location: None where MLflow's address cannot be told for sure, see ``problem``.
+        location: None if MLflow's address is not certain, see ``problem``.
         ended: Whether the run has ended.
         deleted: Whether the run is in MLflow's trash.
         kept: Whether the run has the tag that keeps it.
@@ -38,7 +38,7 @@ class Home:
 def home(
     name: str, run_id: str, uri: str, *, ended: bool = True, deleted: bool = False, kept: bool = False
 ) -> Home:
-    """What MLflow says of a run or logged model, checked."""
+    """MLflow's answer about a run or logged model, checked."""
     location, problem = None, ""
     try:
         location = parse_location(uri)
@@ -52,17 +52,17 @@ def home(
 
 @dataclass(frozen=True)
 class Known:
-    """What the registry said when it was looked at.
+    """A reading of the registry.
 
     Attributes:
         living: Every version of every registered model.
         entries: The journal.
-        claims: What living versions refer to, with the label of each.
-        runs: The runs that living versions name, and the runs above those, with a version's label.
-        by_run: The runs that living versions name in a source ``runs:/``, with the label.
-        homes: Of the runs and logged models that deleted versions name, by id.
+        claims: The locations that living versions refer to, each with the label of a version.
+        runs: The runs that living versions name, and their parent runs, each with the label of a version.
+        by_run: The runs that living versions name in a source ``runs:/``, each with the label of a version.
+        homes: The homes of the runs and logged models that deleted versions name, by id.
         logged: The logged models that each run has made.
-        experiments: Where the files of experiments lie.
+        experiments: The locations of the files of experiments.
     """
 
     living: Sequence[Version]
@@ -79,7 +79,7 @@ def is_back(entry: Entry, living: AbstractSet[tuple[object, ...]]) -> bool:
     """Whether a deleted version exists again, or was never deleted.
 
     Args:
-        entry: Of the journal.
+        entry: An entry of the journal.
         living: See ``living_keys``.
     """
     keys = {version.identity for version in entry.versions}
@@ -87,13 +87,13 @@ def is_back(entry: Entry, living: AbstractSet[tuple[object, ...]]) -> bool:
 
 
 def living_keys(versions: Sequence[Version]) -> set[tuple[object, ...]]:
-    """The keys by which a deleted version is recognised among living ones."""
+    """The keys by which a deleted version is recognized among living ones."""
     keys: set[tuple[object, ...]] = {version.identity for version in versions}
     return keys | {(v.model, v.tags[RESTORED_FROM]) for v in versions if RESTORED_FROM in v.tags}
 
 
 def open_entries(known: Known) -> list[Entry]:
-    """The deletions that are neither taken back nor reclaimed to the end."""
+    """The deletions that were neither undone nor completely reclaimed."""
     living = living_keys(known.living)
     return [
         entry

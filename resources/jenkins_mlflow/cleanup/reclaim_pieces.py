@@ -1,4 +1,4 @@
-"""Files that a reclaim decides about together, what becomes of them and why; and the result of all. Plain values."""
+"""The pieces that a reclaim decides about, with their outcomes, and its result. Plain values."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location
 
-PieceOutcome = Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]
+PieceOutcome = Literal[
+    "", "reclaimed", "kept: changed since the plan", "kept: in use", "failed", "not reached"
+]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Files that go together, what the plan does with them and why, and what came of it.
+    """Files that are deleted together, with their fate in the plan, its reason, and the outcome.
 
     Attributes:
-        locations: Where they lie; none where that cannot be told.
+        locations: Where they are; empty if that is unknown.
         entries: The deleted versions that they belong to.
-        action: ``reclaim``; ``wait`` while they can be restored; ``keep`` what is referred to; ``leave`` what cannot be
-            told or must not be touched.
+        action: ``reclaim``; ``wait`` while they can be restored; ``keep`` if something refers to them;
+            ``leave`` if they are unknown or must not be touched.
         reason: Why.
-        run_id: The run that goes with them; empty if none does.
-        orphan: The run whose files they are, where no deleted version is the reason.
-        until: To when the versions can be restored, in seconds since the epoch; 0 where that is not the reason.
-        bytes, files: How much there is; None where it was not counted.
-        outcome, error: What came of it.
-        freed: The bytes that went.
+        run_id: The run that is deleted with them; empty if none is.
+        orphan: The run whose files they are, if no deleted version is the reason.
+        until: Until when the versions can be restored, in seconds since the epoch; 0 if that is not the
+            reason.
+        bytes, files: How much there is; None if it was not measured.
+        outcome, error: What happened to it.
+        freed: The bytes that were freed.
     """
 
     locations: tuple[Location, ...]
@@ -45,7 +48,7 @@ class Piece:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Tells it from other pieces."""
+        """Unique key of this piece."""
         return (self.locations, self.run_id, self.orphan, tuple(e.version.identity for e in self.entries))
 
     @property

@@ -1,7 +1,8 @@
-"""What a reclaim would free: the files of deleted versions that nothing refers to any more. Pure.
+"""Plans a reclaim: the files of deleted versions that nothing refers to any more. Pure.
 
-The journal says what was deleted. What any living version of any model refers to stays, and what can still be restored.
-A deleted version's files are taken only from where MLflow itself keeps the files of its run or logged model.
+The journal says what was deleted. Files that any living version of any model refers to stay, and so do those
+that can still be restored. A deleted version's files are taken only from where MLflow itself keeps the files
+of its run or logged model.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from jenkins_mlflow.tags import KEEP_TAG
 def plan_reclaim(
     known: Known, *, whole_runs: bool, grace: float, now: float, models: Collection[str] | None = None
 ) -> tuple[Piece, ...]:
-    """What a reclaim would do with the files of each deleted version.
+    """Plan what a reclaim does with the files of each deleted version.
 
     Args:
-        known: What the registry says.
-        whole_runs: Whether the runs go, too.
+        known: The reading of the registry.
+        whole_runs: Whether the runs are deleted, too.
         grace: How long after its deletion a version can be restored, in seconds.
         now: Seconds since the epoch by the store's clock.
         models: Only the deleted versions of these models; None for all.
@@ -50,14 +51,15 @@ def plan_reclaim(
 
 
 def plan_orphans(known: Known, run_ids: Collection[str], *, whole_runs: bool) -> tuple[Piece, ...]:
-    """What a reclaim would do with the files of runs that no registered version comes from.
+    """Plan what a reclaim does with the files of runs that no registered version comes from.
 
-    Files of versions that a cleanup deleted are kept, however old they are: a reclaim without orphans frees those.
+    Files of versions that a cleanup deleted are kept, however old they are: a reclaim without orphans deletes
+        those.
 
     Args:
-        known: What the registry says, of these runs, too.
-        run_ids: The runs that are asked about.
-        whole_runs: Whether the runs go, too.
+        known: The reading of the registry, which includes these runs.
+        run_ids: The runs to decide about.
+        whole_runs: Whether the runs are deleted, too.
     """
     entries = [entry for entry in open_entries(known) if not entry.reclaimed]
     held = {entry.version.identity: "deleted by a cleanup" for entry in entries}
@@ -76,15 +78,15 @@ def plan_orphans(known: Known, run_ids: Collection[str], *, whole_runs: bool) ->
 
 def _held(entry: Entry, grace: float, now: float, models: Collection[str] | None) -> str:
     """Why a deleted version must stay restorable; empty if it need not."""
-    if entry.in_trash:  # its run cannot be written to: nothing could say that its files are going
-        return f"the run {entry.run_id} of the journal is in MLflow's trash"
+    if entry.in_trash:  # its run cannot be changed, so the deletion of its files could not be recorded
+        return f"the journal's run {entry.run_id} is in MLflow's trash"
     if entry.reclaimed:
         return ""  # it cannot be restored any more
     until = entry.deleted + grace
     if now < until:
         return f"can be restored until {minute(until)}"
     if models is not None and entry.version.model not in models:
-        return "is of another model"
+        return "belongs to another model"
     lease = next((lease for lease in leases(entry.version.tags) if lease.runs(now)), None)
     if lease:
         return lease.description
@@ -92,7 +94,7 @@ def _held(entry: Entry, grace: float, now: float, models: Collection[str] | None
 
 
 class _Evaluation:
-    """Decides about the files of deleted versions, with what refers to what at hand."""
+    """Decides about the files of deleted versions, knowing what refers to what."""
 
     def __init__(self, known: Known, kept: Sequence[Entry], held: Mapping[tuple[str, int, int], str]) -> None:
         self._known = known
@@ -120,7 +122,7 @@ class _Evaluation:
             return [Location("", "", (version.run_id,))] if version.run_id else []
 
     def files(self, entries: Sequence[Entry]) -> list[Piece]:
-        """A piece for each place where deleted versions have files; one below another is a part of it."""
+        """One piece for each location of deleted versions' files, including locations below it."""
         places: dict[Location, list[Entry]] = defaultdict(list)
         homes: dict[Location, Home] = {}
         pieces = []
@@ -143,7 +145,7 @@ class _Evaluation:
         return pieces
 
     def runs(self, entries: Sequence[Entry]) -> list[Piece]:
-        """A piece for each run that can go as a whole."""
+        """One piece for each run that can be deleted completely."""
         of_run: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             if entry.version.run_id:
@@ -171,7 +173,7 @@ class _Evaluation:
         return tuple(each.location for each in homes if each.location)
 
     def against_run(self, found: Home) -> str:
-        """What speaks against deleting all of a run; empty if nothing does."""
+        """What prevents the deletion of all of a run; empty if nothing does."""
         homes = (found, *self._known.logged.get(found.id, ()))
         problems = (
             f"{self._runs[found.id]} comes from its run" if found.id in self._runs else "",
@@ -183,30 +185,30 @@ class _Evaluation:
         return next(filter(None, problems), "")
 
     def _against(self, location: Location, found: Home) -> str:
-        """What speaks against deleting a place; empty if nothing does."""
+        """What prevents the deletion of a location; empty if nothing does."""
         by = self._touched.by(location)
         if by:
             return f"{by} refers to it"
         if found.id != found.run_id and found.run_id in self._by_run:
             return f"{self._by_run[found.run_id]} refers to its run"
         if any(experiment.within(location) for experiment in self._known.experiments):
-            return "the files of an experiment lie in it"
+            return "it contains the files of an experiment"
         return ""
 
     def _place(self, version: Version) -> tuple[Location, Home]:
-        """Where a deleted version's files lie, and whose place that is.
+        """The location of a deleted version's files, and the run or logged model that owns it.
 
         Raises:
-            Unknown: that cannot be told, or it is not its own place.
+            Unknown: The location is unknown, or not the version's own.
         """
         source = original(version, self._by_key).source
         location, found = self._named(source)
         if (version.run_id or "") != found.run_id:
-            raise Unknown(f"its files are at {source}, and nothing says that they are its own")
+            raise Unknown(f"its files are at {source}, and nothing shows that they are its own")
         return location, found
 
     def _named(self, source: str) -> tuple[Location, Home]:
-        """The place that a source names, and whose it is."""
+        """The location that a source names, and its owner."""
         if model_id := logged_model_of(source):
             return self._of(self._home(model_id), ())
         if path := run_path_of(source):
@@ -226,7 +228,7 @@ class _Evaluation:
     def _home(self, name: str) -> Home:
         found = self._known.homes.get(name)
         if found is None:
-            raise Unknown(f"MLflow does not know {name}, which made its files, any more")
+            raise Unknown(f"MLflow no longer knows {name}, which made its files")
         if found.problem:
             raise Unknown(found.problem)
         return found

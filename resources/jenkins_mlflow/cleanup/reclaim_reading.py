@@ -1,4 +1,4 @@
-"""Reads what a reclaim has to know before it decides: every living version, the journal, and where files lie."""
+"""Reads what a reclaim needs to know: every living version, the journal, and the locations of files."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True)
 class Look:
-    """Looks at one registry.
+    """Reads one registry.
 
     Attributes:
-        registry, storage, journal: Of it.
-        whole_runs: Whether runs may go, so that what is known of runs matters, too.
+        registry, storage, journal: Those of the registry.
+        whole_runs: Whether runs may be deleted, so that references to runs have to be read, too.
     """
 
     registry: Registry
@@ -38,18 +38,18 @@ class Look:
     whole_runs: bool
 
     def under(self, lock: Sends) -> Look:
-        """The same for who holds a lock."""
+        """The same for the holder of a lock."""
         held = self.registry.under(lock)
         return Look(held, Storage(held), replace(self.journal, registry=held), self.whole_runs)
 
     def __call__(self, runs: Iterable[KeptRun] = ()) -> Known:
-        """What the registry says now.
+        """Read the registry.
 
         Args:
-            runs: More runs that are asked about, beside those that deleted versions name.
+            runs: More runs to decide about, besides those that deleted versions name.
 
         Raises:
-            Refused: where a living version's files lie cannot be told, so that nothing may be deleted.
+            Refused: The location of a living version's files is unknown, so nothing may be deleted.
         """
         living = self.registry.every_version()
         entries = self.journal.read()
@@ -76,7 +76,7 @@ class Look:
         )
 
     def put_away(self, run_id: str) -> None:
-        """Put a run and the logged models that it made into MLflow's trash; what is there already is no error."""
+        """Move a run and the logged models that it made to MLflow's trash, if they are not in it."""
         door = self.registry.connection.door
 
         def run() -> KeptRun | None:
@@ -101,7 +101,7 @@ class Look:
             )
 
     def claims(self, versions: Sequence[Version], entries: Sequence[Entry]) -> list[tuple[str, Location]]:
-        """What living versions refer to; a place that a link leads to counts as well."""
+        """The locations that living versions refer to, including those that links lead to."""
         known = {
             (v.model, v.number): v for v in (*(old for entry in entries for old in entry.versions), *versions)
         }
@@ -117,7 +117,7 @@ class Look:
         except Unknown as unknown:
             try:
                 uri = self.registry.storage_uri(version.model, version.number)
-            except NotFound:  # it was deleted meanwhile
+            except NotFound:  # it has just been deleted
                 return []
             if not uri.startswith("models:/") or claimed_by(uri)[0].ids:
                 return claimed_by(uri)
@@ -130,7 +130,7 @@ class Look:
             ) from unknown
 
     def _runs(self, living: Sequence[Version]) -> dict[str, str]:
-        """The runs that living versions come from, and all runs above those."""
+        """The runs that living versions come from, and all their parent runs."""
         found = {version.run_id: version.label for version in living if version.run_id}
         if not self.whole_runs:
             return found
@@ -140,7 +140,7 @@ class Look:
             for run in homes.kept_runs(self.registry, young).values():
                 parent = run.tags.get(PARENT, "")
                 if parent and parent not in found:
-                    above[parent] = f"{found[run.run_id]}, which a run below it made,"
+                    above[parent] = f"{found[run.run_id]}, made by a run below it,"
             found |= above
             young = above
         return found
@@ -150,7 +150,7 @@ class Look:
         for uri in homes.experiment_locations(self.registry):
             try:
                 location = parse_location(uri)
-            except ValueError:  # no piece can be told to be above it
+            except ValueError:  # no piece can be compared with it
                 continue
             found += [location, self.storage.real(location)]
         return found

@@ -1,4 +1,4 @@
-"""What living versions refer to: their files, as far as their sources tell. Pure.
+"""The files that living versions refer to, as far as their sources say. Pure.
 
 A source may be an address, a path in a run (``runs:/``), a logged model (``models:/m-...``) or another
 version, of which this one is a copy (``models:/NAME/NUMBER``).
@@ -20,17 +20,17 @@ _RUN = re.compile(r"runs:/+([0-9a-zA-Z_-]+)(?:/+(.*))?")
 
 
 class Unknown(Exception):
-    """Where a version's files lie cannot be told from its source."""
+    """The location of a version's files cannot be determined from its source."""
 
 
 def logged_model_of(source: str) -> str:
-    """The id of the logged model that a source is; empty if it is none."""
+    """The id of the logged model that a source names; empty if it names none."""
     found = _LOGGED_MODEL.fullmatch(source)
     return found.group(1) if found else ""
 
 
 def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
-    """The run and the path in it that a source of the form ``runs:/`` means."""
+    """The run and the path in it that a source of the form ``runs:/`` names."""
     found = _RUN.fullmatch(source)
     if not found:
         return None
@@ -38,42 +38,42 @@ def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def copied_from(source: str) -> tuple[str, int] | None:
-    """Model and number of the version that a source names; None if it is no copy."""
+    """Model and number of the version that a source names; None if the source is not another version."""
     found = None if logged_model_of(source) else _COPY.fullmatch(source)
     return (found.group(1), int(found.group(2))) if found else None
 
 
 def original(version: Version, known: ByKey) -> Version:
-    """The version whose files these are: itself, or what it is a copy of.
+    """The version whose files these are: itself, or the original of a copy.
 
     Raises:
-        Unknown: it is a copy of a version that is not known.
+        Unknown: It is a copy of a version that is not known.
     """
     seen = {(version.model, version.number)}
     while version.source.startswith("models:") and not logged_model_of(version.source):
         key = copied_from(version.source) or ("", 0)
         if key in seen or key not in known:
-            raise Unknown(f"it is a copy, of {version.source.removeprefix('models:/')}")
+            raise Unknown(f"it is a copy of {version.source.removeprefix('models:/')}")
         seen.add(key)
         version = known[key]
     return version
 
 
 def claim(version: Version, known: ByKey) -> list[Location]:
-    """The places that a version refers to.
+    """The locations that a version refers to.
 
     Args:
         version: The version.
         known: Living versions, and deleted ones that can still be restored.
 
     Raises:
-        Unknown: see ``original``.
+        Unknown: See ``original``.
     """
     return claimed_by(original(version, known).source)
 
 
 def claimed_by(source: str) -> list[Location]:
-    """The places that a source means which is no copy."""
+    """The locations that a source names, unless the source is another version."""
     if model_id := logged_model_of(source):
         return [Location("", "", (model_id,))]
     if path := run_path_of(source):

@@ -1,4 +1,4 @@
-"""What a cleanup has deleted and can still be restored: how much of it, and until when. Pure."""
+"""The deleted versions that can still be restored: how many, and until when. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class HeldBack:
 
     Attributes:
         versions: How many.
-        bytes: What the files of those that were counted take.
-        uncounted: How many were not.
+        bytes: The total size of those whose files were measured.
+        uncounted: How many were not measured.
         first, last: When the first and the last of them may be reclaimed; None if nothing reclaims them.
     """
 
@@ -51,10 +51,10 @@ class HeldBack:
 
 
 def what_is_held(entries: Sequence[Entry], rules: Reclaim, now: float) -> HeldBack:
-    """What of the journal's open entries can be restored.
+    """The open entries of the journal that can be restored.
 
     Args:
-        entries: See ``known.open_entries``.
+        entries: See ``reclaim_facts.open_entries``.
         rules: The config's ``cleanup.reclaim``.
         now: Seconds since the epoch by the store's clock.
     """

@@ -1,4 +1,4 @@
-"""Bringing deleted versions back: which ones, and registering them again under new numbers."""
+"""Brings deleted versions back: decides which, and registers them again under new numbers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ RestoreOutcome = Literal[
 
 @dataclass(frozen=True)
 class Restored:
-    """What came of one journal entry.
+    """The outcome of one journal entry.
 
     Attributes:
-        number: The version's number now; None where it is not registered.
+        number: The version's number now; None if it is not registered.
         note: What did not come back, or why it failed.
     """
 
@@ -38,7 +38,7 @@ class Restored:
 
 
 def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
-    """What a restore would do with each entry. Pure."""
+    """Plan what a restore does with each entry. Pure."""
     living = {version.identity: version.number for version in live.versions}
     restored = {
         version.tags[RESTORED_FROM]: version.number
@@ -61,12 +61,12 @@ def plan_restore(entries: Sequence[Entry], live: Model) -> list[Restored]:
 
 
 def checked(registry: Registry, planned: Sequence[Restored]) -> list[Restored]:
-    """The plan without the versions whose files are gone: registered again, each would look like a model and be none.
+    """The plan without the versions whose files are gone, because nothing could load them.
 
-    Where it cannot be told whether the files are there, the version is restored with a note.
+    If the existence of the files cannot be determined, the version is restored with a note.
 
     Raises:
-        ConnectionFailed, RegistryError: as every read of the registry.
+        ConnectionFailed, RegistryError: As for every read of the registry.
     """
 
     def check(item: Restored) -> Restored:
@@ -75,7 +75,7 @@ def checked(registry: Registry, planned: Sequence[Restored]) -> list[Restored]:
         try:
             has_files = files_left(registry, item.entry.version.source)
         except FilesUnknown as unknown:
-            return replace(item, note=f"whether its files are there cannot be told from here: {unknown}")
+            return replace(item, note=f"it could not be checked whether its files still exist: {unknown}")
         return item if has_files else replace(item, outcome="cannot come back", note="its files are gone")
 
     return [check(item) for item in planned]
@@ -88,9 +88,9 @@ def _what_became(reclaimed: Reclaimed) -> str:
 
 
 def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
-    """Register one version again, with a new number; its marks only where no living version has them.
+    """Register one version again, with a new number; its marks only if no living version has them.
 
-    A second try after a lost answer finds what the first one made.
+    After a lost answer, the retry finds the version that the first request registered.
     """
     old = planned.entry.version
 
@@ -109,7 +109,7 @@ def restore(registry: Registry, planned: Restored, target: Target) -> Restored:
 
 
 def _marks(registry: Registry, old: Version, number: int, target: Target) -> list[str]:
-    """Give the version its aliases and stage back where they are free and do not mean production; what stays away."""
+    """Restore aliases and stage that are free and do not mean production; return notes on the others."""
     live = registry.model(old.model)
     free = [
         alias for alias in old.aliases if alias != target.alias and live.aliases.get(alias, number) == number

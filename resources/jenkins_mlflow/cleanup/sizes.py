@@ -1,6 +1,6 @@
-"""How much the files of versions take, as far as this machine can tell: for people, no decision depends on it.
+"""The size of versions' files, as far as this machine can measure it: for people, no decision depends on it.
 
-MLflow has no figure that could be read instead: 2.22 to 3.17 write a size into the file MLmodel alone.
+MLflow offers no figure instead: 2.22 to 3.17 write a size only into the file MLmodel.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from jenkins_mlflow.registry.storage import OutOfReach, Storage
 
 
 def with_sizes(registry: Registry, items: Sequence[Item], workers: int) -> tuple[Item, ...]:
-    """The items, those that go with the place of their files and its bytes.
+    """The items; those to be deleted also get the location and size of their files.
 
-    The places take few requests for all, the bytes one for each folder, unless it is on this machine.
+    All locations together take few requests; the sizes one for each folder, unless it is on this machine.
     """
     storage = Storage(registry)
     doomed = [item.version for item in items if item.action == "delete"]
@@ -46,7 +46,7 @@ def with_sizes(registry: Registry, items: Sequence[Item], workers: int) -> tuple
 
 
 def _places(registry: Registry, versions: Sequence[Version], workers: int) -> list[Location | None]:
-    """Where the files of each version lie; None where that cannot be told."""
+    """The location of each version's files; None if it is unknown."""
 
     def ask(version: Version) -> str:
         with contextlib.suppress(JenkinsMlflowError):
@@ -72,7 +72,7 @@ def _places(registry: Registry, versions: Sequence[Version], workers: int) -> li
 
 
 def _of_runs(registry: Registry, addresses: Collection[str]) -> dict[str, Location]:
-    """The place of each address of the form ``runs:/`` whose run is there."""
+    """The location of each address of the form ``runs:/`` whose run exists."""
     paths = {uri: path for uri in addresses if (path := run_path_of(uri))}
     found: dict[str, Location] = {}
     with contextlib.suppress(JenkinsMlflowError):
@@ -84,7 +84,7 @@ def _of_runs(registry: Registry, addresses: Collection[str]) -> dict[str, Locati
 
 
 def _of_logged_models(registry: Registry, addresses: Collection[str]) -> dict[str, Location]:
-    """The place of each address that is a logged model, as far as the server can search for many by their ids."""
+    """The location of each logged model, if the server can search for many ids at once."""
     ids = {model_id: uri for uri in addresses if (model_id := logged_model_of(uri))}
     found: dict[str, Location] = {}
     with contextlib.suppress(JenkinsMlflowError):

@@ -1,1 +1,1 @@
-"""The command line: arguments in, one call of a command out."""
+"""The command line: parses arguments and calls one command."""

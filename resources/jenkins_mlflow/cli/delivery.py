@@ -23,7 +23,7 @@ from jenkins_mlflow.cli.options import (
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.train import TrainMode
 
-_ONE_MODE = "give one of them; --dry-run shows the candidates and trains none"
+_ONE_MODE = "give only one of them; --dry-run shows the candidates and trains none"
 
 
 @click.command()
@@ -63,7 +63,7 @@ _ONE_MODE = "give one of them; --dry-run shows the candidates and trains none"
 @build
 @common
 def train(only: tuple[str, ...], resume: bool, gather: bool, dry_run: bool, **options: Any) -> None:
-    """Run the config's training commands and report the runs and versions they made."""
+    """Run the config's training commands and report the runs and versions that they made."""
     from jenkins_mlflow.commands.train import train as run_training
 
     mode: TrainMode = "plan" if dry_run else "gather" if gather else "resume" if resume else "run"
@@ -111,20 +111,20 @@ def select(to_server: str | None, **options: Any) -> None:
     key="promote.force_methods",
     multiple=True,
     metavar="METHOD",
-    help="Try this method even where the server is known to fail with it.",
+    help="Try this method even if the server is known to fail with it.",
 )
 @click.option("--approved-by", metavar="NAME", help="Who approved it; recorded as a tag of the version.")
 @click.option(
     "--over",
     callback=place,
     metavar="MODEL/VERSION",
-    help="Refuse unless this is the version that it replaces in production; `nothing` for a first promotion.",
+    help="Refuse unless this is the version in production that it replaces; `nothing` for a first promotion.",
 )
 @click.option(
     "--recover",
     cls=Related,
     excludes=("model", "dry_run", "over", "approved_by", "to_server"),
-    hint="name models with --models, another server with --tracking-uri",
+    hint="choose models with --models, another server with --tracking-uri",
     is_flag=True,
     help="Only finish or undo interrupted promotions.",
 )

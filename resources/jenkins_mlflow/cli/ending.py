@@ -1,4 +1,4 @@
-"""How a command line begins and ends: the session, the result, and what is said of a failure."""
+"""Starts and ends a command line: opens the session, passes on the result, reports a failure."""
 
 from __future__ import annotations
 
@@ -38,21 +38,23 @@ SET_URI = (
 
 @dataclass
 class Invocation:
-    """One command line: the session that it opened, and what it came to."""
+    """One command line: the sessions that it opened, the report folder that it names, and its result."""
 
     sessions: list[Session] = field(default_factory=list)
     result: RegistryResult | None = None
+    report: Path | None = None
 
 
 def open_session(
     options: Mapping[str, Any], *, writes: Writes = "maybe", models: Sequence[str] = ()
 ) -> Session:
-    """Load the configuration under the options that were given, decide the tracking URI, try the report folder.
+    """Load the configuration with the given options, determine the tracking URI, check the report folder.
 
     Args:
-        options: The options that all commands share; those that override a key of the config say so themselves.
-        writes: Whether the command writes into the report folder though none was named: `always`, as a training does
-            with its logs; `maybe`, as a promotion with a notice; `never`. What a command tells of comes in addition.
+        options: The options that all commands share; those that override a config key register themselves.
+        writes: Whether the command writes into the report folder even if none was given: `always`, as a
+            training does with its logs; `maybe`, as a promotion with a notice; `never`. The log of a
+            notification is added to that.
         models: Further models of the group, besides those of --models.
 
     Raises:
@@ -72,14 +74,14 @@ def open_session(
         given["models"] = ("MODEL", [*options["models"], *models])
     loaded = load(options["config_file"], given, os.environ)
     given_uri = options["tracking_uri"] or os.environ.get("MLFLOW_TRACKING_URI") or loaded.tracking_uri
-    uri = (given_uri or "").strip()  # what comes from a file ends with a line break
+    uri = (given_uri or "").strip()  # a value from a file ends with a line break
     if not uri:
         raise UsageError(
-            "no tracking URI: it is not known which MLflow server or store to use",
+            "no tracking URI is set, so it is not known which MLflow server or store to use",
             next_step=f"{SET_URI}; or give --tracking-uri, or put tracking_uri into mlops.yaml",
         )
     report = options["report"] or Path(DEFAULT_REPORT)
-    tells = bool(loaded.notify.command) and context.command.name in TELLING  # it has a log
+    tells = bool(loaded.notify.command) and context.command.name in TELLING  # the notification has a log
     if options["report"] or writes != "never" or tells:
         refuse_links(report)
     if options["report"] or (writes == "always" and loaded.train):
@@ -87,7 +89,7 @@ def open_session(
     keys = Keys.take(os.environ)
     notify_urls = take_urls(os.environ)
     if keys or notify_urls:
-        hide_process()  # its first environment can be read in /proc as long as it runs
+        hide_process()  # its initial environment can be read in /proc while it runs
     session = Session(
         config=loaded,
         uri=uri,
@@ -99,50 +101,51 @@ def open_session(
         looks_only=bool(context.params.get("dry_run")),
     )
     _invocation().sessions.append(session)  # for a failure's document
+    _invocation().report = options["report"]
     return session
 
 
 def finish(result: RegistryResult, options: Mapping[str, Any], session: Session) -> NoReturn:
-    """Print the result, keep it in the report folder if one was named, and exit with its code.
+    """Print the result, keep it in the report folder if one was given, and exit with its code.
 
-    What the command has done is done: a copy that cannot be written is a warning, and a signal that comes now changes
-    the exit code, not what is told.
+    The command's own work is done: a copy that cannot be written is a warning, and a signal that comes now
+    changes the exit code, not the reported result.
     """
     ended = _complete(result, session)
     try:
-        _pass_on(ended, options, session)
+        _pass_on(ended, options.get("report"), session)
     except Interrupted as stop:
-        stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was told"
+        stop.state = f"{_end(result)}; the report may not be complete, and perhaps nobody was notified"
         session.terminal.alert_error(stop)
         result = replace(result, code=stop.exit_code, error=result.error or error_part(stop))
-    # With the warnings of what came since.
+    # With later warnings.
     ended = replace(_complete(result, session), time=ended.time, event=ended.event)
     _invocation().result = ended
     _print(ended, options["output"], session.terminal.advice)
     raise click.exceptions.Exit(ended.exit_code)
 
 
-def _pass_on(result: RegistryResult, options: Mapping[str, Any], session: Session) -> None:
-    """Make the report, and tell people."""
-    if options.get("report"):
+def _pass_on(result: RegistryResult, report: Path | None, session: Session) -> None:
+    """Make the report, and notify people."""
+    if report:
         from jenkins_mlflow.commands.page import keep_page
 
         with reporting(session):
-            if problem := _keep(result, options["report"]):
+            if problem := _keep(result, report):
                 session.warn(problem)
-            keep_page(session, options["report"], document(result))
+            keep_page(session, report, document(result))
     _tell(result, session)
 
 
 def _tell(result: RegistryResult, session: Session) -> None:
-    """Tell people, if the result is news for them."""
+    """Notify people, if the result is news for them."""
     from jenkins_mlflow.commands.notify import notify
 
     notify(session, {**_what_happened(result), "message": redact(result.message)})
 
 
 def _what_happened(result: RegistryResult) -> dict[str, Any]:
-    """What it goes by whether a result is news."""
+    """The part of the result that decides whether to notify."""
     return {
         "command": result.command,
         "status": result.status,
@@ -152,13 +155,13 @@ def _what_happened(result: RegistryResult) -> dict[str, Any]:
 
 
 def _end(result: RegistryResult) -> str:
-    """What the command itself came to, for an error that came after it."""
+    """The command's own result, for an error that came after it."""
     return f"the command itself ended with exit code {result.exit_code}: {result.message}"
 
 
 @contextlib.contextmanager
 def reporting(session: Session) -> Iterator[None]:
-    """Make a part of the report: whatever is raised there is a warning, as the command's own work is done."""
+    """Make a part of the report: an exception is only a warning, because the command's work is done."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  numbers and names of a registry, in libraries that draw and write
@@ -166,7 +169,7 @@ def reporting(session: Session) -> Iterator[None]:
 
 
 def _keep(result: RegistryResult, folder: Path) -> str:
-    """Write the result into the report folder, whole as JSON and its table as CSV; a warning if that fails."""
+    """Write the result into the report folder, as JSON and its table as CSV; return a warning or ""."""
     table = io.StringIO()
     render(result, "csv", table)
     whole = json.dumps(document(result), ensure_ascii=False, indent=1) + "\n"
@@ -182,13 +185,13 @@ def _invocation() -> Invocation:
 
 
 def _complete(result: RegistryResult, session: Session) -> RegistryResult:
-    """The result with what every result of a session has, however the command ended."""
+    """The result, with the keys that every result of a session has, however the command ended."""
     from jenkins_mlflow.commands.notify import news
 
     advice = session.terminal.advice
     return replace(
         result.advised(advice),
-        build=result.build or session.build.id or None,  # a training outside of a build makes one up
+        build=result.build or session.build.id or None,  # a training outside a build invents one
         time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         warnings=tuple(redact(advice(warning)) for warning in session.warnings),
         recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
@@ -213,7 +216,7 @@ def _print(result: RegistryResult, form: str, advice: Callable[[str], str]) -> N
 
 
 def leave_quietly() -> int:
-    """The reader of standard output has gone, as in `... | head`."""
+    """Exit without a message: the reader of standard output has gone, as in `... | head`."""
     discard(sys.stdout)
     return errors.FAILED
 
@@ -221,13 +224,13 @@ def leave_quietly() -> int:
 def fail(
     error: JenkinsMlflowError | Interrupted, arguments: Sequence[str], command: str, invocation: Invocation
 ) -> int:
-    """Say what happened, the present state and the next step; as a document too where JSON was asked for.
+    """Report the error, the current state and the next step; also as a document if JSON was requested.
 
     Args:
         error: What ended the command.
         arguments: The command line.
         command: The command's name, as far as it is known.
-        invocation: What the command has opened; gets the result.
+        invocation: The session that the command has opened; receives the result.
 
     Returns:
         The exit code.
@@ -235,13 +238,16 @@ def fail(
     terminal = invocation.sessions[-1].terminal if invocation.sessions else Terminal()
     terminal.alert_error(error)
     result: RegistryResult = failure(error, command)
-    if invocation.sessions and not invocation.result:  # after a result, its own end was told
-        try:
-            _tell(result, invocation.sessions[-1])
-        except Interrupted as stop:
-            invocation.sessions[-1].warn(f"{stop.message}: perhaps nobody was told of this")
-    for session in invocation.sessions:
-        result = _complete(result, session)
+    if invocation.sessions:
+        session = invocation.sessions[-1]
+        ended = _complete(result, session)
+        if not invocation.result:  # after a result, people were already notified
+            try:
+                _pass_on(ended, invocation.report, session)
+            except Interrupted as stop:
+                missing = "the report may not be complete, and perhaps nobody was notified of this"
+                session.warn(f"{stop.message}: {missing}")
+        result = replace(_complete(result, session), time=ended.time, event=ended.event)
     invocation.result = result
     if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
         try:

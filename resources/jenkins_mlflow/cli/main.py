@@ -1,7 +1,7 @@
 """The command line: parses, loads the configuration, runs one command, prints its document, sets the exit code.
 
-Data goes to standard output, everything said to a person to standard error. A command's module is imported when the
-command runs, so that help and a usage error come at once.
+Data goes to standard output, every message for people to standard error. A command's module is imported when
+the command runs, so that help and usage errors appear at once.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from jenkins_mlflow.text import printable
 def cli() -> None:
     """Train, select, promote and clean up models in an MLflow registry.
 
-    Settings are read from options, then environment variables named MLOPS__SECTION__KEY, then the config file, then
-    the defaults. The first that is set wins.
-    Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate passes
-    the gates or the smoke test, 4 a person must go on by hand (a notice says how), 5 another command holds the lock,
-    6 a cleanup or reclaim stopped after its first deletion, 7 production was changed without this tool.
+    Settings are read from options, then environment variables named MLOPS__SECTION__KEY, then the config
+    file, then the defaults. The first that is set wins.
+    Exit codes: 0 done (or nothing to do, or champion kept), 1 failed, 2 bad usage or config, 3 no candidate
+    passes the gates or the smoke test, 4 a person must continue by hand (a notice says how), 5 another
+    command holds the lock, 6 a cleanup or reclaim stopped after its first deletion, 7 production was changed
+    without this tool.
     """
 
 
@@ -84,14 +85,14 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
         return
     write_starter(output, text)
     done = f"wrote {printable(str(output))}"
-    run = "`jenkins-mlflow train`, or `jenkins-mlflow select` where something is registered already"
+    run = "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered"
     if not uri:
-        done += " from this folder alone: no registry was asked, because there is no tracking URI"
-        todo = f"read it, and {SET_URI}; then run: {run}"
+        done += " from this folder alone: no registry was read, because no tracking URI is set"
+        todo = f"review it, and {SET_URI}; then run: {run}"
     elif tracking_uri:
-        todo = f"read it, set MLFLOW_TRACKING_URI to the same address, then run: {run}"
+        todo = f"review it, set MLFLOW_TRACKING_URI to the same address, then run: {run}"
     else:
-        todo = f"read it, then run: {run}"
+        todo = f"review it, then run: {run}"
     if output != Path(DEFAULT_FILE):
         todo = with_options(
             todo, {"--config": str(output)}, dict.fromkeys(("select", "train"), ("--config",))
@@ -111,7 +112,10 @@ def schema(result: str | None) -> None:
     from jenkins_mlflow.results.schema import RESULTS, result_schema
 
     if result is not None and result not in RESULTS:
-        raise UsageError(f"{result} is no command with a result", next_step=f"one of {', '.join(RESULTS)}")
+        raise UsageError(
+            f"'{result}' is not a command that returns a result",
+            next_step=f"choose one of {', '.join(RESULTS)}",
+        )
     click.echo(json.dumps(result_schema(result) if result else json_schema(), indent=2))
 
 
@@ -138,11 +142,11 @@ def _stop_on_signals() -> None:
 
 
 def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
-    """Run one command line; every expected failure is printed, none has a traceback.
+    """Run one command line. Every expected failure is printed as a message, without a traceback.
 
     Args:
-        arguments: Without the program's name.
-        invocation: Gets the command's result.
+        arguments: The arguments, without the program's name.
+        invocation: Receives the command's result.
 
     Returns:
         The exit code.
@@ -168,11 +172,11 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
         return fail(error, arguments, command, invocation)
     except BrokenPipeError:
         return leave_quietly()
-    except Exception as error:  # noqa: BLE001  whatever it is, the pipeline gets a document
+    except Exception as error:  # noqa: BLE001  whatever the error, the pipeline gets a document
         Terminal().alert(traceback.format_exc().rstrip())
         bug = JenkinsMlflowError(
             f"this is a bug: {type(error).__name__}: {error}",
-            next_step="check with `jenkins-mlflow list` what is in production, and report the bug with the lines above",
+            next_step="run `jenkins-mlflow list` to see what is in production, and report the bug with the lines above",
         )
         return fail(bug, arguments, command, invocation)
 

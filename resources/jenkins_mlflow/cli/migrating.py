@@ -1,4 +1,4 @@
-"""The command that leaves something behind: a file store, or stages."""
+"""The command `migrate`: copies a file store into a database, or replaces stages by aliases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
             raise click.BadParameter(f"{one}: expected {error}", context, parameter) from error
         if found.setdefault(known, name) != name:
             raise click.BadParameter(
-                f"{one}: stage {known} has alias {found[known]} already", context, parameter
+                f"{one}: stage {known} already has alias {found[known]}", context, parameter
             )
     if len(set(found.values())) < len(found):
         raise click.BadParameter("two stages cannot have one alias", context, parameter)
@@ -42,7 +42,7 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     "target",
     metavar="URI",
     help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://... It must be "
-    "empty, or hold part of the same copy.",
+    "empty, or contain part of the same copy.",
 )
 @click.option("--skip-unreadable", is_flag=True, help="Leave out everything whose meta.yaml cannot be read.")
 @click.option(
@@ -69,7 +69,7 @@ def migrate(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Copy a file store into a database and compare every item; or go from stages to aliases.
+    """Copy a file store into a database and compare every item; or switch from stages to aliases.
 
     If a copy was stopped, the same command continues it. Files of runs and models are not copied:
     they stay where they are.
@@ -77,9 +77,9 @@ def migrate(
     copies = bool(source and target)
     if copies == stages_to_aliases or bool(source) != bool(target) or (copies and aliases):
         raise UsageError(
-            "migrate needs --from and --to, or --stages-to-aliases (with --map, if the aliases are others)",
+            "migrate needs --from and --to, or --stages-to-aliases (with --map for other aliases)",
             state="nothing was read or written",
-            next_step="`jenkins-mlflow migrate --help` says more",
+            next_step="`jenkins-mlflow migrate --help` lists the options",
         )
     if stages_to_aliases:
         from jenkins_mlflow.commands.stages_to_aliases import stages_to_aliases as name_versions

@@ -1,4 +1,4 @@
-"""The options that several commands share, and what they mean for the configuration."""
+"""The options that several commands share, and how they override the configuration."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULT_REPORT = "mlflow-report"
 
 
 class Related(click.Option):
-    """An option that makes sense only beside another one, or that does not go with others.
+    """An option that requires another one, or cannot be combined with others.
 
     Args:
         needs: The name of the option that must be given, too.
         excludes: The names of options that must not be given.
-        hint: What to do instead.
+        hint: How to correct the command line.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Related(click.Option):
 
 
 class Configured(click.Option):
-    """An option that overrides a key of the config. Its default is the key's, and is written there alone.
+    """An option that overrides a key of the config. Its default is defined only there.
 
     Args:
         key: The key's dotted path, such as ``cleanup.keep_last``.
@@ -62,7 +62,7 @@ class Configured(click.Option):
 
     @property
     def help_with_default(self) -> str:
-        """The help with the default; the config's schema is loaded for it, so only where help is shown."""
+        """The help with the default. Loads the config's schema, so it is used only when help is shown."""
         from jenkins_mlflow.config.schema import default_of
 
         default = default_of(self.key)
@@ -93,9 +93,9 @@ def configured(*names: str, key: str, **attributes: Any) -> Callable[[F], F]:
 
 
 def overrides(context: click.Context) -> dict[str, tuple[str, object]]:
-    """What the command line gives of the config: by dotted key, the option and its value.
+    """The options that override keys of the config: by dotted key, the option and its value.
 
-    Of two options for one key, a name and its former one, the first that the command declares counts.
+    If two options set one key, a name and its former one, the first that the command declares wins.
     """
     found: dict[str, tuple[str, object]] = {}
     for option in context.command.params:
@@ -164,7 +164,7 @@ selecting = _options(
 to_server = click.option(
     "--to-server",
     metavar="NAME",
-    help="Compare with production on this server of the config (`servers`); a promotion copies the version there.",
+    help="Compare with production on this server of the config (`servers`). A promotion copies it there.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
 marks = _options(
@@ -174,7 +174,7 @@ marks = _options(
 
 
 def duration(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A duration such as `30d`, read as the config does."""
+    """A duration such as `30d`, parsed as in the config."""
     from pydantic_core import PydanticCustomError
 
     from jenkins_mlflow.config.values import parse_duration
@@ -186,7 +186,7 @@ def duration(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 def place(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """What a promotion may replace: MODEL/VERSION, or the word nothing."""
+    """The version that a promotion may replace: MODEL/VERSION, or the word nothing."""
     if value is None or re.fullmatch(r"nothing|.+/[1-9][0-9]*", value):
         return value
     raise click.BadParameter(

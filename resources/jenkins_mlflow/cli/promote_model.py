@@ -1,4 +1,4 @@
-"""The command line of `scripts/promote-model.py`, which people know, on top of the `jenkins-mlflow` commands."""
+"""Translates the command line of `scripts/promote-model.py` into that of `jenkins-mlflow`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NoReturn
 from jenkins_mlflow.cli import main as cli
 
 _VALUES = ("--tracking-uri", "--config", "--models", "--metric", "--output", "--report")
-_FLAGS = ("--dry-run", "--quiet")
+_SWITCHES = ("--dry-run", "--quiet")
 
 
 def translate(arguments: Sequence[str]) -> list[str]:
-    """The `jenkins-mlflow` arguments for a `promote-model.py` command line; SystemExit(2) if it makes no sense.
+    """The `jenkins-mlflow` arguments for a `promote-model.py` command line; SystemExit(2) if it is invalid.
 
     >>> translate(["--cleanup", "churn", "2"])
     ['cleanup', '--model=churn', '--keep-last=2', '--yes']
@@ -31,7 +31,7 @@ def translate(arguments: Sequence[str]) -> list[str]:
         "--cleanup",
         nargs="*",
         metavar="MODEL KEEP",
-        help="delete old versions of all models after a question; with MODEL, without one, keeping the last KEEP",
+        help="delete old versions of all models after asking, or of MODEL without asking, keeping the last KEEP",
     )
     parser.add_argument("model", nargs="?", metavar="MODEL", help="promote this model")
     parser.add_argument("version", nargs="?", metavar="VERSION", help="this version of it [the newest]")
@@ -39,29 +39,29 @@ def translate(arguments: Sequence[str]) -> list[str]:
         option: parser.add_argument(option, action="append", default=[], help="as in jenkins-mlflow").dest
         for option in _VALUES
     }
-    flags = {
-        flag: parser.add_argument(flag, action="store_true", help="as in jenkins-mlflow").dest
-        for flag in _FLAGS
+    switches = {
+        switch: parser.add_argument(switch, action="store_true", help="as in jenkins-mlflow").dest
+        for switch in _SWITCHES
     }
     known = parser.parse_args(arguments)
-    further = [f"{option}={each}" for option, dest in values.items() for each in getattr(known, dest) if each]
-    further += [flag for flag, dest in flags.items() if getattr(known, dest)]
+    options = [f"{option}={each}" for option, dest in values.items() for each in getattr(known, dest) if each]
+    options += [switch for switch, dest in switches.items() if getattr(known, dest)]
     if known.model and (known.list or known.auto or known.cleanup is not None):
         parser.error("MODEL [VERSION] cannot be combined with --list, --auto or --cleanup")
     if known.list:
-        return ["list", "--brief", *further]
+        return ["list", "--brief", *options]
     if known.auto:
-        return ["promote", *further]
+        return ["promote", *options]
     if known.cleanup == []:
-        return ["cleanup", "--ask", *further]
+        return ["cleanup", "--ask", *options]
     if known.cleanup:
         if len(known.cleanup) > 2:
-            parser.error("--cleanup takes nothing, or MODEL and how many versions to KEEP")
+            parser.error("--cleanup takes no arguments, or MODEL and the number of versions to KEEP")
         keep = [f"--keep-last={known.cleanup[1]}"] if len(known.cleanup) == 2 else []
-        return ["cleanup", f"--model={known.cleanup[0]}", *keep, "--yes", *further]
+        return ["cleanup", f"--model={known.cleanup[0]}", *keep, "--yes", *options]
     if known.model:
         version = [f"--version={known.version}"] if known.version else []
-        return ["promote", f"--model={known.model}", *version, *further]
+        return ["promote", f"--model={known.model}", *version, *options]
     parser.print_help(sys.stderr)
     raise SystemExit(2)
 

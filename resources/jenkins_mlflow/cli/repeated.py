@@ -1,4 +1,4 @@
-"""Commands in advice get the options of the command that gives it: pasted, they mean the same server and production."""
+"""Adds the current command's options to advised commands, so that they act on the same server and target."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ OPTIONS = {
     "stage": "--stage",
     "alias": "--alias",
 }
-"""What decides which production is meant, by the name of its parameter."""
+"""The options that determine server and target, by the name of their parameter."""
 
 _COMMAND = re.compile(r"`jenkins-mlflow ([a-z]+)\b([^`]*)`")
 
 
 def advice_for(context: click.Context) -> Callable[[str], str]:
-    """What a command does to its messages: see ``with_options``, with the options that the command line has.
+    """A function that completes the commands in a message, see ``with_options``, with the given options.
 
-    An address with a password is not repeated, nor any where two servers are at work (--to-server): a message may be
+    An address with a password is not repeated. With two servers (--to-server) no address is: a message may be
     about either of them.
     """
     given: dict[str, str] = {}
@@ -43,7 +43,7 @@ def advice_for(context: click.Context) -> Callable[[str], str]:
 
 
 def with_options(text: str, given: Mapping[str, str], accepted: Mapping[str, Collection[str]]) -> str:
-    """A message whose commands, in backticks, have the given options. Pure; twice is as good as once.
+    """A message whose commands, in backticks, have the given options. Pure and idempotent.
 
     Args:
         text: The message.

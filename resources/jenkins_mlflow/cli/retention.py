@@ -23,7 +23,7 @@ from jenkins_mlflow.cli.options import (
 from jenkins_mlflow.errors import UsageError
 
 SHAPING = ("models", "cleanup.keep_last", "cleanup.keep_within", "cleanup.max_deletions")
-"""The keys whose options decide what is in a plan of a cleanup; one that is carried out has been decided."""
+"""The keys whose options shape a plan of a cleanup; a plan that is applied no longer takes them."""
 
 workers = click.option(
     "--workers",
@@ -61,7 +61,7 @@ rate = click.option(
     is_flag=True,
     cls=Related,
     needs="model",
-    hint="name the model that may lose every version",
+    hint="give the model that may lose every version",
     help="Allow a policy that keeps nothing of --model except protected versions.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan, change nothing.")

@@ -1,4 +1,4 @@
-"""The commands that look: doctor, history."""
+"""The read-only commands: doctor, history."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def history(
     session = open_session(options, writes="never")
     if adopt != bool(reason and reason.strip()):
         raise UsageError(
-            "--adopt needs --reason, and --reason needs --adopt", next_step="say why it is accepted"
+            "--adopt needs --reason, and --reason needs --adopt",
+            next_step="explain why the version is accepted",
         )
     if adopt:
         finish(run_adoption(session, str(model), str(reason).strip()), options, session)
@@ -62,21 +63,21 @@ def history(
 @click.option(
     "--storage",
     is_flag=True,
-    help="Check whether the files of versions are there, and what could delete them.",
+    help="Check whether the files of versions exist, and what could delete them.",
 )
 @click.option(
     "--load",
     cls=Related,
     needs="storage",
-    hint="say --storage, too",
+    hint="give --storage, too",
     is_flag=True,
-    help="Load the versions in production, as promote.smoke_test says.",
+    help="Load the versions in production, as promote.smoke_test configures.",
 )
 @click.option(
     "--max-duration",
     cls=Related,
     needs="storage",
-    hint="say --storage, too",
+    hint="give --storage, too",
     callback=duration,
     metavar="DURATION",
     help="Time limit for --storage, e.g. 10m. The next run continues where this one stopped.",
@@ -86,9 +87,10 @@ def history(
 def doctor(probe: bool, storage: bool, load: bool, max_duration: float | None, **options: Any) -> None:
     """Check server, store, permissions, locks and models, and find drift.
 
-    For each problem it says how to fix it. Drift is production that was changed without this tool. Exit code 1 means a
-    problem; 7 means that drift is the only problem. Production is compared with this tool's records, so models that it
-    has never promoted, rolled back or adopted are not compared. Without --probe, nothing is written.
+    For each problem it says how to fix it. Drift is production that was changed without this tool. Exit code
+    1 means a problem; 7 means that drift is the only problem. Production is compared with this tool's
+    records, so models that it has never promoted, rolled back or adopted are not compared. Without --probe,
+    nothing is written.
     """
     from jenkins_mlflow.commands.doctor.diagnosis import doctor as run_doctor
     from jenkins_mlflow.commands.doctor.storage import StorageWish

@@ -1,1 +1,1 @@
-"""From a loaded configuration to a result: each command, and what several of them share."""
+"""Commands: each turns a loaded configuration into a result. Also the code that several of them share."""

@@ -1,4 +1,4 @@
-"""`history --adopt`: what somebody put into production without this tool gets a record."""
+"""`history --adopt`: records versions that were put into production without this tool."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from jenkins_mlflow.text import printable
 
 
 def adopt(session: Session, model: str, reason: str) -> HistoryResult:
-    """`history --adopt`: record what somebody put into production without this tool as if it had been promoted.
+    """`history --adopt`: record what was put into production without this tool as if it had been promoted.
 
     Raises:
-        NotFound: there is no such model.
-        Refused: more than one version is in production.
+        NotFound: The model does not exist.
+        Refused: More than one version is in production.
     """
     session = session.for_model(model)
     registry = session.registry()
@@ -48,7 +48,7 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
                 next_step=f"keep one: {keep_one(serving)}",
             )
         if not list(drifts(known.events, live, target)) and model in production_at(known.events):
-            return _adopted("nothing", f"{model}: what is in production is recorded already", serving)
+            return _adopted("nothing", f"{model}: what is in production is already recorded", serving)
         lock.check()
         time, at = lock.now(), next_time(live.versions())
         recorded = production_at(known.events).get(model, ())
@@ -84,7 +84,7 @@ def _tag(
     recorded: Sequence[Place],
     at: str,
 ) -> None:
-    """Give what is adopted a record of its own, so that a rollback knows it."""
+    """Give each adopted version its own promotion record, so that a rollback knows it."""
     old = {version.identity: version for version in snapshot.versions()}
     replaced = next((old[place] for place in recorded if place in old), None)
     tags = {

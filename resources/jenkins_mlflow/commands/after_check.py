@@ -1,8 +1,9 @@
-"""The check after a promotion: a command of the team's, with a deadline; when it fails, the promotion is undone.
+"""The check after a promotion: the team's own command, with a deadline; if it fails, the promotion is undone.
 
-A version that is promoted under a check carries the tag CHECK_TAG: pending, passed or failed. So a check that was
-killed is not forgotten: `doctor` names it, and the next promotion of that version runs it again. A version that failed
-is not selected again.
+A version that is promoted with a check has the tag CHECK_TAG: pending, passed or failed. So a killed check is
+not
+forgotten: `doctor` names it, and the next promotion of that version runs it again. A version that failed is
+not selected again.
 """
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ LOG = "check.log"
 def check_afterwards(
     session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
 ) -> PromoteResult:
-    """Run the check that follows a promotion; when it fails, undo the promotion and report that.
+    """Run the check that follows a promotion; if it fails, undo the promotion and report that.
 
-    A version that was in production already is checked if the check of its promotion did not come to an end.
+    A version that was already in production is checked if the check of its promotion never ended.
 
     Args:
         session: Configuration and connection.
-        registry: The registry that the promotion was made in.
-        plan: What was planned.
-        outcome: What came of it.
+        registry: The registry of the promotion.
+        plan: The plan of the promotion.
+        outcome: The outcome of the plan.
         result: The promotion's result.
 
     Returns:
-        The result with what the check said, and what was undone; as it was where no check is due.
+        The result with the outcome of the check and of undoing the promotion; unchanged if no check is due.
     """
     rules, again = session.config.promote.check, outcome.status == "already"
     if rules is None or outcome.status not in ("promoted", "already"):
@@ -81,20 +82,20 @@ def check_afterwards(
 def after_check(
     rules: Check, version: Version, target: Target, uri: str, folder: Path, environ: Mapping[str, str]
 ) -> Checked:
-    """Run the command; exit code 0 within the deadline passes.
+    """Run the command; it passes with exit code 0 within the deadline.
 
-    It finds in its environment MLFLOW_TRACKING_URI, JENKINS_MLFLOW_MODEL, _VERSION, _STAGE and _ALIAS.
+    Its environment has MLFLOW_TRACKING_URI, JENKINS_MLFLOW_MODEL, _VERSION, _STAGE and _ALIAS.
 
     Args:
         rules: The config's ``promote.check`` section.
-        version: What is in production now; for the method ``copy`` that is the copy.
-        target: What marks it.
+        version: The version in production now; for the method ``copy``, the copy.
+        target: The stage and alias of production.
         uri: The tracking URI.
         folder: The report folder, for the log.
-        environ: The environment otherwise.
+        environ: The rest of the environment.
 
     Raises:
-        Interrupted: a signal arrived; the command was ended first.
+        Interrupted: A signal arrived; the command was ended first.
     """
     environ = {
         **environ,
@@ -111,7 +112,7 @@ def after_check(
 def _look_again(
     session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
 ) -> PromoteResult:
-    """What a check that took a while cannot have seen: whether the version still is the one in production."""
+    """Look again at what is in production, which may have changed while the check was running."""
     live = _live(session, registry, plan)
     if is_done(outcome.table, live, plan.target):
         return result
@@ -131,7 +132,7 @@ def _live(session: Session, registry: Registry, plan: Plan) -> Snapshot:
 def _take_back(
     session: Session, registry: Registry, plan: Plan, outcome: Outcome, result: PromoteResult
 ) -> PromoteResult:
-    """Undo the promotion that this command has made: every mark goes back to what it found."""
+    """Undo this command's promotion: every mark gets the value that it had before."""
     begun = Begun("promotion", by=session.build.user, url=session.build.url)
     book = session.book(registry)
     with session.lock_for(registry, "rollback", outcome.table) as lock:
@@ -169,7 +170,7 @@ def _keep(
     time: int,
     held: Registry,
 ) -> None:
-    """Keep in the history that a promotion was taken back."""
+    """Record in the history that a promotion was undone."""
     restored = next((version for version in serving if version.model == outcome.table.model), None)
     taken = (outcome.table.model, outcome.table.number)
     book.keep(
@@ -193,7 +194,7 @@ def _keep(
 def _roll_back(
     session: Session, registry: Registry, promoted: Version, result: PromoteResult
 ) -> PromoteResult:
-    """Return to what an earlier command's promotion recorded as in production before."""
+    """Return to the version that an earlier command's promotion recorded as the previous one."""
     target = session.target
     patterns = session.patterns if target.exclusive else (promoted.model,)
     snapshot = settled(session, registry, patterns, Purpose.PROMOTE)
@@ -219,11 +220,11 @@ def _roll_back(
 
 
 def _note(session: Session, registry: Registry, plan: Plan, promoted: Version, end: str) -> None:
-    """Tag the version, and what it is a copy of, with the end of its check; failing to is worth a warning."""
+    """Tag the version, and a copy's original, with the result of its check; a failure is only a warning."""
     for version in (promoted, *((plan.candidate,) if plan.copies else ())):
         try:
             registry.record(version.model, version.number, {CHECK_TAG: end})
-        except Exception as error:  # noqa: BLE001  whatever it is, the check has ended
+        except Exception as error:  # noqa: BLE001  whatever the error, the check has ended
             why = classify(error).summary
             session.warn(f"{version.label} could not be tagged with the result of its check ({end}): {why}")
 

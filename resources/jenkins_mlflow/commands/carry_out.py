@@ -1,4 +1,4 @@
-"""Carrying out a plan under the lock, for `promote` and `rollback`; the notice if a person must go on."""
+"""Carries out a plan under the lock, for `promote` and `rollback`; prints the notice if one is needed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ R = TypeVar("R", bound=PromotionResult)
 def carry_out(
     session: Session, registry: Registry, plan: Plan, begun: Begun, tags: Mapping[str, str]
 ) -> tuple[Outcome, NoticePart | None]:
-    """Carry out a plan under the lock; the outcome, and the notice if a person has to go on."""
+    """Carry out a plan under the lock; return the outcome, and the notice if a person must continue."""
     outcome = _apply(session, registry, plan, begun, tags)
     for warning in outcome.warnings:
         session.warn(warning)
@@ -41,7 +41,7 @@ def carry_out(
 
 
 def reported(result: R, plan: Plan, outcome: Outcome, notice: NoticePart | None) -> R:
-    """The result of a promotion or a rollback, with what came of its plan."""
+    """The result of a promotion or a rollback, completed with the outcome of its plan."""
     return replace(
         result,
         model=plan.candidate.model,
@@ -70,13 +70,13 @@ def planned(result: R, plan: Plan) -> R:
 
 
 def place(version: Version) -> Place:
-    """A version as results name it."""
+    """A version as it appears in results."""
     return Place(model=version.model, version=version.number)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Keeps a promotion in the history, see ``outcome.Keeper``."""
+    """Records a promotion in the history, see ``outcome.Keeper``."""
 
     session: Session
     plan: Plan
@@ -153,7 +153,7 @@ def _apply(
     work = "rollback" if begun.work == "rollback" else "promote"
     session.terminal.say(f"{work}: {printable(plan.candidate.label)}")
     book = session.book(registry)
-    refused = forbidden(registry, plan.table)  # before the lock: others wait for that
+    refused = forbidden(registry, plan.table)  # before the lock, for which others wait
 
     def waiting() -> None:
         refuse_if_overtaken(registry, plan, session.config.models)
@@ -162,12 +162,12 @@ def _apply(
         keeper = Kept(session, plan, begun, tags, book, lock, registry.under(lock))
         outcome = promotion(session, registry, plan, lock, keeper, refused).apply(tags, begun)
     outcome = replace(outcome, lock_seconds=round(lock.held, 3))
-    book.write(_told(outcome, plan))
+    book.write(_as_artifact(outcome, plan))
     return outcome
 
 
-def _told(outcome: Outcome, plan: Plan) -> dict[str, object]:
-    """The outcome as an artifact of the run that tells of it."""
+def _as_artifact(outcome: Outcome, plan: Plan) -> dict[str, object]:
+    """The outcome as an artifact of the run that records the promotion."""
     return {
         "status": outcome.status,
         "message": outcome.message,
@@ -180,7 +180,7 @@ def _told(outcome: Outcome, plan: Plan) -> dict[str, object]:
 
 
 def rollback_tags(session: Session, source: Version | None, at: str) -> dict[str, str]:
-    """What the version that a rollback returns to is tagged with: when, by whom, in which build, from what."""
+    """The tags of the version that a rollback returns to: when, by whom, in which build, from where."""
     return given(
         {
             ROLLED_BACK_AT: at,
@@ -196,7 +196,7 @@ def _notice(session: Session, registry: Registry, plan: Plan, outcome: Outcome) 
     ui, connection = session.config.ui, registry.connection
     file_store = keeps_files(connection)
     if file_store is None:
-        with suppress(JenkinsMlflowError):  # it only helps to guess
+        with suppress(JenkinsMlflowError):  # only a hint
             file_store = looks_like_file_store(
                 registry.storage_uri(plan.candidate.model, plan.candidate.number)
             )

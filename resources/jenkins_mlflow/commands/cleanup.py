@@ -1,4 +1,4 @@
-"""`cleanup`: plan by the retention policy, ask, delete."""
+"""`cleanup`: plans by the retention policy, asks, deletes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
     """`cleanup`: plan, show, ask, delete.
 
     Raises:
-        UsageError: the options make no sense together, or a plan file cannot be read or written.
-        Refused: a person would have to be asked, and there is none; the named model is left out of cleanups; the plan
-            file is for another registry, too old, or was edited.
+        UsageError: The options cannot be combined, or a plan file cannot be read or written.
+        Refused: A question is needed, but there is no terminal; the named model is excluded from cleanups; or
+            the plan file is for another registry, too old, or was edited.
     """
     wish.check()
     registry, rules = session.registry(), session.config.cleanup
@@ -84,7 +84,7 @@ def _after(
     result: CleanupResult,
     cleaned: Cleaned,
 ) -> CleanupResult:
-    """The result with what is still held, and with what was freed if the config says so."""
+    """The result with what can still be restored, and with what was freed if the config says so."""
     rules = session.config.cleanup
     living = [item.version for item in cleaned.items if item.outcome not in GONE]
     try:
@@ -116,7 +116,7 @@ def _after(
 
 
 def cleanup_result(cleaned: Cleaned) -> CleanupResult:
-    """What `cleanup` reports of a plan, or of one that was carried out."""
+    """The result of `cleanup` for a plan, carried out or not."""
     return CleanupResult(
         status=cleaned.status,
         message=cleaned.message,
@@ -144,7 +144,7 @@ def cleanup_result(cleaned: Cleaned) -> CleanupResult:
 
 
 def exit_code(result: Cleaned) -> int:
-    """What a pipeline must know: BUSY if others hold every model, PARTLY if an error came after the first deletion."""
+    """The exit code: BUSY if others hold every model, PARTLY if an error came after the first deletion."""
     outcomes = [item.outcome for item in result.items if item.action == "delete"]
     if isinstance(result.stopped, Interrupted) or (result.stopped and "deleted" not in outcomes):
         return result.stopped.exit_code
@@ -154,19 +154,20 @@ def exit_code(result: Cleaned) -> int:
 
 
 def _ended(session: Session, result: CleanupResult, error: JenkinsMlflowError | Interrupted) -> CleanupResult:
-    """Say what stopped a cleanup, and add it to the result."""
+    """Report what stopped a cleanup, and add it to the result."""
     session.tell_stop(error, result.message if result.status == "stopped" else "")
     code = error.exit_code if result.code is None else result.code
     return replace(result, code=code, error=error_part(error))
 
 
 def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
-    """Show what would go and ask for it."""
+    """Show what would be deleted and ask for confirmation."""
     if not session.terminal.interactive and not wish.ask:
         raise Refused(
-            f"{plural(len(plan.deletions), 'version')} would be deleted, and there is no terminal to ask at",
+            f"{plural(len(plan.deletions), 'version')} would be deleted, "
+            "but there is no terminal to ask for confirmation",
             state="nothing was deleted",
-            next_step="look at the plan with --dry-run, then say --yes",
+            next_step="review the plan with --dry-run, then give --yes",
         )
     for item in plan.deletions:
         session.terminal.alert(f"  🗑️  {printable(item.version.label)}: {item.reason}")

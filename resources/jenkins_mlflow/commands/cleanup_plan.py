@@ -1,4 +1,4 @@
-"""What a cleanup is asked for, and the plan that follows from it, the config and the registry."""
+"""The request for a cleanup, and the plan that follows from it, the config and the registry."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from jenkins_mlflow.text import argument, listed, printable
 
 @dataclass(frozen=True)
 class Wish:
-    """What a cleanup is asked for.
+    """The request for a cleanup.
 
     Attributes:
         model: Only this model of the registry; None for the whole group.
         plan_only: Change nothing.
         yes: Do not ask.
-        ask: Ask even where there is no terminal: the answer may be piped in.
-        allow_remove_all: Carry out an empty policy, and one that leaves nothing of the named model.
+        ask: Ask even without a terminal: the answer may be piped.
+        allow_remove_all: Allow an empty policy, and one that keeps nothing of the named model.
         write: Write the plan to this file, and change nothing.
         read: Carry out the plan in this file, and nothing else.
-        at: The time that ages are counted from, in seconds since the epoch; None for now.
-        count_bytes: Whether the files of what goes are counted, where anybody looks at it or frees it.
-        shaping: The further options that were given and shape a plan, such as --keep-last.
-        pace: How fast.
+        at: The time from which ages are counted, in seconds since the epoch; None for now.
+        count_bytes: Whether to measure the files to be deleted, if that is shown or they are freed.
+        shaping: The other given options that shape a plan, such as --keep-last.
+        pace: The pace of the deletions.
     """
 
     model: str | None = None
@@ -56,37 +56,37 @@ class Wish:
         return self.plan_only or self.write is not None
 
     def check(self) -> None:
-        """Refuse options that make no sense together.
+        """Refuse options that cannot be combined.
 
         Raises:
-            UsageError: with what to do instead.
+            UsageError: With what to do instead.
         """
         others = {"--model": self.model, "--plan": self.write, "--at": self.at is not None}
         shaping = [option for option, given in others.items() if given] + list(self.shaping)
         if self.read and shaping:
             raise UsageError(
                 f"--apply cannot be combined with {listed(shaping, 9)}: the plan is carried out as it stands",
-                next_step="leave them out, or write another plan",
+                next_step="omit them, or write another plan",
             )
         if self.at is not None and not self.looks_only:
             raise UsageError(
                 "--at needs --dry-run or --plan",
-                next_step="write a plan with --plan, look at it, carry it out with --apply",
+                next_step="write a plan with --plan, review it, carry it out with --apply",
             )
 
 
 def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float) -> CleanupPlan:
-    """The plan for one model or the group as it is now; where something is wrong with a model, a group leaves it alone.
+    """The plan for one model, or for the group except models that are better left alone.
 
     Raises:
-        Refused: the named model is left out of cleanups.
+        Refused: The named model is excluded from cleanups.
     """
     rules, model = session.config.cleanup, wish.model
     if model and not is_covered(model, rules):
         raise Refused(
-            f"{printable(model)} is left out of cleanups by cleanup.include or cleanup.exclude",
+            f"{printable(model)} is excluded from cleanups by cleanup.include or cleanup.exclude",
             state="nothing was deleted",
-            next_step="change the config, or name another model",
+            next_step="change the config, or choose another model",
         )
     if rules.min_age:
         session.warn("cleanup.min_age has a new name: write keep_within instead")
@@ -98,7 +98,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
         with_runs=RunsOf.every_version(),
     )
-    # The production model of copies is no part of the group: its promotions are settled, its versions stay.
+    # The production model of copies is not part of the group: its promotions are settled, its versions stay.
     snapshot = Snapshot(tuple(found for found in everything.models if matches(found.name, patterns)))
     protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
     world = snapshot if "*" in patterns else whole_world(registry, snapshot, protection)
@@ -117,7 +117,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     plan = planned(rules)
     if model or not plan.alone:
         return plan
-    for name, objection in plan.alone.items():  # one of many models must not turn a nightly job red
+    for name, objection in plan.alone.items():  # one of many models must not fail a nightly job
         first = "correct select.gates; " if objection.gates else ""
         session.warn(
             f"{name} is left alone: it {objection.why}; {first}"
@@ -127,13 +127,13 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
 
 
 def refusal(plan: CleanupPlan, model: str | None) -> Refused:
-    """The error of a plan that must not be carried out."""
+    """The error for a plan that must not be carried out."""
     named = f"--model {argument(model)}" if model else "--model and the model's name"
     gates = "correct select.gates, " if any(found.gates for found in plan.alone.values()) else ""
     return Refused(
         "; ".join(plan.refusals),
         state="nothing was deleted",
-        next_step=f"{gates}add a keep rule, leave the model out with cleanup.exclude, "
+        next_step=f"{gates}add a keep rule, exclude the model with cleanup.exclude, "
         "or, if it really may lose every version, "
         f"give --allow-remove-all with {named}",
     )

@@ -1,4 +1,4 @@
-"""What every command says of production where it is in two places at once, and how to settle it. Pure."""
+"""Production in two places at once, as every command reports it, and how to resolve that. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Conflict:
     Attributes:
         kind: What contradicts what.
         message: The same in a sentence.
-        versions: They.
+        versions: The versions.
     """
 
     kind: Literal["two in production", "stage and alias differ"]
@@ -47,7 +47,7 @@ def conflict(model: Model, target: Target) -> Conflict | None:
 def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
     """Models with more than one version in the stage, or whose stage and alias differ.
 
-    One with an unfinished promotion is left out: that is what has to be settled first.
+    A model with an unfinished promotion is skipped: that has to be settled first.
     """
     messages = []
     for model in snapshot.models:
@@ -60,7 +60,7 @@ def conflicts(snapshot: Snapshot, target: Target) -> list[str]:
 
 
 def keep_one(versions: Sequence[Version]) -> str:
-    """The promotions that leave one of these in production: first the one that was recorded there last."""
+    """The promotions that leave only one of these in production; first that of the version recorded last."""
     recorded = last_recorded(versions)
     ordered = sorted(versions, key=lambda version: version is not recorded)
     model = ordered[0].model
@@ -81,7 +81,7 @@ def champions(snapshot: Snapshot, target: Target) -> list[Version]:
 
 
 def rivals(snapshot: Snapshot, target: Target) -> list[str]:
-    """The champions of an exclusive group where several of its models have one."""
+    """The conflict of an exclusive group in which several models have a champion."""
     serving = champions(snapshot, target)
     if not target.exclusive or len(serving) < 2 or any(map(is_unfinished, snapshot.models)):
         return []

@@ -1,6 +1,6 @@
-"""What the report shows of how challenger and champion predict: read from the artifacts of their runs, if any.
+"""Evaluates challenger and champion for the report, from the artifacts of their runs, if there are any.
 
-Nothing of it is needed: what is missing is left out, and what cannot be read is a note or a warning.
+All of it is optional: missing data are left out, and unreadable data lead to a note or a warning.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.report import write_report
-from jenkins_mlflow.results.base import Document
+from jenkins_mlflow.results.base import Document, plain
 from jenkins_mlflow.text import one_line, size
 
 LARGEST = 1_000_000
 _ONCE = RetryPolicy(attempts=1)
 
 
-def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
+def keep_evaluation(session: Session, folder: Path, document: Document) -> Document:
     """Write evaluation.json, and the pictures that it names, for the versions that a result compares.
 
     Args:
         session: Configuration and connection.
         folder: The report folder.
         document: The result of `select` or `promote`.
+
+    Returns:
+        What evaluation.json holds; nothing if there is nothing to tell.
     """
     places = compared(document, here=session.account is None)
     if not places:
-        return
+        return {}
     registry = Registry(session.registry().connection, _ONCE)
     try:
         found = [
@@ -48,16 +51,19 @@ def keep_evaluation(session: Session, folder: Path, document: Document) -> None:
         ]
     except JenkinsMlflowError as error:
         session.warn(f"the report shows no curves: {error.message}")
-        return
+        return {}
     if all(each.empty and not each.notes for each in found):
-        return
+        return {}
     evaluation = {
         "command": "evaluation",
         "build": document["build"],
         "items": [asdict(each) for each in found],
     }
-    if problem := write_report(folder, "evaluation.json", json.dumps(evaluation, ensure_ascii=False) + "\n"):
+    if problem := write_report(
+        folder, "evaluation.json", json.dumps(plain(evaluation), ensure_ascii=False) + "\n"
+    ):
         session.warn(problem)
+    return evaluation
 
 
 def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str, int]]:
@@ -65,7 +71,7 @@ def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str
 
     Args:
         document: The result of `select` or `promote`.
-        here: Whether its selection is of this very server; that of `promote --to-server` is of another one.
+        here: Whether its selection is from this server, not from another as with `promote --to-server`.
     """
     selection = document if document["command"] == "select" else document.get("selection")
     selection = (selection if here else None) or {}
@@ -80,12 +86,12 @@ def compared(document: Mapping[str, Any], *, here: bool) -> dict[Role, tuple[str
 
 
 def _homes(registry: Registry, places: Mapping[Role, tuple[str, int]]) -> list[tuple[Role, Version, str]]:
-    """Each version that is there, with the place of its run's artifacts: 2 requests, and 1 for each version."""
+    """The existing versions, with the location of their runs' artifacts: 2 requests, and 1 a version."""
     versions = {}
     for role, place in places.items():
         try:
             versions[role] = registry.version(*place)
-        except NotFound:  # it was deleted since, or is of another server
+        except NotFound:  # it has been deleted, or is on another server
             continue
     runs = kept_runs(registry, {version.run_id for version in versions.values() if version.run_id})
     return [
@@ -96,7 +102,7 @@ def _homes(registry: Registry, places: Mapping[Role, tuple[str, int]]) -> list[t
 
 
 def _evaluation(registry: Registry, folder: Path, role: Role, version: Version, uri: str) -> Evaluation:
-    """What the run's artifacts tell: its table of predictions, or else its pictures."""
+    """The evaluation from the run's artifacts: from its table of predictions, else its pictures."""
     found, files = Evaluation(role, version.model, version.number), Files(registry)
     try:
         if not files.at_hand(uri):

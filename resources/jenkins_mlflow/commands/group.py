@@ -1,4 +1,4 @@
-"""The models that a command works on: every pattern must match and every name exist; else the nearest name is told."""
+"""The models of a command: every pattern must match, every name exist; an error names the nearest name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 
 class Names(Protocol):
-    """A registry that can tell the names of all its models."""
+    """A registry that can list the names of all its models."""
 
     def names(self) -> list[str]:
         """Every registered model's name, sorted."""
@@ -28,20 +28,20 @@ class Names(Protocol):
 def require_models(
     registry: Names, group: Snapshot, patterns: Sequence[str], named_by: str = NAMED_BY
 ) -> None:
-    """Make sure that every pattern matches a registered model; costs a request only where one does not.
+    """Make sure that every pattern matches a registered model; costs a request only if one does not.
 
-    One of several that matches nothing is an error, too: without its models, the group's champion may be missing.
-    ``*`` means all there are, be it none.
+    A single pattern that matches nothing is an error, too: without its models, the group's champion may be
+    missing. ``*`` means all models, even if there are none.
 
     Args:
-        registry: Where to look for the nearest names.
+        registry: The registry to search for the nearest names.
         group: The models that the patterns match.
         patterns: Names or patterns, of the config or the command line.
-        named_by: What a person corrects where one is wrong.
+        named_by: What to correct if one is wrong.
 
     Raises:
-        UsageError: a pattern matches nothing; it names the nearest existing name. NothingRegistered if none of them
-            matches anything.
+        UsageError: A pattern matches nothing; the message has the nearest existing name. NothingRegistered if
+            no pattern matches anything.
     """
     found = [model.name for model in group.models]
     missing = [
@@ -66,15 +66,15 @@ def require_models(
 
 
 def require_model(registry: Names, group: Snapshot, name: str) -> Model:
-    """The model that a person named; costs a request only where it is not in the group.
+    """The model that a person named; costs a request only if it is not in the group.
 
     Args:
-        registry: Where to look for the nearest name.
-        group: What was read of the registry.
-        name: The name, of the command line.
+        registry: The registry to search for the nearest name.
+        group: The models that were read.
+        name: The name from the command line.
 
     Raises:
-        NotFound: there is none of this name; it names the nearest one.
+        NotFound: No model has this name; the message has the nearest one.
     """
     model = group.model(name)
     if model is None:
@@ -83,7 +83,7 @@ def require_model(registry: Names, group: Snapshot, name: str) -> Model:
 
 
 def no_such_model(registry: Names, name: str) -> NotFound:
-    """The error of a model that a person named and that does not exist, with the nearest name."""
+    """The error for a model that a person named and that does not exist, with the nearest name."""
     return NotFound(
         f"there is no registered model {printable(name)!r}; {nearest(name, registry.names())}",
         state="nothing was changed",
@@ -92,13 +92,13 @@ def no_such_model(registry: Names, name: str) -> NotFound:
 
 
 def nearest(pattern: str, known: Sequence[str]) -> str:
-    """Which of the known names is most like a name or pattern that matches none, in words."""
+    """The known name most like a name or pattern that matches nothing, as text."""
     if not known:
         return "none is registered yet"
     literal = re.sub(r"[*?\[\]]", "", pattern).casefold()
 
     def likeness(name: str) -> float:
-        """How much the name, or its beginning, is like the pattern."""
+        """The similarity of the name, or its beginning, to the pattern."""
         folded = name.casefold()
         return max(
             difflib.SequenceMatcher(None, literal, text).ratio() for text in (folded, folded[: len(literal)])

@@ -19,15 +19,15 @@ from jenkins_mlflow.text import number, plural, printable
 
 @dataclass(frozen=True)
 class Told:
-    """The history of some models.
+    """The history of some models, as a result shows it.
 
     Attributes:
         items: The times in production, oldest first.
-        recorded: What they were told from.
-        drifted: What was changed without this tool.
-        at: The time that was asked for, in milliseconds; None for all of it.
+        recorded: The record that they come from.
+        drifted: Changes without this tool.
+        at: The requested time, in milliseconds; None for all times.
         now: The store's time, in milliseconds.
-        target: What marks production.
+        target: Stage and alias of production.
     """
 
     items: tuple[Reign, ...]
@@ -81,7 +81,9 @@ class Told:
         if self.at is not None:
             lines = [f"{plural(len(self.items), 'version')} in production at {moment(self.at)} UTC"]
         since, tags = self.recorded.since, len(self.recorded.by_tags)
-        if since:
+        if not self.items and since is None and self.recorded.written:
+            lines = ["no promotion of these models is recorded yet"]
+        elif since:
             lines.append(f"written history since {moment(since)} UTC")
         else:
             written = self.recorded.written
@@ -89,7 +91,7 @@ class Told:
         if tags:
             lines.append(
                 f"{plural(tags, 'change')} known from the tags of versions alone: each version that was not "
-                f"deleted has its last promotion and its last rollback there"
+                f"deleted keeps its last promotion and its last rollback there"
             )
         return printable("; ".join([*lines, *(f"NOTE: {note}" for note in self._changed())]))
 
@@ -105,8 +107,8 @@ def tell(session: Session, *, model: str | None, since: float | None, at: float 
 
     Args:
         session: Configuration and connection.
-        model: Only this one.
-        since: Only what lasted until this time or longer, in seconds since the epoch.
+        model: Only this model.
+        since: Only stays that lasted until this time or longer, in seconds since the epoch.
         at: Only what was in production at this time.
     """
     registry = session.registry()
@@ -129,7 +131,7 @@ def tell(session: Session, *, model: str | None, since: float | None, at: float 
 
 
 def past(session: Session, names: Collection[str]) -> HistoryResult:
-    """The times in production of these models, for the report of a command that has just changed one of them."""
+    """The times in production of these models, for the report of a command that changed one of them."""
     registry = session.registry()
     snapshot = registry.snapshot(sorted(names))
     known = read_recorded(session, registry, snapshot)
@@ -154,7 +156,7 @@ def why(event: Event) -> str:
 
 
 def _lasted(reign: Reign, time: int) -> bool:
-    """Whether it was in production at a time."""
+    """Whether the version was in production at a time."""
     began = reign.began.time if reign.began else reign.place[2]
     return began <= time and (reign.ended is None or reign.ended.time > time)
 

@@ -1,4 +1,4 @@
-"""`init`: a starter `mlops.yaml` from what is in the registry and the folder."""
+"""`init`: writes a starter `mlops.yaml` from the contents of the registry and the folder."""
 
 from __future__ import annotations
 
@@ -27,41 +27,44 @@ _MOST_MODELS = 20
 _LARGEST = 1_000_000
 _EXPERIMENT = re.compile(r"""set_experiment\(\s*["']([^"'{}]+)["']""")
 _MODEL = re.compile(r"""registered_model_name\s*=\s*["']([^"'{}]+)["']""")
+_NAME = re.compile(r"(?i)train(ing)?(?![a-z]).*\.py|.*(?<![a-z])train(ing)?\.py", re.DOTALL)
+_TRAINS = re.compile(r"\bstart_run\b|\blog_(?!loss\b)|\bautolog\b|\b__main__\b")
 _REGISTERS = ("registered_model_name", "register_model")
-# Metrics that people rank by, the most telling first; of equally frequent ones the first is taken.
+# Usual ranking metrics, the most meaningful first; among equally frequent ones the first is chosen.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
 _SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
+_NEGATED = re.compile(r"(?<![a-z])neg(ative)?(?![a-z])")  # scikit-learn's scores: the larger, the better
 
 
 def refuse_what_exists(path: Path) -> None:
-    """Refuse a file that is there, before anything is read.
+    """Refuse to overwrite a file, before anything is read.
 
     Raises:
-        Refused: it exists.
-        ConfigError: there is a `mlops.yml`, which nothing would read beside a `mlops.yaml`.
+        Refused: The file exists.
+        ConfigError: There is a `mlops.yml`, which would be ignored beside a `mlops.yaml`.
     """
     if os.path.lexists(path):
-        write_starter(path, "")
+        raise _exists(path)
     if path.name == DEFAULT_FILE:
         default_file(path.parent)
 
 
 def write_starter(path: Path, text: str) -> None:
-    """Write the file; one that exists is never touched.
+    """Write the file; an existing one is never touched, and one that cannot be finished is removed again.
 
     Raises:
-        Refused: it exists.
-        UsageError: it cannot be written.
+        Refused: The file exists.
+        UsageError: The file cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        path.touch(exist_ok=False)
+        try:
+            path.write_text(text, encoding="utf-8")
+        except BaseException:
+            path.unlink()  # an empty config would stand for the whole registry
+            raise
     except FileExistsError:
-        raise Refused(
-            f"{printable(str(path))} exists already",
-            state="it was not changed",
-            next_step="look at a new one with --output -, or name another file with --output",
-        ) from None
+        raise _exists(path) from None
     except OSError as error:
         raise UsageError(
             f"{printable(str(path))} cannot be written: {error.strerror or error}",
@@ -69,18 +72,26 @@ def write_starter(path: Path, text: str) -> None:
         ) from error
 
 
+def _exists(path: Path) -> Refused:
+    return Refused(
+        f"{printable(str(path))} exists already",
+        state="it was not changed",
+        next_step="look at a new one with --output -, or name another file with --output",
+    )
+
+
 def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
     """The text of a starter config.
 
     Args:
-        uri: Where the registry is; None to leave it out.
-        patterns: The group; empty to find it.
-        folder: Where training scripts are looked for.
-        environ: MLFLOW_EXPERIMENT_NAME names the experiment.
+        uri: The address of the registry; None to leave it out.
+        patterns: The group; empty to determine it.
+        folder: The folder to search for training scripts.
+        environ: Its variables; MLFLOW_EXPERIMENT_NAME names the experiment.
 
     Raises:
-        UsageError: the registered models have no name in common, or a pattern matches none.
-        ConnectionFailed, RegistryError: the registry cannot be read.
+        UsageError: The registered models have no name in common, or a pattern matches none.
+        ConnectionFailed, RegistryError: The registry cannot be read.
     """
     scripts = tuple(find_scripts(folder))
     snapshot = Registry(connect(uri)).snapshot(["*"], with_runs=True) if uri else Snapshot()
@@ -100,7 +111,7 @@ def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ
 
 
 def find_scripts(folder: Path) -> Iterator[Script]:
-    """The Python files whose names begin or end with `train` and that use MLflow."""
+    """The Python files whose names begin or end with the word `train` and that log to MLflow, or can be started."""
     found = 0
     for place, folders, files in os.walk(folder):
         below = Path(place).relative_to(folder)
@@ -108,17 +119,16 @@ def find_scripts(folder: Path) -> Iterator[Script]:
             name for name in folders if name[0] != "." and name not in SKIPPED and len(below.parts) < _DEEPEST
         )
         for name in sorted(files):
-            path = Path(place) / name
-            stem = name.removesuffix(".py")
-            if stem == name or not (stem.startswith("train") or stem.endswith("train")):
+            if found >= _MOST_SCRIPTS or not _NAME.fullmatch(name):
                 continue
-            if found < _MOST_SCRIPTS and "mlflow" in (text := _source(path)):
+            text = _source(Path(place) / name)
+            if "mlflow" in text and _TRAINS.search(text):
                 found += 1
                 yield _script((below / name).as_posix(), text)
 
 
 def _source(path: Path) -> str:
-    """What is in a file; nothing if it cannot be read, or is too large for a script."""
+    """The content of a file; empty if it cannot be read, or is too large for a script."""
     try:
         small = path.is_file() and path.stat().st_size <= _LARGEST
         return path.read_text(encoding="utf-8", errors="replace") if small else ""
@@ -139,10 +149,10 @@ def _script(path: str, text: str) -> Script:
 def describe(
     snapshot: Snapshot, patterns: Sequence[str], *, uri: str, scripts: tuple[Script, ...], experiment: str
 ) -> Found:
-    """What a snapshot says of the group. Pure.
+    """The group as found in a snapshot. Pure.
 
     Raises:
-        UsageError: the registered models have no name in common, or a pattern matches none.
+        UsageError: The registered models have no name in common, or a pattern matches none.
     """
     named = tuple(dict.fromkeys(script.model for script in scripts if script.model))
     names = tuple(model.name for model in snapshot.models)
@@ -171,12 +181,12 @@ def describe(
 
 
 def _group(names: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
-    """The models that the scripts name, else the only one, else the beginning that all names have in common."""
+    """The models that the scripts name, else the only model, else the prefix that all names share."""
     if named:
         return tuple(named)
     if len(names) < 2:
         return tuple(names)
-    first, last = min(names), max(names)  # what these two have in common, all names between them have
+    first, last = min(names), max(names)  # a prefix of both is a prefix of all names between them
     same = "".join(
         a for a, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     )
@@ -204,6 +214,7 @@ def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:
         return (-len(values[name]), known, name)
 
     for name in sorted(values, key=rank):
-        minimize = any(word in name.lower() for word in _SMALL_IS_GOOD)
+        lower = name.lower()
+        minimize = any(word in lower for word in _SMALL_IS_GOOD) and not _NEGATED.search(lower)
         best = min(values[name]) if minimize else max(values[name])
         yield Measured(name, len(values[name]), best, minimize)

@@ -1,4 +1,4 @@
-"""`lease`: says who runs a version, so that no cleanup deletes it; gives that up; lists who runs what."""
+"""`lease`: records who runs a version, so that no cleanup deletes it; ends a lease; lists all leases."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def take_lease(session: Session, model: str, number: int, holder: str, seconds: float) -> LeaseResult:
     """`lease --for`: begin or renew a lease, from now on.
 
-    It waits for a cleanup that is at work on the model: a version that is leased is not deleted any more.
+    Waits for a cleanup that is working on the model. A leased version is no longer deleted.
 
     Raises:
-        UsageError: the holder's name does not fit into a tag.
-        NotFound: the version does not exist.
+        UsageError: The holder's name cannot be part of a tag.
+        NotFound: The version does not exist.
     """
     _check_holder(holder)
     registry = session.registry()
@@ -45,11 +45,11 @@ def take_lease(session: Session, model: str, number: int, holder: str, seconds: 
 
 
 def release_lease(session: Session, model: str, number: int, holder: str) -> LeaseResult:
-    """`lease --release`: end a lease; one that is not there is no error.
+    """`lease --release`: end a lease; it need not exist.
 
     Raises:
-        UsageError: the holder's name does not fit into a tag.
-        NotFound: the version does not exist.
+        UsageError: The holder's name cannot be part of a tag.
+        NotFound: The version does not exist.
     """
     _check_holder(holder)
     registry = session.registry()
@@ -58,11 +58,11 @@ def release_lease(session: Session, model: str, number: int, holder: str) -> Lea
         version = registry.version(model, number)
         held = registry.under(lock)
         registry.retrying("ending the lease", lambda: held.untag_version(model, number, LEASE_TAG + holder))
-    return LeaseResult(status="released", message=f"{version.label} is not leased by {holder} any more")
+    return LeaseResult(status="released", message=f"{version.label} is no longer leased by {holder}")
 
 
 def list_leases(session: Session) -> LeaseResult:
-    """`lease` alone: every lease in the group, those that have ended included."""
+    """`lease` alone: every lease in the group, including expired ones."""
     registry = session.registry()
     now = registry.now()
     found = tuple(
@@ -83,7 +83,7 @@ def _check_holder(holder: str) -> None:
 
 
 def _require_version(session: Session, registry: Registry, model: str, number: int) -> None:
-    """Look for the version before a lock is taken for it: a mistyped model has nothing to lock."""
+    """Look for the version before locking it: a mistyped model has nothing to lock."""
     try:
         with session.unwritten():
             registry.version(model, number)

@@ -1,4 +1,4 @@
-"""`list`: the registry as a tree."""
+"""`list`: shows the registry as a tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def show_registry(session: Session, *, brief: bool = False) -> ListResult:
 
     Args:
         session: Configuration and connection.
-        brief: Whether its text has versions and stages only.
+        brief: Whether its text has only versions and stages.
     """
     metric, target = session.config.select.metric, session.target
     snapshot = settled(

@@ -1,4 +1,4 @@
-"""`migrate`: a file store into a database, every item compared."""
+"""`migrate`: copies a file store into a database, and compares every item."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _Work:
     """One migration.
 
     Attributes:
-        folder: From where.
-        target: Where to.
-        numbers: The number of each experiment there.
-        plan: What is copied.
+        folder: The folder to copy.
+        target: The database to copy it to.
+        numbers: The number of each experiment in the database.
+        plan: What to copy.
     """
 
     folder: Path
@@ -40,18 +40,18 @@ class _Work:
 
 
 def migrate(session: Session, source: str, *, plan_only: bool, skip_unreadable: bool) -> MigrateResult:
-    """`migrate --from --to`: copy what a file store holds into the session's database.
+    """`migrate --from --to`: copy a file store into the session's database.
 
     Args:
-        session: Its address is the database.
+        session: The session; its address is that of the database.
         source: The file store.
-        plan_only: Read and check, write nothing.
-        skip_unreadable: Leave out what cannot be read, instead of refusing.
+        plan_only: Only read and check.
+        skip_unreadable: Skip what cannot be read, instead of refusing.
 
     Raises:
         UsageError: There is no file store.
         ConnectionFailed: The database cannot be reached.
-        Refused: It holds other data, or cannot hold these; nothing was written.
+        Refused: The database contains other data, or cannot contain these; nothing was written.
     """
     folder = places.find_folder(source)
     require(STORES)
@@ -75,7 +75,7 @@ def migrate(session: Session, source: str, *, plan_only: bool, skip_unreadable: 
                 f"a migration into {redact(session.uri)} is not finished, but {printable(str(folder))} is not "
                 "its source, or has changed since",
                 state="nothing was written by this command",
-                next_step="stop the server on that folder, and begin anew with an empty database",
+                next_step="stop the server on that folder, and start again with an empty database",
             )
         if state == "other data":
             return _compare_only(session, work)
@@ -90,11 +90,11 @@ def migrate(session: Session, source: str, *, plan_only: bool, skip_unreadable: 
 
 
 def _quiet() -> None:
-    """File stores are what is read here; nobody needs to hear how tables are made."""
+    """Silence MLflow: reading file stores is intended, and its messages on creating tables help nobody."""
     import logging
 
     os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    import mlflow  # noqa: F401  sets its loggers up
+    import mlflow  # noqa: F401  sets up its loggers
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -103,7 +103,7 @@ def _quiet() -> None:
 def _refuse_what_does_not_fit(work: _Work, *, skip_unreadable: bool) -> None:
     if work.plan.problems:
         raise Refused(
-            "\n".join(["the database cannot hold what is in the folder:", *work.plan.problems]),
+            "\n".join(["the database cannot contain what is in the folder:", *work.plan.problems]),
             state="nothing was written",
             next_step="change that in the folder, or migrate to SQLite, which has fewer limits",
         )
@@ -112,7 +112,7 @@ def _refuse_what_does_not_fit(work: _Work, *, skip_unreadable: bool) -> None:
         raise Refused(
             "\n".join(["the meta.yaml of these cannot be read:", *shortened(unreadable)]),
             state="nothing was written",
-            next_step="mend or remove them, or leave them out with --skip-unreadable "
+            next_step="repair or remove them, or skip them with --skip-unreadable "
             "(MLflow 3.0.0 to 3.5.0 leave an empty version behind when they fail to rename a model)",
         )
 
@@ -120,7 +120,9 @@ def _refuse_what_does_not_fit(work: _Work, *, skip_unreadable: bool) -> None:
 def _copy(session: Session, work: _Work, state: State, fingerprint: str) -> None:
     done = work.target.prepare(state, fingerprint)
     if done:
-        session.terminal.say(f"going on: {plural(len(done), 'unit')} of {work.plan.units} were copied before")
+        session.terminal.say(
+            f"continuing: {plural(len(done), 'unit')} of {work.plan.units} are already copied"
+        )
     reader = Reader(work.folder, work.numbers, work.plan.notes.unreadable)
     with (
         python_values_are_nothing(),
@@ -166,22 +168,22 @@ def _finish(session: Session, work: _Work, fingerprint: str) -> MigrateResult:
 
 
 def _compare_only(session: Session, work: _Work) -> MigrateResult:
-    """The database has data and no unfinished migration: it may be this one, finished."""
+    """Compare only: a database with data and no unfinished migration may be the result of this one."""
     try:
         compared = _compared(session, work)
     except ConnectionFailed:
         raise
-    except Exception as error:  # whatever MLflow says of data that are not ours
+    except Exception as error:  # any error of MLflow with data of others
         raise _other_data(session, work, str(error), 0) from error
     if compared.differences:
         raise _other_data(session, work, compared.differences[0], compared.same.total())
     return _result(
-        work, "already", compared, f"{redact(session.uri)} has all of it already; nothing was written"
+        work, "already", compared, f"{redact(session.uri)} already has all of it; nothing was written"
     )
 
 
 def _other_data(session: Session, work: _Work, example: str, same: int) -> Refused:
-    """A database that a server has used since it was migrated holds other data, too: what is the same is told."""
+    """The error for a database with other data; says how much is equal, in case a server has used it."""
     found = sum(work.plan.found(kind) for kind in KINDS)
     used = f"; if the folder was migrated into it before ({same} of {found} items are the same), it is done"
     return Refused(

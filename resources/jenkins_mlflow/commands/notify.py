@@ -1,4 +1,4 @@
-"""Telling people: by a command of the team's, or by Apprise. It never fails the work that it tells of."""
+"""Notifies people, by a command of the team or by Apprise. A failure never fails the work itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ URLS = "JENKINS_MLFLOW_NOTIFY_URLS"
 LOG = "notify.log"
 TRIES = 3
 LONGEST = 2000
-"""Of a message, in characters: what a variable of the environment and a chat take."""
+"""The longest message, in characters, for an environment variable and a chat."""
 _CUT = "… (the result has all of it)"
 _HAPPENED: Mapping[tuple[str, str], Event] = {
     ("promote", "promoted"): "promoted",
@@ -40,25 +40,25 @@ _HAPPENED: Mapping[tuple[str, str], Event] = {
 
 
 TELLING = frozenset(command for command, _ in _HAPPENED)
-"""The commands that may have news."""
+"""The commands whose results can be news."""
 
 
 def take_urls(environ: MutableMapping[str, str]) -> tuple[str, ...]:
-    """Take Apprise's addresses out of the environment: no program that is started later gets them."""
+    """Take Apprise's addresses out of the environment, so that no program started later gets them."""
     return tuple(environ.pop(URLS, "").split())
 
 
 def happened(document: Mapping[str, Any]) -> Event | None:
-    """What a result is for those who are told; None where it is no news. Pure."""
+    """The event of a result, for notifications; None if it is no news. Pure."""
     command, status = str(document.get("command")), str(document.get("status"))
     if command == "cleanup" and document.get("error") and status != "interrupted":
-        # Whatever it came to before, such as "deleted". Who mistypes an option is told by the command itself.
+        # Whatever its status, such as "deleted". A mistyped option is no news: the command reports it.
         return None if document.get("exit_code") == USAGE else "cleanup_stopped"
     return _HAPPENED.get((command, status))
 
 
 def news(session: Session, document: Mapping[str, Any]) -> Event | None:
-    """What people are to be told of a result; None for nothing."""
+    """The event that people want to be notified of; None if there is none."""
     event = happened(document)
     if event == "cleanup_stopped" and session.looks_only:
         return None
@@ -66,7 +66,7 @@ def news(session: Session, document: Mapping[str, Any]) -> Event | None:
 
 
 def notify(session: Session, document: Document, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Tell of a result, if that is wanted. What cannot be told is a warning.
+    """Notify people of a result, if they want that. A failure is only a warning.
 
     Args:
         session: Configuration, report folder, warnings.
@@ -100,14 +100,14 @@ def notify(session: Session, document: Document, sleep: Callable[[float], None] 
 
 
 def _tried(tell: Callable[[], str], sleep: Callable[[float], None]) -> str:
-    """Why it failed in every try; empty if one succeeded."""
+    """Why every attempt failed; empty if one succeeded."""
     why = ""
     for trial in range(TRIES):
         if trial:
             sleep(2.0**trial)
         try:
             why = tell()
-        except Exception as error:  # noqa: BLE001  a library of the team's choice, and no work may fail for it
+        except Exception as error:  # noqa: BLE001  no notification may fail the work
             why = type(error).__name__
         if not why:
             return ""
@@ -115,12 +115,12 @@ def _tried(tell: Callable[[], str], sleep: Callable[[float], None]) -> str:
 
 
 def _apprise(urls: tuple[str, ...], title: str, text: str) -> str:
-    """Send it by Apprise; why that failed, without the addresses, which are secrets."""
-    with warnings.catch_warnings():  # of a library that is not ours to mend
+    """Send it by Apprise; return why that failed, without the addresses, which are secrets."""
+    with warnings.catch_warnings():  # of the library itself
         warnings.simplefilter("ignore")
         import apprise
 
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it shows addresses
+        logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it logs addresses
         messenger = apprise.Apprise()
         unknown = [at for at, url in enumerate(urls, 1) if not messenger.add(url)]
         if unknown:

@@ -1,4 +1,4 @@
-"""A session on another server of the config: its address, its own login, the names of the models there."""
+"""A session on another server of the config, with its address, its own login and its names of the models."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from jenkins_mlflow.text import printable
 
 
 def other_session(session: Session, name: str) -> Session:
-    """The session on another server of the config: its address, its login, the group's names there.
+    """The session on another server of the config, with its address, login and names of the group's models.
 
     Raises:
-        UsageError: the config has no such server, it is the session's own, an address is not valid, or its login is not
-            in the environment.
-        ConnectionFailed: the session's own store is not there.
+        UsageError: The config has no such server, it is the session's own, an address is not valid, or its
+            login is not in the environment.
+        ConnectionFailed: The session's own store does not exist.
     """
     config = session.config
     server = config.servers.get(name)
     if server is None:
         known = ", ".join(map(printable, config.servers)) or "none"
         raise UsageError(
-            f"the config has no server {printable(name)!r} (there: {known})",
-            next_step="name it under `servers` in mlops.yaml",
+            f"the config has no server {printable(name)!r} (it has: {known})",
+            next_step="add it under `servers` in mlops.yaml",
         )
     for uri in (session.uri, server.uri):
         check_uri(uri, may_create=False)
     if address(server.uri) == address(session.uri):
         raise UsageError(
-            f"{name} is the server that the versions are on",
-            next_step="leave --to-server out, or use promote.copy_to",
+            f"{name} is the server that has the versions",
+            next_step="omit --to-server, or use promote.copy_to",
         )
     promote = config.promote.model_copy(update={"file_store": None, "smoke_test": None})
     update = {
@@ -53,7 +53,7 @@ def other_session(session: Session, name: str) -> Session:
 
 
 def _account(name: str, server: OtherServer, environ: Mapping[str, str]) -> dict[str, str]:
-    """MLflow's settings for the other server: its login, and nothing that is meant for another one."""
+    """MLflow's settings for the other server: its login, and nothing that belongs to the first one."""
     wanted = {"USERNAME": server.username_env, "PASSWORD": server.password_env, "TOKEN": server.token_env}
     missing = [variable for variable in wanted.values() if variable and not environ.get(variable)]
     if missing:
@@ -67,5 +67,5 @@ def _account(name: str, server: OtherServer, environ: Mapping[str, str]) -> dict
 
 
 def name_there(server: OtherServer, name: str) -> str:
-    """The name on the other server of a registered model, or of a pattern."""
+    """The name of a registered model, or a pattern, on the other server."""
     return server.model.replace("{model}", name)

@@ -1,4 +1,4 @@
-"""The report's page: kept up with every command of a build that has a report folder."""
+"""Updates the report's page after every command of a build that has a report folder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ _SHOWN = ("train", "select", "promote", "rollback", "cleanup")
 
 
 def keep_page(session: Session, folder: Path, document: Document) -> None:
-    """Write index.html and report.md; what cannot be written is a warning, as the command itself is done.
+    """Write index.html and report.md; a failure is only a warning, because the command's own work is done.
 
-    A promotion brings the history of its models along, so that the page can show earlier ones. It and a selection bring
-    what the runs of champion and challenger tell of their predictions.
+    After a promotion or a rollback, the history of its models is added, so that the page can show earlier
+    promotions. After a promotion or a selection, the predictions of champion and challenger are added, if
+    their runs have any.
     """
     if document["command"] not in _SHOWN:
         return
+    beside: list[Document] = []
     names = {str(place["model"]) for place in document.get("production") or ()}
     if document["command"] in ("promote", "rollback") and names:
         try:
@@ -35,14 +37,16 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
             text = json.dumps(earlier_promotions, ensure_ascii=False, indent=1) + "\n"
             if problem := write_report(folder, "history.json", text):
                 session.warn(problem)
-    if document["command"] in ("select", "promote"):
-        keep_evaluation(session, folder, document)
-    for problem in write_page(folder, document, ui_address(session), session.build.url, session.build.change):
+            beside.append(earlier_promotions)
+    if document["command"] in ("select", "promote") and (found := keep_evaluation(session, folder, document)):
+        beside.append(found)
+    build = session.build
+    for problem in write_page(folder, document, ui_address(session), build.url, build.change, beside):
         session.warn(problem)
 
 
 def ui_address(session: Session) -> str:
-    """Where a person finds MLflow's pages; empty if that is not known."""
+    """The address of MLflow's UI; empty if it is not known."""
     if session.config.ui.url:
         return str(session.config.ui.url)
     place = address(session.uri)

@@ -1,4 +1,4 @@
-"""`promote`: a named version, or the one that `select` chooses; `promote --recover`."""
+"""`promote`: promotes a given version, or the one that `select` chooses; `promote --recover`."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ def promote(
     approved_by: str = "",
     over: str | None = None,
 ) -> PromoteResult:
-    """`promote`: a named version, a model's newest version, or whatever `select` chooses.
+    """`promote`: a given version, a model's newest version, or the one that `select` chooses.
 
     Args:
         session: Configuration and connection.
-        model, version: What to promote; None for what ``select`` says, and for the newest version.
+        model, version: What to promote; without a model what ``select`` chooses, without a version the
+            newest.
         plan_only: Change nothing.
-        approved_by: Who approved it; goes into the version's tags.
-        over: What it may replace, as ``MODEL/VERSION`` or NOTHING; None for whatever is there.
+        approved_by: Who approved it; recorded in the version's tags.
+        over: What it may replace, as ``MODEL/VERSION`` or NOTHING; None for anything.
 
     Raises:
-        Refused: something else than ``over`` would be replaced; nothing was written.
+        Refused: Something other than ``over`` would be replaced; nothing was written.
     """
     if model is not None:
         session = session.for_model(model)
@@ -93,29 +94,29 @@ def promote(
 
 
 def refuse_plan_over_another(over: str | None, plan: Plan) -> None:
-    """Hold a planned promotion to what its approval was about; a complete one replaces nothing any more."""
+    """Refuse a plan that does not match its approval; a completed promotion replaces nothing any more."""
     if not plan.done:
         refuse_over_another(over, plan.candidate.label, plan.leaving[:1])
 
 
 def refuse_over_another(over: str | None, promoted: str, replaced: Sequence[Version]) -> None:
-    """Hold a promotion to what its approval was about.
+    """Refuse a promotion that would replace something else than was approved.
 
     Args:
         over: What it may replace, as for ``promote``.
-        promoted: What was to go into production, in words.
-        replaced: What it would replace: one of these; where nothing is promoted, what is in production.
+        promoted: What was to be promoted, as text.
+        replaced: What it would replace: any of these. If nothing is promoted, what is in production.
 
     Raises:
-        Refused: ``over`` is none of these.
+        Refused: ``over`` is not among these.
     """
     places = [f"{version.model}/{version.number}" for version in replaced] or [NOTHING]
     if over is None or over in places:
         return
     raise Refused(
-        f"{promoted} was to replace {over}, but it would replace {' or '.join(places)} now",
+        f"{promoted} was to replace {over}, but now it would replace {' or '.join(places)}",
         state="nothing was written",
-        next_step="look at what is in production, then select and approve again",
+        next_step="check what is in production, then select and approve again",
     )
 
 
@@ -132,7 +133,7 @@ def _smoke_test_failed(result: PromoteResult, plan: Plan, checked: Checked) -> P
 
 
 def recover(session: Session) -> PromoteResult:
-    """`promote --recover`: finish or undo what earlier commands left half done, and nothing else."""
+    """`promote --recover`: finish or undo unfinished promotions of other commands, and nothing else."""
     registry = session.registry()
     snapshot = settled(session, registry, session.patterns, Purpose.RECOVER)
     unfinished = [model.name for model in snapshot.models if is_unfinished(model)]
@@ -147,7 +148,7 @@ def recover(session: Session) -> PromoteResult:
 
 
 def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Mapping[str, str]:
-    """What the promoted version is tagged with: when, by whom, in which build, on what metric, and over what."""
+    """The promotion record, as tags: when, by whom, in which build, with what metric, what it replaced."""
     metric = session.config.select.metric
     value = plan.candidate.metric(metric)
     tags = {
@@ -162,7 +163,7 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
 
 
 def named(model: Model, number: int | None, build: str | None) -> int:
-    """The version that was named; without a number the newest that is READY.
+    """The given version; without a number the newest that is READY.
 
     Raises:
         NotFound: no version of the model is READY.

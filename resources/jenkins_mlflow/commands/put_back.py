@@ -1,4 +1,4 @@
-"""Putting production back after a training that promoted its versions itself."""
+"""Restores production after a training that promoted its versions itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DELETED = "the model was deleted"
 
 @dataclass(frozen=True)
 class PutBack:
-    """What became of one model's production. ``done``: nothing that the training promoted is in production."""
+    """The outcome for one model. ``done``: nothing that the training promoted is in production."""
 
     found: SelfPromotion
     done: bool
@@ -32,7 +32,7 @@ class PutBack:
 
     @property
     def part(self) -> PutBackPart:
-        """The same in the result of `train`."""
+        """The outcome as a part of the result of `train`."""
         return PutBackPart(
             model=self.found.model,
             versions=tuple(self.found.versions),
@@ -43,21 +43,21 @@ class PutBack:
 
 
 def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion]) -> tuple[PutBack, ...]:
-    """Put production back to what it was before the training, and say so.
+    """Restore production to what it was before the training, and report that.
 
-    What goes into production is written first, so that it is never empty in between. What somebody else has changed
-    since is left alone, and so is what a recorded promotion has accepted since.
+    Versions that return to production are written first, so that it is never empty. What somebody else has
+    changed since is left alone, and so is a version that a recorded promotion has accepted since.
 
     Args:
         session: Lock, writer and warnings.
-        registry: Where to.
-        found: What the training put into production, see ``self_promotion.self_promotions``.
+        registry: The registry to write to.
+        found: The training's own promotions, see ``self_promotion.self_promotions``.
 
     Returns:
-        What became of each model.
+        The outcome for each model.
 
     Raises:
-        Busy, LockLost: another command is at work on one of the models.
+        Busy, LockLost: Another command is working on one of the models.
         ConnectionFailed, RegistryError: MLflow could not be read.
     """
     changed = [change.model for one in found for change in one.changes]
@@ -76,13 +76,13 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
 
 
 def _accepted(one: SelfPromotion, model: Model | None) -> bool:
-    """Whether a recorded promotion has put all that the training promoted into production since."""
+    """Whether recorded promotions have since put everything into production that the training promoted."""
     versions = [model.version(number) for number in one.versions] if model else []
     return all(version is None or recorded(version) for version in versions)
 
 
 def _apply(registry: Registry, writer: Writer, one: SelfPromotion, models: Mapping[str, Model]) -> str:
-    """Write the changes whose marks still are as found; why nothing was written, if so."""
+    """Write the changes whose marks are still as found; return why nothing was written, or ""."""
     named = _models_of(one)
     if one.obstacle or not set(named) <= models.keys():
         return one.obstacle or _DELETED
@@ -94,7 +94,7 @@ def _apply(registry: Registry, writer: Writer, one: SelfPromotion, models: Mappi
         if now and value == change.found:
             label = f"put back {printable(change.model)} {change.mark}"
             if not writer.write(label, _write(registry, change)):
-                return "a write failed"  # what comes next would take out what serves
+                return "a write failed"  # the next change would leave production empty
         elif value != change.wanted and _returns(change, one):
             was = _named(change.model, change.mark, one)
             return f"{was}, which was in production before, was changed by somebody else" if now else _DELETED
@@ -106,7 +106,7 @@ def _models_of(one: SelfPromotion) -> tuple[str, ...]:
 
 
 def _returns(change: Change, one: SelfPromotion) -> bool:
-    """Whether the change brings a stage back, rather than taking out what the training promoted."""
+    """Whether the change restores a stage, rather than removing what the training promoted."""
     return change.is_stage and (change.model != one.model or change.mark not in one.versions)
 
 

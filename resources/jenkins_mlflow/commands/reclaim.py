@@ -1,4 +1,4 @@
-"""`reclaim`: frees the files of versions that a cleanup deleted, once they need not be restored any more."""
+"""`reclaim`: deletes the files of versions that a cleanup deleted, after the grace period."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ Status = Literal["reclaimed", "planned", "nothing", "stopped"]
 
 @dataclass(frozen=True)
 class ReclaimWish:
-    """What a reclaim is asked for.
+    """The request for a reclaim.
 
     Attributes:
-        model: Only what was deleted of this model; None for the whole group.
+        model: Only the deleted versions of this model; None for the whole group.
         plan_only: Change nothing.
         yes: Do not ask.
-        orphans: Instead of deleted versions' files, those of runs without a registered version.
+        orphans: Whether to delete the files of runs without a registered version instead.
         older_than: Only runs that ended so many seconds ago.
-        pace: How fast.
+        pace: The pace of the deletions.
     """
 
     model: str | None = None
@@ -53,20 +53,20 @@ class ReclaimWish:
     pace: Pace = field(default_factory=Pace)
 
     def check(self, mode: str) -> None:
-        """Refuse what makes no sense together.
+        """Refuse options that cannot be combined.
 
         Raises:
-            UsageError: with what to do instead.
+            UsageError: With what to do instead.
         """
         if mode == "none":
             raise UsageError(
                 "cleanup.reclaim.mode is none: nothing is freed",
                 state="nothing was read or deleted",
-                next_step="say --mode artifacts (files go, runs stay) or --mode runs, or set the mode in the config",
+                next_step="give --mode artifacts (runs stay) or --mode runs, or set the mode in the config",
             )
         if self.orphans != (self.older_than is not None):
             raise UsageError(
-                "--orphans and --older-than need each other",
+                "--orphans and --older-than must be given together",
                 next_step="for example `jenkins-mlflow reclaim --orphans --older-than 90d --mode artifacts --dry-run`",
             )
         if self.orphans and self.model:
@@ -77,12 +77,12 @@ class ReclaimWish:
 
 
 def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
-    """`reclaim`: plan, show, ask, free.
+    """`reclaim`: plan, show, ask, delete.
 
     Raises:
-        UsageError: the options make no sense together, or the config says that nothing is freed.
-        Refused: a person would have to be asked, and there is none; or this account may not see every model.
-        NotFound: the named model does not exist, and nothing was deleted of it.
+        UsageError: The options cannot be combined, or the config says that nothing is freed.
+        Refused: A question is needed, but there is no terminal; or this account may not see every model.
+        NotFound: The named model does not exist, and no version of it was deleted.
     """
     rules = session.config.cleanup.reclaim
     wish.check(rules.mode)
@@ -111,7 +111,7 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
 def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -> Reclaim:
     rules = session.config.cleanup.reclaim
     whole_runs = rules.mode == "runs"
-    # What an unreadable run of the journal names may look like an orphan: then nothing goes.
+    # What an unreadable run of the journal names may look like an orphan: then nothing is deleted.
     journal = Journal(registry) if wish.orphans else session.journal(registry)
     look = Look(registry, Storage(registry), journal, wish.orphans or whole_runs)
 
@@ -137,10 +137,10 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
 
 
 def is_asked(config: Config, model: str | None, name: str) -> bool:
-    """Whether what was deleted of a model is asked about. Pure.
+    """Whether the request covers the deleted versions of a model. Pure.
 
     Args:
-        config: Its group, without the models that cleanups leave out.
+        config: Its group counts, without the models that cleanups exclude.
         model: The one model that the command names; None for the group.
         name: The model.
     """
@@ -160,12 +160,19 @@ def _orphans(registry: Registry, before: float) -> list[KeptRun]:
 
 
 def _require_sight(registry: Registry) -> None:
-    """Files may go only if every version that may refer to them can be seen."""
-    if not registry.sees_all():
+    """Refuse unless every version that may refer to the files can be seen."""
+    if not (all_seen := registry.sees_all()):
+        unknown = all_seen is None
+        whose = (
+            "it is unknown whether this account is an administrator"
+            if unknown
+            else "this account is not an administrator"
+        )
+        by_name = " (user and password: this server does not say whose a token is)" if unknown else ""
         raise Refused(
-            "this account is no administrator: models may be hidden from it, and their files would be deleted",
+            f"{whose}: files of models that it cannot see would be deleted",
             state="nothing was deleted",
-            next_step="run `jenkins-mlflow reclaim` with an administrator's login",
+            next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
         )
 
 
@@ -173,15 +180,15 @@ def _agreed(session: Session, doomed: Sequence[Piece]) -> bool:
     total = sum(piece.bytes or 0 for piece in doomed)
     if not session.terminal.interactive:
         raise Refused(
-            f"{size(total)} would be deleted for good, and there is no terminal to ask at",
+            f"{size(total)} would be deleted permanently, but there is no terminal to ask for confirmation",
             state="nothing was deleted",
-            next_step="look at the plan with --dry-run, then say --yes",
+            next_step="review the plan with --dry-run, then give --yes",
         )
-    return session.terminal.confirm(f"⚠️  Delete {size(total)} of files for good?")
+    return session.terminal.confirm(f"⚠️  Delete {size(total)} of files permanently?")
 
 
 def exit_code(result: Freed) -> int:
-    """What a pipeline must know, as after a cleanup."""
+    """The exit code, with the same meaning as after a cleanup."""
     outcomes = [piece.outcome for piece in result.pieces if piece.action == "reclaim"]
     if isinstance(result.stopped, Interrupted) or (result.stopped and "reclaimed" not in outcomes):
         return result.stopped.exit_code
@@ -191,7 +198,7 @@ def exit_code(result: Freed) -> int:
 
 
 def _result(freed: Freed, rules: Rules, now: float, *, plan_only: bool) -> ReclaimResult:
-    """What `reclaim` reports of a plan, or of one that was carried out."""
+    """The result of `reclaim` for a plan, carried out or not."""
     assert rules.mode != "none", "checked"
     doomed = [piece for piece in freed.pieces if piece.action == "reclaim"]
     gone = [piece for piece in doomed if piece.outcome == "reclaimed"]
@@ -225,7 +232,7 @@ def _words(
         yield f"DRY RUN: would free {size(would)} in {places}" if doomed else "nothing to free"
     else:
         yield f"freed {size(freed.freed)} in {plural(len(gone), 'place')}"
-    if changed := [piece for piece in doomed if piece.outcome == "kept: changed meanwhile"]:
+    if changed := [piece for piece in doomed if piece.outcome == "kept: changed since the plan"]:
         yield f"kept {len(changed)} that changed since the plan was made"
     if in_use := [piece for piece in doomed if piece.outcome == "kept: in use"]:
         yield f"left {len(in_use)} for the next run: {in_use[0].error}"

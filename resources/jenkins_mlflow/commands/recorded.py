@@ -1,4 +1,4 @@
-"""All that is known of what was in production: the written history, what is not written yet, and versions' own tags."""
+"""All records of production: the written history, changes not written yet, and versions' own tags."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
@@ -27,7 +28,7 @@ from jenkins_mlflow.tags import (
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is known, and how far that reaches.
+    """The recorded changes, and how far back they reach.
 
     Attributes:
         events: Every change of production, oldest first.
@@ -44,20 +45,20 @@ class Recorded:
 
     @property
     def by_tags(self) -> tuple[Event, ...]:
-        """What is known from the tags of versions alone."""
+        """The changes known only from the tags of versions."""
         return tuple(event for event in self.events if event.source == "tags")
 
 
 def read_recorded(
     session: Session, registry: Registry, snapshot: Snapshot, *, deleted: bool = False
 ) -> Recorded:
-    """Read all that is known of production in these models, by stage or alias: 2 requests, more for a long history.
+    """Read every recorded change of production in these models: 2 requests, more for a long history.
 
     Args:
-        session: Told of a history that cannot be read: then the tags are all there is.
-        registry: Where it is.
+        session: Gets a warning if the history cannot be read; then only the tags are used.
+        registry: The registry to read.
         snapshot: The models.
-        deleted: Whether versions count that a cleanup deleted: 1 request more a model.
+        deleted: Whether deleted versions count, too: 1 more request for each model.
     """
     names = {model.name for model in snapshot.models}
     events, written = list(unwritten(snapshot.models)), True
@@ -80,7 +81,7 @@ def read_recorded(
 
 
 def from_tags(versions: Iterable[Version]) -> Iterator[Event]:
-    """What versions say of themselves: their last promotion, and their last rollback. Pure."""
+    """The last promotion and the last rollback of each version, from its own tags. Pure."""
     for version in versions:
         tags, steps = version.record, before(version)
         if time := version.record_time(PROMOTED_AT):
@@ -120,6 +121,7 @@ def _event(version: Version, time: int, work: str, **facts: object) -> Event:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if comparable(value) else None

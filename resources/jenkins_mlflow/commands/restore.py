@@ -1,4 +1,4 @@
-"""`restore`: registers versions again that a cleanup deleted."""
+"""`restore`: registers deleted versions again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from jenkins_mlflow.text import argument, plural, printable
 
 @dataclass(frozen=True)
 class Choice:
-    """Which deletions of a model are taken back: all that every given condition names.
+    """Which deletions of a model to undo: those that meet every given condition.
 
     Attributes:
         version: The number that the version had.
         build: The address of the build that deleted it.
-        since: When it was deleted at the earliest, in seconds since the epoch.
+        since: The earliest time of its deletion, in seconds since the epoch.
     """
 
     version: int | None = None
@@ -40,16 +40,16 @@ class Choice:
 
 
 def restore_versions(session: Session, model: str, choice: Choice, *, plan_only: bool) -> RestoreResult:
-    """`restore`: take deletions of a model back.
+    """`restore`: undo deletions of a model.
 
     Raises:
-        NotFound: the journal has no such deletion.
+        NotFound: The journal has no such deletion.
     """
     registry = session.registry()
     journal = session.journal(registry)
 
     def chosen() -> list[Entry]:
-        """Oldest first, so that their new numbers are in the order of the old ones."""
+        """The chosen versions, oldest first, so that their new numbers are in the order of the old ones."""
         taken = [entry for entry in journal.read(model) if choice.takes(entry)]
         return sorted(taken, key=lambda entry: (entry.version.first_created, entry.version.number))
 
@@ -65,7 +65,7 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
     with session.lock(registry, "restore", [model], [model]) as lock:
         held = registry.under(lock)
         live = held.find_model(model) or Model(model)
-        items = checked(held, plan_restore(chosen(), live))  # a reclaim may have been faster
+        items = checked(held, plan_restore(chosen(), live))  # a reclaim may have come first
         if any(item.outcome == "to restore" for item in items) and held.make_model(model):
             session.warn(
                 f"the registered model {printable(model)} had been deleted too: it is registered again, "
@@ -79,12 +79,12 @@ def restore_versions(session: Session, model: str, choice: Choice, *, plan_only:
 
 
 def _nothing(model: str, choice: Choice) -> NotFound:
-    """What to say where the journal names no deletion that was asked for."""
+    """The error if the journal has no deletion that was requested."""
     if choice == Choice():
         why = "the journal has no deletion of this model"
         todo = f"see which versions it has: `jenkins-mlflow list --models {argument(model)}`"
     else:
-        why = "the journal names none that was asked for"
+        why = "the journal has no matching deletion"
         todo = (
             "see all that can be restored, without --version, --build and --since: "
             f"`jenkins-mlflow restore --model {argument(model)} --dry-run`"
@@ -97,7 +97,7 @@ def _nothing(model: str, choice: Choice) -> NotFound:
 
 
 def _tell(session: Session, journal: Journal, model: str, items: list[Restored]) -> None:
-    """Write down what was restored; failing to is worth a warning."""
+    """Record what was restored; a failure is only a warning."""
     numbers = {
         item.entry.version.number: item.number for item in items if item.outcome == "restored" and item.number
     }

@@ -1,4 +1,4 @@
-"""`rollback`: back to the version that was in production before, by the same safe path as a promotion."""
+"""`rollback`: returns to the version that was in production before, as safely as a promotion."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from jenkins_mlflow.text import printable
 def rollback(
     session: Session, *, model: str, to: int | None, plan_only: bool, recorded: bool = False
 ) -> RollbackResult:
-    """Return a model to the version that was in production before, to a named one, or to the one recorded last.
+    """Return a model to the version that was in production before, to a given one, or to that recorded last.
 
-    Where promotions copy into a production model, that is the model which is rolled back, also if a model of the group
-    is named.
+    If promotions copy into a production model, that model is rolled back, even if a model of the group is
+    named.
 
     Raises:
-        NotFound: the model or the version to return to does not exist (any more).
-        Refused: it is not known what was before, or that version's files are gone; nothing was written.
+        NotFound: The model or the version to return to does not exist, or no longer.
+        Refused: The previous version is not known, or its files are gone; nothing was written.
     """
     session = session.for_model(model)
     registry, target = session.registry(), session.target
@@ -66,7 +66,7 @@ def rollback(
 
 
 def _leases(session: Session, registry: Registry, model: Model, candidate: Version) -> tuple[LeasedPart, ...]:
-    """Say who still runs another version of the model: a rollback does not reach them."""
+    """Report who still runs another version of the model: a rollback does not reach them."""
     leased = [(v, lease) for v in model.versions if v != candidate for lease in leases(v.tags)]
     now = registry.now() if leased else 0.0
     running = [(version, lease) for version, lease in leased if lease.runs(now)]
@@ -79,12 +79,13 @@ def _leases(session: Session, registry: Registry, model: Model, candidate: Versi
 
 
 def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) -> int:
-    """The version that is in production by what was recorded last. Pure.
+    """The version in production according to the last record. Pure.
 
     Raises:
-        Refused: that is none or more than one; it is not there any more; it has no record of its own, which alone
-            says that this tool put it into production: the history can be written by more people than the model; or
-            the event is another model's, on which whoever may edit that one could write it.
+        Refused: That is none or more than one; it no longer exists; it has no promotion record, which alone
+            proves that this tool put it into production, because more people can write the history than the
+            model; or the event belongs to another model, and may have been written by somebody who may edit
+            only that one.
     """
     places = production_at(events).get(model, ())
     last = next((event.model for event in reversed(in_order(events)) if model in event.models), model)
@@ -100,20 +101,20 @@ def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) ->
     elif found is None or found.identity != places[0]:
         why = f"{model} version {places[0][1]} was recorded as in production, and was deleted"
     else:
-        why = f"{found.label} is recorded as in production, but it has no record of its own"
+        why = f"{found.label} is recorded as in production, but it has no promotion record"
     raise Refused(
         why, state="nothing was changed", next_step="name the version to return to with --to instead"
     )
 
 
 def _refuse_without_files(session: Session, registry: Registry, plan: Plan) -> None:
-    """Refuse to put a version back whose files are gone; where that cannot be told, say so and go on."""
+    """Refuse to return to a version whose files are gone; warn if that cannot be determined."""
     version = plan.candidate
     try:
         has_files = registry.has_files(version.model, version.number)
     except FilesUnknown as unknown:
         session.warn(
-            f"whether the files of {version.label} still are there cannot be told from this machine: {unknown}"
+            f"it could not be checked from this machine whether the files of {version.label} still exist: {unknown}"
         )
     else:
         if not has_files:

@@ -1,4 +1,4 @@
-"""`select`: rank the candidates and compare the best with the champion."""
+"""`select`: ranks the candidates and compares the best with the champion."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
 
 
 def _beside(versions: Sequence[Version]) -> str:
-    """That a group with several champions was meant, or which key makes it one."""
+    """A sentence on champions that stay beside the new one, and on the key for a single champion."""
     if not versions:
         return ""
     named = listed([printable(version.label) for version in versions], MOST_NAMED)
@@ -44,7 +44,7 @@ def _beside(versions: Sequence[Version]) -> str:
 
 
 def selection_result(selection: Selection) -> SelectResult:
-    """What `select` reports of a selection."""
+    """The result of `select` for a selection."""
     metric = selection.metric
 
     def measured(version: Version | None) -> Measured | None:

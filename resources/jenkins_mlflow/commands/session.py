@@ -1,4 +1,4 @@
-"""What every command works with: configuration, connection, lock, methods."""
+"""The session of a command: configuration, connection, lock, methods."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ from jenkins_mlflow.text import printable
 
 @dataclass(frozen=True)
 class Session:
-    """What a command works with.
+    """The session of a command.
 
     Attributes:
-        config: Loaded and validated.
-        uri: The tracking URI that applies.
+        config: The loaded and validated configuration.
+        uri: The tracking URI in effect.
         terminal: For messages and questions.
-        report: The folder for logs and notices; made when something is written.
-        build: Who runs this, and in which build.
-        keys: What the registry's tags are signed with.
-        account: MLflow's settings for another server than the environment's, see ``connect``; None for those.
+        report: The folder for logs and notices; created when something is written.
+        build: Who runs the command, and in which build.
+        keys: The keys that sign the registry's tags.
+        account: MLflow's settings for a server other than the environment's, see ``connect``; None for the
+            latter.
         notify_urls: Apprise's addresses, which are secrets.
-        warnings: What the result tells beside the command's own outcome.
+        warnings: The warnings, which the result has besides the command's own outcome.
         recovered: Unfinished promotions that this command has finished or undone.
-        looks_only: Whether this is a dry run: that it fails is no news.
-        locked: What it has taken locks for; what it writes to the registry comes after the first.
+        looks_only: Whether this is a dry run, whose failure is no news.
+        locked: The purposes of the locks taken; nothing is written to the registry before the first.
     """
 
     config: Config
@@ -74,7 +75,7 @@ class Session:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """Every model that a promotion of the group reads: the group, and the production model if there is one."""
+        """The models that a promotion of the group reads: the group, and a production model."""
         return self.with_production(self.config.models)
 
     def with_production(self, patterns: Sequence[str]) -> tuple[str, ...]:
@@ -97,26 +98,27 @@ class Session:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What a program gets to see that works with this session's server: its login, and no other server's."""
+        """The environment of programs that use this session's server: its login, no other server's."""
         if self.account is None:
             return os.environ
         return {**{name: text for name, text in os.environ.items() if not is_setting(name)}, **self.account}
 
     def book(self, registry: Registry) -> Book:
-        """The history, to be kept and read."""
+        """The history, for reading and writing."""
         return Book(registry, self.warn)
 
     def journal(self, registry: Registry, now: float | None = None) -> Journal:
-        """The journal of deletions; a run of it that cannot be read is passed over, with a warning.
+        """The journal of deletions; a run of it that cannot be read is skipped with a warning.
 
         Args:
-            registry: Where it is.
-            now: Seconds since the epoch by the store's clock, for what is written; by default, this machine's time.
+            registry: The registry that has it.
+            now: Seconds since the epoch by the store's clock, for new entries; by default, this machine's
+                time.
         """
         return Journal(registry, self.build.url, time.time() if now is None else now, self._pass_over)
 
     def _pass_over(self, error: RegistryError) -> None:
-        text = f"{error.message}: it is passed over, so what it names cannot be restored; next: {error.next_step}"
+        text = f"{error.message}: it is skipped, so what it names cannot be restored; next: {error.next_step}"
         if text not in self.warnings:
             self.warn(text)
 
@@ -136,10 +138,10 @@ class Session:
         """The lock for changing these models.
 
         Args:
-            work: What for: promote, rollback, cleanup, recover.
+            work: Its purpose: promote, rollback, cleanup, recover, ...
             scope: Names or patterns of all models that may change.
             writes: Names of the models that certainly change.
-            wait: Longest wait in seconds; None for the config's.
+            wait: The longest wait in seconds; None for the config's.
             waiting: See ``Lock``.
         """
         rules = self.config.promote.lock
@@ -166,7 +168,7 @@ class Session:
 
     @contextmanager
     def unwritten(self) -> Iterator[None]:
-        """Until the first lock is taken, the error of a server that cannot be reached says that nothing was written."""
+        """Until the first lock is taken, errors of an unreachable server say that nothing was written."""
         try:
             yield
         except ConnectionFailed as error:
@@ -174,22 +176,22 @@ class Session:
             raise
 
     def warn(self, text: str) -> None:
-        """Say something that must be seen, and keep it for the result."""
+        """Show a warning, and keep it for the result."""
         self.warnings.append(text)
         self.terminal.alert(f"warning: {printable(text)}")
 
     def tell_stop(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
-        """Say what stopped a work of many steps, and what to do next, which the error has from then on.
+        """Report what stopped a command of many steps, and the next step, which is added to the error.
 
         Args:
-            error: What stopped it.
-            message: What it came to; by default, the error's own message.
+            error: The error that stopped it.
+            message: The command's result so far; by default, the error's own message.
         """
-        error.next_step = error.next_step or "run the command again: it goes on with what is left"
+        error.next_step = error.next_step or "run the command again: it continues with what is left"
         self.terminal.alert_error(error, message)
 
     def scope(self, models: Sequence[str]) -> tuple[str, ...]:
-        """What must stand still while these models change: the whole group, if it has one champion."""
+        """The models that must not change while these do: the whole group, if it has one champion."""
         group = self.config.models if self.config.promote.exclusive else ()
         return tuple(dict.fromkeys([*models, *group]))
 
@@ -200,10 +202,10 @@ class Session:
         return self.lock(registry, work, self.scope(table.models), table.models, waiting=waiting)
 
     def runs_to_select(self, champion: Callable[[Version], bool] | None = None) -> bool | RunsOf:
-        """Whose runs a selection needs: everybody's, or with scope ``build`` those of the build and of champions.
+        """The runs that a selection needs: all, or with scope ``build`` those of the build and of champions.
 
         Args:
-            champion: Whether a version is one; by default, those in production are.
+            champion: Whether a version is a champion; by default, those in production are.
         """
         build = self.build.id
         if self.config.select.scope == "group" or not build:
@@ -211,7 +213,7 @@ class Session:
         return RunsOf(champion or (lambda version: version.in_production(self.target)), (BUILD_TAG, build))
 
     def runs_to_promote(self, model: str, number: int | None) -> RunsOf:
-        """Whose runs the promotion of a named version needs: its own, and those of what is in production."""
+        """The runs that the promotion of a version needs: its own, and those of versions in production."""
         return RunsOf(
             lambda version: (
                 version.in_production(self.target)
@@ -220,7 +222,7 @@ class Session:
         )
 
     def for_model(self, name: str) -> Session:
-        """This session for one model; one outside of an exclusive group makes no member leave production."""
+        """This session for one model; a model outside an exclusive group replaces no member of it."""
         if not self.config.promote.exclusive or matches(name, self.patterns):
             return self
         promote = self.config.promote.model_copy(update={"exclusive": False})

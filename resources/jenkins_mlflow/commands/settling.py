@@ -1,4 +1,4 @@
-"""Reading a group: what other commands left half done is told, or finished or undone first."""
+"""Reads a group. Unfinished promotions of other commands are reported, or finished or undone first."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from jenkins_mlflow.text import argument, printable
 
 
 class Purpose(enum.Enum):
-    """Why a command reads the registry."""
+    """The purpose for which a command reads the registry."""
 
     LOOK = "look"
-    """It changes nothing: it names what is unfinished."""
+    """It changes nothing, and only reports unfinished promotions."""
     CHANGE = "change"
-    """It changes something: what is unfinished is finished or undone first."""
+    """It changes something; unfinished promotions are finished or undone first."""
     RECOVER = "recover"
-    """As CHANGE, and it does nothing else: its result tells of what was recovered."""
+    """Like CHANGE, but it does nothing else: its result lists what was recovered."""
     PROMOTE = "promote"
-    """As CHANGE, but it goes on with what it saw before it waited: if another promotion was faster, it lost."""
+    """Like CHANGE, but it keeps to what it read before it waited: a faster promotion defeats it."""
 
 
 def settled(
@@ -44,18 +44,18 @@ def settled(
     with_runs: bool | RunsOf = False,
     named_by: str = NAMED_BY,
 ) -> Snapshot:
-    """Read the group; unless the purpose is to look, what is half done is finished or undone first.
+    """Read the group; unless the purpose is LOOK, finish or undo unfinished promotions first.
 
     Args:
-        session: Configuration, warnings; gets what was recovered.
-        registry: Where.
+        session: Configuration and warnings; receives the recovered promotions.
+        registry: The registry to read.
         patterns: The group.
-        purpose: Why.
+        purpose: The purpose of reading.
         with_runs: As for ``Registry.snapshot``.
         named_by: As for ``require_models``.
 
     Raises:
-        UsageError: one of the config's patterns matches no registered model.
+        UsageError: A pattern of the config matches no registered model.
     """
     with session.unwritten():
         snapshot = registry.snapshot(patterns, with_runs=with_runs)
@@ -73,7 +73,7 @@ def settled(
         if any(changed):
             snapshot = registry.snapshot(patterns, with_runs=with_runs)
     warnings = conflicts(snapshot, session.target)
-    if purpose is not Purpose.PROMOTE:  # that settles it, or refuses to
+    if purpose is not Purpose.PROMOTE:  # which settles it, or refuses to
         warnings += rivals(snapshot, session.target)
     for text in warnings:
         session.warn(text)
@@ -81,7 +81,7 @@ def settled(
 
 
 def _unfinished(session: Session, model: Model) -> str:
-    """What a command that only looks says about a model's intent."""
+    """The warning about a model's intent from a command that changes nothing."""
     try:
         intent = read_intent(model)
     except JenkinsMlflowError as error:
@@ -97,9 +97,9 @@ def _unfinished(session: Session, model: Model) -> str:
 
 
 def _recover(session: Session, registry: Registry, model: Model, purpose: Purpose) -> bool:
-    """Finish or undo one model's promotion; whether the registry has to be read again.
+    """Finish or undo one model's promotion; return whether the registry has to be read again.
 
-    What cannot be recovered is a warning: the command at hand may have to do with other models.
+    A failure is only a warning, because the current command may be about other models.
     """
     rules, book = session.config.promote, session.book(registry)
     try:
@@ -126,7 +126,7 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
     except JenkinsMlflowError as error:
         session.warn(f"{error.message}; {error.state}; next: {error.next_step}")
         return False
-    if done is None:  # the command that was waited for has finished
+    if done is None:  # the other command has finished
         return purpose is not Purpose.PROMOTE
     session.recovered.append(done)
     if purpose is not Purpose.RECOVER:
@@ -135,7 +135,7 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
 
 
 def _keep_recovery(session: Session, book: Book, lock: Lock, held: Registry, recovered: Settled) -> None:
-    """Keep what is in production after an unfinished promotion was finished or undone."""
+    """Record what is in production after an unfinished promotion was finished or undone."""
     time, table = lock.now(), recovered.intent.table
     places = tuple(version.identity for version in recovered.serving)
     in_production = next((version for version in recovered.serving if version.model == table.model), None)

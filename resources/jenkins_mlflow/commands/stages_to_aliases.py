@@ -1,4 +1,4 @@
-"""`migrate --stages-to-aliases`: the versions in a stage get an alias; the stages stay."""
+"""`migrate --stages-to-aliases`: gives the versions in a stage an alias; the stages stay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jenkins_mlflow.text import plural, printable
 
 
 def stages_to_aliases(session: Session, aliases: Mapping[str, str], *, plan_only: bool) -> MigrateResult:
-    """Give the version in each stage its alias, all or none as far as that can be seen before.
+    """Give the version in each stage its alias: all or none, as far as problems can be foreseen.
 
     Args:
         session: Configuration and registry.
@@ -27,8 +27,8 @@ def stages_to_aliases(session: Session, aliases: Mapping[str, str], *, plan_only
     Raises:
         UsageError: The alias that means production is for another stage.
         Refused: An alias is on another version, or two versions are in one stage; nothing was written.
-        Busy, LockLost: another command is at work on one of the models.
-        RegistryError: An alias could not be set, or is not there afterwards.
+        Busy, LockLost: Another command is working on one of the models.
+        RegistryError: An alias could not be set, or was not found afterwards.
     """
     rules = session.config.promote
     if problem := wrong_alias(aliases, rules.stage, rules.alias):
@@ -68,7 +68,7 @@ def _planned(snapshot: Snapshot, aliases: Mapping[str, str]) -> list[Naming]:
             printable("; ".join(problems)),
             state="nothing was written",
             next_step="keep one version in each stage (`jenkins-mlflow list` names the command for production), "
-            "or name other models with --models",
+            "or choose other models with --models",
         )
     return planned
 
@@ -109,7 +109,7 @@ def _result(
         status=status,  # type: ignore[arg-type]
         message=f"{verb} {plural(new, 'alias', 'aliases')}; stages stay as they are"
         if verb
-        else "every version in these stages has its alias already",
+        else "every version in these stages already has its alias",
         aliases=tuple(
             AliasPart(
                 model=one.model,

@@ -1,4 +1,4 @@
-"""`train`: run the config's training commands and report what they logged."""
+"""`train`: runs the config's training commands and reports what they logged."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     Args:
         session: Configuration and connection.
         only: Candidates to train; none = all.
-        mode: ``run`` all; ``resume``: all that this build has not trained yet; ``gather``: none, other commands of
-            this build have; ``plan``: none, and nothing is asked of MLflow.
+        mode: ``run`` all; ``resume``: all that this build has not trained yet; ``gather``: none, but report
+            what other commands of this build have trained; ``plan``: none, without requests to MLflow.
 
     Raises:
-        UsageError: the config has no ``train`` section, ``only`` names an unknown candidate, or no build is known
-            whose training could be resumed or gathered.
+        UsageError: The config has no ``train`` section, ``only`` names an unknown candidate, or the build
+            whose training is to be resumed or gathered is not known.
     """
     rules = session.config.train
     if rules is None:
         raise UsageError(
             "there is nothing to train: the config has no train section",
-            next_step="add train.experiment and train.candidates to mlops.yaml, or name the file with --config",
+            next_step="add train.experiment and train.candidates to mlops.yaml, or give the config file with --config",
         )
     if mode in ("resume", "gather") and not session.build.id:
         raise UsageError(
@@ -55,7 +55,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
             next_step="give --build ID, or run inside a Jenkins build (BUILD_TAG)",
         )
     build = session.build.for_training(Path.cwd())
-    environ = dict(os.environ)  # the scripts' own: connecting sets MLflow's variables for this process
+    environ = dict(os.environ)  # for the scripts: connecting sets MLflow's variables for this process
 
     def planned(production_before: str = "") -> TrainPlan:
         logs = session.report / "logs"
@@ -63,7 +63,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
 
     if mode == "plan":
         return _planned(planned())
-    planned()  # what is wrong with it is said before MLflow is asked anything
+    planned()  # reports mistakes before any request to MLflow
     registry = session.registry(may_create=True)
     doubtful = RunsOf(lambda version: unrecorded(version, session.target))
     began = time.time()
@@ -86,7 +86,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
 
 
 def _outside(result: Trained, models: Sequence[str]) -> Iterator[str]:
-    """Models that were registered and are not of the group, where a name may be mistyped."""
+    """A warning about registered models that are not in the group, because the name may be mistyped."""
     made = {version.model for run in result.runs for version in run.versions}
     outside = sorted(name for name in made if not matches(name, models))
     if outside:
@@ -104,7 +104,7 @@ def _put_back(
     began: float,
     ended: TrainResult,
 ) -> TrainResult:
-    """Put production back if the training changed it."""
+    """Restore production if the training changed it."""
     problem = ""
     try:
         runs = training.runs_of_build(ended.build or "")
@@ -116,7 +116,7 @@ def _put_back(
             problem = "; ".join(one.message for one in done if not one.done)
             ended = replace(ended, put_back=tuple(one.part for one in done))
     except JenkinsMlflowError as error:
-        problem = f"whether the training changed production is not known: {error.message}"
+        problem = f"it is not known whether the training changed production: {error.message}"
         session.warn(problem)
     if not problem:
         return ended
@@ -125,7 +125,7 @@ def _put_back(
 
 
 def train_result(plan: TrainPlan, trained: Trained) -> TrainResult:
-    """What `train` reports of a training."""
+    """The result of `train` for a training."""
     return TrainResult(
         status=trained.status,
         code=trained.stopped.exit_code if trained.stopped else None,

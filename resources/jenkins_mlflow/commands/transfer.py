@@ -1,4 +1,4 @@
-"""`--to-server`: select against what is in production on another server, copy the version there, promote the copy."""
+"""`--to-server`: selects for another server, copies the version there, promotes the copy."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def promote_to(
     approved_by: str = "",
     over: str | None = None,
 ) -> tuple[Session, PromoteResult]:
-    """`promote --to-server`: copy a version to another server, and promote the copy there; the session on it, too.
+    """`promote --to-server`: copy a version to another server, promote the copy; also return its session.
 
     Args:
-        session: Of the server that the version is on. Nothing is written there.
-        name: The other server, as the config names it.
-        model, version, plan_only, approved_by, over: As for ``promote``; ``over`` is in the other server's names.
+        session: The session on the server that has the version. Nothing is written there.
+        name: The other server's name in the config. model, version, plan_only, approved_by, over: As for
+        ``promote``; ``over`` is in the other server's names.
     """
     if model is not None:
         session = session.for_model(model)
@@ -75,7 +75,7 @@ def promote_to(
             return other, replace(result, status=choice.status, message=choice.message, production=production)
         session.terminal.say(choice.message)
         chosen = choice.selected
-        if over is None:  # what it was compared with is what it may replace, however long the copy takes
+        if over is None:  # it may replace only the version that it was compared with
             over = f"{choice.replaces.model}/{choice.replaces.number}" if choice.replaces else NOTHING
     else:
         found = require_model(source, here, model)
@@ -119,7 +119,7 @@ def promote_to(
 
 
 def _copy(session: Session, source: Registry, other: Session, plan: CopyPlan, name: str) -> Copied:
-    """Copy it, under a lock for this copy alone: other work on the model goes on meanwhile."""
+    """Copy it, under a lock for this copy alone: other work on the model can continue."""
     session.terminal.say(
         f"copy: {printable(plan.version.label)} to {printable(plan.into)} on {printable(name)}"
     )
@@ -134,15 +134,15 @@ def _copy(session: Session, source: Registry, other: Session, plan: CopyPlan, na
         )
         raise
     contents = f"{plural(copied.contents.files, 'file')}, {size(copied.contents.bytes)}, compared by SHA-256"
-    verb = "copied" if copied.made else "is there already"
+    verb = "copied" if copied.made else "already exists"
     session.terminal.say(printable(f"  {copied.version.label}: {verb}; {contents}"))
     return copied
 
 
 def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Snapshot]:
-    """The session on the other server, and its models of the group, with the runs of what is in production.
+    """The session on the other server, and the group's models there, with the runs of versions in production.
 
-    A model that was named is among them, also where it is outside of the group.
+    A given model is included, even if it is outside the group.
     """
     other = other_session(session, name)
     target = other.target
@@ -155,7 +155,7 @@ def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Sn
 
 
 def _here(session: Session, model: str | None, version: int | None, other_snapshot: Snapshot) -> Snapshot:
-    """The group on the session's own server. Nothing is recovered there: that would write.
+    """The group on the session's own server. Nothing is recovered there, because that would write.
 
     Champions are the versions whose copies are in production on the other server.
     """
@@ -190,7 +190,7 @@ def _choose(
 
 
 def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, Any]:
-    """What a dry run says: the copy, unless it is there, and what its promotion would change."""
+    """The result of a dry run: the copy, unless it exists, and the changes of its promotion."""
     made = None if preview.candidate.number == NEW else preview.candidate
     changes = preview.steps() if made else [change.describe() for change in preview.table.pending]
     steps = (*([] if made else [plan.describe(name)]), *changes)
@@ -206,7 +206,7 @@ def _dry(plan: CopyPlan, name: str, other: Session, preview: Plan) -> dict[str, 
 def _plan_there(
     other_snapshot: Snapshot, into: str, origin: Origin, version: Version, other: Session
 ) -> Plan:
-    """What a promotion of the copy would change, also where the copy is not made yet."""
+    """The plan of a promotion of the copy, even if the copy does not exist yet."""
     model = other_snapshot.model(into) or Model(into)
     made = next(iter(copies(model, origin)), None)
     if made is None:

@@ -1,1 +1,1 @@
-"""The config file: what it may hold, how it is read, what is wrong with it."""
+"""The config file: its schema, how it is read, and its error messages."""

@@ -1,4 +1,4 @@
-"""The section `cleanup` of the config: which versions are kept, and what becomes of the others."""
+"""The section `cleanup` of the config: which versions are kept, and what happens to the others."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ class KeepBest(Section):
     metric: Line | None = Field(
         default=None, description="Metric that ranks the versions; null: that of `select`."
     )
-    count: int = Field(default=1, ge=1, description="How many of the best versions are kept.")
+    count: int = Field(default=1, ge=1, description="Number of best versions to keep.")
 
 
 class KeepRules(Section):
     """Rules that keep versions; versions that no rule keeps are deleted. No rule counts a version in production."""
 
-    keep_last: int = Field(default=3, ge=0, description="How many of a model's newest versions are kept.")
-    keep_best: KeepBest | None = Field(default=None, description="The best versions by a metric are kept.")
+    keep_last: int = Field(default=3, ge=0, description="Number of a model's newest versions to keep.")
+    keep_best: KeepBest | None = Field(
+        default=None, description="The best versions by a metric, which are kept."
+    )
     keep_within: Age = lasting(
         "0s",
         "Age below which every version is kept, e.g. 7d; such versions do not count toward the other rules.",
@@ -62,7 +64,7 @@ class KeepRules(Section):
 
 
 class Reclaim(Section):
-    """What becomes of the files of versions that a cleanup deleted. One word is the mode."""
+    """What happens to the files of versions that a cleanup deleted. A single word sets the mode."""
 
     shorthand: ClassVar = "mode"
     mode: Literal["none", "artifacts", "runs"] = Field(
@@ -82,12 +84,8 @@ class Cleanup(KeepRules):
         default={},
         description="Other values of the keep rules for models by name or pattern; the first that matches counts.",
     )
-    include: Patterns = Field(
-        default=("*",), description="Names or patterns of the models that a cleanup works on."
-    )
-    exclude: Lines = Field(
-        default=(), description="Names or patterns of the models that a cleanup leaves out."
-    )
+    include: Patterns = Field(default=("*",), description="Names or patterns of the models to clean up.")
+    exclude: Lines = Field(default=(), description="Names or patterns of the models not to clean up.")
     protect: Protect = Field(default_factory=Protect, description="Versions that are never deleted.")
     rollback_depth: int = Field(
         default=1,
@@ -105,7 +103,7 @@ class Cleanup(KeepRules):
     )
     plan_expires: Age = lasting("24h", "Age at which a plan file expires.")
     reclaim: Reclaim = Field(
-        default_factory=Reclaim, description="What becomes of the files of deleted versions."
+        default_factory=Reclaim, description="What happens to the files of deleted versions."
     )
 
     @property
@@ -115,11 +113,11 @@ class Cleanup(KeepRules):
         return KeepRules.model_construct(**values | {"keep_within": max(self.keep_within, self.min_age)})
 
     def override_for(self, model: str) -> str | None:
-        """The pattern of the override that a model has; None if it has none."""
+        """The pattern of the override for a model; None if it has none."""
         return next((pattern for pattern in self.overrides if fnmatchcase(model, pattern)), None)
 
     def rules_for(self, model: str) -> KeepRules:
-        """The rules for one model: its override's, and the general ones where that says nothing."""
+        """The rules for one model: its override's, completed by the general ones."""
         pattern = self.override_for(model)
         override = KeepRules() if pattern is None else self.overrides[pattern]
         return self.general.model_copy(

@@ -28,7 +28,7 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 
 def _one_word_of(alternatives: Iterable[str]) -> str:
-    """A regular expression for one of the words; a longer one is tried before its own beginning."""
+    """A regular expression for one of the words; longer words come first."""
     return f"({'|'.join(map(re.escape, sorted(alternatives, key=len, reverse=True)))})"
 
 
@@ -46,7 +46,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         if self.op not in OPERATORS or not math.isfinite(self.limit):
-            raise ValueError(f"no comparison: {self.op} {self.limit}")
+            raise ValueError(f"not a comparison: {self.op} {self.limit}")
 
     def holds(self, value: float) -> bool:
         """Whether a metric's value passes; one that cannot be compared never does."""

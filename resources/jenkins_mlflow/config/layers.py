@@ -1,4 +1,4 @@
-"""The layers of a config, put together: the values, where each came from, and all that is wrong with them."""
+"""The layers of a config, merged: the values, the origin of each, and all problems."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MOST_KEYS = 3
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value came from.
+    """Where a value came from, for messages.
 
     Attributes:
-        text: What a person looks for: file and line, variable or option.
+        text: File and line, variable or option.
         order: Its place among the layers.
-        implied: The key path that the text implies already.
+        implied: The key path that the text already implies.
         in_file: Whether that is the file.
     """
 
@@ -31,7 +31,7 @@ class Origin:
     in_file: bool = False
 
     def line(self, path: KeyPath, message: str) -> str:
-        """One problem as one line; the path is left out as far as the origin implies it."""
+        """One problem as one line; the part of the path that the origin implies is left out."""
         if self.implied[: len(path)] == path:
             path = ()
         elif path[: len(self.implied)] == self.implied:
@@ -41,7 +41,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Problem:
-    """A value that is wrong: where it came from, its key path, and what is wrong with it."""
+    """A wrong value: its origin, its key path, and the problem."""
 
     origin: Origin
     path: KeyPath
@@ -58,10 +58,10 @@ class Layers:
 
     Attributes:
         source: The file, if there is one.
-        page: What describes every key: a page of the documentation, or a command.
+        page: The description of every key: a page of the documentation, or a command.
         data: The values.
-        origins: Where each came from.
-        problems: What is wrong with them.
+        origins: The origin of each value.
+        problems: The problems with them.
     """
 
     source: Path | None
@@ -71,7 +71,7 @@ class Layers:
     problems: list[Problem] = field(default_factory=list)
 
     def origin(self, path: KeyPath) -> Origin:
-        """The origin of a value, or of the nearest part of the config that it is in."""
+        """The origin of a value, or of the nearest section that contains it."""
         while path and path not in self.origins:
             path = path[:-1]
         return self.origins.get(path) or Origin(
@@ -79,12 +79,12 @@ class Layers:
         )
 
     def latest(self, path: KeyPath, keys: Iterable[str]) -> Origin:
-        """Of some keys of a section, the origin of the one that was set last; else the section's own."""
+        """The origin of the key of a section that was set last; else the section's own."""
         set_keys = [self.origins[at] for at in ((*path, key) for key in keys) if at in self.origins]
         return max(set_keys, key=lambda origin: origin.order, default=self.origin(path))
 
     def add(self, origin: Origin, path: KeyPath, message: str) -> None:
-        """Note a problem."""
+        """Add a problem."""
         self.problems.append(Problem(origin, path, message))
 
     def fail_on_problems(self) -> None:
@@ -94,7 +94,7 @@ class Layers:
             raise self._error("\n".join(problem.line for problem in problems), self._places(problems))
 
     def _places(self, problems: Sequence[Problem]) -> str:
-        """What a person corrects: keys of the file, variables, options."""
+        """The places to correct: keys of the file, variables, options."""
         in_file = [problem for problem in problems if problem.origin.in_file]
         keys = list(dict.fromkeys(show_path(problem.path) for problem in in_file if problem.path))
         named = f"{listed(keys, MOST_KEYS)} in {self.source}" if keys else f"{self.source}"
@@ -102,7 +102,7 @@ class Layers:
         return ", ".join([*([named] if in_file else []), *others])
 
     def unreadable(self, message: str, line: int | None = None) -> ConfigError:
-        """The error of a file that is not read at all, with the line that is to blame where one is."""
+        """The error for a file that cannot be read, with the line of the problem if there is one."""
         at, place = ("", "") if line is None else (f":{line}", f"line {line} of ")
         return self._error(f"{self.source}{at}: {message}", f"{place}{self.source}")
 
@@ -110,7 +110,7 @@ class Layers:
         return ConfigError(message, next_step=f"correct {places}; {self.page} describes every key")
 
     def put(self, path: KeyPath, value: Any, origin: Origin) -> None:
-        """Let a later layer set one value, whatever an earlier one said there."""
+        """Set one value in a later layer, whatever an earlier one has there."""
         place: Any = self.data
         for depth, key in enumerate(path[:-1], start=1):
             if place.get(key) is None:

@@ -25,8 +25,8 @@ _IN_QUOTES = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _IN_BRACKETS = re.compile(r"\[.*\]|\{.*\}", re.DOTALL)
 
 M = TypeVar("M", bound=BaseModel)
-Flags = Mapping[str, tuple[str, object]]
-"""What the command line gives: by dotted key, the option as it was typed and its value."""
+Overrides = Mapping[str, tuple[str, object]]
+"""The options of the command line: by dotted key, the option as typed and its value."""
 
 
 def read_layers(
@@ -38,9 +38,9 @@ def read_layers(
     """Read file and environment into one set of values, not yet checked against the model.
 
     Args:
-        model: What the file may hold.
+        model: The schema of the file.
         source: The file; None if there is none.
-        page: What describes every key: a page of the documentation, or a command.
+        page: The description of every key: a page of the documentation, or a command.
         environ: The environment; variables that start with ENV_PREFIX count.
 
     Raises:
@@ -60,14 +60,14 @@ def read_layers(
     return layers
 
 
-def add_flags(model: type[BaseModel], layers: Layers, flags: Flags) -> None:
-    """Put what the command line gives over file and environment."""
-    for number, (dotted, (option, value)) in enumerate(flags.items()):
+def add_overrides(model: type[BaseModel], layers: Layers, overrides: Overrides) -> None:
+    """Put the options of the command line over file and environment."""
+    for number, (dotted, (option, value)) in enumerate(overrides.items()):
         path = tuple(dotted.split("."))
         origin = Origin(option, (2, number), path)
         layers.put(path, _value(model, path, value) if isinstance(value, str) else value, origin)
         if isinstance(value, list | tuple):
-            # The option was given once for each item: nobody counts these from 0.
+            # The option was given once for each item, so an index would not help.
             for index in range(len(value)):
                 at = (*path, index)
                 layers.origins[at] = Origin(option, (2, number), at)
@@ -77,14 +77,14 @@ def validate(model: type[M], layers: Layers) -> M:
     """Check the values against the model.
 
     Raises:
-        ConfigError: With every problem of reading and checking, one a line.
+        ConfigError: All problems of reading and checking, one per line.
     """
     try:
         result = model.model_validate(layers.data)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
             if problem["type"] == "default_factory_not_called":
-                continue  # a default that follows from a key which has a problem itself
+                continue  # a default that depends on a key with a problem of its own
             path, shown, message = explain(model, problem)
             layers.add(layers.latest(path, problem.get("ctx", {}).get("keys", ())), shown, message)
     layers.fail_on_problems()
@@ -92,7 +92,7 @@ def validate(model: type[M], layers: Layers) -> M:
 
 
 def _read_file(source: Path, layers: Layers) -> None:
-    """Read the YAML file with the line of every key."""
+    """Read the YAML file and record the line of every key."""
     try:
         with source.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -100,7 +100,7 @@ def _read_file(source: Path, layers: Layers) -> None:
     except OSError as error:
         raise ConfigError(
             f"{source}: cannot be read: {error.strerror or error}",
-            next_step="name a file that exists and that you may read",
+            next_step="give a file that exists and that you may read",
         ) from error
     except UnicodeDecodeError as error:
         line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
@@ -126,7 +126,7 @@ def _read_file(source: Path, layers: Layers) -> None:
 
 
 def _spell_out(model: type[BaseModel], data: dict[Hashable, Any]) -> None:
-    """Where a section may be written as one text, put that under the key that it stands for."""
+    """Replace each section that is written as one text by a mapping with the key that the text stands for."""
     for key, value in data.items():
         inner = section(below(model, key))
         short = _shorthand(below(model, key))
@@ -137,12 +137,12 @@ def _spell_out(model: type[BaseModel], data: dict[Hashable, Any]) -> None:
 
 
 def _shorthand(annotation: Any) -> str:
-    """The key that one text stands for where a section is wanted; empty if none."""
+    """The key that a single text stands for if a section is expected; empty if none."""
     return str(getattr(section(annotation), "shorthand", ""))
 
 
 def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
-    """Note the line of every key below a node, and the keys that stand there twice."""
+    """Record the line of every key below a node, and report duplicate keys."""
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             at = (*path, index)
@@ -156,7 +156,7 @@ def _mark(node: yaml.Node, path: KeyPath, source: Path, layers: Layers) -> None:
             name, origin = Loader("").construct_object(key), _file_origin(source, key)
             at = (*path, name)
             if name in first_lines:
-                message = f"the key stands here twice (first on line {first_lines[name]})"
+                message = f"the key is here twice (first on line {first_lines[name]})"
                 layers.add(origin, at, message)
             first_lines.setdefault(name, origin.order[1])
             layers.origins[at] = origin
@@ -169,7 +169,7 @@ def _file_origin(source: Path, node: yaml.Node) -> Origin:
 
 
 def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
-    """The key path that a variable's name means: settings in any case, names of servers and metrics as written."""
+    """The key path of a variable's name: settings in any case, names of servers and metrics as written."""
     place: Any = model
     path: list[str] = []
     for segment in segments:
@@ -179,7 +179,7 @@ def _env_path(model: type[BaseModel], segments: list[str]) -> KeyPath:
 
 
 def _value(model: type[BaseModel], path: KeyPath, text: str) -> Any:
-    """A value from the environment or an option: a text as it is written, anything else read as YAML."""
+    """A value from the environment or an option: text as it is written, anything else parsed as YAML."""
     wanted = kinds(annotation_at(model, path))
     written = text.strip()
     if _is_text(written, {get_origin(kind) or kind for kind in wanted}):
@@ -191,10 +191,10 @@ def _value(model: type[BaseModel], path: KeyPath, text: str) -> Any:
 
 
 def _is_text(written: str, wanted: Collection[Any]) -> bool:
-    """Whether something is a text that stands for itself.
+    """Whether a value is to be taken literally as text.
 
-    It is not where a number or a mapping is wanted. Neither is null, where there may be none, nor what is in quotes as
-    a whole, nor in brackets where more than a text may stand.
+    It is not if a number or a mapping is expected. Nor is null if it is allowed, nor a value that is quoted
+    as a whole, nor one in brackets if something other than text is allowed.
     """
     if not written:
         return True

@@ -1,4 +1,4 @@
-"""A candidate of the config: one command, or a command and a matrix of parameters that expands to many candidates."""
+"""A candidate of the config: a command, or a command with a matrix of parameters for many candidates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEXT = {"type": "string", "minLength": 1}
 
 @dataclass(frozen=True)
 class Grid:
-    """A training command, and by parameter the values that it is run with. Without a matrix: one candidate."""
+    """A training command, and the values of each parameter for it. Without a matrix: one candidate."""
 
     command: tuple[str, ...]
     matrix: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -77,7 +77,9 @@ def _parse_matrix(value: Any) -> dict[str, tuple[str, ...]]:
     parsed: dict[str, tuple[str, ...]] = {}
     for key, values in value.items():
         if not isinstance(key, str) or not _PARAMETER.fullmatch(key):
-            raise expected("matrix parameters of letters, digits and underscores", "; they stand in {braces}")
+            raise expected(
+                "matrix parameters of letters, digits and underscores", "; the command has them in {braces}"
+            )
         if not isinstance(values, list) or not values:
             raise expected(f"a list of values for the matrix parameter {key}")
         if not all(isinstance(item, str | int | float) for item in values):
@@ -115,7 +117,8 @@ def expand(grids: Mapping[str, Grid], limit: int) -> dict[str, tuple[str, ...]]:
     """All candidates by name.
 
     Raises:
-        ValueError: More than ``limit``, or two of one name, or a name that is too long; the text says which.
+        ValueError: There are more than ``limit``, two have one name, or a name is too long; the text says
+            which.
     """
     count = sum(len(grid) for grid in grids.values())
     if count > limit:

@@ -1,4 +1,4 @@
-"""Says in one line what is wrong with a value of the config, and which key was probably meant."""
+"""Explains in one line what is wrong with a value of the config, and which key was probably meant."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _EXPECTED = {
 
 
 def fields(model: type[BaseModel]) -> dict[str, Any]:
-    """A section's fields by the key that stands for each in the file."""
+    """A section's fields by their keys in the file."""
     return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 def kinds(annotation: Any) -> tuple[Any, ...]:
-    """The types that an annotation allows, each by itself and without what it is annotated with."""
+    """The types that an annotation allows, one by one and without metadata."""
     if get_origin(annotation) is Annotated:
         return kinds(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -49,13 +49,13 @@ def kinds(annotation: Any) -> tuple[Any, ...]:
 
 
 def section(annotation: Any) -> type[BaseModel] | None:
-    """The section that an annotation allows, if it does."""
+    """The section that an annotation allows, if any."""
     plain = (kind for kind in kinds(annotation) if isinstance(kind, type) and get_origin(kind) is None)
     return next((kind for kind in plain if issubclass(kind, BaseModel)), None)
 
 
 def below(annotation: Any, key: Hashable) -> Any:
-    """The annotation of what stands under a key of a section, or under a name of a mapping; None if nothing may."""
+    """The annotation under a key of a section, or under a name of a mapping; None if there is none."""
     if place := section(annotation):
         info = fields(place).get(key) if isinstance(key, str) else None
         return info.annotation if info else None
@@ -64,12 +64,12 @@ def below(annotation: Any, key: Hashable) -> Any:
 
 
 def annotation_at(model: type[BaseModel], path: KeyPath) -> Any:
-    """The annotation of what stands at the end of a path; None if nothing may."""
+    """The annotation at the end of a path; None if there is none."""
     return functools.reduce(below, path, model)
 
 
 def explain(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[KeyPath, KeyPath, str]:
-    """One of pydantic's errors as the path to look up its origin by, the path to show, and the message."""
+    """One of pydantic's errors as the path of its origin, the path to show, and the message."""
     path, kind, value = error["loc"], error["type"], error["input"]
     context = error.get("ctx", {})
     if kind == "extra_forbidden":
@@ -103,7 +103,7 @@ def _mismatch(kind: str, context: Mapping[str, Any], value: Any, otherwise: str)
 
 
 def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
-    """The hint that names the key that was probably meant: one of the section, or the same one of another section."""
+    """A hint with the key that was probably meant: one of the section, or the same key in another section."""
     place, word = section(annotation_at(model, path[:-1])), str(path[-1])
     known = list(fields(place)) if place else []
     near = difflib.get_close_matches(word.casefold().replace("-", "_"), known, n=1)
@@ -121,7 +121,7 @@ def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def show_path(path: KeyPath) -> str:
-    """A key path as a person writes it: ``promote.methods[1]``."""
+    """A key path as people write it: ``promote.methods[1]``."""
     shown = ""
     for key in path:
         if isinstance(key, int) and not isinstance(key, bool):

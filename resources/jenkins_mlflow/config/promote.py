@@ -33,14 +33,14 @@ class Retry(Section):
 
 
 class LockRules(Section):
-    """How commands that change the same models keep out of each other's way."""
+    """How commands that change the same models wait for each other."""
 
-    wait: Duration = lasting("2m", "Longest wait for another command that is at work on the same models.")
+    wait: Duration = lasting("2m", "Longest wait for another command that is working on the same models.")
     lease: Duration = lasting(
         "60s",
         "Time after which a command that has stopped renewing its lock counts as gone; at most an hour.",
         ge=1,
-        le=3600,  # nobody waits longer for another's, see registry/holder.py
+        le=3600,  # no command waits longer for another's lease, see registry/holder.py
     )
 
 
@@ -69,7 +69,7 @@ class SmokeTest(Section):
         default=(),
         strict=False,
         description="Environment variables that the prediction gets besides PATH, HOME, TMPDIR, PYTHONPATH, "
-        "LD_LIBRARY_PATH, the locale and the location of certificates. It gets no others, so no secret that is not "
+        "LD_LIBRARY_PATH, the locale and the location of certificates. It gets no others, so no secrets that are not "
         "named here.",
     )
     refuse_code: Switch = Field(
@@ -90,10 +90,10 @@ class SmokeTest(Section):
 
 
 class Check(Section):
-    """A command that looks at production after a promotion; if it fails, the promotion is rolled back."""
+    """A command that checks production after a promotion; if it fails, the promotion is rolled back."""
 
     command: Command = Field(
-        description="Command that is run without a shell: a text or a list of arguments. Its environment says what is "
+        description="Command that is run without a shell: a text or a list of arguments. Its environment names what is "
         "in production now: JENKINS_MLFLOW_MODEL, JENKINS_MLFLOW_VERSION, JENKINS_MLFLOW_STAGE, JENKINS_MLFLOW_ALIAS."
     )
     timeout: Duration = lasting("60s", "Maximum time that the command may take.", gt=0)
@@ -124,7 +124,7 @@ class Promote(Section):
         default=DEFAULT_METHODS, description="Promotion methods in the order they are tried."
     )
     force_methods: SomeMethods = Field(
-        default=(), description="Methods that are tried even where the server is known to fail with them."
+        default=(), description="Methods that are tried even if the server is known to fail with them."
     )
     copy_to: ModelName | None = Field(
         default=None,
@@ -159,7 +159,7 @@ class Promote(Section):
             )
         if self.copies and len(self.methods) > 1:
             raise broken_rule(
-                "expected no other method beside copy, which puts production into another model", "methods"
+                "expected no other method besides copy, which puts production into another model", "methods"
             )
         if self.copies and (self.copy_to is None or self.alias is None):
             lacks = (

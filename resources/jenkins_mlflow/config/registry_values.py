@@ -1,4 +1,4 @@
-"""The values of a config that name what the registry holds: models, stages and aliases, and the promotion methods."""
+"""Values of a config that name models, stages and aliases of the registry, and promotion methods."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The config: what `mlops.yaml` may hold, and `load`, which puts all layers together.
+"""The schema of `mlops.yaml`, and `load`, which merges all layers.
 
-A later layer wins: defaults, the file, environment variables (`MLOPS__SELECT__METRIC`), command-line flags.
+A later layer wins: defaults, the file, environment variables (`MLOPS__SELECT__METRIC`), command-line options.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr
 
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.layers import Layers
-from jenkins_mlflow.config.loading import Flags, add_flags, read_layers, validate
+from jenkins_mlflow.config.loading import Overrides, add_overrides, read_layers, validate
 from jenkins_mlflow.config.problems import show
 from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.registry_values import Patterns
@@ -33,22 +33,22 @@ KEYS = "`jenkins-mlflow schema`"
 
 
 class Ui(Section):
-    """Where a person finds MLflow's web pages."""
+    """The address of MLflow's UI."""
 
     url: WebAddress | None = Field(default=None, description="Address of MLflow's UI, for links.")
     tunnel: Line | None = Field(
-        default=None, description="Command that makes the address reachable, e.g. ssh -L ..."
+        default=None, description="Command that makes the address accessible, e.g. ssh -L ..."
     )
 
 
 class Notify(Section):
-    """Who is told of what. Addresses with secrets are in JENKINS_MLFLOW_NOTIFY_URLS, never here."""
+    """Notifications. Addresses with secrets are in JENKINS_MLFLOW_NOTIFY_URLS, never here."""
 
     on: Events = Field(default=EVENTS, description="Events that send a notification.")
     command: Command | None = Field(
         default=None,
         description="Command that is run for each of these events, without a shell. JENKINS_MLFLOW_EVENT and "
-        "JENKINS_MLFLOW_MESSAGE in its environment say what happened.",
+        "JENKINS_MLFLOW_MESSAGE in its environment describe the event.",
     )
     timeout: Duration = lasting("30s", "Maximum time that the command may take.", gt=0)
 
@@ -67,21 +67,21 @@ class Config(Section):
     select: Select = Field(default_factory=Select, description="How the best candidate is chosen.")
     promote: Promote = Field(default_factory=Promote, description="How a version goes into production.")
     cleanup: Cleanup = Field(default_factory=Cleanup, description="Which versions a cleanup deletes.")
-    notify: Notify = Field(default_factory=Notify, description="Who is told of what.")
+    notify: Notify = Field(default_factory=Notify, description="Notifications of people.")
     servers: dict[Line, OtherServer] = Field(
         default={}, description="Other MLflow servers, by the name that `promote --to-server` takes."
     )
-    ui: Ui = Field(default_factory=Ui, description="Where a person finds MLflow's web pages.")
+    ui: Ui = Field(default_factory=Ui, description="Address of MLflow's UI.")
     _source: Path | None = PrivateAttr(default=None)
     _settled: Mapping[Hashable, Any] = PrivateAttr(default_factory=dict)
 
     @property
     def source(self) -> Path | None:
-        """The file that was read; None when there was none."""
+        """The file that was read; None if there was none."""
         return self._source
 
     def settled(self, *keys: str) -> dict[str, Any]:
-        """What file and environment say under these keys, as it is written there: the command line left out."""
+        """The values of these keys in file and environment, as written; without the command line."""
         return {key: self._settled[key] for key in keys if key in self._settled}
 
 
@@ -89,7 +89,7 @@ def default_file(folder: Path) -> Path | None:
     """The folder's `mlops.yaml`; None if there is none.
 
     Raises:
-        ConfigError: There is only a `mlops.yml`, which a command would pass over without a word.
+        ConfigError: There is only a `mlops.yml`, which would be silently ignored.
     """
     if os.path.lexists(folder / DEFAULT_FILE):
         return folder / DEFAULT_FILE
@@ -102,33 +102,33 @@ def default_file(folder: Path) -> Path | None:
     return None
 
 
-def load(path: Path | None, flags: Flags, environ: Mapping[str, str]) -> Config:
-    """Put file, environment and flags together and check the result.
+def load(path: Path | None, overrides: Overrides, environ: Mapping[str, str]) -> Config:
+    """Merge file, environment and options, and check the result.
 
     Args:
-        path: The config file; None for `mlops.yaml` in the working directory, if it is there.
-        flags: Options and values by dotted key, such as ``{"cleanup.keep_last": ("--keep-last", 3)}``.
+        path: The config file; None for `mlops.yaml` in the working directory, if it exists.
+        overrides: Options and values by dotted key, such as ``{"cleanup.keep_last": ("--keep-last", 3)}``.
         environ: The environment; variables that start with ``MLOPS__`` count.
 
     Raises:
-        ConfigError: With one line for each problem.
+        ConfigError: The config is wrong; the message has one line for each problem.
     """
     source = path if path is not None else default_file(Path())
     layers = read_layers(Config, source, KEYS, environ)
     settled = deepcopy(layers.data)
-    add_flags(Config, layers, flags)
+    add_overrides(Config, layers, overrides)
     config = validate(Config, layers)
-    if "models" not in flags:  # on the command line, it may be what a cleanup or a list is for
+    if "models" not in overrides:  # on the command line, it may be meant for a cleanup or a list
         _refuse_copies_of_itself(config, layers)
     config._source, config._settled = source, settled  # noqa: SLF001 - its own class
     return config
 
 
 def _refuse_copies_of_itself(config: Config, layers: Layers) -> None:
-    """A group that is nothing but the production model has no candidate, ever.
+    """Refuse a group that consists of the production model alone, which never has a candidate.
 
     Raises:
-        ConfigError: It is that.
+        ConfigError: The group consists of it alone.
     """
     rules = config.promote
     if rules.copies and config.models == (rules.copy_to,):
@@ -136,14 +136,14 @@ def _refuse_copies_of_itself(config: Config, layers: Layers) -> None:
         layers.add(
             layers.origin(path),
             path,
-            "expected another model than `models` names, for its versions are no candidates, "
+            "expected a model that `models` does not name, because its versions are not candidates,  "
             f"got {show(rules.copy_to)}",
         )
         layers.fail_on_problems()
 
 
 def schema_of(key: str) -> dict[str, Any]:
-    """What the JSON Schema says of a key, by its dotted path."""
+    """The JSON Schema of a key, by its dotted path."""
     node: dict[str, Any] = Config.model_json_schema(by_alias=True)
     definitions = node["$defs"]
     for part in key.split("."):
@@ -155,7 +155,7 @@ def schema_of(key: str) -> dict[str, Any]:
 
 
 def default_of(key: str) -> str:
-    """The default of a key by its dotted path, as people write it; empty where there is none to name."""
+    """The default of a key by its dotted path, as people write it; empty if it has none."""
     value = schema_of(key).get("default")
     return f"{value:g}" if isinstance(value, int | float) else value if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""What every mapping of the config has in common."""
+"""The common base of all mappings of the config."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _empty_section(cls, value: Any) -> Any:
-        """A section whose keys are all commented out is read as null: it has the defaults."""
+        """Read a section whose keys are all commented out, which is null, as one with the defaults."""
         return {} if value is None else value

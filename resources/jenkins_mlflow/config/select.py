@@ -13,7 +13,7 @@ from jenkins_mlflow.config.values import Line
 
 
 class Include(Section):
-    """Versions that are candidates although they have a stage or an alias besides those of promote."""
+    """Versions that are candidates even though they have a stage or an alias other than those of promote."""
 
     stages: Stages = Field(
         default=(), description="Stages whose versions are candidates, too; all: Production and Staging."
@@ -40,7 +40,7 @@ class Select(Section):
     )
     unmeasured_champion: Literal["keep", "replace"] = Field(
         default="keep",
-        description="What becomes of a champion that lacks the metric: keep it (exit code 3), or replace it by the "
+        description="What happens to a champion that lacks the metric: keep it (exit code 3), or replace it by the "
         "best candidate.",
     )
     include: Include = Field(

@@ -1,4 +1,4 @@
-"""`servers`: other MLflow servers, to which versions are copied."""
+"""The section `servers` of the config: other MLflow servers, to which versions are copied."""
 
 from __future__ import annotations
 

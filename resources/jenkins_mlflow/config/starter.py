@@ -1,4 +1,4 @@
-"""The starter `mlops.yaml` that `init` writes: what was found as values, everything else as comments. Pure."""
+"""The starter `mlops.yaml` that `init` writes: findings as values, everything else as comments. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import yaml
 
@@ -24,7 +25,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 @dataclass(frozen=True)
 class Script:
-    """A training script: its path in the folder, and what it says of experiment and model."""
+    """A training script: its path in the folder, and the experiment and model in its code."""
 
     path: str
     experiment: str = ""
@@ -44,15 +45,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Found:
-    """What `init` has found.
+    """The findings of `init`.
 
     Attributes:
-        uri: Where the registry is, fit for a comment; empty if nobody said.
+        uri: The registry's address, safe for a comment; empty if it is not known.
         experiment: The experiment that runs go to.
         scripts: The folder's training scripts.
-        models: Names or patterns of the group; empty where nothing is registered.
+        models: Names or patterns of the group; empty if nothing is registered.
         versions: How many versions the group has.
-        metrics: The group's metrics, the one that is to rank the candidates first.
+        metrics: The group's metrics, first the one to rank the candidates by.
         champions: The models of the group that are in production.
         alias: The alias of the versions in production, if it is not the default.
     """
@@ -68,7 +69,7 @@ class Found:
 
 
 def starter(found: Found) -> str:
-    """The file's text; `load` accepts it."""
+    """The text of the file; `load` accepts it."""
     return "\n".join(
         [
             "# What jenkins-mlflow does with this project. `jenkins-mlflow schema` describes every key.",
@@ -123,7 +124,7 @@ def _select(found: Found) -> Iterator[str]:
     if not found.metrics:
         yield f"  {f'metric: {Select().metric}':<33}# what ranks the candidates; your scripts must log it"
         yield "  # direction: minimize            # for an error or a loss"
-        yield f'  # gates: {{{Select().metric}: ">= 0.80"}}    # what each candidate must reach'
+        yield f'  # gates: {{{Select().metric}: ">= 0.80"}}    # a minimum for each candidate'
         return
     first = found.metrics[0]
     has = f"{first.versions} of {plural(found.versions, 'version')} have it, best {number(first.best)}"
@@ -131,8 +132,8 @@ def _select(found: Found) -> Iterator[str]:
     if first.minimize:
         yield "  direction: minimize"
     sign = "<=" if first.minimize else ">="
-    gate = json.dumps({first.name: f"{sign} {number(first.best)}"}, ensure_ascii=False)
-    yield "  # What each candidate must reach. Without gates the best one is promoted, however bad it is."
+    gate = json.dumps({first.name: f"{sign} {_limit(first)}"}, ensure_ascii=False)
+    yield "  # Minimum requirements for a candidate. Without gates the best one is promoted, however bad it is."
     yield f"  # gates: {printable(gate)}"
     more = ", ".join(printable(metric.name) for metric in found.metrics[1:8])
     if more:
@@ -140,22 +141,26 @@ def _select(found: Found) -> Iterator[str]:
     yield "  # min_improvement: 0.002         # how much better than the champion"
 
 
+def _limit(metric: Measured) -> str:
+    """The best value as people read it, rounded so that it still reaches itself."""
+    exact = Decimal(repr(metric.best))
+    last_digit = Decimal(1).scaleb(-4 if 1 <= abs(metric.best) < 10**9 else exact.adjusted() - 3)
+    rounding = ROUND_CEILING if metric.minimize else ROUND_FLOOR
+    return number(float(exact.quantize(last_digit, rounding)))
+
+
 def _promote(found: Found) -> Iterator[str]:
     yield "promote:"
     yield f"  stage: {Promote().stage}"
     yield f"  alias: {_text(found.alias or str(Promote().alias))}"
-    one = len(found.champions) == 1
     if found.champions:
         names = ", ".join(printable(name) for name in found.champions[:5])
         yield f"  # In production now: {names}."
-    yield (
-        f"  exclusive: {'true' if one and len(found.models) == 1 and '*' in found.models[0] else 'false'}"
-        "                 # true: the group has one champion, and the others leave production"
-    )
+    yield "  exclusive: false                 # true: the group has one champion, and the others leave production"
 
 
 def _named(scripts: Sequence[Script]) -> Iterator[tuple[str, Script]]:
-    """Each script with a candidate's name that no other one has."""
+    """Each script with a unique candidate name."""
     taken: set[str] = set()
     for script in scripts:
         parts = [re.sub(r"[^A-Za-z0-9_-]+", "_", part) for part in script.path.removesuffix(".py").split("/")]
@@ -171,6 +176,6 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """A text as YAML: in quotes, unless it is sure to be read as it stands."""
+    """Text as YAML: quoted, unless it is certain to be read unchanged."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if plain else str(yaml.safe_dump(text, default_style='"', width=math.inf)).rstrip("\n")

@@ -47,14 +47,14 @@ class Train(Section):
     )
     may_promote: Switch = Field(
         default=False,
-        description="Whether a training script may put versions into production itself. If false, they are taken "
-        "out again, and what was in production before is put back.",
+        description="Whether a training script may put versions into production itself. If false, they are removed "
+        "from it, and what was in production before is restored.",
     )
 
     @model_validator(mode="after")
     def _one_way_to_train(self) -> Train:
         if bool(self.candidates) == (self.command is not None):
-            which = "both are there" if self.candidates else "neither is there"
+            which = "both are set" if self.candidates else "neither is set"
             raise broken_rule(f"expected either candidates or command, but {which}", "command", "candidates")
         try:
             expand(self.candidates, self.max_candidates)
@@ -64,7 +64,7 @@ class Train(Section):
 
     @property
     def commands(self) -> dict[str, tuple[str, ...]]:
-        """Arguments of every candidate's command by candidate; a single ``command`` is the candidate ``train``."""
+        """The arguments of every candidate's command; a single ``command`` is the candidate ``train``."""
         if self.command is not None:
             return {ONLY_CANDIDATE: self.command}
         return expand(self.candidates, self.max_candidates)

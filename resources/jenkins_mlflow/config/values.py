@@ -1,6 +1,6 @@
-"""The values a config can hold besides plain text and numbers: durations, commands, addresses, names of variables.
+"""Values of a config other than plain text and numbers: durations, commands, addresses, names of variables.
 
-Every parser takes what YAML gave and returns the typed value, or raises the one-line problem that a person sees.
+Every parser takes a YAML value and returns the typed value, or raises the problem as a one-line message.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SHELL_WORDS = {"&&", "||", "|", ";", ">", ">>", "<", "&"}
 SWITCH_WORDS = {"yes": True, "on": True, "no": False, "off": False}
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 LONGEST = 36_500 * UNIT_SECONDS["d"]
-"""Of a duration, in seconds: a time so far ahead is still a date."""
+"""The longest duration, in seconds: the end of such a time is still a valid date."""
 LONGEST_NAME = 100
-"""Of a candidate, in characters."""
+"""The longest name of a candidate, in characters."""
 OF_PARALLEL = ("failFast",)
-"""What Jenkins' step parallel does not take for a branch: a candidate of that name would not be trained."""
+"""Branch names that Jenkins' step parallel takes for settings: such a candidate would not be trained."""
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 _DURATION_IN_WORDS = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(sec|second|min|minute|hour|day|week)s?\s*", re.ASCII | re.IGNORECASE
@@ -35,10 +35,10 @@ _DURATION_IN_WORDS = re.compile(
 
 
 def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
-    """Read a duration such as ``90s`` as seconds. Only zero may go without its unit.
+    """Read a duration such as ``90s`` as seconds. Only zero may be without a unit.
 
     Args:
-        value: What was written.
+        value: The value in the config.
         likely_unit: The unit to suggest when it is missing.
     """
     if type(value) in (int, float) and value == 0:
@@ -52,14 +52,12 @@ def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
         if value.strip() == "0":
             return 0.0
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    words = _DURATION_IN_WORDS.fullmatch(value) if isinstance(value, str) else None
-    meant = (
-        f"{value}{likely_unit}"
-        if number and value > 0
-        else f"{words[1]}{words[2][0].lower()}"
-        if words
-        else ""
-    )
+    slip = _DURATION_IN_WORDS.fullmatch(value) if isinstance(value, str) else None
+    meant = ""
+    if slip:
+        meant = f"{slip[1]}{slip[2][0].lower()}"
+    elif number and value > 0:
+        meant = f"{value}{likely_unit}"
     units = ", ".join(UNIT_SECONDS)
     raise expected(
         f"a duration: a number and its unit ({units})", f'; did you mean "{meant}"?' if meant else ""
@@ -97,7 +95,7 @@ def each(values: Iterable[Any], parse: Callable[[Any], str]) -> tuple[str, ...]:
 
 
 def one_of(known: tuple[str, ...], what: str) -> Callable[[Any], str]:
-    """A parser of one word out of a few, in any case."""
+    """A parser of one of a few words, in any case."""
     canonical = {word.casefold(): word for word in known}
 
     def parse(value: Any) -> str:
@@ -110,7 +108,7 @@ def one_of(known: tuple[str, ...], what: str) -> Callable[[Any], str]:
 
 
 def parse_command(value: Any) -> tuple[str, ...]:
-    """A command as text, split like a shell would but run without one, or as a list of arguments."""
+    """A command as text, split as a shell would but run without one, or as a list of arguments."""
     if isinstance(value, str):
         try:
             arguments = shlex.split(value)
@@ -136,7 +134,7 @@ def parse_candidate_name(value: Any) -> str:
             "; put it in quotes" if isinstance(value, bool | int | float) else "",
         )
     if value in OF_PARALLEL:
-        raise expected(f"another candidate name than {value}, which Jenkins takes for a setting")
+        raise expected(f"a candidate name other than {value}, which Jenkins takes for a setting")
     return str(value)
 
 
@@ -148,7 +146,7 @@ def parse_variable(value: Any) -> str:
         )
     if value.startswith(("MLFLOW_", "JENKINS_MLFLOW_")):
         raise broken_rule(
-            f"expected another variable than {value}, which never holds the login of another server"
+            f"expected a variable other than {value}, which never holds the login of another server"
         )
     return value
 
@@ -164,12 +162,12 @@ def parse_server_address(value: Any) -> str:
 
 
 def parse_events(value: Any) -> tuple[str, ...]:
-    """What is told to people."""
+    """The events to notify people of."""
     return tuple(dict.fromkeys(each(parse_lines(value), one_of(EVENTS, "an event out of"))))
 
 
 def parse_switch(value: Any) -> Any:
-    """True or false, also as one of the words that YAML 1.1 has for them: old configs have these."""
+    """True or false, or one of YAML 1.1's words for them, which old configs have."""
     return SWITCH_WORDS.get(value.casefold(), value) if isinstance(value, str) else value
 
 
@@ -181,7 +179,7 @@ def parse_web_address(value: Any) -> str:
 
 
 def schema(kind: dict[str, Any]) -> WithJsonSchema:
-    """What the published JSON Schema says of a value that a parser reads."""
+    """The published JSON Schema of a value that a parser reads."""
     return WithJsonSchema(kind, mode="validation")
 
 
@@ -207,14 +205,14 @@ def lasting(
     ge: float | None = None,
     le: float | None = None,
 ) -> Any:
-    """A field of the type ``Duration`` or ``Age`` with a default, which the schema shows as it is written here.
+    """A field of the type ``Duration`` or ``Age`` with a default, which the schema shows as written here.
 
     Args:
         default: A duration such as ``7d``.
-        description: What the key means.
-        gt: Seconds that it must be longer than.
-        ge: Seconds that it must last at least.
-        le: Seconds that it may last at most.
+        description: The description of the key.
+        gt: The duration must be longer than this, in seconds.
+        ge: The shortest duration, in seconds.
+        le: The longest duration, in seconds.
     """
     return Field(
         default=parse_duration(default),

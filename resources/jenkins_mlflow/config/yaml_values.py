@@ -1,4 +1,4 @@
-"""YAML as people mean it, bounded: what it makes of a config's text, and what is wrong with that text."""
+"""YAML as people mean it, with limits: its values, and its errors in one line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def _unfit(what: str, where: Any) -> _Unfit:
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with a bound on its values, an error with its line, and values that people mean.
+    """PyYAML's safe loader with a limit on its values, lines in its errors, and values as people mean them.
 
-    A date, on, off, yes and no stay text, 1e-3 is a number, 010 is ten and 1:30 no number, as in YAML 1.2.
+    Dates, on, off, yes and no stay text, 1e-3 is a number, 010 is ten and 1:30 is not a number, as in YAML
+    1.2.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012
@@ -41,10 +42,10 @@ class Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._values = 0
-        self._sizes: dict[int, int] = {}  # of the nodes that are complete
+        self._sizes: dict[int, int] = {}  # of the complete nodes
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Count the values, so that aliases are refused before they expand to more than memory holds."""
+        """Count the values, so that aliases are refused before they expand to more than fits into memory."""
         alias: Any = self.check_event(yaml.AliasEvent) and self.peek_event()  # type: ignore[no-untyped-call]
         before = self._values
         node = super().compose_node(parent, index)
@@ -56,12 +57,12 @@ class Loader(yaml.SafeLoader):
         else:
             raise _unfit("plain YAML values, got one that contains itself", alias)
         if self._values > MAX_VALUES:
-            what = f"at most {MAX_VALUES} values, got more (what an alias repeats counts each time)"
+            what = f"at most {MAX_VALUES} values, got more (the values of an alias count each time)"
             raise _unfit(what, alias or node)
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """PyYAML lets bare exceptions through where an explicit tag has a nonsensical value."""
+        """Catch the bare exceptions that PyYAML lets through if an explicit tag has a nonsensical value."""
         try:
             return super().construct_object(node, deep)
         except _NONSENSE as error:
@@ -86,7 +87,7 @@ Loader.add_constructor(_INT, Loader.construct_int)
 
 
 def line_of(error: yaml.YAMLError, text: str) -> int:
-    """The line that an error is about, counted from 1."""
+    """The line of an error, counted from 1."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         return mark.line + 1 if mark else 1
@@ -94,9 +95,9 @@ def line_of(error: yaml.YAMLError, text: str) -> int:
 
 
 def explain_yaml(error: yaml.YAMLError, text: str) -> str:
-    """What is wrong with the text, in one line."""
+    """The error in the text, in one line."""
     if not isinstance(error, yaml.MarkedYAMLError):
-        return f"expected YAML text, got a character it does not allow ({getattr(error, 'reason', error)})"
+        return f"expected YAML text, got a character that is not allowed ({getattr(error, 'reason', error)})"
     problem, context = error.problem or "", error.context or ""
     if isinstance(error, _Unfit):
         return problem

@@ -1,1 +1,1 @@
-"""`jenkins-mlflow jobs`: Jenkins jobs as code, by python-jenkins. Agents get the package without this folder."""
+"""`jenkins-mlflow jobs`: Jenkins jobs as code, with python-jenkins. Agents do not get this folder."""

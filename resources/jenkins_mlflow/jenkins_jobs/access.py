@@ -1,4 +1,4 @@
-"""Where Jenkins is and who asks: from --url, the environment, or ~/.netrc; never from a command line's words."""
+"""Finds Jenkins' address and account: from --url, the environment, or ~/.netrc. Options have no secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXAMPLE = "set JENKINS_URL or give --url, for example --url https://jenkins.exa
 
 @dataclass(frozen=True)
 class Access:
-    """Jenkins' address and an account; without a user, Jenkins is asked anonymously."""
+    """Jenkins' address and an account; without a user, requests are anonymous."""
 
     url: str
     user: str | None = None
@@ -23,32 +23,30 @@ class Access:
 
 
 def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) -> Access:
-    """Decide on the server and the account.
+    """Determine the server and the account.
 
     Args:
-        url: From the command line.
-        environ: JENKINS_URL, JENKINS_USER, JENKINS_TOKEN.
-        by_netrc: Take user and token from ~/.netrc.
+        url: The address from the command line.
+        environ: The environment with JENKINS_URL, JENKINS_USER and JENKINS_TOKEN.
+        by_netrc: Whether to take user and token from ~/.netrc.
 
     Raises:
-        UsageError: Something is missing, half given, or unsafe.
+        UsageError: The address or the account is missing, incomplete or unsafe.
     """
     address = (url or environ.get("JENKINS_URL") or "").rstrip("/")
     if not address:
-        raise UsageError("no Jenkins URL: which Jenkins is meant?", next_step="set JENKINS_URL or give --url")
+        raise UsageError("no Jenkins URL is set", next_step="set JENKINS_URL or give --url")
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
-    except ValueError:  # its text may hold a part of the password
+    except ValueError:  # its text may contain part of the password
         raise UsageError(f"{redact(address)} is not a valid address", next_step=_EXAMPLE) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(
-            f"{redact(address)} is no address that starts with http:// or https://", next_step=_EXAMPLE
-        )
+        raise UsageError(f"{redact(address)} is not an http:// or https:// address", next_step=_EXAMPLE)
     if parts.username or parts.password:
         raise UsageError(
-            "the Jenkins URL has a user or password in it, which logs would show",
-            next_step="take them out; set JENKINS_USER and JENKINS_TOKEN, or use --netrc",
+            "the Jenkins URL contains a user or password, which logs would show",
+            next_step="remove them; set JENKINS_USER and JENKINS_TOKEN, or use --netrc",
         )
     if by_netrc:
         return Access(address, *_from_netrc(host))
@@ -62,12 +60,12 @@ def find_access(url: str | None, environ: Mapping[str, str], *, by_netrc: bool) 
 
 
 def _from_netrc(host: str) -> tuple[str, str]:
-    """User and token of a host. Python itself refuses a file that others can read."""
+    """User and token of a host. Python itself rejects a file that others can read."""
     try:
         found = netrc.netrc().authenticators(host)
     except FileNotFoundError as error:
         raise UsageError(
-            "--netrc: there is no ~/.netrc",
+            "--netrc: ~/.netrc does not exist",
             next_step=f"write `machine {host} login USER password TOKEN` into it and chmod 600 it, or set JENKINS_USER "
             "and JENKINS_TOKEN",
         ) from error

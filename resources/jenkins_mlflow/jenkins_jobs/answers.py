@@ -1,6 +1,6 @@
-"""What the package reads of Jenkins' JSON, checked where it arrives: nothing behind it meets another shape.
+"""The parts of Jenkins' JSON that the package reads, validated on arrival: no other code sees bad data.
 
-Keys are Jenkins' own. A key that nobody reads is dropped.
+Keys are Jenkins' own. Keys that nobody reads are dropped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Property(TypedDict):
 
 
 class Job(TypedDict):
-    """A job or a folder; which keys it has was said in the question."""
+    """A job or a folder; its keys are those that were requested."""
 
     _class: NotRequired[str]
     buildable: NotRequired[bool]
@@ -70,7 +70,7 @@ class QueueItem(TypedDict):
 
 
 class Outcome(TypedDict):
-    """The part of a step's archived result that says what it did, and in which build."""
+    """The part of a step's archived result that says what the step did, and in which build."""
 
     command: str
     status: str

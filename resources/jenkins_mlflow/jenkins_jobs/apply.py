@@ -1,4 +1,4 @@
-"""Carries a plan out: looks again before each write, reads back what it wrote, stops at the first surprise."""
+"""Carries out a plan: reads again before each write, verifies what it wrote, stops at the first surprise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jenkins_mlflow.jenkins_jobs.plan import Item, Plan
 
 
 class Store(Protocol):
-    """The part of Jenkins that holds configurations."""
+    """The part of Jenkins that stores configurations."""
 
     def kind(self, name: str) -> str | None: ...
     def config(self, name: str) -> str | None: ...
@@ -23,14 +23,14 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class Applied:
-    """What became of each change that was tried, and what stopped the work."""
+    """The outcome of each attempted change, and the error that stopped the work."""
 
     outcomes: dict[str, str]
     stopped: JenkinsMlflowError | None = None
 
 
 def apply(store: Store, plan: Plan, say: Callable[[str], None]) -> Applied:
-    """Create and update. After an error nothing more is written: the next run starts from what is there."""
+    """Create and update. After an error nothing more is written: the next run starts from the new state."""
     outcomes: dict[str, str] = {}
     for item in plan.changes:
         try:
@@ -47,7 +47,7 @@ def _write(store: Store, item: Item) -> None:
     if _stored(store, item) != _meaning(item, item.stored):
         raise Refused(
             f"{item.name} was changed in Jenkins while you looked at the difference",
-            state="it stays as it is now",
+            state="it was not changed by this command",
             next_step="run the command again to see what it would change",
         )
     if item.action == "create":
@@ -58,16 +58,16 @@ def _write(store: Store, item: Item) -> None:
     if _stored(store, item) != _meaning(item, wanted):
         raise JenkinsError(
             f"Jenkins has not stored {item.name} as it was sent",
-            state=f"{item.name} is there, but differs from jobs.yaml",
+            state=f"{item.name} exists, but differs from jobs.yaml",
             next_step="run the command again to see how; a plugin may be missing (Pipeline, Git), or JENKINS_URL may "
-            "lead on to another address",
+            "redirect to another address",
         )
 
 
 def read(store: Store, definition: Definition) -> dict[str, str | None]:
-    """What a plan starts from: the class of each folder, the XML of each job, None for what is not there."""
+    """Read the current state: the class of each folder, the XML of each job, None for what does not exist."""
     folders = {name: store.kind(name) for name in definition.folders}
-    if None in folders.values():  # then nothing can be in it
+    if None in folders.values():  # a missing folder is empty
         return folders | {definition.full_name(name): None for name in definition.jobs}
     return folders | {name: store.config(name) for name in map(definition.full_name, definition.jobs)}
 

@@ -1,4 +1,4 @@
-"""python-jenkins, which sends account, crumb and posted values to nobody but the Jenkins that was named."""
+"""A python-jenkins client that sends account, crumb and posted values only to the configured Jenkins."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Client(jenkins.Jenkins):  # type: ignore[misc]  # it has no types
     """python-jenkins with one account, or none, and with redirects that are safe to follow.
 
     Args:
-        access: Where Jenkins is and who asks.
-        timeout: Seconds for one answer.
+        access: Jenkins' address and the account.
+        timeout: The timeout of a request in seconds.
     """
 
     _auths: list[Any]
@@ -26,7 +26,7 @@ class Client(jenkins.Jenkins):  # type: ignore[misc]  # it has no types
 
     def __init__(self, access: Access, timeout: float) -> None:
         super().__init__(access.url, access.user, access.token, timeout=timeout)
-        del self._auths[1:]  # where requests_kerberos is installed, a ticket would be tried first
+        del self._auths[1:]  # with requests_kerberos installed, a ticket would be tried first
         if access.user is None:
             self._auths = [("anonymous", _nobody)]
         session = _Session()
@@ -35,14 +35,17 @@ class Client(jenkins.Jenkins):  # type: ignore[misc]  # it has no types
         self._session = session
 
     def maybe_add_crumb(self, req: requests.Request) -> None:
-        """Only what changes something needs one."""
+        """Only requests that change something need a crumb."""
         if req.method == "POST":
             super().maybe_add_crumb(req)
 
 
 class _Session(jenkins.WrappedSession):  # type: ignore[misc]  # it has no types
-    """Reads follow redirects, since archived files may be stored elsewhere. What follows a POST is a page of the same
-    Jenkins."""
+    """A session with safe redirects.
+
+    Reads follow them, because archived files may be stored elsewhere. After a POST they are followed only within the
+    same Jenkins.
+    """
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target: str | None = super().get_redirect_target(resp)
@@ -55,13 +58,15 @@ class _Session(jenkins.WrappedSession):  # type: ignore[misc]  # it has no types
         return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Takes the account, and headers of JENKINS_API_EXTRA_HEADERS, off what goes to another host. That of requests
-        would put on a login of ~/.netrc."""
+        """Remove the account, and headers of JENKINS_API_EXTRA_HEADERS, from requests to another host.
+
+        The original method would add a login of ~/.netrc.
+        """
         if self.should_strip_auth(response.request.url, prepared_request.url):
             for name in {"Authorization", *self.headers} - default_headers().keys():
                 prepared_request.headers.pop(name, None)
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No account. Where a session has none at all, requests looks for one in ~/.netrc."""
+    """No account. Without any, requests would look for one in ~/.netrc."""
     return request

@@ -1,4 +1,4 @@
-"""The click group `jobs`: parses and calls. Imports little: every command line loads it."""
+"""The click group `jobs`: parses and calls. Has few imports, because every command line loads it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ _DIFF_COLORS = {"+": "green", "-": "red", "@": "cyan"}
 def jobs() -> None:
     """Create, run and watch the Jenkins jobs defined in jobs.yaml.
 
-    The account comes from JENKINS_USER and JENKINS_TOKEN (an API token), or from ~/.netrc with --netrc; a CA of your
-    own from REQUESTS_CA_BUNDLE. JOB is a job of jobs.yaml, or any job by its full name, such as mlops/nightly.
+    The account comes from JENKINS_USER and JENKINS_TOKEN (an API token), or from ~/.netrc with --netrc; a CA
+    of your own from REQUESTS_CA_BUNDLE. JOB is a job of jobs.yaml, or any job by its full name, such as
+    mlops/nightly.
     """
 
 
@@ -132,10 +133,10 @@ def run_job(
 ) -> None:
     """Start a build with parameters, and watch it from the queue to its end.
 
-    Keys and values are checked against the job's own parameters before anything is queued. Ctrl-C asks whether to abort
-    the build, to leave it, or to go on watching; SIGTERM leaves it. The exit code is 0 for SUCCESS, 1 for FAILURE and
-    NOT_BUILT, 130 for ABORTED. For UNSTABLE it is 4 if a person must promote by hand, 7 if production was changed
-    without this tool, else 3. It is 1 if --timeout is over.
+    Keys and values are checked against the job's own parameters before anything is queued. Ctrl-C asks
+    whether to abort the build, to leave it, or to continue watching; SIGTERM leaves it. The exit code is 0
+    for SUCCESS, 1 for FAILURE and NOT_BUILT, 130 for ABORTED. For UNSTABLE it is 4 if a person must promote
+    by hand, 7 if production was changed without this tool, else 3. It is 1 if --timeout is over.
     """
     from jenkins_mlflow.jenkins_jobs import parameters as checking
     from jenkins_mlflow.jenkins_jobs.watch import BuildResult, watch
@@ -152,7 +153,7 @@ def run_job(
     try:
         item = server.start(name, given.values)
     except Interrupted as interruption:
-        interruption.state = "whether a build was queued is not known"
+        interruption.state = "it is not known whether a build was queued"
         interruption.next_step = f"look at {server.page(name)}"
         raise
     with_values = ", ".join(f"{key}={printable(value)}" for key, value in given.shown.items())
@@ -243,8 +244,8 @@ def _show(plan: Plan, terminal: Terminal) -> None:
 def _agreed(terminal: Terminal, changes: str, url: str) -> bool:
     if not terminal.interactive:
         raise UsageError(
-            f"{changes} would be made, and there is no terminal to ask at",
+            f"{changes} would be made, but there is no terminal to ask for confirmation",
             state="nothing was changed",
-            next_step="look at the difference above, then say --yes",
+            next_step="review the difference above, then give --yes",
         )
     return terminal.confirm(f"Make {changes} in {url}?")

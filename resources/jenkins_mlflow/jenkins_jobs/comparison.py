@@ -1,9 +1,9 @@
-"""Compares a job's XML with what Jenkins has stored, past what Jenkins adds by itself.
+"""Compares a job's XML with the one that Jenkins has stored, ignoring what Jenkins adds by itself.
 
-Jenkins stores a job anew after its first build: with plugin versions, default values, empty elements, in another order,
-and with what the Jenkinsfile declares (parameters, triggers, options). What came from there it notes under ``actions``,
-and takes it away again when the Jenkinsfile no longer has it. That record is what tells a Jenkinsfile's settings
-from a person's.
+After a job's first build, Jenkins stores it again: with plugin versions, default values and empty elements,
+in another order, and with the settings of the Jenkinsfile (parameters, triggers, options). It records the
+latter under ``actions``, and removes them when the Jenkinsfile no longer has them. That record distinguishes
+a Jenkinsfile's settings from those of a person.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from jenkins_mlflow.text import one_line, printable, redact
 
 _SECRET_TAG = re.compile(r"token|password|secret|passphrase", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"\{AQ[A-Za-z0-9+/=]+\}")
-# In these, "false" is text like any other.
+# In these, "false" is ordinary text.
 _TEXTS = {"name", "description", "defaultValue"}
-_DEEPEST = 100  # levels; what compares them is recursive
-# An empty property of another class is one that a plugin adds to every job that somebody saves.
+_DEEPEST = 100  # levels; the comparison is recursive
+# An empty property of any other class is one that a plugin adds to every job that somebody saves.
 _SAYS_SOMETHING_EMPTY = {
     NOT_CONCURRENT,
     "org.jenkinsci.plugins.workflow.job.properties.DisableResumeJobProperty",
@@ -33,8 +33,10 @@ _SAYS_SOMETHING_EMPTY = {
 
 
 def parse(name: str, text: str) -> ET.Element:
-    """Read a stored config.xml. Jenkins calls it XML 1.1, but what it writes is 1.0 as long as nobody pastes control
-    characters into a form."""
+    """Read a stored config.xml.
+
+    Jenkins declares it as XML 1.1, but writes XML 1.0 unless somebody pastes control characters into a form.
+    """
     if "<!DOCTYPE" in text:
         raise JenkinsError(
             f"the config.xml of {printable(name)} declares a document type, which Jenkins never does",
@@ -60,7 +62,7 @@ def parse(name: str, text: str) -> ET.Element:
 
 @dataclass(frozen=True)
 class Declared:
-    """What a job has from its Jenkinsfile, by Jenkins' own record of declarative and of ``properties(...)`` steps."""
+    """The parts of a job that come from its Jenkinsfile, by Jenkins' own record of them."""
 
     properties: frozenset[str]
     triggers: frozenset[str]
@@ -79,7 +81,7 @@ class Declared:
 
 
 def merge(current: ET.Element, wanted: ET.Element) -> ET.Element:
-    """The wanted job with what the stored one has from its Jenkinsfile, and with Jenkins' record of that."""
+    """The wanted job, with the stored job's settings from its Jenkinsfile, and Jenkins' record of them."""
     declared, merged = Declared.by(current), copy.deepcopy(wanted)
     for tag in ("actions", "properties"):
         if merged.find(tag) is None:
@@ -105,7 +107,7 @@ def _keep(
     declared: Callable[[ET.Element], bool],
     key: Callable[[ET.Element], str],
 ) -> None:
-    """Take over those items of a stored property's list that the Jenkinsfile declares, each at its place."""
+    """Keep those items of a stored property's list that the Jenkinsfile declares, each in its place."""
     stored_items = stored.findall(f"{LISTS[stored.tag]}/*")
     names = {key(item) for item in stored_items if declared(item)}
     if not names:
@@ -121,7 +123,7 @@ def _keep(
 
 
 def canonical(root: ET.Element) -> str:
-    """The job as text in which two jobs that mean the same are equal; without secrets."""
+    """The job as text that is equal for two jobs with the same meaning; without secrets."""
     plain = _plain(root)
     if plain is None:
         return ""
@@ -138,38 +140,38 @@ def difference(name: str, before: str, after: str) -> str:
 
 
 def _plain(node: ET.Element, parent: str = "") -> ET.Element | None:
-    """The element without what says nothing; None if nothing is left of it."""
-    # A class without a dot is XStream's own word for a list.
+    """The element without insignificant parts; None if nothing is left of it."""
+    # A class without a dot is XStream's own name for a list.
     attributes = {
         k: v for k, v in node.attrib.items() if k != "plugin" and not (k == "class" and "." not in v)
     }
     plain = ET.Element(node.tag, attributes)
-    if node.tag == "choices":  # in an array, in an array list or bare, by the version of Jenkins
+    if node.tag == "choices":  # in an array, in an array list or bare, depending on the version of Jenkins
         plain.attrib.clear()
         plain[:] = [_leaf(choice) for choice in node.iter("string")]
     else:
         inner = (_plain(child, node.tag) for child in node if not (parent == "" and child.tag == "actions"))
         kept = [child for child in inner if child is not None]
-        # The order of fields says nothing; parameters are shown in theirs.
+        # The order of fields does not matter, except that of parameters.
         plain[:] = kept if node.tag == LISTS[PARAMETERS] else sorted(kept, key=lambda child: child.tag)
         if not len(node):
             plain.text = _leaf(node).text
     is_object = "." in node.tag and (parent != "properties" or node.tag in _SAYS_SOMETHING_EMPTY)
     if len(plain) or plain.attrib or is_object or node.tag == "string":
         return plain
-    # An absent truth value is false to Java, an absent list or text is empty.
+    # An absent boolean is false to Java, an absent list or text is empty.
     return None if not plain.text or (plain.text == "false" and node.tag not in _TEXTS) else plain
 
 
 def _leaf(node: ET.Element) -> ET.Element:
     leaf, text = ET.Element(node.tag), (node.text or "").replace("\r\n", "\n")
-    text = text if node.tag == "defaultValue" else text.strip()  # a blank is a part of a default
+    text = text if node.tag == "defaultValue" else text.strip()  # spaces are part of a default
     leaf.text = "***" if text and _SECRET_TAG.search(node.tag) else _ENCRYPTED.sub("***", text)
     return leaf
 
 
 def _class_name(node: ET.Element) -> str:
-    """The Java class that a tag stands for (XStream's escapes)."""
+    """The Java class of a tag, without XStream's escapes."""
     return node.tag.replace("_-", "$").replace("__", "_")
 
 

@@ -1,4 +1,4 @@
-"""What `jobs.yaml` may hold, and its loading: every mistake at once, one line each, with line and key."""
+"""The schema of `jobs.yaml`, and its loading: reports all mistakes at once, each with line and key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jenkins_mlflow.errors import UsageError
 
 DEFAULT_FILES = (Path("jobs.yaml"), Path("jobs/jobs.yaml"))
 PAGE = "docs/jobs.md"
-# What Jenkins itself refuses in a name (jenkins.model.Jenkins.checkGoodName), and what would break a line of a log.
+# Characters that Jenkins itself refuses in a name (jenkins.model.Jenkins.checkGoodName), and line breaks.
 _BAD_NAME = re.compile(r"[?*/\\%!@#$^&|<>\[\]:;]|^\s|\s$|^\.{1,2}$|^$")
 _LOGINS = {"login": r"(?i)https?://[^/?#\s]*@", "password": r"://[^/@\s]*:[^/@\s]*@"}
 _CRON = re.compile(r"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[\w*,/()-]+(\s+[\w*,/()-]+){4}")
@@ -35,12 +35,12 @@ def parse_folder(value: Any) -> str:
 
 
 def parse_repository(value: Any) -> str:
-    """A git address. A secret in it would stand in Jenkins in plain text; the user of a web address may be a token."""
+    """A git address without a secret, which Jenkins would store as plain text; even a user may be a token."""
     address = parse_line(value)
     for kind, pattern in _LOGINS.items():
         if re.search(pattern, address):
             raise expected(
-                f"an address without a {kind}", "; name Jenkins' credentials by repository.credentials"
+                f"an address without a {kind}", "; use Jenkins' credentials, with repository.credentials"
             )
     return address
 
@@ -72,13 +72,13 @@ def parse_default(value: Any) -> bool | str:
     if not isinstance(value, bool | str):
         raise expected("text, true or false", "; put it in quotes" if isinstance(value, int | float) else "")
     if isinstance(value, str) and value.casefold() in SWITCH_WORDS:
-        # it made a check box once; as text it would be true in a Jenkinsfile, whatever it says
+        # it used to make a check box; as text, any of these words would be true in a Jenkinsfile
         raise expected("true, false or another text", "; write true or false for a check box")
     return _without_controls(value) if isinstance(value, str) else value
 
 
 def _without_controls(text: str) -> str:
-    """Refuses what XML cannot hold, or reads as another character. ``splitlines`` takes some of that for breaks."""
+    """Rejects characters that XML cannot store unchanged, some of which `splitlines` takes as line breaks."""
     if not all(char.isprintable() or char == "\n" for char in text):
         raise expected("text without control characters")
     return text
@@ -107,7 +107,7 @@ class _Section(BaseModel):
 
 
 class Repository(_Section):
-    """Where the Jenkinsfiles are."""
+    """The repository with the Jenkinsfiles."""
 
     url: Annotated[str, BeforeValidator(parse_repository)] = Field(description="Git address.")
     branch: Line = Field(default="main", description="Branch whose Jenkinsfile runs.")
@@ -142,10 +142,12 @@ class Job(_Section):
     branch: Line | None = Field(
         default=None, description="Branch of this job, if it is not that of the repository."
     )
-    keep_builds: int | None = Field(default=None, ge=1, description="How many builds are kept.")
-    disable_concurrent: Switch = Field(default=False, description="Whether one build waits for another.")
+    keep_builds: int | None = Field(default=None, ge=1, description="Number of builds to keep.")
+    disable_concurrent: Switch = Field(
+        default=False, description="Whether a build waits until the previous one has ended."
+    )
     schedule: Annotated[str, BeforeValidator(parse_schedule)] | None = Field(
-        default=None, description='When it starts by itself, in Jenkins\' cron, e.g. "H 2 * * *".'
+        default=None, description='When it starts automatically, as Jenkins\' cron, e.g. "H 2 * * *".'
     )
     disabled: Switch = Field(
         default=False, description="Whether the job is disabled, so that nobody can build it."
@@ -165,22 +167,22 @@ class Definition(_Section):
     jobs: dict[ItemName, Job] = Field(min_length=1, description="The jobs by name.")
 
     def full_name(self, name: str) -> str:
-        """The name under which Jenkins knows one of the jobs."""
+        """The full name of one of the jobs in Jenkins."""
         return f"{self.folder}/{name}" if self.folder else name
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders that must be there, outermost first."""
+        """The folders that must exist, outermost first."""
         parts = self.folder.split("/") if self.folder else []
         return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
 
     def resolve(self, name: str) -> str:
-        """A job of the file by its short name, any other by the name it has in Jenkins."""
+        """The full name of a job, given by its short name in the file or by its name in Jenkins."""
         return self.full_name(name) if name in self.jobs else name.strip("/")
 
 
 def find_file(given: Path | None) -> Path | None:
-    """The file that was named, else the first of DEFAULT_FILES that is there."""
+    """The given file, else the first existing one of DEFAULT_FILES."""
     return given or next((path for path in DEFAULT_FILES if path.is_file()), None)
 
 
@@ -188,13 +190,13 @@ def load(given: Path | None) -> Definition:
     """Read the file.
 
     Raises:
-        UsageError: There is none.
-        ConfigError: It has mistakes, all of them named.
+        UsageError: There is no file.
+        ConfigError: The file has mistakes; the message lists all of them.
     """
     source = find_file(given)
     if source is None:
         raise UsageError(
             f"there is no {' and no '.join(map(str, DEFAULT_FILES))}",
-            next_step=f"name the file with --file; {PAGE} says what it holds",
+            next_step=f"give the file with --file; {PAGE} describes it",
         )
     return validate(Definition, read_layers(Definition, source, PAGE, {}))

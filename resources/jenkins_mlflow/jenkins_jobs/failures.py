@@ -1,4 +1,4 @@
-"""python-jenkins' errors in the package's words: what could not be done, why, and what a person does next."""
+"""Translates errors of python-jenkins: what could not be done, why, and what to do next."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _ACCOUNT = (
 _PERMISSION = "ask for the permission; `jobs apply` needs Job/Read, Create and Configure"
 _UNKNOWN = "whether Jenkins did it is not known"
 SAVE_ANEW = "look at the job's page; saving it there writes its config.xml anew"
-# What an answer of another shape ends in, in python-jenkins or in the package that reads it.
+# The exceptions that a malformed answer leads to, in python-jenkins or in the package that reads it.
 MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _NAME = "check the name, folders included; `jobs apply` makes the jobs of jobs.yaml"
 
 
 class Redirected(requests.RequestException):
-    """A POST was answered with a redirect that would send it on, or away."""
+    """A POST was answered with a redirect that would send its content to another address, or drop it."""
 
     def __init__(self, asked: str, target: str) -> None:
         self.target = target
@@ -42,13 +42,13 @@ def origin(address: str) -> str:
 def explained(
     what: str, error: Exception, access: Access, *, sent_once: bool
 ) -> JenkinsError | ConnectionFailed:
-    """The failure as one of the package's errors. What Jenkins sends as a page is never part of it, nor the token.
+    """The failure as one of the package's errors. It never contains a page that Jenkins sent, nor the token.
 
     Args:
-        what: What was to be done, in the imperative.
-        error: From python-jenkins or from below it.
-        access: Where Jenkins is, who asked.
-        sent_once: It was a request that must not be sent twice.
+        what: The attempted action, in the imperative.
+        error: The error of python-jenkins, or of a library below it.
+        access: Jenkins' address and the account.
+        sent_once: Whether the request must not be sent twice.
     """
     fault = classify(error)
     begun, who = f"cannot {printable(what)}", printable(access.user or "anonymous")
@@ -65,7 +65,7 @@ def explained(
 
 
 def _refused(begun: str, who: str, error: Exception, url: str, *, sent_once: bool) -> JenkinsError:
-    """The failure by the status with which Jenkins answered."""
+    """The failure, by the HTTP status of Jenkins' answer."""
     fault, response = classify(error), response_of(error)
     header = one_line(response.headers.get("X-Error", "")) if response is not None else ""
     said = f": {header}" if header else ""
@@ -90,7 +90,7 @@ def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> Conn
         r"\?\S+", f"?{HIDDEN}", fault.summary
     )  # it may be the signature of an archived file's address
     message = f"{begun}: {summary} ({url})"
-    if sent_once and "refused" not in fault.summary:
+    if sent_once and fault.sent:
         return ConnectionFailed(
             message, state=_UNKNOWN, next_step=f"look at {url} before you run the command again"
         )
@@ -100,7 +100,7 @@ def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> Conn
 
 
 def _asked(error: Exception, url: str) -> str:
-    """The server that gave no answer: Jenkins, or the one that it had sent the request on to."""
+    """The server that did not answer: Jenkins, or the one to which it redirected the request."""
     found = (link.request for link in chain(error) if isinstance(link, requests.RequestException))
     address = next((request.url for request in found if request is not None and request.url), url)
     return url if origin(address) == origin(url) else origin(address)

@@ -1,6 +1,6 @@
-"""`jobs run` and `jobs logs --follow`: from the queue to the build's end, with its log while it grows.
+"""`jobs run` and `jobs logs --follow`: follow a build from the queue to its end, and show its log.
 
-Ctrl-C ends the watching, and the build only if the person says so; SIGTERM never touches the build.
+Ctrl-C ends the watching, and aborts the build only if the person says so; SIGTERM never touches the build.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Builds(Protocol):
 
 
 class OutOfTime(Exception):
-    """The time that the person gave is over."""
+    """The time limit is over."""
 
 
 @dataclass
@@ -45,10 +45,10 @@ class Follower:
     Args:
         server: Jenkins.
         job: The job's full name.
-        terminal: Where a person is told and asked.
-        write: Where a line of the log goes.
-        timeout: Longest time to watch, in seconds; None for no limit.
-        interval: Seconds between two looks.
+        terminal: For messages and questions.
+        write: Receives each line of the log.
+        timeout: The longest time to watch, in seconds; None for no limit.
+        interval: Seconds between two requests.
     """
 
     server: Builds
@@ -66,10 +66,10 @@ class Follower:
         self._started = self.clock()
 
     def out_of_queue(self, item: int) -> int | None:
-        """Wait until the queue item is a build; its number, or None if the item was cancelled.
+        """Wait until the queue item is a build; return its number, or None if the item was cancelled.
 
         Raises:
-            OutOfTime: before that.
+            OutOfTime: The time limit is over.
             Interrupted: The person left.
         """
         said = ""
@@ -91,10 +91,10 @@ class Follower:
         return self._until(look, what, where, lambda: self.server.cancel(item))[0]
 
     def to_the_end(self, number: int) -> Build:
-        """Write the log as it grows until the build has a result; the build.
+        """Write the log as it grows until the build has a result; return the build.
 
         Raises:
-            OutOfTime: before that.
+            OutOfTime: The time limit is over.
             Interrupted: The person left.
         """
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -125,13 +125,13 @@ class Follower:
         abort: Callable[[], None],
         number: int | None = None,
     ) -> T:
-        """Look again and again until there is something. What the queue was told to cancel may be a build by now."""
+        """Poll until there is a result. A queue item to be cancelled may be a build by now."""
         to_abort = self._abort_asked
         while True:
             try:
                 if to_abort:
                     abort()
-                    self.terminal.say(f"told Jenkins to abort {printable(what)}; waiting for its end")
+                    self.terminal.say(f"asked Jenkins to abort {printable(what)}; waiting for its end")
                     to_abort = False
                 if (found := look()) is not None:
                     return found
@@ -142,11 +142,11 @@ class Follower:
                 to_abort = self._interrupted(interruption, what, where, number)
                 self._abort_asked |= to_abort
             except (JenkinsError, ConnectionFailed) as error:
-                error.state = f"{printable(what)} may go on in Jenkins; it is not watched any more: {where}"
+                error.state = f"{printable(what)} may continue in Jenkins; it is no longer watched: {where}"
                 raise
 
     def _interrupted(self, interruption: Interrupted, what: str, where: str, number: int | None) -> bool:
-        """Ask what shall become of the build; come back only to go on watching.
+        """Ask what to do with the build; return only to continue watching.
 
         Returns:
             Whether to abort it.
@@ -155,7 +155,7 @@ class Follower:
         if interruption.exit_code == 128 + signal.SIGINT and self.terminal.interactive:
             try:
                 answer = self.terminal.ask(
-                    f"\n{printable(what)} goes on. [a]bort it, [d]etach, [c]ontinue watching"
+                    f"\n{printable(what)} continues. [a]bort it, [d]etach, [c]ontinue watching"
                 )
             except Interrupted:
                 answer = "d"
@@ -166,11 +166,11 @@ class Follower:
             if number
             else f"look at {where}"
         )
-        interruption.state = f"{printable(what)} goes on in Jenkins: {where}"
+        interruption.state = f"{printable(what)} continues in Jenkins: {where}"
         interruption.next_step = follow
         raise interruption
 
 
 def _without_numbers(text: str) -> str:
-    """`In the quiet period. Expires in 4.2 sec` counts down; that is no news."""
+    """`In the quiet period. Expires in 4.2 sec` counts down, which is no news."""
     return re.sub(r"[\d.,]+", "", text)

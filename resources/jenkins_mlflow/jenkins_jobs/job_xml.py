@@ -1,6 +1,6 @@
-"""Builds the XML of jobs and folders in the form in which Jenkins stores it.
+"""Builds the XML of jobs and folders as Jenkins stores it.
 
-Jenkins is told no plugin versions: it finds the classes without them, and stores its own.
+It has no plugin versions: Jenkins finds the classes without them, and stores its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DISCARDER = "jenkins.model.BuildDiscarderProperty"
 PARAMETERS = "hudson.model.ParametersDefinitionProperty"
 TRIGGERS = "org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty"
 NOT_CONCURRENT = "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty"
-# In each of these properties stands one list, of things that a Jenkinsfile can declare.
+# Each of these properties contains one list of items that a Jenkinsfile can declare.
 LISTS = {PARAMETERS: "parameterDefinitions", TRIGGERS: "triggers"}
 
 
@@ -49,7 +49,7 @@ def is_own(root: ET.Element) -> bool:
 
 
 def text(root: ET.Element) -> str:
-    """What is sent to Jenkins."""
+    """The text that is sent to Jenkins."""
     return ET.tostring(root, encoding="unicode", xml_declaration=False)
 
 

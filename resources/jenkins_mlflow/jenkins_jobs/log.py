@@ -1,4 +1,4 @@
-"""Makes the lines of a build's log fit for a terminal."""
+"""Makes the lines of a build's log safe for a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from jenkins_mlflow.text import printable
 
 LIMIT = 10_000  # characters of a line that are shown
 
-# A build can write anything into its log. No pattern looks past the next escape character for its end, so the time is
-# linear. Jenkins hides its notes on a line (links, colours) between "conceal" and "reset" (ConsoleNote, core 2.528).
+# A build can write anything into its log. Each pattern stops at the next escape character, so the time is
+# linear. Jenkins hides its notes in a line (links, colours) between "conceal" and "reset" (ConsoleNote, core
+# 2.528).
 _ESCAPES = re.compile(
     r"""\x1b\[8mha:[A-Za-z0-9+/=]*(?:\x1b\[0m)?   # a note of Jenkins, perhaps cut
     | \x1b\[[0-9;?]*[ -/]*[@-~]                   # colours, cursor
@@ -20,11 +21,12 @@ _ESCAPES = re.compile(
 
 
 def clean(line: str, limit: int = LIMIT) -> str:
-    """The line as a terminal would show it, without what could steer one; tabs stay.
+    """The line as a terminal would show it, without control sequences; tabs stay.
 
     Args:
-        line: Without its line break. Of a progress bar, which returns to the line's start, the last state is shown.
-        limit: What is longer is cut, with a mark.
+        line: The line without its line break. A progress bar, which uses carriage returns, is shown in its
+            last state.
+        limit: The longest output; a longer one is cut and marked.
     """
     shown = _last_state(line).rstrip("\r")
     mark = f"… [cut after {limit} characters]" if len(shown) > limit else ""
@@ -33,22 +35,22 @@ def clean(line: str, limit: int = LIMIT) -> str:
 
 
 class Lines:
-    """Puts a log that arrives in pieces together to clean lines."""
+    """Assembles a log that arrives in pieces into clean lines."""
 
     def __init__(self) -> None:
         self.pending = ""
 
     def feed(self, text: str) -> list[str]:
-        """The lines that end in this piece. Of an unfinished one only what will be shown is kept."""
+        """The lines that end in this piece. Keeps as much of an unfinished one as will be shown."""
         *whole, rest = (self.pending + text).split("\n")
         self.pending = _last_state(rest)[: LIMIT + 1]
         return [clean(line) for line in whole]
 
     def rest(self) -> list[str]:
-        """What came after the last line break, if anything."""
+        """The text after the last line break, if any."""
         return [clean(self.pending)] if self.pending else []
 
 
 def _last_state(line: str) -> str:
-    """What follows the last carriage return; those at the line's very end belong to the line break."""
+    """The text after the last carriage return; those at the line's very end belong to the line break."""
     return line[line.rstrip("\r").rfind("\r") + 1 :]

@@ -1,4 +1,4 @@
-"""What the `jobs` commands share: options, who is asked, how it ends. Imports little: every command line loads it."""
+"""Shared parts of the `jobs` commands. Has few imports, because every command line loads it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ output_option = click.option(
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Show only errors, differences and questions.")
 timeout_option = click.option(
-    "--timeout", metavar="DURATION", help="Maximum time to watch, e.g. 30m; the build goes on."
+    "--timeout", metavar="DURATION", help="Maximum time to watch, e.g. 30m; the build continues."
 )
 
 
 def resolve(name: str, file: Path | None) -> str:
-    """The full name of a job; jobs.yaml is only asked if it is there or was named."""
+    """The full name of a job; jobs.yaml is read only if it exists or was given."""
     from jenkins_mlflow.jenkins_jobs.definition import find_file, load
 
     return load(file).resolve(name) if find_file(file) else name.strip("/")

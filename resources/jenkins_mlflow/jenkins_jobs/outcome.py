@@ -1,4 +1,4 @@
-"""What a build did to the registry: from the result that its steps archived, else from the build's description."""
+"""The outcome of a build: read from the result that its steps archived, else from its description."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ RESULT_CODES = {
     "NOT_BUILT": errors.FAILED,
     "ABORTED": 130,
 }
-# These say most about production, the first most of all.
+# The commands that say most about production, in descending order.
 _FIRST = ("promote", "rollback", "restore", "select", "cleanup", "train", "doctor")
 _FILES = tuple(f"{command}.json" for command in dict.fromkeys((*_FIRST, *RESULTS)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutcomePart(Part):
-    """What a build's steps did; command and status are empty where only the build's description says it."""
+    """The outcome of a build's steps; command and status are empty if only the build's description has it."""
 
     command: str
     status: str
@@ -37,13 +37,13 @@ class OutcomePart(Part):
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """The outcome in one line."""
         what = " ".join(part for part in (self.command, self.status) if part)
         return ": ".join(part for part in (what, self.message) if part)
 
 
 class Archive(Protocol):
-    """Where a build's archived files are."""
+    """The archive of a build's files."""
 
     def outcome(self, name: str, number: int, path: str) -> Outcome | None:
         """Raises: ConnectionFailed: the file's server cannot be reached."""
@@ -52,13 +52,14 @@ class Archive(Protocol):
 def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | None:
     """The command, status, message and exit code of a build's steps.
 
-    A workspace may still have the results of an earlier build when a later one archives it. Only a result that names
-    this build counts. Of several, the first counts whose exit code gives the build's own result; where none does, the
-    first.
+    The workspace may contain results of an earlier build, which a later one archives, too. Only a result that
+    names this build counts. If there are several, the first whose exit code fits the build's own result
+    counts, else the first.
 
     Returns:
-        Without such a result, the build's description as the message; without one, which results were passed over; None
-        if there is nothing at all. If a file's server cannot be reached, the message says so.
+        Without such a result, the build's description as the message; without one, a message on the results
+        that were skipped; None if there is nothing at all. If a file's server cannot be reached, the message
+        says so.
     """
     description = " ".join((build.get("description") or "").split())
     found: list[OutcomePart] = []
@@ -66,7 +67,7 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
     try:
         for path, document in _documents(archive, name, build):
             if whose := _other_build(document, name, build["number"]):
-                passed_over = passed_over or one_line(f"no outcome of this build: {path} {whose}")
+                passed_over = passed_over or one_line(f"not an outcome of this build: {path} {whose}")
                 continue
             found.append(_part(document))
             if errors.build_result(document["exit_code"]) == build.get("result"):
@@ -77,7 +78,7 @@ def read_outcome(archive: Archive, name: str, build: Build) -> OutcomePart | Non
 
 
 def _documents(archive: Archive, name: str, build: Build) -> Iterator[tuple[str, Outcome]]:
-    """The archived results with their paths, the one that says most about production first."""
+    """The archived results with their paths, the most important about production first."""
     paths = [artifact["relativePath"] for artifact in build.get("artifacts", ())]
     for path in [path for file in _FILES for path in paths if path.rpartition("/")[2] == file]:
         if document := archive.outcome(name, build["number"], path):
@@ -85,11 +86,11 @@ def _documents(archive: Archive, name: str, build: Build) -> Iterator[tuple[str,
 
 
 def _other_build(document: Outcome, name: str, number: int) -> str:
-    """Whose the result is; empty if it names this build."""
+    """To which build the result belongs; empty if it names this build."""
     made_by = document.get("build")
     if made_by and made_by.casefold() in _tags(name, number):
         return ""
-    return f"is of {made_by}" if made_by else "does not say of which build it is"
+    return f"belongs to {made_by}" if made_by else "does not name its build"
 
 
 def _part(document: Outcome) -> OutcomePart:
@@ -106,7 +107,7 @@ def _only(message: str) -> OutcomePart | None:
 
 
 def exit_code(result: str, outcome: OutcomePart | None) -> int:
-    """The exit code for a build's result: of an unstable one the archived result says which kind it is."""
+    """The exit code for a build's result; for an unstable build, the archived result decides."""
     code = outcome.exit_code if outcome else None
     if result == "UNSTABLE" and code is not None and errors.build_result(code) == "UNSTABLE":
         return code
@@ -114,6 +115,6 @@ def exit_code(result: str, outcome: OutcomePart | None) -> int:
 
 
 def _tags(name: str, number: int) -> set[str]:
-    """How a result can name a build: Jenkins' BUILD_TAG, or the id that is stored in MLflow."""
+    """The names of a build in results: Jenkins' BUILD_TAG, or the id that is stored in MLflow."""
     tag = f"jenkins-{name.replace('/', '-')}-{number}"
     return {tag.casefold(), safe_id(tag).casefold()}

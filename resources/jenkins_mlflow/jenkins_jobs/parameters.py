@@ -1,4 +1,4 @@
-"""Checks `KEY=VALUE` words against a job's own parameter definitions, before anything is queued."""
+"""Checks `KEY=VALUE` arguments against a job's own parameter definitions, before anything is queued."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _NO_FORM_FIELD = {
 
 @dataclass(frozen=True)
 class Given:
-    """Checked parameters. ``values`` is None for a job that has none; ``secret`` names those that are never shown."""
+    """Checked parameters. ``values`` is None for a job without any; ``secret`` names those never shown."""
 
     values: Mapping[str, str] | None
     secret: frozenset[str] = frozenset()
 
     @property
     def shown(self) -> dict[str, str]:
-        """The values, fit for logs."""
+        """The values, safe for logs."""
         return {key: "***" if key in self.secret else value for key, value in (self.values or {}).items()}
 
 
 def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Values that do not stand on the command line, where anybody who lists processes reads them.
+    """Parameter values from the environment: anybody who lists processes can read a command line.
 
     Args:
-        names: `KEY`, the variable has the parameter's name; or `KEY=VARIABLE`.
+        names: `KEY` if the variable has the parameter's name, else `KEY=VARIABLE`.
         environ: The environment.
 
     Raises:
@@ -47,7 +47,7 @@ def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[s
         variable = variable or key
         if variable not in environ:
             raise UsageError(
-                f"--from-env {printable(name)}: there is no variable {printable(variable)}",
+                f"--from-env {printable(name)}: the variable {printable(variable)} is not set",
                 state="nothing was queued",
                 next_step=f"export {printable(variable)}, then run the command again",
             )
@@ -62,16 +62,16 @@ def from_environment(names: Sequence[str], environ: Mapping[str, str]) -> dict[s
 
 
 def check(name: str, job: Job, arguments: Sequence[str], hidden: Mapping[str, str] | None = None) -> Given:
-    """Make the parameters of a build.
+    """Check and prepare the parameters of a build.
 
     Args:
         name: The job, for messages.
-        job: What Jenkins says of it, by TREE.
-        arguments: From the command line.
-        hidden: More values, none of which is shown.
+        job: Jenkins' data on the job, by TREE.
+        arguments: The arguments of the command line.
+        hidden: Further values, never to be shown.
 
     Raises:
-        UsageError: With every word that is wrong, one a line.
+        UsageError: Some arguments are wrong; the message lists all of them, one per line.
     """
     hidden = hidden or {}
     definitions = {
@@ -86,8 +86,8 @@ def check(name: str, job: Job, arguments: Sequence[str], hidden: Mapping[str, st
     ):
         key, separator, value = word.partition("=")
         if not separator:
-            # The word itself is not repeated: it may be a secret in the wrong place.
-            problems.append(f"word {position} is not of the form KEY=VALUE")
+            # The argument itself is not shown: it may be a secret in the wrong place.
+            problems.append(f"argument {position} is not of the form KEY=VALUE")
         elif key in values:
             problems.append(f"{printable(key)} is given twice")
         elif key not in definitions:
@@ -100,7 +100,7 @@ def check(name: str, job: Job, arguments: Sequence[str], hidden: Mapping[str, st
         raise UsageError(
             lines,
             state="nothing was queued",
-            next_step='give each as KEY=VALUE; "Build with Parameters" on the job\'s page shows what it takes',
+            next_step='give each as KEY=VALUE; "Build with Parameters" on the job\'s page lists the parameters',
         )
     secret = {key for key in values if "Password" in str(definitions[key].get("type"))}
     return Given(
@@ -113,7 +113,7 @@ def _unknown(key: str, known: Mapping[str, ParameterDefinition]) -> str:
     shown = printable(key)
     if not known:
         return (
-            f"no parameter {shown}: Jenkins knows no parameters of this job. It learns those of a Jenkinsfile from the "
+            f"no parameter {shown}: Jenkins knows no parameters of this job. It gets those of a Jenkinsfile from the "
             "job's first build, or from parameters: in jobs.yaml"
         )
     return f"no parameter {shown}{did_you_mean(key, known) or '; it has ' + ', '.join(sorted(known))}"
@@ -127,10 +127,10 @@ def _problem(definition: ParameterDefinition, value: str, *, hidden: bool) -> st
         guess = "" if hidden else did_you_mean(value, choices)
         return f"{key}: expected one of {', '.join(choices)}, got {got}{guess}"
     if kind == "BooleanParameterDefinition" and value.lower() not in ("true", "false"):
-        # To Jenkins every other word is false, `yes` too.
+        # Jenkins takes every other word as false, even `yes`.
         return f"{key}: expected true or false, got {got}"
     if kind in _NO_FORM_FIELD:
-        return f"{key} is a file, which only Jenkins' page can upload"
+        return f"{key} is a file, which can only be uploaded on Jenkins' page"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What `jobs apply` would do, and why not: pure, from the file and from what Jenkins has stored."""
+"""Plans `jobs apply`: its changes and obstacles, from the file and from what Jenkins has stored. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Item:
     """One folder or job.
 
     Attributes:
-        stored: What Jenkins had when the plan was made; None for nothing.
-        xml: What is sent.
-        diff: How the job changes, for a person.
-        obstacle: Why it is left alone although it differs.
+        stored: What Jenkins had stored when the plan was made; None if nothing.
+        xml: The XML to send.
+        diff: The changes, for people.
+        obstacle: Why it is not changed although it differs.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Plan:
         return tuple(item for item in self.items if item.action == "refuse")
 
     def require_allowed(self) -> None:
-        """Raises: Refused: Something that is not ours is in the way."""
+        """Raises: Refused: A folder or job that is not managed by this tool is in the way."""
         if self.refused:
             raise Refused(
                 "\n".join(f"{item.name}: {item.obstacle}" for item in self.refused),
                 state="nothing was written",
-                next_step="rename it in jobs.yaml; or, for a pipeline job that jobs.yaml shall own from now on, "
+                next_step="rename it in jobs.yaml; or, for a pipeline job that jobs.yaml is to manage from now on, "
                 + " ".join(f"--adopt {argument(item.name)}" for item in self.refused),
             )
 
@@ -63,7 +63,7 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
 
     Args:
         definition: The file.
-        stored: By full name the class of each folder and the XML of each job, None for what is not there.
+        stored: By full name the class of each folder and the XML of each job, None for what does not exist.
         adopted: Jobs that may be taken over, by short or full name.
 
     Raises:
@@ -75,8 +75,8 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
     if unknown := taken - jobs.keys():
         name = min(unknown)
         raise UsageError(
-            f"--adopt {name}: no job of jobs.yaml{did_you_mean(name, [*definition.jobs, *jobs])}",
-            next_step=f"name one of {', '.join(definition.jobs)}",
+            f"--adopt {name}: not a job of jobs.yaml{did_you_mean(name, [*definition.jobs, *jobs])}",
+            next_step=f"choose one of {', '.join(definition.jobs)}",
         )
     folders = [_folder(name, stored[name]) for name in definition.folders]
     planned_jobs = [
@@ -86,13 +86,15 @@ def plan(definition: Definition, stored: Mapping[str, str | None], adopted: Coll
 
 
 def _folder(name: str, kind: str | None) -> Item:
-    """A folder that is there is used as it is, no matter who made it: often only its class may be read."""
+    """An existing folder is used as it is, no matter who made it: often only its class may be read."""
     if kind is None:
         new = job_xml.folder()
         diff = comparison.difference(name, "", comparison.canonical(new))
         return Item(name, "folder", "create", xml=job_xml.text(new), diff=diff)
     if "folder" not in kind.casefold():
-        return Item(name, "folder", "refuse", kind, obstacle=f"there is no folder but a {kind} of this name")
+        return Item(
+            name, "folder", "refuse", kind, obstacle=f"a {kind} with this name exists, which is not a folder"
+        )
     return Item(name, "folder", "none", kind)
 
 
@@ -103,7 +105,7 @@ def _job(definition: Definition, short: str, name: str, stored: str | None, *, a
         return Item(name, "job", "create", xml=job_xml.text(wanted), diff=diff)
     current = comparison.parse(name, stored)
     if current.tag != job_xml.ROOT:
-        what = f"there is a {current.tag} of this name, and Jenkins cannot make a pipeline job of it"
+        what = f"a {current.tag} with this name exists, which Jenkins cannot turn into a pipeline job"
         return Item(name, "job", "refuse", stored, obstacle=what)
     merged = comparison.merge(current, wanted)
     before, after = comparison.canonical(current), comparison.canonical(merged)
@@ -111,8 +113,6 @@ def _job(definition: Definition, short: str, name: str, stored: str | None, *, a
         return Item(name, "job", "none", stored)
     diff = comparison.difference(name, before, after)
     if not job_xml.is_own(current) and not adopt:
-        what = (
-            "there is a job of this name that jenkins-mlflow did not make (its description lacks the marker)"
-        )
+        what = "a job with this name exists that jenkins-mlflow did not create (its description lacks the marker)"
         return Item(name, "job", "refuse", stored, diff=diff, obstacle=what)
     return Item(name, "job", "update", stored, job_xml.text(merged), diff)

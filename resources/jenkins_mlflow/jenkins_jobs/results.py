@@ -14,7 +14,7 @@ from jenkins_mlflow.results.base import Meaning, Part, Result, Table, error_part
 
 @dataclass(frozen=True, kw_only=True)
 class JobPart(Part):
-    """A folder or a job, what is planned for it, and what became of it."""
+    """A folder or a job, its planned change, and the outcome."""
 
     job: str
     kind: str
@@ -25,13 +25,13 @@ class JobPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyResult(Result):
-    """What `jobs apply` came to."""
+    """The result of `jobs apply`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "applied": Meaning((errors.DONE,), "every change was made"),
         "planned": Meaning((errors.DONE,), "dry run; `items` has the differences"),
         "nothing": Meaning((errors.DONE,), "every job is up to date, or the answer was no"),
-        "error": Meaning((errors.FAILED,), "stopped in the middle; `items` says what was done"),
+        "error": Meaning((errors.FAILED,), "stopped in the middle; `items` has what was done"),
     }
     in_table: ClassVar[bool] = True
 
@@ -47,7 +47,7 @@ class ApplyResult(Result):
 
 
 def plan_items(plan: Plan, outcomes: Mapping[str, str]) -> tuple[JobPart, ...]:
-    """Each folder and job with what is planned and, by ``outcomes``, what became of it."""
+    """Each folder and job with its planned change and, by ``outcomes``, the outcome."""
     return tuple(
         JobPart(
             job=item.name,

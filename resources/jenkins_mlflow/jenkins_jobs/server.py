@@ -1,6 +1,7 @@
-"""All talk with Jenkins, by python-jenkins: its answers as plain values, its errors as the package's own.
+"""The connection to Jenkins with python-jenkins: answers as plain values, errors as the package's own.
 
-Reads, and writes that may be repeated, are tried again on a passing fault. Starting a build is not: it would start two.
+Reads, and writes that may be repeated, are retried after transient faults. Starting a build is not: it would
+start two.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from jenkins_mlflow.text import printable
 
 T = TypeVar("T")
 
-SECONDS = 30.0  # for one answer
+SECONDS = 30.0  # timeout of a request
 RETRIES = RetryPolicy(attempts=5, max_wait=10.0, deadline=60.0)
 _ONCE = RetryPolicy(attempts=1)
 BUILD_TREE = "number,url,result,building,timestamp,duration,description,artifacts[relativePath]"
 
 
 def pause(seconds: float) -> None:
-    """``time.sleep``, looked up when it is needed: tests do not wait."""
+    """``time.sleep``, looked up at each call so that tests can replace it."""
     time.sleep(seconds)
 
 
@@ -39,8 +40,8 @@ class Server:
     """One Jenkins. ``name`` is always a job's or folder's full name, such as ``mlops/nightly``.
 
     Args:
-        access: Where it is and who asks.
-        policy: How often and how long a request that may be repeated is tried.
+        access: Jenkins' address and the account.
+        policy: How often and how long a repeatable request is tried.
         sleep: Replaced in tests.
 
     Raises:
@@ -56,7 +57,7 @@ class Server:
             from jenkins_mlflow.jenkins_jobs.client import Client
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"{error.name} is not installed: `jenkins-mlflow jobs` talks with Jenkins by python-jenkins",
+                f"{error.name} is not installed: `jenkins-mlflow jobs` needs python-jenkins",
                 next_step="pip install python-jenkins",
             ) from error
         self.url = access.url
@@ -73,16 +74,17 @@ class Server:
         return f"{self.url}{path}/{number}/" if number != "" else f"{self.url}{path}/"
 
     def kind(self, name: str) -> str | None:
-        """The Java class of a job or folder; None if there is none, or none that this user may see."""
+        """The Java class of a job or folder; None if it does not exist, or this user may not see it."""
         try:
             return str(self.job(name, "name").get("_class"))
         except JobNotFound:
             return None
 
     def config(self, name: str) -> str | None:
-        """The stored XML of a job or folder; None if there is none, or none that this user may see.
+        """The stored XML of a job or folder; None if it does not exist, or this user may not see it.
 
-        Jenkins sends it as UTF-8 without saying so, and python-jenkins' ``get_job_config`` would guess.
+        Jenkins sends UTF-8 without declaring it, and python-jenkins' ``get_job_config`` would guess the
+        encoding.
         """
         request = self._request("GET", f"{self.page(name)}config.xml")
         try:
@@ -97,7 +99,7 @@ class Server:
             ) from error
 
     def create(self, name: str, xml: str) -> None:
-        """Make a job or folder. A try whose answer was lost may have made it: the next one looks first."""
+        """Create a job or folder. A retry checks first whether the previous attempt has created it."""
         tries = itertools.count()
 
         def attempt() -> None:
@@ -120,10 +122,11 @@ class Server:
         return self._json(f"read {name} {number}", address, Build)
 
     def start(self, name: str, parameters: Mapping[str, str] | None) -> int:
-        """Queue a build; the queue item's number.
+        """Queue a build; return the number of the queue item.
 
         Args:
-            parameters: None for a job that has none. They travel in the request's body: addresses are logged.
+            parameters: None for a job without parameters. They are sent in the request's body, because
+                addresses are logged.
         """
         address = self.page(name) + ("build" if parameters is None else "buildWithParameters")
         request = self._request("POST", address, parameters)
@@ -132,29 +135,29 @@ class Server:
         if item is None:
             raise JenkinsError(
                 f"Jenkins did not say which queue item {name} became",
-                state="whether a build was queued is not known",
-                next_step=f"look at {self.page(name)}; if {self.url} leads on to another address, set that one",
+                state="it is not known whether a build was queued",
+                next_step=f"look at {self.page(name)}; if {self.url} redirects to another address, set that one",
             )
         return int(item[1])
 
     def queue_item(self, number: int) -> QueueItem:
-        """An item of the queue, for some minutes after it has left it too."""
+        """An item of the queue; available for some minutes after it has left the queue."""
         return self._json(f"read queue item {number}", f"{self.url}/queue/item/{number}/api/json", QueueItem)
 
     def cancel(self, number: int) -> None:
-        """Take an item out of the queue."""
+        """Remove an item from the queue."""
         request = self._request("POST", f"{self.url}/queue/cancelItem?id={number}")
         try:
             self._ask(f"cancel queue item {number}", lambda: self._client.jenkins_request(request))
-        except JobNotFound:  # it has left the queue; older versions of Jenkins say so even when they obey
+        except JobNotFound:  # it has left the queue; older versions of Jenkins answer this even on success
             return
 
     def stop(self, name: str, number: int) -> None:
-        """Abort a build; to do it twice harms nothing."""
+        """Abort a build; doing so twice is harmless."""
         self._ask(f"stop {name} {number}", lambda: self._client.stop_build(name, number))
 
     def log(self, name: str, number: int | str, start: int) -> tuple[bytes, int, bool]:
-        """A build's log from an offset on: what is there, the offset of what comes next, whether more will come."""
+        """A build's log from an offset: the new part, the next offset, and whether more will follow."""
         request = self._request("GET", f"{self.page(name, number)}logText/progressiveText?start={start}")
 
         def read() -> tuple[bytes, int, bool]:
@@ -167,11 +170,11 @@ class Server:
         return self._ask(f"read the log of {name} {number}", read)
 
     def outcome(self, name: str, number: int, path: str) -> Outcome | None:
-        """A step's archived result; None if it is gone, or is none.
+        """A step's archived result; None if it is gone, or is not a result.
 
         Raises:
-            ConnectionFailed: The server of archived files, maybe another one than Jenkins, cannot be reached; nor is it
-                asked again.
+            ConnectionFailed: The server of archived files, which may not be Jenkins itself, cannot be
+                reached; it is not asked again.
         """
         address = f"{self.page(name, number)}artifact/{quote(path)}"
         if self._archive_lost:
@@ -193,13 +196,13 @@ class Server:
         reader = TypeAdapter(shape)
 
         def read() -> T:
-            # Bytes: an archived file comes without its charset.
+            # Bytes, because an archived file comes without its charset.
             return reader.validate_json(self._client.jenkins_request(request).content, strict=True)
 
         return self._ask(what, read)
 
     def _ask(self, what: str, call: Callable[[], T], policy: RetryPolicy | None = None) -> T:
-        """Make a request; every failure that a person can meet becomes one of the package's errors."""
+        """Make a request; turn every expected failure into one of the package's errors."""
 
         def attempt() -> T:
             try:
@@ -208,7 +211,7 @@ class Server:
                 response = response_of(error)
                 if response is None or response.status_code != 403 or "crumb" not in response.text:
                     raise
-            self._client.crumb = None  # it was of a session that is over
+            self._client.crumb = None  # it belonged to an expired session
             return call()
 
         try:

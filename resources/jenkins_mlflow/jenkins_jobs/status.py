@@ -1,4 +1,4 @@
-"""`jobs status`: the last builds of jobs, with what they did to the registry."""
+"""`jobs status`: the last builds of jobs, and what they did to the registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jenkins_mlflow.text import span
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPart(Part):
-    """One build of a job; only the job and a result such as `never built` if there is none."""
+    """One build of a job; if it has none, only the job and a result such as `never built`."""
 
     job: str
     result: str
@@ -31,7 +31,7 @@ class BuildPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class StatusResult(Result):
-    """What `jobs status` found."""
+    """The result of `jobs status`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {"listed": Meaning((errors.DONE,), "`items` has the builds")}
     in_table: ClassVar[bool] = True
@@ -60,7 +60,7 @@ class StatusResult(Result):
 
 
 class Jobs(Protocol):
-    """The part of Jenkins that knows what was built."""
+    """The part of Jenkins that lists builds."""
 
     def job(self, name: str, tree: str) -> Job: ...
     def outcome(self, name: str, number: int, path: str) -> Outcome | None: ...
@@ -69,14 +69,14 @@ class Jobs(Protocol):
 def last_builds(
     server: Jobs, names: Sequence[str], count: int, now: float, *, named: bool
 ) -> tuple[BuildPart, ...]:
-    """One item for each build, newest first; one without a build number for a job that has none.
+    """One item for each build, newest first; for a job without builds, one item without a build number.
 
     Args:
         server: Jenkins.
         names: Full names of the jobs.
-        count: Most builds of each.
+        count: The most builds of each job.
         now: Seconds since 1970.
-        named: The person named the jobs: then one that is not there is an error, else it is an item.
+        named: Whether the person named the jobs: then a missing one is an error, else it is an item.
 
     Raises:
         JobNotFound: See ``named``.

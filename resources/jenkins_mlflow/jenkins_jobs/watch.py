@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, kw_only=True)
 class BuildResult(Result):
-    """What `jobs run` and `jobs logs --follow` came to."""
+    """The result of `jobs run` and `jobs logs --follow`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "queued": Meaning((errors.DONE,), "`--no-wait`: the build is queued"),
@@ -29,7 +29,7 @@ class BuildResult(Result):
         "not_built": Meaning((errors.FAILED,), "the build was not made"),
         "aborted": Meaning((INTERRUPTED,), "the build was aborted"),
         "cancelled": Meaning((INTERRUPTED,), "the build was cancelled in the queue"),
-        "timeout": Meaning((errors.FAILED,), "`--timeout` is over; the build goes on"),
+        "timeout": Meaning((errors.FAILED,), "`--timeout` is over; the build continues"),
     }
     command: Literal["jobs"] = "jobs"
     action: Literal["run", "logs"] = "run"
@@ -61,10 +61,10 @@ def watch(
 
     Args:
         server: Jenkins.
-        begun: The job, and the queue item or the build that is watched.
+        begun: The job, and the queue item or the build to watch.
         terminal: For messages and questions.
         timeout: Seconds to watch at most; None for no limit.
-        write: Where the log goes; without it, to the terminal's messages.
+        write: Receives the log; by default, it goes to the terminal's messages.
     """
     name, item, build = begun.job, begun.queue_item, begun.build
     follower = Follower(server, name, terminal, write or terminal.say, timeout)
@@ -79,7 +79,7 @@ def watch(
         ended = follower.to_the_end(build)
     except OutOfTime:
         page = server.page(name, build or "")
-        message = f"not at its end after {timeout:g} s; it goes on in Jenkins: {page}"
+        message = f"not finished after {timeout:g} s; it continues in Jenkins: {page}"
         return replace(begun, status="timeout", message=message, build=build, url=page)
     return _ended(server, begun, ended)
 

@@ -1,1 +1,1 @@
-"""From a file store to a database, every item compared; and from stages to aliases."""
+"""Migration: from a file store to a database, with every item compared; and from stages to aliases."""

@@ -1,4 +1,4 @@
-"""What a store says of each item, in a form that is equal where a file store and a database mean the same."""
+"""Reads items from a store in a form that is equal if a file store and a database mean the same."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def about_experiment(e: Any) -> dict[str, Any]:
 def runs(store: Any, experiment: str) -> Iterator[Any]:
     from mlflow.entities import ViewType
 
-    # The file store reads all runs anew for each page.
+    # The file store reads all runs again for each page.
     return _pages(
         lambda token: store.search_runs([experiment], "", ViewType.ALL, max_results=50_000, page_token=token)
     )
@@ -114,7 +114,7 @@ def traces(store: Any, experiment: str) -> dict[str, Any]:
 
 
 def _every(search: Callable[..., Any], most: int) -> Iterator[Any]:
-    """All models or versions; prompts, which share their tables, have to be asked for."""
+    """All models or versions, including prompts, which have to be requested explicitly."""
     for condition in ("name LIKE '%'", "name LIKE '%' AND tags.`mlflow.prompt.is_prompt` = 'true'"):
         yield from _pages(functools.partial(_search, search, condition, most))
 
@@ -163,7 +163,7 @@ def versions(store: Any) -> dict[str, Any]:
 
 
 def as_stored(value: float) -> float | str:
-    """A metric's value as a database has it: no infinity, and NaN equal to itself."""
+    """A metric's value as in a database: without infinity, and with NaN equal to itself."""
     if math.isnan(value):
         return "NaN"
     return math.copysign(STORED_INFINITY, value) if math.isinf(value) else value

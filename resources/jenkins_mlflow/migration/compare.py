@@ -1,6 +1,7 @@
-"""Whether a database answers as the file store does, item by item: both are asked through MLflow's own stores.
+"""Compares a database with its file store, item by item, through MLflow's own stores.
 
-That is what a server on either of them would ask. Rows are not looked at: how they were made is what is checked.
+Those give the answers that a server would give. The rows are not compared, because their creation is what is
+checked.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _GONE = object()
 
 @dataclass
 class Comparison:
-    """What came of it: how many items of each kind are the same, and the others in words."""
+    """The result: how many items of each kind are equal, and a description of each difference."""
 
     same: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
@@ -34,7 +35,7 @@ class Comparison:
         for name in dict.fromkeys([*wanted, *found]):
             one, other = wanted.get(name, _GONE), found.get(name, _GONE)
             if one is _GONE or other is _GONE:
-                where = "the database has one more than the folder" if one is _GONE else "missing"
+                where = "it is only in the database" if one is _GONE else "missing"
                 self.differences.append(one_line(f"{kind} {name}: {where}"))
             elif one != other:
                 self.differences.append(one_line(f"{kind} {name}: {_unlike(one, other)}", 400))
@@ -45,7 +46,7 @@ class Comparison:
 def compare(
     folder: Path, uri: str, numbers: Mapping[str, int], progress: Callable[[], None] = lambda: None
 ) -> Comparison:
-    """Ask both stores for everything.
+    """Compare everything in both stores.
 
     Args:
         folder: The file store, see ``folder.view``.
@@ -63,7 +64,7 @@ def compare(
     before = root.level
     with warnings.catch_warnings(), python_values_are_nothing(), default_store(str(folder)):
         warnings.simplefilter("ignore")
-        root.setLevel(logging.ERROR)  # MLflow warns of folders that are no experiment
+        root.setLevel(logging.ERROR)  # MLflow warns about folders that are not experiments
         try:
             ours, theirs = FileStore(str(folder)), SqlAlchemyStore(uri, str(folder))
             _tracking(done, ours, theirs, numbers, progress)
@@ -108,7 +109,7 @@ def _tracking(
 
 
 def _parts(done: Comparison, runs: Iterable[Mapping[str, Any]]) -> None:
-    """Count what belongs to runs that are the same."""
+    """Count the parts of runs that are equal."""
     datasets = set()
     for run in runs:
         done.same["params"] += len(run["params"])

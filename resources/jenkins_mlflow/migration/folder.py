@@ -1,6 +1,6 @@
-"""The file store that is migrated: where it is, and whether it stays as it is while it is read. Never written to.
+"""The file store to migrate: its location, and whether it changes while it is read. Never written to.
 
-Nor is the database that it is migrated to in it.
+The target database must not be in it either.
 """
 
 from __future__ import annotations
@@ -25,45 +25,46 @@ _KINDS = ("models", "traces")
 
 
 def check_target(uri: str, source: str) -> None:
-    """Refuse what is no database, or would be one in the folder.
+    """Refuse a target that is not a database, or is inside the folder.
 
     Args:
-        uri: What is migrated to.
-        source: The folder as it was given.
+        uri: The URI of the target.
+        source: The file store, as given.
 
     Raises:
-        UsageError: It is none that MLflow and the migration know, none that is kept, or in the folder.
+        UsageError: MLflow or the migration does not support the target, it is not persistent, or it is in the
+            folder.
     """
     kind, path = urlsplit(uri).scheme.split("+")[0], local_path("sqlite" + uri[uri.find(":") :])
-    # SQLite takes all of these, and forgets the database at the end
+    # SQLite accepts all of these, and discards the database at the end
     forgotten = path is None or path.name in ("", ":memory:") or str(path).startswith("file:")
     if kind not in DATABASES or (kind == "sqlite" and forgotten):
         raise UsageError(
-            f"--to {redact(uri)} is no database that can be migrated to",
+            f"--to {redact(uri)} is not a database that can be migrated to",
             state="nothing was read or written",
             next_step="give sqlite:///FILE, postgresql://... or mysql://...",
         )
     if kind == "sqlite" and path and path.resolve().is_relative_to((folder := find_folder(source)).resolve()):
         raise UsageError(
-            f"--to {uri} is inside the folder that is copied, {printable(str(folder))}",
+            f"--to {uri} is inside the folder to be copied, {printable(str(folder))}",
             state="nothing was read or written",
             next_step="give a file beside it: the folder is never changed",
         )
 
 
 def find_folder(given: str) -> Path:
-    """The folder that holds the experiments.
+    """The folder that contains the experiments.
 
     Args:
-        given: It, the folder it is in, or its file: address.
+        given: That folder, its parent, or a file: address.
 
     Raises:
-        UsageError: There is no file store.
+        UsageError: No file store was found.
     """
     parts = urlsplit(given)
     if parts.scheme not in ("", "file"):
         raise UsageError(
-            f"--from {given} is no folder: only a file store can be migrated",
+            f"--from {given} is not a folder: only a file store can be migrated",
             state="nothing was read or written",
             next_step="give the folder that is the server's --backend-store-uri, such as ./mlruns",
         )
@@ -72,9 +73,9 @@ def find_folder(given: str) -> Path:
         if folder.is_dir() and any(experiments(folder)):
             return folder
     if path.is_dir():
-        why = "no experiment in it"
+        why = "it contains no experiment"
     else:
-        why = "it is no folder" if path.exists() else "the folder does not exist"
+        why = "it is not a folder" if path.exists() else "the folder does not exist"
     raise UsageError(
         f"there is no MLflow file store in {printable(str(path))}: {why}",
         state="nothing was written",
@@ -104,14 +105,14 @@ def models(folder: Path) -> list[Path]:
 
 
 def folders(place: Path) -> list[Path]:
-    """The folders in a folder, sorted; none if it is not there."""
+    """The folders in a folder, sorted; none if it does not exist."""
     if not place.is_dir():
         return []
     return sorted(Path(entry.path) for entry in os.scandir(place) if entry.is_dir())
 
 
 def fingerprint(folder: Path) -> str:
-    """Changes whenever a file of the store is written, made or deleted; the files of models and runs do not count."""
+    """A digest that changes whenever a file of the store changes, except files of runs, models and traces."""
     digest = hashlib.sha256()
     for place, below, names in os.walk(folder):
         inside = [part for part in Path(place).relative_to(folder).parts if part != TRASH]
@@ -129,11 +130,11 @@ def fingerprint(folder: Path) -> str:
 
 @contextlib.contextmanager
 def view(folder: Path, hidden: Collection[Path] = ()) -> Iterator[Path]:
-    """The same store, for MLflow to read: MLflow makes missing folders in a store that it opens.
+    """A copy of the store made of links, for MLflow, which creates missing folders in a store that it opens.
 
     Args:
         folder: The store.
-        hidden: Folders in it that are not shown: MLflow would stop at what it cannot read.
+        hidden: Folders in it to leave out, because MLflow cannot read them and would stop.
     """
     with tempfile.TemporaryDirectory(prefix="jenkins-mlflow-") as made:
         shown = Path(made) / "mlruns"
@@ -144,7 +145,7 @@ def view(folder: Path, hidden: Collection[Path] = ()) -> Iterator[Path]:
 
 
 def _show(place: Path, shown: Path, hidden: frozenset[Path]) -> None:
-    """Links to all that is in a folder; where something below is hidden, a folder of links."""
+    """Link everything in a folder; if something below is hidden, create a folder of links instead."""
     shown.mkdir()
     for entry in place.iterdir():
         if any(entry in path.parents for path in hidden):

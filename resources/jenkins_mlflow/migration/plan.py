@@ -1,4 +1,4 @@
-"""What a migration would do: the experiments' numbers in the database, the rows by table, what cannot be copied."""
+"""Plans a migration: the experiments' numbers in the database, the rows by table, what cannot be copied."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jenkins_mlflow.text import one_line, plural
 LARGEST_ANYWHERE = 2**63 - 1
 LARGEST_ELSEWHERE = 2**31 - 1  # experiments.experiment_id is a 32-bit INTEGER on every database but SQLite
 _SHOWN = 20
-# What people count, with the table that has a row for each.
+# The kinds of items in messages, with the table that has one row for each.
 KINDS: Mapping[str, str] = {
     "experiments": "experiments",
     "runs": "runs",
@@ -32,7 +32,7 @@ KINDS: Mapping[str, str] = {
 
 
 def experiment_numbers(ids: Iterable[str], largest: int) -> dict[str, int]:
-    """A number for each experiment: its own where that fits, else the next that is free.
+    """A number for each experiment: its own if that fits, else the next free one.
 
     >>> experiment_numbers(["0", "7", "876230764990866375"], 2**31 - 1)
     {'0': 0, '7': 7, '876230764990866375': 8}
@@ -46,7 +46,7 @@ def experiment_numbers(ids: Iterable[str], largest: int) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a database takes: the longest text of each column by table, and whether it takes NUL in a text."""
+    """The limits of a database: the longest text of each column, and whether it may contain NUL."""
 
     lengths: Mapping[str, Mapping[str, int]]
     takes_nul: bool
@@ -56,21 +56,21 @@ class Limits:
         for column, longest in self.lengths.get(table, {}).items():
             value = row.get(column)
             if isinstance(value, str) and len(value) > longest:
-                yield f"{_named(table, row)}: {column} has {len(value)} characters, the database takes {longest}"
+                yield f"{_named(table, row)}: {column} has {len(value)} characters, the database allows {longest}"
         if not self.takes_nul:
             for column, value in row.items():
                 if isinstance(value, str) and "\0" in value:
-                    yield f"{_named(table, row)}: {column} has a NUL character, which the database does not take"
+                    yield f"{_named(table, row)}: {column} has a NUL character, which the database does not allow"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be copied.
+    """The plan of a migration.
 
     Attributes:
-        rows: How many, by table.
-        units: How many transactions it takes.
-        notes: What is not copied as it stands.
+        rows: The number of rows by table.
+        units: The number of transactions.
+        notes: What is not copied unchanged.
         problems: Why it cannot be copied.
     """
 
@@ -87,23 +87,23 @@ class Plan:
         return sum(self.rows.values())
 
     def warnings(self, folder: Path) -> Iterator[str]:
-        """What a person should know of it."""
+        """Notes for people."""
         if repeated := self.notes.repeated.total():
             where = plural(len(self.notes.repeated), "run or model", "runs or models")
             yield (
-                f"{plural(repeated, 'metric point')} in {where} stand twice in the folder; a database takes each once"
+                f"{plural(repeated, 'metric point')} in {where} are in the folder twice; a database has each only once"
             )
         if orphans := self.notes.orphans.total():
             yield (
                 f"{plural(orphans, 'metric')} of {plural(len(self.notes.orphans), 'logged model')} "
-                "belong to runs that are gone; a database does not take them"
+                "belong to runs that no longer exist; a database cannot contain them"
             )
         for place in sorted(self.notes.unreadable):
             yield f"left out, because its meta.yaml cannot be read: {place.relative_to(folder)}"
 
 
 def make_plan(reader: Reader, limits: Limits) -> Plan:
-    """Read everything once and write nothing."""
+    """Read everything once, without writing anything."""
     rows: Counter[str] = Counter()
     problems: list[str] = []
     names: dict[Any, str] = {}
@@ -115,7 +115,9 @@ def make_plan(reader: Reader, limits: Limits) -> Plan:
         if table == "experiments":
             other = names.setdefault(row["name"], str(row["experiment_id"]))
             if other != str(row["experiment_id"]):
-                problems.append(f"two experiments are named {one_line(row['name'])}; the database takes one")
+                problems.append(
+                    f"two experiments are named {one_line(row['name'])}; the database allows only one"
+                )
 
     for unit in reader.units():
         unit.read(take)
@@ -124,13 +126,13 @@ def make_plan(reader: Reader, limits: Limits) -> Plan:
 
 
 def shortened(texts: list[str]) -> tuple[str, ...]:
-    """The first of many."""
+    """The first of many texts, and the number of the others."""
     more = len(texts) - _SHOWN
     return (*texts[:_SHOWN], f"and {more} more") if more > 0 else tuple(texts)
 
 
 def _named(table: str, row: Row) -> str:
-    """What a row is about, for people."""
+    """A name for a row, for people."""
     owner = next(
         (f"{kind} {row[column]}" for column, kind in _OWNERS.items() if row.get(column) is not None), table
     )

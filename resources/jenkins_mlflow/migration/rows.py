@@ -1,10 +1,11 @@
-"""What a file store holds, as the rows of MLflow's database.
+"""Reads a file store as rows of MLflow's database.
 
-The rows are made by MLflow's own migration to SQLite, `mlflow.store.fs2db`, which knows every form of file
-store. It gets a stand-in for its database session. What it gets wrong in a row (MLflow 3.17.2) is mended on the way:
+MLflow's own migration to SQLite, `mlflow.store.fs2db`, makes the rows, because it knows every form of file
+store. It gets a stand-in for its database session, which corrects its errors in the rows (MLflow 3.17.2):
 
-- The same metric point twice, as a repeated request leaves it, is one row: a second one stops MLflow's migration.
-- Line breaks of Windows in tags and parameters stay; MLflow's turns them into those of Unix.
+- A metric point that was written twice, by a repeated request, becomes one row: a second stops MLflow's
+migration.
+- Windows line breaks in tags and parameters stay; MLflow's migration turns them into Unix line breaks.
 - Infinite values and NaN of a logged model's metrics are kept as MLflow's database store keeps them.
 """
 
@@ -24,9 +25,8 @@ from jenkins_mlflow.migration import folder as places
 Row = dict[str, Any]
 Take = Callable[[str, Row], None]
 
-_INPUT = uuid.UUID(
-    "5d6f1a0e-7a51-4f0a-8a0f-2f6d5b9f8c11"
-)  # any fixed one: ids must not change from run to run
+# any fixed namespace, because the ids must be the same in every run
+_INPUT = uuid.UUID("5d6f1a0e-7a51-4f0a-8a0f-2f6d5b9f8c11")
 _TEXTS: Mapping[str, tuple[str, str]] = {  # table: the columns of key and value
     "experiment_tags": ("key", "value"),
     "params": ("key", "value"),
@@ -40,11 +40,11 @@ _TEXTS: Mapping[str, tuple[str, str]] = {  # table: the columns of key and value
 
 @dataclass
 class Notes:
-    """What is not copied as it stands.
+    """What is not copied unchanged.
 
     Attributes:
         repeated: Points of a metric that were written twice, by run.
-        orphans: Metrics of logged models whose run is gone.
+        orphans: Metrics of logged models whose run no longer exists.
         unreadable: Folders whose `meta.yaml` cannot be read.
     """
 
@@ -54,13 +54,13 @@ class Notes:
 
 
 class Session:
-    """Stands in for the database session of MLflow's migration: takes what that adds, and mends it.
+    """Stands in for the migration's database session: collects the rows that it adds and corrects them.
 
     Args:
-        take: Gets each row, with its table.
+        take: Receives each row, with its table.
         place: The folder that the rows come from.
-        runs: The ids of all runs that there are.
-        notes: What is not copied as it stands.
+        runs: The ids of all existing runs.
+        notes: Receives what is not copied unchanged.
     """
 
     def __init__(self, take: Take, place: Path, runs: Collection[str], notes: Notes) -> None:
@@ -69,10 +69,10 @@ class Session:
         self._runs = runs
         self._notes = notes
         self._points: set[tuple[Any, ...]] = set()
-        """Of the metric at hand, those that were taken before."""
+        """The points of the current metric so far."""
         self._inputs: dict[str, str] = {}
         self.made: set[str] = set()
-        """The ids of the things that came of it, so far as anybody asks for them."""
+        """The ids of the items that were made, as far as they are needed."""
 
     def add(self, entity: Any) -> None:
         mapper = type(entity).__mapper__
@@ -87,20 +87,20 @@ class Session:
         drawn = row.get("input_uuid", "")
         if table == "input_tags":
             row["input_uuid"] = self._inputs[drawn]
-        mended = self._mended(table, row)
-        if mended is not None:
+        corrected = self._corrected(table, row)
+        if corrected is not None:
             if table == "inputs":
-                self._inputs[drawn] = mended["input_uuid"]
-            self._take(table, mended)
+                self._inputs[drawn] = corrected["input_uuid"]
+            self._take(table, corrected)
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing: no rows are held back."""
 
     def expunge_all(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing: no rows are held back."""
 
-    def _mended(self, table: str, row: Row) -> Row | None:
-        """The row as the database gets it; None if it must not."""
+    def _corrected(self, table: str, row: Row) -> Row | None:
+        """The row for the database; None if it must be left out."""
         if table in {"metrics", "logged_model_metrics"}:
             return self._point(table, row)
         if table in _TEXTS:
@@ -149,7 +149,7 @@ def _made(table: str, row: Row) -> str:
 
 
 def _text_file(table: str, row: Row, place: Path, key: str) -> Path:
-    """Where a tag or parameter of something in ``place`` stands."""
+    """The file of a tag or parameter of something in ``place``."""
     if table.startswith("logged_model"):
         place = place / places.MODELS / row["model_id"]
     elif table == "model_version_tags":

@@ -1,7 +1,7 @@
-"""The file store that is migrated from, read in units, each of which is copied in one transaction.
+"""Reads the file store to migrate in units, each of which is copied in one transaction.
 
-What MLflow's own migration leaves out without an error (MLflow 3.17.2) is read or named here: values of Python classes
-in a `meta.yaml` are read as nothing, and what cannot be read is named.
+MLflow's own migration skips some items without an error (MLflow 3.17.2). Here they are read or reported:
+values of Python classes in a `meta.yaml` are read as None, and items that cannot be read are named.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MODELS_PER_UNIT = 100
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece that is copied in one transaction."""
+    """A part that is copied in one transaction."""
 
     name: str
     read: Callable[[Take], None]
@@ -33,7 +33,7 @@ class Unit:
 
 @contextlib.contextmanager
 def python_values_are_nothing() -> Iterator[None]:
-    """Let YAML's safe loaders read the value of a Python class as None. Nothing is built, nothing is called."""
+    """Make YAML's safe loaders read the value of a Python class as None. Nothing is constructed or called."""
     loaders = [loader for name in ("SafeLoader", "CSafeLoader") if (loader := getattr(yaml, name, None))]
     before = [loader.yaml_multi_constructors for loader in loaders]
     for loader in loaders:
@@ -51,10 +51,10 @@ class Reader:
     Args:
         folder: The store.
         numbers: The number of each experiment in the database.
-        unreadable: Folders that an earlier reader could not read: they are left out.
+        unreadable: Folders that an earlier reader could not read, which are left out.
 
     Raises:
-        ConnectionFailed: This MLflow has no migration that is known here.
+        ConnectionFailed: The installed MLflow has no migration that is known here.
     """
 
     def __init__(self, folder: Path, numbers: Mapping[str, int], unreadable: Collection[Path] = ()) -> None:
@@ -63,7 +63,7 @@ class Reader:
             from mlflow.store.fs2db._utils import MigrationStats
         except ImportError as error:
             raise ConnectionFailed(
-                f"this MLflow has no migration of file stores that is known here: {error}",
+                f"the installed MLflow has no known migration of file stores: {error}",
                 state="nothing was written",
                 next_step="pip install 'mlflow-skinny==3.17.2'",
             ) from error
@@ -78,7 +78,7 @@ class Reader:
         self.notes = Notes(unreadable=set(unreadable))
 
     def units(self) -> Iterator[Unit]:
-        """Everything, parents before children: a database checks what a row refers to."""
+        """All units, parents before children: a database checks that the rows a row refers to exist."""
         experiments = list(places.experiments(self._folder))
         yield Unit("experiments", lambda take: self._experiments(experiments, take))
         readable = [(number, place) for number, place in experiments if place not in self.notes.unreadable]
@@ -103,7 +103,7 @@ class Reader:
                 self._tracking._migrate_one_run(session, run, self._numbers[number], self._stats())
 
     def _data(self, number: str, place: Path, take: Take) -> None:
-        """What an experiment has beside its runs."""
+        """Read the parts of an experiment other than its runs."""
         session, ours = self._session(take, place), self._numbers[number]
         for migrate in ("datasets", "traces", "assessments", "logged_models"):
             call = getattr(self._tracking, f"_migrate_{migrate}_for_experiment")
@@ -126,7 +126,7 @@ class Reader:
 
     @contextlib.contextmanager
     def _one(self, place: Path, take: Take, *, tags: Path) -> Iterator[Session]:
-        """A session for what is in one folder, which is unreadable if nothing comes of it."""
+        """A session for the contents of one folder, which counts as unreadable if it yields no rows."""
         session = self._session(take, tags)
         try:
             yield session

@@ -1,4 +1,4 @@
-"""Aliases from stages: which version gets which. Pure."""
+"""Plans aliases for stages: which version gets which alias. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jenkins_mlflow.registry.snapshot import PRODUCTION, Model, Snapshot
 
 @dataclass(frozen=True)
 class Naming:
-    """An alias for the version that is in a stage. ``already_set``: it has it already."""
+    """An alias for the version in a stage. ``already_set``: the version already has it."""
 
     model: str
     version: int
@@ -30,12 +30,12 @@ class Naming:
 def config_without_stages(
     aliases: Mapping[str, str], stage: str | None, alias: str | None
 ) -> tuple[str, ...]:
-    """The keys to set in the config when nothing loads by a stage any more, with their values.
+    """The keys and values to set in the config once nothing is loaded by its stage any more.
 
     Args:
         aliases: The alias of each stage.
-        stage: The stage that means production in the config of today; None for none.
-        alias: The alias that does.
+        stage: The stage that means production in the current config; None for none.
+        alias: The alias that means production in it.
     """
     given = aliases.get(stage or PRODUCTION)
     moved = () if given in (None, alias) else (f"promote.alias: {given}",)
@@ -48,7 +48,7 @@ def wrong_alias(aliases: Mapping[str, str], stage: str | None, alias: str | None
     Args:
         aliases: The alias of each stage.
         stage: The stage that means production in the config; None for none.
-        alias: The alias that does.
+        alias: The alias that means production in it.
     """
     others = [one for one, name in aliases.items() if name == alias and one != (stage or PRODUCTION)]
     if not others:
@@ -57,7 +57,7 @@ def wrong_alias(aliases: Mapping[str, str], stage: str | None, alias: str | None
 
 
 def plan_aliases(snapshot: Snapshot, aliases: Mapping[str, str]) -> tuple[list[Naming], list[str]]:
-    """The aliases to set, and why some cannot be.
+    """The aliases to set, and why some cannot be set.
 
     Args:
         snapshot: The group.

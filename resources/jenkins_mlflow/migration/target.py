@@ -1,7 +1,8 @@
-"""The database that is migrated to: what is in it, and writing units of rows, each in one transaction.
+"""The target database of a migration: reads its state, and writes units of rows, each in one transaction.
 
-While a migration goes on, a table of its own says what it copies and which units are in. A unit's rows and its line in
-that table are written in one transaction, so whatever stops the migration, a unit is in whole or not at all.
+During a migration, a separate table records the source and the units that are complete. A unit's rows and its
+line in that table are written in one transaction, so an interrupted migration leaves each unit complete or
+absent.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Target:
 
         self.uri = uri
         self._file = local_path(uri)
-        # The schema's migrations are not one transaction in SQLite: it gets its name when it has all tables.
+        # SQLite's schema migrations are not one transaction, so the file is renamed once it has all tables.
         self._making = self._file.with_name(self._file.name + ".making") if self._file else None
         self._alchemy = sqlalchemy
         self.mark = sqlalchemy.Table(
@@ -63,7 +64,7 @@ class Target:
 
     @contextlib.contextmanager
     def _talking(self, what: str) -> Iterator[None]:
-        """Say what a database's error means; its text may hold the address."""
+        """Translate a database's errors; their text may contain the address."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -72,7 +73,7 @@ class Target:
             first = str(getattr(error, "orig", None) or error)
             raise ConnectionFailed(
                 f"cannot {what} the database {redact(self.uri)}: {one_line(first)}",
-                state="everything that was copied before is complete",
+                state="everything copied before is complete",
                 next_step="fix that, then run the same command again: it continues where it stopped",
             ) from error
 
@@ -91,7 +92,7 @@ class Target:
 
     @property
     def limits(self) -> Limits:
-        """SQLite neither counts characters nor minds NUL."""
+        """The limits of the database. SQLite limits neither length nor NUL."""
         if self._file:
             return Limits({}, takes_nul=True)
         string = self._alchemy.String
@@ -106,13 +107,13 @@ class Target:
         return Limits(lengths, takes_nul=False)
 
     def state(self, fingerprint: str) -> State:
-        """What is in the database; nothing is written.
+        """The state of the database; writes nothing.
 
         Args:
-            fingerprint: Of the file store that is to be copied.
+            fingerprint: The fingerprint of the file store to be copied.
 
         Raises:
-            Refused: Its schema is not that of this MLflow.
+            Refused: The database's schema is not that of the installed MLflow.
         """
         if self._engine is None:
             return "new"
@@ -139,26 +140,26 @@ class Target:
             _verify_schema(self._engine)
         except MlflowException as error:
             raise Refused(
-                f"the schema of {redact(self.uri)} is not that of this MLflow: {one_line(str(error), 120)}",
+                f"the schema of {redact(self.uri)} is not that of the installed MLflow: {one_line(str(error), 120)}",
                 state="nothing was written",
                 next_step="give an empty database, or upgrade it: mlflow db upgrade URI",
             ) from error
 
     def _holds_data(self, connection: Any, names: set[str]) -> bool:
-        """Whether there is more than what a server makes by itself when it starts on an empty database."""
+        """Whether the database has more than a server creates when it starts on an empty one."""
         select, tables = self._alchemy.select, self.tables
         found = {name: connection.execute(select(tables[name]).limit(2)).mappings().all() for name in names}
-        found.pop("workspaces", None)  # the schema comes with one
+        found.pop("workspaces", None)  # the schema includes one
         defaults = found.pop("experiments", [])
         only_default = all(all(row[key] == value for key, value in _DEFAULT.items()) for row in defaults)
         return not only_default or any(found.values())
 
     def prepare(self, state: State, fingerprint: str) -> set[str]:
-        """Make what is missing; the units that are in already.
+        """Create what is missing; return the units that are already complete.
 
         Args:
-            state: What was found.
-            fingerprint: Of the file store, kept until the migration is finished.
+            state: The state that was found.
+            fingerprint: The fingerprint of the file store, kept until the migration is finished.
         """
         with self._talking("prepare"):
             if state == "new":
@@ -167,7 +168,7 @@ class Target:
             with self._engine.begin() as connection:
                 if state != "unfinished":
                     experiments = self.tables["experiments"]
-                    connection.execute(experiments.delete())  # the one that a server has made by itself
+                    connection.execute(experiments.delete())  # the default one that a server has created
                     connection.execute(self.mark.delete())
                     connection.execute(self.mark.insert(), {"unit": _SOURCE, "note": fingerprint})
                 done = connection.execute(self._alchemy.select(self.mark.c.unit)).scalars()
@@ -189,7 +190,7 @@ class Target:
         self._engine = self._open(self.uri)
 
     def write(self, unit: Unit) -> None:
-        """Copy a unit, whole or not at all.
+        """Copy a unit, completely or not at all.
 
         Raises:
             JenkinsMlflowError: The database refuses a row.
@@ -197,7 +198,7 @@ class Target:
         exc = self._alchemy.exc
         try:
             with self._engine.begin() as connection:
-                if connection.dialect.name == "mysql":  # else it numbers experiment 0 anew
+                if connection.dialect.name == "mysql":  # else it gives experiment 0 a new number
                     connection.exec_driver_sql(
                         "SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_VALUE_ON_ZERO')"
                     )
@@ -208,8 +209,8 @@ class Target:
         except (exc.IntegrityError, exc.DataError) as error:
             raise JenkinsMlflowError(
                 f"the database {redact(self.uri)} refuses {unit.name}: {one_line(str(error.orig))}",
-                state="nothing of this unit was written; everything that was copied before is complete",
-                next_step="if no other migration is at work on it, this is a bug: please report it",
+                state="nothing of this unit was written; everything copied before is complete",
+                next_step="if no other migration is working on it, this is a bug: please report it",
             ) from error
         except exc.SQLAlchemyError:
             with self._talking("write to"):
@@ -222,7 +223,7 @@ class Target:
             return int(connection.execute(counted).scalar_one())
 
     def finish(self) -> None:
-        """Take the migration's own table away; what a server makes next gets numbers after those that are there."""
+        """Drop the migration's own table, and make the database number new rows after the existing ones."""
         with self._talking("finish"), self._engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(
@@ -237,7 +238,7 @@ class Target:
 
 
 class _Batch:
-    """Rows on their way, a few thousand at a time."""
+    """Collects rows and writes a few thousand at a time."""
 
     def __init__(self, connection: Any, tables: dict[str, Any]) -> None:
         self._connection = connection
@@ -252,7 +253,7 @@ class _Batch:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held, parents before children: a row refers to rows that came before it."""
+        """Write the collected rows, parents before children, because a row refers to earlier rows."""
         order = {name: place for place, name in enumerate(self._tables)}
         for (table, _), rows in sorted(self._held.items(), key=lambda held: order[held[0][0]]):
             self._connection.execute(self._tables[table].insert(), rows)

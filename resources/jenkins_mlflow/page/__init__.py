@@ -1,1 +1,1 @@
-"""The report: one page, one style sheet and pictures, and its Markdown twin, made from the commands' results."""
+"""The report: a page with style sheet and pictures, and a Markdown copy, made from commands' results."""

@@ -1,4 +1,4 @@
-"""The report's pictures, by pygal: SVG files without a script, readable on light and on dark pages."""
+"""Draws the report's charts with pygal: SVG files without scripts, readable on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Measured = TypeVar("Measured", Candidate, Past)
 
 
 def charts(shown: View) -> dict[str, str]:
-    """The pictures by file name; those for which there is nothing to show are left out."""
+    """The charts by file name; those without data are left out."""
     found = {}
     measured = _drawn(shown.candidates)[:_MOST][::-1]
     if measured:
@@ -53,9 +53,9 @@ def charts(shown: View) -> dict[str, str]:
 
 
 def drawable(value: float) -> float | None:
-    """A number as a picture shows it: to 12 digits, the tiniest as zero; None for one that no picture can show.
+    """A number as a chart can show it, to 12 digits, the tiniest as zero; None if no chart can show it.
 
-    pygal never finds the scale of two numbers that are next to each other, and none at all beyond some powers of ten.
+    pygal never finds a scale for two adjacent floats, and finds none at all beyond some powers of ten.
 
     >>> [drawable(value) for value in (0.8333333333333334, 1e-200, -1e200)]
     [0.833333333333, 0.0, None]
@@ -66,7 +66,7 @@ def drawable(value: float) -> float | None:
 
 
 def _drawn(measured: Sequence[Measured]) -> list[tuple[Measured, float]]:
-    """Those that a picture can show, each with its number."""
+    """The items that a chart can show, each with its number."""
     pairs = ((each, drawable(each.value)) for each in measured if each.value is not None)
     return [(each, value) for each, value in pairs if value is not None]
 
@@ -74,7 +74,7 @@ def _drawn(measured: Sequence[Measured]) -> list[tuple[Measured, float]]:
 def _curves(
     lines: Sequence[tuple[Evaluation, Drawn | None, str]], across: str, up: str, *, chance: bool = False
 ) -> str:
-    """The curves of the versions in one chart; the champion's is dashed: they are told apart without colours, too."""
+    """The curves of the versions in one chart; the champion's is dashed, so that colours are not needed."""
     colors = tuple(_ROLES[each.role] for each, curve, _ in lines if curve)
     chart = _chart(
         "XY",
@@ -103,7 +103,7 @@ def _curves(
 
 
 def _attempts(shown: View) -> str:
-    """Each try as a bar that begins where the one before has ended."""
+    """Each attempt as a bar that starts where the previous one ended."""
     chart = _chart("HorizontalStackedBar", len(shown.attempts))
     begun, ends = [], []
     clock = 0.0
@@ -124,7 +124,8 @@ def _chart(kind: str, rows: int, *, look: Mapping[str, Any] = _PLAIN, **more: An
     import pygal
     from pygal.style import Style
 
-    # It serves maps, which nobody draws here, by an interface that Python has given up: every later import would warn.
+    # pygal's finder, needed only for maps, uses an interface that Python has removed: every later import
+    # would warn.
     sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
     style = Style(
         background="transparent",
@@ -163,7 +164,7 @@ def _chart(kind: str, rows: int, *, look: Mapping[str, Any] = _PLAIN, **more: An
 
 
 def _svg(chart: Graph) -> str:
-    """The picture without scripts: none runs in an image, and a policy would complain of them."""
+    """The chart without scripts: none runs in an image, and a content security policy would reject them."""
     tree = chart.render_tree()
     for parent in list(tree.iter()):
         for child in list(parent):

@@ -1,4 +1,4 @@
-"""The ROC curve, the precision-recall curve and the confusion matrix, as scikit-learn defines them. Pure."""
+"""Computes ROC curve, precision-recall curve and confusion matrix as scikit-learn defines them. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 POINTS = 200
 Scored = Sequence[tuple[float, bool]]
-"""Of each row the score, and whether its label is the positive one."""
+"""The score of each row, and whether its label is the positive one."""
 
 
 class Curve(NamedTuple):
-    """At most ``POINTS`` points, and the area of all: below an ROC curve, or the average precision."""
+    """At most ``POINTS`` points, and the area of the complete curve: ROC AUC or average precision."""
 
     points: list[tuple[float, float]]
     area: float
 
 
 def roc(scored: Scored) -> Curve:
-    """False and true positive rate at each score, highest first. Both kinds of rows must be there."""
+    """False and true positive rate at each score, highest first. There must be positive and negative rows."""
     true, false = _totals(scored)
     points = [(0.0, 0.0), *((wrong / false, right / true) for right, wrong in _counts(scored))]
     area = sum((x - before) * (y + below) / 2 for (before, below), (x, y) in pairwise(points))
@@ -28,7 +28,7 @@ def roc(scored: Scored) -> Curve:
 
 
 def precision_recall(scored: Scored) -> Curve:
-    """Recall and precision at each score, highest first. Both kinds of rows must be there."""
+    """Recall and precision at each score, highest first. There must be positive and negative rows."""
     true, _ = _totals(scored)
     points = [(0.0, 1.0), *((right / true, right / (right + wrong)) for right, wrong in _counts(scored))]
     area = sum((x - before) * y for (before, _), (x, y) in pairwise(points))
@@ -42,7 +42,7 @@ def confusion(pairs: Sequence[tuple[str, str]], classes: Sequence[str]) -> list[
 
 
 def ordered(labels: Collection[str]) -> list[str]:
-    """Classes in their order: as numbers if all are, else as texts. The last of two is the positive one."""
+    """Classes in order: as numbers if all of them are, else as text. The last of two is the positive one."""
     try:
         return sorted(labels, key=float)
     except ValueError:
@@ -55,7 +55,7 @@ def _totals(scored: Scored) -> tuple[int, int]:
 
 
 def _counts(scored: Scored) -> Iterator[tuple[int, int]]:
-    """True and false positives down to each score; rows of one score count together."""
+    """True and false positives down to each score; rows with the same score count together."""
     right = wrong = 0
     ranked = sorted(scored, key=lambda row: -row[0])
     for at, (score, positive) in enumerate(ranked):
@@ -65,7 +65,7 @@ def _counts(scored: Scored) -> Iterator[tuple[int, int]]:
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points at even distances of their order, the first and the last among them."""
+    """Points at even intervals, including the first and the last."""
     if len(points) > POINTS:
         points = [points[round(at * (len(points) - 1) / (POINTS - 1))] for at in range(POINTS)]
     return [(round(x, 5), round(y, 5)) for x, y in points]

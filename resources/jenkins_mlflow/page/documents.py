@@ -1,4 +1,4 @@
-"""Reading what may be anything: a document of the report folder, which others can write to."""
+"""Reads documents of the report folder, which may contain anything, because others can write to it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Document = Mapping[str, Any]
 
 
 def text(value: object) -> str:
-    """A value for people; empty for none."""
+    """A value for people; empty for None."""
     return printable(str(value)) if value is not None else ""
 
 
 def part(document: Document, key: str) -> Document:
-    """The document below a key; empty if there is none."""
+    """The document under a key; empty if there is none."""
     found = document.get(key)
     return found if isinstance(found, Mapping) else {}
 
 
 def parts(document: Document, key: str) -> list[Document]:
-    """The documents of the list below a key."""
+    """The documents in the list under a key."""
     found = document.get(key)
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list | tuple) else []

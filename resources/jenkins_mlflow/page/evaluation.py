@@ -1,4 +1,4 @@
-"""How a version predicts, as the report keeps and shows it: curves, a confusion matrix, pictures of its run. Pure."""
+"""The predictions of a version in the report: curves, a confusion matrix, pictures of its run. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that the run has logged, by the name that it has there."""
+    """A picture that the run has logged, by its name there."""
 
     kind: Kind
     source: str
@@ -59,11 +59,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of one version.
+    """The evaluation of one version.
 
     Attributes:
-        rows: How many predictions of the table count.
-        file: The table; empty if the run has none.
+        rows: The number of predictions that count.
+        file: The file of the table; empty if the run has none.
         positive: The label that the curves are about.
         classes: The classes of the confusion matrix.
         matrix: For each true class, how many rows were predicted as each class.
@@ -92,12 +92,12 @@ class Evaluation:
         return not (self.file or self.pictures)
 
     def picture(self, kind: Kind) -> str:
-        """The name that a picture has in the report."""
+        """The file name of a picture in the report."""
         return f"{self.role}-{kind}.png"
 
     @property
     def lines(self) -> list[tuple[str, list[str]]]:
-        """The matrix for people: each true class, with counts and their shares of it."""
+        """The matrix for people: each true class with its counts, each count with its share of the class."""
         return [
             (label, [f"{count} ({100 * count / max(sum(counts), 1):.0f} %)" for count in counts])
             for label, counts in zip(self.classes, self.matrix, strict=False)
@@ -105,7 +105,7 @@ class Evaluation:
 
 
 def evaluations(document: Mapping[str, Any]) -> tuple[Evaluation, ...]:
-    """What ``evaluation.json`` holds; nothing if it is damaged."""
+    """The content of ``evaluation.json``; empty if it is damaged."""
     try:
         return msgspec.convert(document.get("items"), tuple[Evaluation, ...])
     except msgspec.ValidationError:
@@ -133,11 +133,11 @@ def measured(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def choose_pictures(names: Iterable[str]) -> dict[Kind, str]:
-    """The files of a run's artifacts that show each kind of picture, by their names.
+    """The files among a run's artifacts that show each kind of picture, chosen by name.
 
     ``mlflow.models.evaluate`` logs roc_curve_plot.png with a prefix of the caller's choice, autologging for
-    scikit-learn training_roc_curve.png (MLflow 2.22 to 3.17). What was seen in training counts only where there is
-    nothing else.
+    scikit-learn training_roc_curve.png (MLflow 2.22 to 3.17). Pictures from training count only if there are
+    no others.
     """
     found: dict[Kind, str] = {}
     for name in sorted(names, key=lambda name: (name.startswith(_ON_TRAINING_DATA), name)):
@@ -148,14 +148,14 @@ def choose_pictures(names: Iterable[str]) -> dict[Kind, str]:
 
 
 def is_picture(content: bytes) -> bool:
-    """Whether it is a PNG of a size that a browser shows with ease."""
+    """Whether it is a PNG of a size that browsers can show."""
     if len(content) < 24 or content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR":
         return False
     return all(0 < side <= _WIDEST for side in struct.unpack(">II", content[16:24]))
 
 
 def _pairs(rows: Sequence[Row], labels: Sequence[str]) -> list[tuple[str, str]]:
-    """True and predicted class of each row. Without the latter, a probability above a half means the positive class."""
+    """True and predicted class of each row; without the latter, a score above 0.5 means positive."""
     named = [(row.label, row.predicted) for row in rows if row.predicted]
     scores = [row.score for row in rows if row.score is not None]
     if named or len(labels) != 2 or not all(0 <= score <= 1 for score in scores):
@@ -177,7 +177,7 @@ def _notes(
     if scored and not curves:
         kinds = plural(len(labels), "class", "classes")
         yield (
-            f"no curves: its labels are of {kinds}, not of 2"
+            f"no curves: the labels have {kinds} instead of 2"
             if len(labels) != 2
             else ("no curves: only one class has scores")
         )

@@ -1,4 +1,4 @@
-"""The table of predictions that a run has logged: of each row what is true, and what the model says. Pure."""
+"""Reads the table of predictions that a run has logged: true and predicted class of each row. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 class Row(NamedTuple):
-    """One prediction; ``score`` is None where it is no finite number, ``predicted`` is empty where there is none."""
+    """One prediction; ``score`` is None without a finite number, ``predicted`` is empty if it is missing."""
 
     label: str
     score: float | None
@@ -31,7 +31,7 @@ def read_predictions(name: str, content: bytes) -> list[Row]:
         content: A CSV with a header, or the JSON that ``mlflow.log_table`` writes.
 
     Raises:
-        ValueError: it is no such table; the text says why.
+        ValueError: It is not such a table; the text says why.
     """
     text = content.decode("utf-8-sig", errors="replace")
     header, *rows = _json_rows(name, text) if name.endswith(".json") else _csv_rows(name, text)
@@ -49,17 +49,17 @@ def _csv_rows(name: str, text: str) -> list[Sequence[Any]]:
     try:
         return [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
     except csv.Error as error:
-        raise ValueError(f"{name} is no CSV: {error}") from error
+        raise ValueError(f"{name} is not CSV: {error}") from error
 
 
 def _json_rows(name: str, text: str) -> list[Sequence[Any]]:
     try:
         found = parsed_json(text)
     except ValueError as error:
-        raise ValueError(f"{name} is no JSON") from error
+        raise ValueError(f"{name} is not JSON") from error
     header, rows = (found.get("columns"), found.get("data")) if isinstance(found, dict) else (None, None)
     if not isinstance(header, list) or not isinstance(rows, list):
-        raise ValueError(f"{name} is no table of mlflow.log_table")  # noqa: TRY004  the text is wrong, not the call
+        raise ValueError(f"{name} is not a table of mlflow.log_table")  # noqa: TRY004  the text is wrong, not the call
     return [header, *(row for row in rows if isinstance(row, list))]
 
 
@@ -72,7 +72,7 @@ def _at(row: Sequence[Any], position: int | None) -> Any:
 
 
 def _label(value: Any) -> str:
-    """A class by the same text in a CSV and in JSON, where 1 may be 1.0; empty for none."""
+    """A class as the same text in CSV and JSON, where 1 may be 1.0; empty for None."""
     text = "" if value is None or isinstance(value, list | dict) else str(value).strip()
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text

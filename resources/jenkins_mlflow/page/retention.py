@@ -1,4 +1,4 @@
-"""What a cleanup did with each model, for the report: what stays by which rule, what goes, and the bytes. Pure."""
+"""A cleanup in the report: which versions stay by which rule, which go, and their bytes. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS = {"keep": "kept", "delete": "would be deleted", "defer": "later"}
 
 @dataclass(frozen=True)
 class OfModel:
-    """A model: how many versions stay by which rule, how many go, and what the files of those that go take."""
+    """A model: how many versions stay by which rule, how many are deleted, and the size of their files."""
 
     model: str
     stays: str
@@ -28,7 +28,7 @@ class OfModel:
 
 @dataclass(frozen=True)
 class Fate:
-    """A version: what becomes of it and why."""
+    """A version: its fate and the reason."""
 
     name: str
     what: str
@@ -41,12 +41,13 @@ class Cleaned:
     """A cleanup.
 
     Attributes:
-        message: What it came to, in a sentence.
+        message: The result, in a sentence.
         policy: The keep rules in sentences.
-        models: The models with a version that was looked at.
-        versions: The versions, at most ``LISTED``; what goes first.
-        more: How many further ones there are.
-        storage: Labels and amounts: what the files take of what goes, of what is held, of what was freed.
+        models: The models whose versions were considered.
+        versions: The versions, at most ``LISTED``; deletions first.
+        more: How many more versions there are.
+        storage: Labels and amounts: the size of the files to be deleted, of the files held back, and of those
+            freed.
     """
 
     message: str
@@ -58,7 +59,7 @@ class Cleaned:
 
 
 def cleaned(document: Document) -> Cleaned | None:
-    """What a cleanup's result tells; None if there is none."""
+    """The cleanup in a result; None if there is none."""
     if not document:
         return None
     items = parts(document, "items")
@@ -112,12 +113,12 @@ def _fate(item: Document) -> Fate:
 
 def _storage(document: Document) -> Iterator[tuple[str, str]]:
     if (takes := _count(document)) is not None:
-        yield "files of what goes", size(takes)
+        yield "files of deleted versions", size(takes)
     held, reclaim = part(document, "held"), part(document, "reclaim")
     if versions := _count(held, "versions"):
         uncounted = _count(held, "uncounted") or 0
         known = [size(_count(held) or 0)] if uncounted < versions else []
-        known += [f"{uncounted} not counted"] if uncounted else []
+        known += [f"{uncounted} not measured"] if uncounted else []
         yield "can be restored", ", ".join([plural(versions, "version"), *known, *_until(held)])
     if reclaim:
         planned = reclaim.get("status") == "planned"
@@ -128,7 +129,7 @@ def _storage(document: Document) -> Iterator[tuple[str, str]]:
 
 
 def _until(held: Document) -> Iterator[str]:
-    """To when all of it can be restored; nothing where it stays."""
+    """The time until which all of it can be restored; nothing if it stays."""
     first = held.get("first")
     if isinstance(first, int | float) and 0 <= first < 10**11:
         yield f"the first until {datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What the report shows: plain values, made from the results of a build's commands. Pure."""
+"""The contents of the report: plain values, made from the results of a build's commands. Pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from jenkins_mlflow import VERSION
-from jenkins_mlflow.page.documents import Document, parts, text
+from jenkins_mlflow.page.documents import Document, part, parts, text
 from jenkins_mlflow.page.evaluation import Evaluation, evaluations
 from jenkins_mlflow.page.retention import Cleaned, cleaned
 from jenkins_mlflow.text import number, printable
 
-_DECISIONS = ("rollback", "promote", "select", "cleanup", "train")
+_SHOWN = ("train", "select", "promote", "rollback", "cleanup")
 _GOOD = (
     "promoted",
     "rolled_back",
@@ -52,19 +52,19 @@ class Past:
 
 @dataclass(frozen=True)
 class View:
-    """All that the page shows; every text is printable, none is escaped yet.
+    """Everything that the page shows; all text is printable, none is escaped yet.
 
     Attributes:
-        decision: What was decided, in one sentence.
-        good: Whether nothing has to be done about it.
+        decision: The decision, in one sentence.
+        good: Whether nobody has to act on it.
         facts: Labels and values; a value with an address is a link.
-        metric: What candidates are compared by.
+        metric: The metric that ranks the candidates.
         candidates: The candidates and the champion.
-        evaluations: How challenger and champion predict, where their runs tell.
-        past: Earlier promotions that are known with the metric's value.
-        attempts: Method, try, outcome, seconds and detail of each try.
-        cleanup: What a cleanup did; None if there was none.
-        warnings: What else should be known.
+        evaluations: The predictions of challenger and champion, if their runs have logged them.
+        past: Earlier promotions with a known value of the metric.
+        attempts: Method, number, outcome, seconds and detail of each attempt.
+        cleanup: The cleanup; None if there was none.
+        warnings: The warnings of all results.
     """
 
     decision: str
@@ -80,22 +80,26 @@ class View:
 
 
 def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change: str = "") -> View:
-    """Choose and order what is shown.
+    """Select and order the contents.
 
     Args:
-        documents: The results by command; ``history`` tells of the past.
+        documents: The results by command, oldest first; ``history`` has the past promotions.
         ui: The address of MLflow's pages; empty if it is not known.
-        build_url: The build's page in Jenkins; empty outside of a build.
+        build_url: The build's page in Jenkins; empty outside a build.
         change: The change request that is built, which promotes nothing; empty for a branch.
     """
-    deciding = next((documents[name] for name in _DECISIONS if name in documents), {})
-    changing = documents.get("rollback") or documents.get("promote") or {}
-    selection = documents.get("select") or changing.get("selection") or {}
+    newest = {name: documents[name] for name in reversed([*documents]) if name in _SHOWN}
+    deciding = _deciding(newest)
+    changing = next((each for name, each in newest.items() if name in ("promote", "rollback")), {})
+    selections = (each if name == "select" else part(each, "selection") for name, each in newest.items())
+    selection = next(filter(None, selections), {})
     past = parts(documents.get("history") or {}, "items")
     metric = text(selection.get("metric")) or next((text(each.get("metric")) for each in reversed(past)), "")
     return View(
-        (proposal(selection) if change else "") or text(deciding.get("message")) or "nothing was done",
-        str(deciding.get("status")) in _GOOD,
+        (proposal(selection) if change and deciding is selection else "")
+        or text(deciding.get("message"))
+        or "nothing was done",
+        _is_good(deciding),
         tuple(_facts(deciding, ui, build_url)),
         metric,
         tuple(_candidate(each, ui) for each in parts(selection, "candidates")),
@@ -120,8 +124,18 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
     )
 
 
+def _deciding(newest: Mapping[str, Document]) -> Document:
+    """The result that the page is about: the newest one. A cleanup that went well is a section below the one before."""
+    decisions = (each for name, each in newest.items() if name != "cleanup" or not _is_good(each))
+    return next(decisions, newest.get("cleanup", {}))
+
+
+def _is_good(document: Document) -> bool:
+    return str(document.get("status")) in _GOOD
+
+
 def proposal(selection: Document) -> str:
-    """What a change request would do to production, in a sentence; empty if it would do nothing."""
+    """How a change request would change production, as a sentence; empty if it would not."""
     chosen, replaced = selection.get("selected"), selection.get("replaces") or selection.get("champion")
     if not isinstance(chosen, Mapping):
         return ""
@@ -137,7 +151,7 @@ def proposal(selection: Document) -> str:
 
 
 def link(address: str) -> str:
-    """An address that a page may link: http and https; anything else is none."""
+    """The address if a page may link to it (http or https), else an empty string."""
     try:
         return address if urlsplit(address).scheme in ("http", "https") else ""
     except ValueError:

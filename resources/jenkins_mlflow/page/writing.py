@@ -1,4 +1,4 @@
-"""Writes the report into its folder. Jinja2 and pygal are imported when a report is written, and only then."""
+"""Writes the report into its folder. Imports Jinja2 and pygal only when a report is written."""
 
 from __future__ import annotations
 
@@ -18,21 +18,32 @@ _LARGEST = 20_000_000
 _LISTED = 50
 
 
-def write_page(folder: Path, document: Document, ui: str, build_url: str = "", change: str = "") -> list[str]:
+def write_page(
+    folder: Path,
+    document: Document,
+    ui: str,
+    build_url: str = "",
+    change: str = "",
+    beside: Sequence[Document] = (),
+) -> list[str]:
     """Write the page of a build, from this result and those that its earlier commands left in the folder.
+
+    Outside of a build it is about this command alone.
 
     Args:
         folder: The report folder.
         document: The command's result.
         ui: The address of MLflow's pages; empty if it is not known.
-        build_url: The build's page in Jenkins; empty outside of a build.
+        build_url: The build's page in Jenkins; empty outside a build.
         change: The change request that is built; empty for a branch.
+        beside: What else is known for the page: the history, the evaluation.
 
     Returns:
         Warnings: what could not be written.
     """
-    earlier = _earlier(folder, str(document.get("build")))
-    shown = view({**earlier, str(document["command"]): document}, ui, build_url, change)
+    new = {str(each["command"]): each for each in (*beside, document)}
+    earlier = _earlier(folder, str(document["build"])) if document.get("build") else {}
+    shown = view({name: earlier[name] for name in earlier if name not in new} | new, ui, build_url, change)
     files = {TWIN: twin(shown)}
     try:
         from jenkins_mlflow.page.charts import charts
@@ -41,18 +52,18 @@ def write_page(folder: Path, document: Document, ui: str, build_url: str = "", c
         style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
         files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
         problems = []
-    except Exception as error:  # noqa: BLE001  whatever two libraries make of a registry's numbers, the twin tells it
+    except Exception as error:  # noqa: BLE001  any error of the two libraries leaves the Markdown copy
         why = one_line(f"{type(error).__name__}: {error}")
         if isinstance(error, ModuleNotFoundError):
             why = f"{error.name} is not installed"
-        problems = [f"the report has no {PAGE}: {why}; {TWIN} says the same"]
+        problems = [f"the report has no {PAGE}: {why}; {TWIN} has the same contents"]
     return problems + [
         problem for name, text in files.items() if (problem := write_report(folder, name, text))
     ]
 
 
 def page(shown: View, pictures: Mapping[str, str]) -> str:
-    """The HTML: no style and no script of its own, everything from a registry escaped."""
+    """The HTML, without inline styles or scripts; everything from a registry is escaped."""
     from jinja2 import Environment, StrictUndefined
 
     source = Path(__file__).with_name("index.html.jinja").read_text(encoding="utf-8")
@@ -63,7 +74,7 @@ def page(shown: View, pictures: Mapping[str, str]) -> str:
 
 
 def evaluated(each: Evaluation) -> dict[str, str]:
-    """The row of a version in the table that curves and pictures have as their text, by column."""
+    """A version's row in the table that describes curves and pictures as text, by column."""
     sources = [each.file] if each.file else [picture.source for picture in each.pictures]
     return {
         "version": each.name,
@@ -77,7 +88,7 @@ def evaluated(each: Evaluation) -> dict[str, str]:
 
 
 def twin(shown: View) -> str:
-    """The same as Markdown, for chats and pull requests."""
+    """The same contents as Markdown, for chats and pull requests."""
     lines = [f"**{_md(shown.decision)}**", ""]
     lines += [
         f"- {label}: {f'<{address}>' if address and address == value else _md(value)}"
@@ -107,7 +118,7 @@ def twin(shown: View) -> str:
     if shown.cleanup:
         lines += ["", _md(shown.cleanup.message), ""]
         lines += [f"- {label}: {_md(amount)}" for label, amount in shown.cleanup.storage]
-        columns = ("model", "stays", "goes", "files of what goes")
+        columns = ("model", "kept", "deleted", "size of their files")
         models = [(each.model, each.stays, each.goes, each.bytes) for each in shown.cleanup.models]
         lines += ["", *_table(columns, models)] if models else []
     return "\n".join(lines) + "\n"
@@ -124,12 +135,12 @@ def _row(cells: tuple[str, ...], *, plain: bool = False) -> str:
 
 
 def _md(text: str) -> str:
-    """Text that Markdown shows as it is: anything but plain words becomes a code span."""
+    """Text that Markdown shows unchanged: anything but plain words becomes a code span."""
     return text if all(char.isalnum() or char in " .,:;/@()+-%" for char in text) else markdown(text)
 
 
 def _earlier(folder: Path, build: str) -> dict[str, Any]:
-    """The results of earlier commands of this build; what cannot be read counts as none."""
+    """The results of earlier commands of this build, oldest first; unreadable files are skipped."""
     found = {}
     for command in _COMMANDS:
         path = folder / f"{command}.json"
@@ -145,4 +156,4 @@ def _earlier(folder: Path, build: str) -> dict[str, Any]:
             and str(document.get("build")) == build
         ):
             found[command] = document
-    return found
+    return dict(sorted(found.items(), key=lambda each: str(each[1].get("time"))))

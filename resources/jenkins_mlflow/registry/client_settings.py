@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
-from requests.utils import get_auth_from_url
+from requests.utils import get_auth_from_url, get_netrc_auth
 
 from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
@@ -28,17 +28,32 @@ def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, 
     write the .netrc.
     """
     headers = {"User-Agent": f"jenkins-mlflow/{VERSION}"}
-    saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
-    user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
-    password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
+    user, password = _user_and_password(environ, home)
     token = environ.get("MLFLOW_TRACKING_TOKEN")
-    if user and password:
+    if user:
         headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
     elif token:
         headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
     if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
         headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
     return headers
+
+
+def user_of(uri: str, environ: Mapping[str, str], home: Path | None) -> str:
+    """The user whose login is sent; empty where that is a token, or there is none."""
+    if any(account := get_auth_from_url(uri)):
+        return account[0]
+    if home and not has_login(uri, environ) and (account_of_netrc := get_netrc_auth(uri)):
+        return account_of_netrc[0]
+    return _user_and_password(environ, home)[0]
+
+
+def _user_and_password(environ: Mapping[str, str], home: Path | None) -> tuple[str, str]:
+    """The login that was given or else saved; nothing where a part of it is missing."""
+    saved = _saved_credentials(home / ".mlflow" / "credentials") if home else {}
+    user = environ.get("MLFLOW_TRACKING_USERNAME") or saved.get("mlflow_tracking_username")
+    password = environ.get("MLFLOW_TRACKING_PASSWORD") or saved.get("mlflow_tracking_password")
+    return (user, password) if user and password else ("", "")
 
 
 def has_login(uri: str, environ: Mapping[str, str]) -> bool:

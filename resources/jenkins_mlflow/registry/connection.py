@@ -203,7 +203,8 @@ def connect(uri: str, *, may_create: bool = False, account: Mapping[str, str] | 
     if choice.door == "http":
         from jenkins_mlflow.registry.http import HttpDoor
 
-        return Connection(uri, HttpDoor(uri, os.environ, Path.home()))
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111  Path.home() fails where the user is in no list of users
+        return Connection(uri, HttpDoor(uri, os.environ, home))
     from jenkins_mlflow.registry.store import StoreDoor
 
     return Connection(uri, StoreDoor(uri), choice.why)

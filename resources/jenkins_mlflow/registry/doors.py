@@ -205,8 +205,8 @@ class Door(Protocol):
     def delete_files(self, path: str) -> None:
         """Delete a folder of the server's own artifacts with its content."""
 
-    def sees_all(self) -> bool:
-        """Whether no model can be hidden from this account. Up to 2 requests."""
+    def sees_all(self) -> bool | None:
+        """Whether no model can be hidden from this account; None where nobody can tell. Up to 2 requests."""
 
     def delete_model(self, name: str) -> None:
         """Delete a registered model."""

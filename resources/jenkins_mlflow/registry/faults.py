@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 OPEN_STATUS = frozenset({408, 502, 504})
-REFUSED = "connection refused"
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
+CHECK_PROXY = "correct HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY if it needs no proxy"
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 # A file store lists its models folder by folder. If one is removed during that (a flag of lock.py, say), the whole
 # list fails (MLflow 2.22 to 3.17). The next try succeeds.
@@ -38,6 +38,7 @@ class Fault:
     both for temporary trouble and for its own bugs, and a bug gives the same answer again. INVALID_STATE is
     also a 500, but means that the request can never succeed. ``retry_after`` is the server's request in
     seconds.
+    ``sent`` is false if the request certainly never left this machine; ``advice`` is the next step, if one is known.
     """
 
     transient: bool
@@ -48,6 +49,8 @@ class Fault:
     exists: bool = False
     retry_after: float = 0.0
     code: str = ""
+    sent: bool = True
+    advice: str = ""
 
     @property
     def open_ended(self) -> bool:
@@ -55,7 +58,7 @@ class Fault:
 
         408, 502 and 504 come from a gateway; the server behind it may still be working on the request.
         """
-        return self.status in OPEN_STATUS or (self.connection and self.summary != REFUSED)
+        return self.status in OPEN_STATUS or (self.connection and self.sent)
 
     @property
     def retry_once(self) -> bool:
@@ -112,6 +115,8 @@ def _classify_transport(link: BaseException) -> Fault | None:
     """Classify a failure below MLflow's own errors; None if this link of the chain is not one."""
     import requests
 
+    from jenkins_mlflow.registry.causes import cause_of
+
     fault: Fault | None = None
     if isinstance(link, ErrorAnswer):
         fault = _classify_response(link.status, link.body, link.headers)
@@ -123,14 +128,11 @@ def _classify_transport(link: BaseException) -> Fault | None:
     elif isinstance(link, requests.exceptions.RetryError) and (hidden := _HIDDEN_STATUS.search(str(link))):
         status = int(hidden.group(1))
         fault = Fault(status in TRANSIENT_STATUS, f"HTTP {status} from the server", status)
-    elif isinstance(link, requests.exceptions.SSLError):
-        fault = Fault(False, f"TLS failed: {one_line(str(link))}", connection=True)
     elif isinstance(link, requests.exceptions.Timeout):
         fault = Fault(True, "the server did not answer in time", connection=True)
     elif isinstance(link, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-        refused = "refused" in str(link)
-        what = REFUSED if refused else f"connection lost: {one_line(str(link), 120)}"
-        fault = Fault(True, what, connection=True)
+        cause = cause_of(link)
+        fault = Fault(cause.transient, cause.text, connection=True, sent=cause.sent, advice=cause.advice)
     return fault
 
 
@@ -148,7 +150,8 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
     ):
         summary = one_line(f"{code}: {message}")
     else:
-        summary = f"HTTP {status} from the server" + (f": {one_line(message)}" if message else "")
+        who = "proxy" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "server"
+        summary = f"HTTP {status} from the {who}" + (f": {one_line(message)}" if message else "")
     if status == HTTPStatus.NOT_FOUND and not code:
         summary += " (is this address an MLflow server?)"
     if location := headers.get("Location"):
@@ -161,6 +164,7 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
         exists=code == "RESOURCE_ALREADY_EXISTS",
         retry_after=_retry_after(headers),
         code=code,
+        advice=CHECK_PROXY if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "",
     )
 
 

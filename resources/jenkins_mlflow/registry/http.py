@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from jenkins_mlflow.registry import rest
 from jenkins_mlflow.registry.choice import SERVED_SCHEMES
+from jenkins_mlflow.registry.client_settings import user_of
 from jenkins_mlflow.registry.clock import server_time
 from jenkins_mlflow.registry.door_types import (
     FoundExperiment,
@@ -50,7 +51,7 @@ class HttpDoor:
         self._uri = uri
         self._other = home is None
         self._sender = Sender(uri, environ, home)
-        self._user = unquote(urlsplit(uri).username or environ.get("MLFLOW_TRACKING_USERNAME", ""))
+        self._user = user_of(uri, environ, home)
 
     def models(self, condition: str, *, limit: int, page_token: str) -> Page[FoundModel]:
         condition = f"{condition} AND {_NO_PROMPTS}" if condition else _NO_PROMPTS
@@ -300,7 +301,7 @@ class HttpDoor:
     def delete_files(self, path: str) -> None:
         self._sender.send(rest.DELETE_FILES, {}, in_path=quote(path))
 
-    def sees_all(self) -> bool:
+    def sees_all(self) -> bool | None:
         try:
             return self._sender.send(rest.THIS_USER, {}).user.is_admin
         except ErrorAnswer as error:  # a server before 3.12, or one without accounts
@@ -311,7 +312,9 @@ class HttpDoor:
         except ErrorAnswer as error:
             if error.status not in (requests.codes.not_found, requests.codes.forbidden, requests.codes.bad):
                 raise
-            return error.status == requests.codes.not_found and classify(error).code == ""
+            if error.status == requests.codes.not_found and classify(error).code == "":
+                return True  # a server without accounts
+            return False if self._user else None
 
     def delete_model(self, name: str) -> None:
         self._sender.send(rest.DELETE_MODEL, {"name": name})

@@ -147,8 +147,8 @@ class Reader(Asker):
         """Every existing version of any model that names this run, without aliases: 1 request."""
         return list(self._versions(f"run_id = '{run_id}'"))
 
-    def sees_all(self) -> bool:
-        """Whether no model can be hidden from this account: 1 or 2 requests."""
+    def sees_all(self) -> bool | None:
+        """Whether no model can be hidden from this account: 1 or 2 requests; None where nobody can tell."""
         return self._read("who this account is", self._door.sees_all)
 
     def models_with_tag(self, key: str) -> dict[str, dict[str, str]]:

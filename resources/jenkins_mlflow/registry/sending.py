@@ -31,6 +31,7 @@ from jenkins_mlflow.text import size
 T = TypeVar("T")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
+_LARGEST_ERROR = 1024 * 1024  # the beginning of a longer error is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, plus the lock's renewal
 _CHUNK = 256 * 1024
 _TRANSFER_SECONDS = 600.0  # a server answers an upload only once the file is in its storage
@@ -43,6 +44,13 @@ class Endpoint(Generic[T]):
     method: str
     path: str
     answer: type[T]
+
+
+class _Session(requests.Session):
+    """A session for which no answer is a redirect: requests would read its body to the end, and parse its target."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class Sender:
@@ -61,7 +69,7 @@ class Sender:
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
         self._verify = verification(environ)
         self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH")
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.update(request_headers(environ, home))
         if home is None or has_login(uri, environ):
             self._session.auth = no_other_account
@@ -87,7 +95,7 @@ class Sender:
             **{"params" if endpoint.method == "GET" else "json": payload},
         )
         try:
-            return msgspec.json.decode(body or b"{}", type=endpoint.answer, strict=False)
+            return _decoded(body, endpoint.answer)
         except msgspec.ValidationError as error:
             raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -101,7 +109,7 @@ class Sender:
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
             if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+                raise ErrorAnswer(response.status_code, _body(response), response.headers)
             try:
                 with into.open("wb") as file:
                     for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -120,19 +128,15 @@ class Sender:
             body = file if source.stat().st_size else b""
             with self._request("PUT", path, self._transfer, data=body) as response:
                 if response.status_code != requests.codes.ok:
-                    raise ErrorAnswer(response.status_code, _beginning(response), response.headers)
+                    raise ErrorAnswer(response.status_code, _body(response), response.headers)
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._request(method, path, self._timeout, **arguments) as response:
-            body = bytearray()
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > LARGEST_ANSWER:
-                    raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+            body = _body(response)
             if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, bytes(body), response.headers)
-            return bytes(body), response.headers
+                raise ErrorAnswer(response.status_code, body, response.headers)
+            return body, response.headers
 
     def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
         return self._session.request(
@@ -148,6 +152,38 @@ class Sender:
         )
 
 
-def _beginning(response: requests.Response) -> bytes:
-    """The first bytes of an error answer."""
-    return next(response.iter_content(_CHUNK), b"")
+def _decoded(body: bytes, answer: type[T]) -> T:
+    """Decode an answer of MLflow; another program's answer must not be read as an empty list."""
+    fields: tuple[str, ...] = answer.__struct_fields__  # type: ignore[attr-defined]
+    if not fields:
+        return msgspec.json.decode(body or b"{}", type=answer)
+    if not body.strip():
+        raise UnusableAnswer("the answer was empty (is this address an MLflow server?)", transient=True)
+    found = msgspec.json.decode(body, type=answer, strict=False)
+    keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if found == _nothing(answer) else {}
+    if keys and keys.keys().isdisjoint(fields):  # MLflow leaves out an empty list, so {} is its own
+        raise UnusableAnswer(
+            f"the answer does not fit MLflow's REST API: it has none of {', '.join(fields)}", transient=True
+        )
+    return found
+
+
+def _nothing(answer: type[T]) -> T | None:
+    """The value of an empty object; None if an answer cannot be empty."""
+    try:
+        return msgspec.json.decode(b"{}", type=answer)
+    except msgspec.ValidationError:
+        return None
+
+
+def _body(response: requests.Response) -> bytes:
+    """The body of an answer; the beginning of an error that is too large."""
+    fine = response.status_code == requests.codes.ok
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if fine and len(body) > LARGEST_ANSWER:
+            raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+        if not fine and len(body) > _LARGEST_ERROR:
+            break
+    return bytes(body)

@@ -15,7 +15,8 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
     if fault.connection or fault.transient:
         return ConnectionFailed(
             f"{what}: no usable answer from {where}: {fault.summary}",
-            next_step="check that the MLflow server runs and is reachable from here, then run the command again",
+            next_step=fault.advice
+            or "check that the MLflow server runs and is reachable from here, then run the command again",
         )
     if fault.not_found:
         return not_found(what, uri)
@@ -36,7 +37,8 @@ def translate(what: str, error: Exception, uri: str) -> JenkinsMlflowError:
             next_step="give the server's own address, or log in where it asks for it",
         )
     return RegistryError(
-        f"{what}: {fault.summary}", next_step=f"look at the log of the MLflow server {where}"
+        f"{what}: {fault.summary}",
+        next_step=fault.advice or f"look at the log of the MLflow server {where}",
     )
 
 

@@ -1,7 +1,7 @@
-"""What every command's result has; how a result becomes a document, once and at the end.
+"""The common part of all results, and how a result becomes a document, once and at the end.
 
-A field of a result is a key of its document. The text below a field is the key's meaning: it goes into the JSON Schema
-and from there into docs/results.md.
+A field of a result is a key of its document. The string below a field describes the key: it goes into the
+JSON Schema and from there into docs/results.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -19,12 +20,12 @@ from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
-    from typing_extensions import Self  # 5 ms, for each --help
+    from typing_extensions import Self  # would cost each --help 5 ms
 
 Document = dict[str, Any]
 _AT_ONCE = 1000
 Event = Literal["promoted", "by_hand", "rejected", "rolled_back", "drift", "cleanup_stopped"]
-"""What people are told of."""
+"""The events of which people are notified."""
 
 
 class Table(NamedTuple):
@@ -35,7 +36,7 @@ class Table(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What a status means, and the exit codes that go with it; the first is the usual one."""
+    """The meaning of a status, and its exit codes; the first is the usual one."""
 
     codes: tuple[int, ...]
     description: str
@@ -43,7 +44,7 @@ class Meaning(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a result that has keys itself."""
+    """A part of a result that has keys of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Place(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveredPart(Part):
-    """An unfinished promotion that the command dealt with before its work."""
+    """An unfinished promotion that the command settled before its own work."""
 
     model: str
     version: int
@@ -73,13 +74,13 @@ class ErrorPart(Part):
     message: str
     """What happened, to which model and version."""
     state: str
-    """What state things are in now; may be empty."""
+    """The current state; may be empty."""
     next_step: str
     """What a person can do next; may be empty."""
 
 
 def error_part(error: JenkinsMlflowError | Interrupted) -> ErrorPart:
-    """An expected failure as a result shows it."""
+    """An expected failure, as a result shows it."""
     return ErrorPart(
         type=type(error).__name__,
         message=redact(error.message),
@@ -90,11 +91,11 @@ def error_part(error: JenkinsMlflowError | Interrupted) -> ErrorPart:
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Part):
-    """What a command came to.
+    """The result of a command.
 
     Attributes:
         statuses: Every status that the command may end with.
-        in_table: Whether the text for people begins with the table.
+        in_table: Whether the text output begins with the table.
     """
 
     statuses: ClassVar[Mapping[str, Meaning]] = {}
@@ -115,7 +116,7 @@ class Result(Part):
 
     @property
     def exit_code(self) -> int:
-        """The one that was given, else the usual one of the status."""
+        """The explicit code, else the usual one of the status."""
         return self.statuses[self.status].codes[0] if self.code is None else self.code
 
     @property
@@ -136,38 +137,38 @@ class Result(Part):
 
     @property
     def message_was_shown(self) -> bool:
-        """Whether a person has read the message already, as that of an error."""
+        """Whether the message has already been shown, as that of an error."""
         return False
 
     def lines(self) -> list[str] | None:
-        """The text for people above the message, where a table does not do; None where it does."""
+        """The text output above the message, if a table is not enough; else None."""
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryResult(Result):
-    """What a command came to that works with a registry."""
+    """The result of a command that works with a registry."""
 
     build: str | None = None
     """The build that the command belongs to, or null."""
     time: str = ""
     """When the command ended, in UTC; empty if it failed before its work began."""
     warnings: tuple[str, ...] = ()
-    """What else should be known, a sentence each."""
+    """Further notes, one sentence each."""
     recovered: tuple[RecoveredPart, ...] = ()
-    """Unfinished promotions that this command dealt with."""
+    """Unfinished promotions that this command settled."""
     tracking_uri: str | None = None
     """The server or store, without any password; null if the command failed before it was known."""
     event: Event | None = None
     """The event to notify people of, see docs/notify.md; null if there is none, or if `notify.on` leaves it out."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """In what a Jenkins step returns: by list, how many entries are missing, because it would be too large."""
+    """In the result of a Jenkins step: by list, how many entries are left out to limit its size."""
     full_result: str = ""
-    """The file of the report that has all of them, if `left_out` has any."""
+    """The file of the report that has all of them, if `left_out` is not empty."""
 
     @property
     def promoted(self) -> Place | None:
-        """The version that this command put into production, or found there as asked for."""
+        """The version that this command put into production, or found there as requested."""
         return None
 
 
@@ -177,7 +178,8 @@ class Failure(RegistryResult):
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "error": Meaning(
-            (errors.FAILED, errors.USAGE, errors.BUSY), "the command failed; `error` says why, and what to do"
+            (errors.FAILED, errors.USAGE, errors.BUSY),
+            "the command failed; `error` says why, and what to do next",
         ),
         "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the command"),
     }
@@ -196,16 +198,16 @@ def failure(error: JenkinsMlflowError | Interrupted, command: str) -> Failure:
 
 
 def document(result: Result) -> Document:
-    """The result as JSON shows it."""
+    """The result as a JSON document."""
     return {key: plain(value) for key, value in _shown(result)}
 
 
 def json_pieces(result: Result, *, ascii_only: bool = False) -> Iterator[str]:
-    """The document as one line of JSON, piece by piece: in one text, 100,000 versions would take 90 MB more.
+    """The document as one line of JSON, in pieces: a single text of 100,000 versions would take 90 MB more.
 
     Args:
-        result: What the command came to.
-        ascii_only: Whether other characters become JSON's own escapes.
+        result: The command's result.
+        ascii_only: Whether other characters are escaped as JSON allows.
     """
     encode = functools.partial(json.dumps, ensure_ascii=ascii_only, allow_nan=False)
     before = "{"
@@ -222,12 +224,12 @@ def json_pieces(result: Result, *, ascii_only: bool = False) -> Iterator[str]:
 
 
 def keys(name: str) -> tuple[str, ...]:
-    """The keys that a field becomes: Python has no field `from`, and `code` is two, the code and what it means."""
+    """The keys of a field: `from_` becomes `from`, and `code` becomes two, the code and its meaning."""
     return ("exit_code", "build_result") if name == "code" else (name.rstrip("_"),)
 
 
 def _shown(result: Result) -> Iterator[tuple[str, object]]:
-    """The keys of a document with their values, not yet plain."""
+    """The keys of a document with their values, not yet plain values."""
     for one in dataclasses.fields(result):
         values: tuple[object, ...] = (getattr(result, one.name),)
         if one.name == "code":
@@ -244,11 +246,13 @@ def plain(value: object) -> object:
         return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value  # JSON has no NaN
 
 
 def day(milliseconds: int) -> str:
-    """A time as `2026-11-28 09:15` (UTC); empty for none."""
+    """A time as `2026-11-28 09:15` (UTC); empty for 0."""
     if not milliseconds:
         return ""
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M")

@@ -18,7 +18,7 @@ _WORDS = {
     "defer": "later",
     "deleted": "🗑️  deleted",
     "already gone": "🗑️  gone",
-    "kept: changed meanwhile": "kept",
+    "kept: changed since the plan": "kept",
     "kept: in use": "kept",
     "failed": "FAILED",
     "not reached": "not reached",
@@ -35,7 +35,7 @@ class PolicyPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ItemPart(Part):
-    """One version, what the plan does with it and why, and what came of it."""
+    """One version, its fate in the plan with the reason, and its outcome."""
 
     model: str
     version: int
@@ -50,13 +50,13 @@ class ItemPart(Part):
     rank: int
     """Its rank under that rule, from 1; 0 if the rule has no ranks."""
     outcome: Literal[
-        "", "deleted", "already gone", "kept: changed meanwhile", "kept: in use", "failed", "not reached"
+        "", "deleted", "already gone", "kept: changed since the plan", "kept: in use", "failed", "not reached"
     ]
     error: str
     bytes: int | None = None
     """The size of its files in bytes; null if it was not measured or is not known."""
     storage: str = ""
-    """Where its files are, if they were measured."""
+    """The location of its files, if they were measured."""
 
     @property
     def line(self) -> str:
@@ -77,7 +77,7 @@ class HeldPart(Part):
     bytes: int
     """The size of the files that were measured, in bytes."""
     uncounted: int
-    """For how many versions no size was measured."""
+    """The number of versions whose size was not measured."""
     first: float | None
     """When the first version may be reclaimed, in seconds since 1970; null if nothing reclaims them."""
     last: float | None
@@ -85,10 +85,10 @@ class HeldPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupResult(RegistryResult):
-    """What `cleanup` came to; [What a cleanup keeps](retention.md) explains it."""
+    """The result of `cleanup`; [What a cleanup keeps](retention.md) explains it."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "deleted": Meaning((errors.DONE,), "what the plan names was deleted"),
+        "deleted": Meaning((errors.DONE,), "the versions that the plan names were deleted"),
         "planned": Meaning((errors.DONE,), "dry run, or there is nothing to delete"),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY),
@@ -107,9 +107,9 @@ class CleanupResult(RegistryResult):
     items: tuple[ItemPart, ...]
     """Every version of the group, model by model, newest first."""
     bytes: int | None = None
-    """The size of all files of the versions that go, each location counted once; null if nothing was measured."""
+    """The size of the files of the deleted versions, each location once; null if nothing was measured."""
     held: HeldPart | None = None
-    """What can still be restored; null if the journal was not read."""
+    """The versions that can still be restored; null if the journal was not read."""
     reclaim: ReclaimResult | None = None
     """The document of the reclaim at its end, or null."""
     plan_file: str | None = None
@@ -124,9 +124,7 @@ class CleanupResult(RegistryResult):
         gone = [item.model for item in self.items if item.outcome == "deleted"]
         if not gone:
             return ""
-        return (
-            f"`jenkins-mlflow restore --model {argument(gone[0])} --dry-run` shows what can be brought back"
-        )
+        return f"`jenkins-mlflow restore --model {argument(gone[0])} --dry-run` shows what can be restored"
 
     @property
     def message_was_shown(self) -> bool:
@@ -153,7 +151,7 @@ class CleanupResult(RegistryResult):
         )
 
     def lines(self) -> list[str]:
-        """The policy in words, then model by model what stays by which rule, and what goes."""
+        """The policy in words, then for each model which versions stay by which rule, and which are deleted."""
         lines: list[str] = []
         for policy in self.policy if self.items else ():
             whose = "each model" if policy.models is None else f"models {printable(policy.models)}"

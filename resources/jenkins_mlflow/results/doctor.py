@@ -16,7 +16,7 @@ _WORDS = {"fine": "ok", "note": "note", "problem": "PROBLEM"}
 
 @dataclass(frozen=True)
 class Finding(Part):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     what: str
     status: Literal["fine", "problem", "note"]
@@ -29,14 +29,14 @@ class Finding(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorResult(RegistryResult):
-    """What `doctor` found."""
+    """The result of `doctor`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "fine": Meaning((errors.DONE,), "there is no problem"),
+        "fine": Meaning((errors.DONE,), "no problem was found"),
         "drift": Meaning(
             (errors.DRIFT,), "production was changed without this tool, and nothing else is wrong"
         ),
-        "problems": Meaning((errors.FAILED,), "there is at least one problem; `findings` says what to do"),
+        "problems": Meaning((errors.FAILED,), "at least one problem was found; `findings` says what to do"),
     }
     command: Literal["doctor"] = "doctor"
     status: Status

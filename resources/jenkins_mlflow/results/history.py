@@ -18,22 +18,22 @@ class StayPart(Part):
     model: str
     version: int
     created: int
-    """When the version was made, in milliseconds since 1970."""
+    """When the version was created, in milliseconds since 1970."""
     since: str | None
-    """When it went into production; null if it was there before the first change that is known."""
+    """When it went into production; null if that was before the first recorded change."""
     until: str | None
-    """When it left; null if it is still there, as far as the record knows."""
+    """When it left production; null if it is still there, according to the record."""
     seconds: float | None
-    """How long it stayed, or has stayed so far; null if it is not known since when."""
+    """How long it stayed, or has stayed so far; null if its start is not known."""
     work: Literal["promotion", "rollback", "check", "recovery", "adoption"] | None
-    """What brought it there; `check` is a rollback after a check that failed."""
+    """What put it into production; `check` is a rollback after a failed check."""
     by: str
     approved_by: str
     method: str
     why: str
     """Why it went into production, in words."""
     metric: str
-    """The metric that it was chosen by; may be empty."""
+    """The metric by which it was chosen; may be empty."""
     value: float | None
     """The metric's value."""
     before: float | None
@@ -51,7 +51,7 @@ class StayPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class DriftPart(Part):
-    """A model whose production is not what was recorded last."""
+    """A model whose production differs from the last record."""
 
     model: str
     message: str
@@ -59,11 +59,11 @@ class DriftPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryResult(RegistryResult):
-    """What `history` told, or accepted."""
+    """The result of `history`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "told": Meaning((errors.DONE,), "`items` tells what was in production"),
-        "adopted": Meaning((errors.DONE,), "what is in production is recorded now"),
+        "told": Meaning((errors.DONE,), "`items` lists what was in production"),
+        "adopted": Meaning((errors.DONE,), "what is in production is now recorded"),
         "nothing": Meaning((errors.DONE,), "nothing had to be adopted"),
     }
     in_table: ClassVar[bool] = True
@@ -71,15 +71,15 @@ class HistoryResult(RegistryResult):
     command: Literal["history"] = "history"
     status: Literal["told", "adopted", "nothing"]
     at: str | None = None
-    """The moment that was asked for, or null."""
+    """The requested time, or null."""
     items: tuple[StayPart, ...] = ()
     """Each version's times in production, in the order in which they began."""
     recorded_since: str | None = None
     """When the written history begins, or null."""
     from_tags: int = 0
-    """How many changes are known from the tags of versions alone."""
+    """The number of changes known only from the tags of versions."""
     drift: tuple[DriftPart, ...] = ()
-    """What was changed without this tool since the record."""
+    """Changes without this tool since the last record."""
     production: tuple[Place, ...] = ()
     """After `--adopt`: what is in production."""
 

@@ -25,7 +25,7 @@ class LeasePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseResult(RegistryResult):
-    """What `lease` came to."""
+    """The result of `lease`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "leased": Meaning((errors.DONE,), "the lease has begun or is renewed"),
@@ -43,7 +43,7 @@ class LeaseResult(RegistryResult):
         return Table(
             ("model", "version", "holder", "until", "state"),
             [
-                (e.model, e.version, e.holder, e.until or "for ever", "runs" if e.runs else "ended")
+                (e.model, e.version, e.holder, e.until or "forever", "runs" if e.runs else "ended")
                 for e in self.leases
             ],
         )

@@ -39,7 +39,7 @@ class ModelPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ListResult(RegistryResult):
-    """What the registry holds."""
+    """The result of `list`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "listed": Meaning((errors.DONE,), "`models` has the group's models")
@@ -47,9 +47,9 @@ class ListResult(RegistryResult):
     command: Literal["list"] = "list"
     status: Literal["listed"] = "listed"
     metric: str
-    """The metric beside each version."""
+    """The metric shown for each version."""
     brief: bool
-    """Whether its text has versions and stages only."""
+    """Whether the text output has only versions and stages."""
     models: tuple[ModelPart, ...]
     """The group's models."""
 

@@ -16,9 +16,9 @@ class MigratedPart(Part):
 
     kind: str
     found: int
-    """How many are in the file store, those in the trash included."""
+    """The number in the file store, including its trash."""
     verified: int
-    """How many answer the same in both stores; a deleted logged model or version is copied but answers in neither."""
+    """How many are equal in both stores; deleted logged models and versions are copied, but not shown by either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,21 +40,21 @@ class AliasPart(Part):
     stage: str
     alias: str
     outcome: Literal["planned", "set", "there"]
-    """`there`: the version had the alias before."""
+    """`there`: the version already had the alias."""
     loaded_by: str
-    """What loads the version now."""
+    """The URI that loads the version now."""
     load_by: str
-    """What is to load it from now on."""
+    """The URI to use from now on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrateResult(RegistryResult):
-    """What `migrate` came to."""
+    """The result of `migrate`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "planned": Meaning((errors.DONE,), "a dry run: nothing was written"),
         "migrated": Meaning((errors.DONE,), "everything is in the database, and MLflow answers as before"),
-        "already": Meaning((errors.DONE,), "everything was there already; nothing was written"),
+        "already": Meaning((errors.DONE,), "everything was already there; nothing was written"),
         "differs": Meaning(
             (errors.FAILED,), "MLflow answers differently from the database; `differences` says where"
         ),
@@ -73,15 +73,15 @@ class MigrateResult(RegistryResult):
     seconds: float = 0.0
     """How long reading, copying and comparing took."""
     renumbered: tuple[RenumberedPart, ...] = ()
-    """Experiments that got another id; only SQLite takes every id of a file store."""
+    """Experiments that got another id; only SQLite accepts every id of a file store."""
     differences: tuple[str, ...] = ()
     """The first twenty answers that differ, one line each."""
     server_command: str = ""
     """The command that starts the server on the database, without any login."""
     aliases: tuple[AliasPart, ...] = ()
-    """With --stages-to-aliases: what was set."""
+    """With --stages-to-aliases: the aliases that were set."""
     config: tuple[str, ...] = ()
-    """With --stages-to-aliases: what to set in the config when nothing loads by a stage any more."""
+    """With --stages-to-aliases: what to set in the config once nothing is loaded by its stage any more."""
 
     def table(self) -> Table:
         if self.aliases:
@@ -106,7 +106,7 @@ class MigrateResult(RegistryResult):
             *others, last = self.config
             return f"load models by alias; then set {', '.join(others)} and {last} in mlops.yaml"
         return (
-            f"start the server with the options it has now, and: {self.server_command}"
+            f"start the server with its current options, and: {self.server_command}"
             if self.server_command and self.status != "differs"
             else ""
         )

@@ -12,7 +12,7 @@ from jenkins_mlflow.results.select import NOT_SELECTED, SelectResult
 from jenkins_mlflow.text import argument, arguments, printable
 
 _CARRIED_OUT: Mapping[str, Meaning] = {
-    "already": Meaning((errors.DONE,), "the version is in production already; nothing was written"),
+    "already": Meaning((errors.DONE,), "the version is already in production; nothing was written"),
     "planned": Meaning((errors.DONE,), "dry run; `plan` has the steps in words"),
     "partial": Meaning((errors.BY_HAND,), "the alias is set, a person must set the stage"),
     "manual": Meaning(
@@ -20,14 +20,14 @@ _CARRIED_OUT: Mapping[str, Meaning] = {
     ),
     "overtaken": Meaning(
         (errors.FAILED,),
-        "somebody else changed production at the same time; what this command did is undone",
+        "somebody else changed production at the same time; this command's changes are undone",
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptPart(Part):
-    """One try of one method."""
+    """One attempt of one method."""
 
     method: str
     attempt: int
@@ -38,7 +38,7 @@ class AttemptPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticePart(Part):
-    """How a person promotes by hand."""
+    """How to promote by hand."""
 
     text: str
     files: tuple[str, ...]
@@ -47,7 +47,7 @@ class NoticePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckPart(Part):
-    """Whether a smoke test or a check passed, and why not."""
+    """Whether a smoke test or a check passed, and if not, why."""
 
     passed: bool
     reason: str
@@ -59,7 +59,7 @@ class CopyPart(Part):
     """A version that `--to-server` copies to another server."""
 
     server: str
-    """The name that the config gives it."""
+    """Its name in the config."""
     tracking_uri: str
     from_model: str
     """The registered model that is copied, by its name on the first server."""
@@ -69,45 +69,45 @@ class CopyPart(Part):
     version: int | None
     """The version of the copy; null until the copy is made."""
     files: int
-    """How many files the version and its run have."""
+    """The number of files of the version and its run."""
     bytes: int
-    """How large they are together."""
+    """Their total size in bytes."""
     sent: int
-    """How many bytes this command has sent; 0 if the copy was there already."""
+    """The number of bytes that this command has sent; 0 if the copy already existed."""
     sha256: str | None
     """The digest of the version's files, the same on both servers; null in a dry run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionResult(RegistryResult):
-    """What `promote` and `rollback` have in common."""
+    """The common part of the results of `promote` and `rollback`."""
 
     model: str | None = None
-    """What was to go into production; null if nothing was selected."""
+    """The model that was to go into production; null if nothing was selected."""
     version: int | None = None
     """Its version."""
     plan: tuple[str, ...] = ()
-    """The steps in words; filled by a dry run, and empty if nothing is to be done."""
+    """The steps in words, in a dry run; empty if there is nothing to do."""
     method: str | None = None
     """The [method](methods.md) that worked, or null."""
     previous: Place | None = None
     """The version that left production for it, or null; of several, the one that a rollback returns to."""
     replaced: tuple[Place, ...] = ()
-    """Every version that left production for it; more than one if, say, stage and alias were on different ones."""
+    """Every version that left production for it; several if stage and alias, say, were on different ones."""
     production: tuple[Place, ...] = ()
     """What is in production now."""
     attempts: tuple[AttemptPart, ...] = ()
-    """Each try of each method."""
+    """Each attempt of each method."""
     lock_seconds: float = 0.0
     """For how many seconds other commands were kept from these models; 0 if nothing had to be done."""
     missing: tuple[str, ...] = ()
-    """In words, what a person still has to do."""
+    """What a person still has to do, in words."""
     notice: NoticePart | None = None
-    """How a person promotes by hand, or null."""
+    """How to promote by hand, or null."""
 
     @property
     def _where(self) -> str:
-        """The option that names another server than that of the command; it has its own login."""
+        """The option that names a server other than the command's own."""
         return ""
 
     @property
@@ -131,7 +131,7 @@ class PromotionResult(RegistryResult):
 
 @dataclass(frozen=True, kw_only=True)
 class PromoteResult(PromotionResult):
-    """What `promote` came to."""
+    """The result of `promote`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "promoted": Meaning((errors.DONE,), "done, and verified in the registry"),
@@ -143,7 +143,7 @@ class PromoteResult(PromotionResult):
         ),
         "rolled_back": Meaning(
             (errors.FAILED,),
-            "the check after the promotion failed; what was in production before is in production again",
+            "the check after the promotion failed; the previous version is in production again",
         ),
         "check_failed": Meaning(
             (errors.FAILED, errors.BY_HAND), "the check failed, and the promotion could not be undone"
@@ -171,11 +171,11 @@ class PromoteResult(PromotionResult):
         "failed",
     ]
     selection: SelectResult | None = None
-    """The document of `select`, or null if the version was named."""
+    """The document of `select`, or null if the version was given."""
     smoke_test: CheckPart | None = None
-    """What the smoke test before the promotion said; null if there was none."""
+    """The outcome of the smoke test before the promotion; null if there was none."""
     check: CheckPart | None = None
-    """What the check after the promotion said; null if there was none."""
+    """The outcome of the check after the promotion; null if there was none."""
     copied: CopyPart | None = None
     """The copy on another server, which is what was promoted; null without `--to-server`."""
 
@@ -192,7 +192,7 @@ class PromoteResult(PromotionResult):
     def next_step(self) -> str:
         if self.status == "promoted" and self.model:
             if self.previous:
-                # By its number: without, only what a recorded promotion put into production is returned to.
+                # With its number, because without it only a version with a promotion record is returned to.
                 model, number = self.previous.model, self.previous.version
                 back = f"`jenkins-mlflow rollback --model {argument(model)} --to {number}{self._where}`"
                 return f"{back} returns to {printable(model)} version {number}"
@@ -219,7 +219,7 @@ class LeasedPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackResult(PromotionResult):
-    """What `rollback` came to."""
+    """The result of `rollback`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "rolled_back": Meaning((errors.DONE,), "done, and verified in the registry"),
@@ -228,7 +228,7 @@ class RollbackResult(PromotionResult):
     command: Literal["rollback"] = "rollback"
     status: Literal["rolled_back", "already", "planned", "partial", "manual", "overtaken"]
     from_: Place | None
-    """The version that was left, or null."""
+    """The version that was replaced, or null."""
     leases: tuple[LeasedPart, ...] = ()
     """Who still runs another version of the model."""
 

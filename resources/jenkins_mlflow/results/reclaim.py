@@ -16,7 +16,7 @@ _WORDS = {
     "keep": "keep",
     "leave": "LEFT",
     "reclaimed": "🗑️  freed",
-    "kept: changed meanwhile": "kept",
+    "kept: changed since the plan": "kept",
     "kept: in use": "kept",
     "failed": "FAILED",
     "not reached": "not reached",
@@ -25,14 +25,14 @@ _WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class PiecePart(Part):
-    """Files that go or stay together, why, and what came of it."""
+    """Files that are deleted or kept together, the reason, and the outcome."""
 
     versions: tuple[Place, ...]
     """The deleted versions that the files belong to; none for orphans."""
     locations: tuple[str, ...]
     """Where the files are; empty if that is not known."""
     run: str
-    """The run that goes with them, or whose files they are; may be empty."""
+    """The run that is deleted with them, or whose files they are; may be empty."""
     action: Literal["reclaim", "wait", "keep", "leave"]
     """`wait` while they can be restored, `keep` if something refers to the files, `leave` if that is uncertain."""
     reason: str
@@ -41,7 +41,7 @@ class PiecePart(Part):
     bytes: int | None
     """The size of the files in bytes; null if it was not measured."""
     files: int | None
-    outcome: Literal["", "reclaimed", "kept: changed meanwhile", "kept: in use", "failed", "not reached"]
+    outcome: Literal["", "reclaimed", "kept: changed since the plan", "kept: in use", "failed", "not reached"]
     error: str
     freed: int
     """How many bytes were freed."""
@@ -52,7 +52,7 @@ class PiecePart(Part):
 
     @property
     def lines(self) -> list[str]:
-        """Its lines in the text for people."""
+        """Its lines in the text output."""
         takes = [] if self.bytes is None else [size(self.bytes)]
         details = "  ".join([self.whose, *takes, self.error or self.reason])
         lines = [f"{_WORDS[self.outcome or self.action]:<12} {printable(details)}"]
@@ -63,7 +63,7 @@ class PiecePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class ReclaimResult(RegistryResult):
-    """What `reclaim` came to; [Freeing disk space](retention.md#freeing-disk-space) explains it."""
+    """The result of `reclaim`; [Freeing disk space](retention.md#freeing-disk-space) explains it."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "reclaimed": Meaning((errors.DONE, errors.PARTLY), "files were deleted"),
@@ -81,7 +81,7 @@ class ReclaimResult(RegistryResult):
     command: Literal["reclaim"] = "reclaim"
     status: Literal["reclaimed", "planned", "nothing", "stopped"]
     mode: Literal["artifacts", "runs"]
-    """Whether the runs go, too."""
+    """Whether the runs are deleted, too."""
     grace: float
     """How long a deleted version can be restored, in seconds."""
     bytes: int
@@ -93,7 +93,7 @@ class ReclaimResult(RegistryResult):
 
     @property
     def next_step(self) -> str:
-        return "carry it out without --dry-run" if self.status == "planned" else ""
+        return "run it without --dry-run" if self.status == "planned" else ""
 
     def table(self) -> Table:
         return Table(
@@ -113,5 +113,5 @@ class ReclaimResult(RegistryResult):
         )
 
     def lines(self) -> list[str]:
-        """What goes or stays, where it is, and why."""
+        """What is deleted or kept, its locations, and the reason."""
         return [line for item in self.items for line in item.lines]

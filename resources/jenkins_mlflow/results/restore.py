@@ -12,7 +12,7 @@ from jenkins_mlflow.results.base import Meaning, Part, RegistryResult, Table, da
 
 @dataclass(frozen=True, kw_only=True)
 class RestoredPart(Part):
-    """A deleted version, and what became of it."""
+    """A deleted version, and the outcome of restoring it."""
 
     model: str
     version: int
@@ -32,10 +32,10 @@ class RestoredPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreResult(RegistryResult):
-    """What `restore` came to."""
+    """The result of `restore`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "restored": Meaning((errors.DONE,), "every deleted version that was asked for is restored"),
+        "restored": Meaning((errors.DONE,), "every requested version is restored"),
         "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
         "failed": Meaning(
             (errors.FAILED,), "at least one version could not be registered, or none can be restored"
@@ -46,7 +46,7 @@ class RestoreResult(RegistryResult):
     command: Literal["restore"] = "restore"
     status: Literal["restored", "planned", "failed"]
     items: tuple[RestoredPart, ...]
-    """What became of each deleted version."""
+    """The outcome for each deleted version."""
 
     def table(self) -> Table:
         return Table(

@@ -1,4 +1,4 @@
-"""The JSON Schema of each command's document, made from the result's fields and the texts below them."""
+"""The JSON Schema of each command's document, made from the result's fields and the strings below them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _CODE: Mapping[str, Mapping[str, Any]] = {
 
 
 def result_schema(command: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a command's document, of a failure's too."""
+    """The JSON Schema (draft 2020-12) of a command's document, including that of a failure."""
     kinds = (RESULTS[command], Failure)
     refs, adapted = TypeAdapter.json_schemas(
         [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in kinds]
@@ -70,7 +70,7 @@ def _parts(part: type[Part]) -> Iterator[type[Part]]:
 
 
 def texts(part: type) -> dict[str, str]:
-    """The texts below the fields of a class and its bases, by the field's name."""
+    """The strings below the fields of a class and its bases, by the field's name."""
     found: dict[str, str] = {}
     for base in reversed(part.__mro__):
         if issubclass(base, Part):
@@ -85,7 +85,7 @@ def texts(part: type) -> dict[str, str]:
 
 
 def _as_document(node: Mapping[str, Any], described: Mapping[str, str]) -> dict[str, Any]:
-    """A dataclass's schema as that of its document: every key is there, under the name that it has in JSON."""
+    """The schema of a dataclass as that of its document: every key is required, under its name in JSON."""
     properties: dict[str, Any] = {}
     for name, child in node["properties"].items():
         shown = {word: value for word, value in child.items() if word not in ("title", "default")}

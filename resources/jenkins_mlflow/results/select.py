@@ -41,7 +41,7 @@ class GatePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class CandidatePart(Part):
-    """One version that was looked at, and what became of it."""
+    """One version that was considered, and the verdict."""
 
     model: str
     version: int
@@ -58,7 +58,7 @@ class CandidatePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class SelectResult(RegistryResult):
-    """What `select` chose."""
+    """The result of `select`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "selected": Meaning((errors.DONE,), "`selected` is the version to promote"),
@@ -81,7 +81,7 @@ class SelectResult(RegistryResult):
     beside: tuple[Place, ...]
     """What would stay in production in other models of the group."""
     candidates: tuple[CandidatePart, ...]
-    """Every version that was looked at, best first."""
+    """Every version that was considered, best first."""
 
     @property
     def next_step(self) -> str:

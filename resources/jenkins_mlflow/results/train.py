@@ -23,7 +23,7 @@ class TrainedPart(Part):
     log: str | None = None
     error: str = ""
     command: tuple[str, ...] = ()
-    """What would be run; filled by a dry run."""
+    """The command that would be run; filled by a dry run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,14 @@ class RunPart(Part):
 
     @property
     def cells(self) -> tuple[str, str]:
-        """What it registered and what it measured."""
+        """The versions that it registered and its metrics, as text."""
         metrics = (f"{k} {number(v)}" for k, v in sorted(self.metrics.items()) if v is not None)
         return ", ".join(f"{made.model} v{made.version}" for made in self.versions), ", ".join(metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePart(Part):
-    """One mark, the stage of a version or the holder of an alias, with what was found and what was wanted."""
+    """One mark, the stage of a version or the holder of an alias, with its values found and wanted."""
 
     model: str
     mark: int | str
@@ -56,7 +56,7 @@ class ChangePart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class PutBackPart(Part):
-    """What became of a model that the training put into production itself."""
+    """The outcome for a model that the training put into production itself."""
 
     model: str
     versions: tuple[int, ...]
@@ -67,7 +67,7 @@ class PutBackPart(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult(RegistryResult):
-    """What `train` came to."""
+    """The result of `train`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
         "trained": Meaning(
@@ -76,7 +76,7 @@ class TrainResult(RegistryResult):
         ),
         "planned": Meaning((errors.DONE,), "dry run; nothing was run"),
         "failed": Meaning(
-            (errors.FAILED,), "a candidate failed, nothing was logged, or production was not put back"
+            (errors.FAILED,), "a candidate failed, nothing was logged, or production could not be restored"
         ),
         "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the training"),
     }
@@ -89,16 +89,16 @@ class TrainResult(RegistryResult):
     candidates: tuple[TrainedPart, ...]
     """How each candidate ended."""
     runs: tuple[RunPart, ...] = ()
-    """What was logged and registered."""
+    """The runs with the versions that they registered."""
     put_back: tuple[PutBackPart, ...] = ()
-    """What the training had put into production itself."""
+    """What the training itself had put into production."""
 
     @property
     def next_step(self) -> str:
         if self.status == "planned":
             return "run it without --dry-run"
         if self.status == "failed":
-            return "read the logs named above, correct the script, and run `jenkins-mlflow train` again"
+            return "read the logs named above, fix the script, and run `jenkins-mlflow train` again"
         if any(run.versions for run in self.runs):
             return "`jenkins-mlflow select`, then `jenkins-mlflow promote`"
         return "register a model: in the training script, or by train.register"

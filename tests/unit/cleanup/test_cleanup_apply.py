@@ -73,7 +73,7 @@ def test_apply_is_the_plan_less_what_changed(
     kept = {
         (item.version.model, item.version.number)
         for item in result.items
-        if item.outcome == "kept: changed meanwhile"
+        if item.outcome == "kept: changed since the plan"
     }
     assert gone == planned & before - kept
     # what nobody touched goes, unless it became a rollback target of what was staged or aliased meanwhile

@@ -15,7 +15,7 @@ FAULT = RegistryError("no")
 @pytest.mark.parametrize(
     ("outcomes", "stopped", "code"),
     [
-        (["deleted", "kept: changed meanwhile"], None, errors.DONE),
+        (["deleted", "kept: changed since the plan"], None, errors.DONE),
         (["deleted", "kept: in use"], None, errors.DONE),
         (["kept: in use", "kept: in use"], None, errors.BUSY),
         (["failed", "not reached"], FAULT, errors.FAILED),

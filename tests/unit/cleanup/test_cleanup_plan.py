@@ -256,7 +256,7 @@ def with_metrics(number: int, **metrics: float) -> Version:
     [
         pytest.param(
             [with_metrics(1, auc=0.9), with_metrics(2, auc=0.9)],
-            "has no version outside of production that logged auk, which select.gates asks for",
+            "has no version outside production that logged auk, which select.gates asks for",
             id="no version has logged it",
         ),
         pytest.param([with_metrics(1, auc=0.9), with_metrics(2, auk=0.9)], "", id="one has"),

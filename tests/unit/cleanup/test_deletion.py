@@ -97,7 +97,7 @@ def test_an_old_look_is_taken_again(change: str, seconds: float) -> None:
                 registry.versions["churn", 4] = changed
 
     registry.meanwhile = meanwhile
-    expected = "already gone" if change == "gone" else "kept: changed meanwhile"
+    expected = "already gone" if change == "gone" else "kept: changed since the plan"
     assert Cleanup(registry, seconds)() == [*["deleted"] * 4, expected, *["deleted"] * 3]
     assert registry.together == [(newest, 1) for newest in range(8, 2, -1)]
 
@@ -123,7 +123,7 @@ def test_what_a_look_does_not_show_is_looked_for() -> None:
         registry.versions["churn", 4] = replace(hidden, stage="Staging")
 
     registry.meanwhile = shown_again
-    assert Cleanup(registry)()[4] == "kept: changed meanwhile"
+    assert Cleanup(registry)()[4] == "kept: changed since the plan"
     assert registry.alone == [4]
 
 

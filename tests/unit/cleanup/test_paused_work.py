@@ -224,7 +224,7 @@ def test_an_interrupted_reclaim_says_what_to_do_next(
     session = Session(config, "http://x", Terminal(quiet=True), tmp_path, BuildContext())
     result = command.reclaim(session, command.ReclaimWish(yes=True))
     told = capsys.readouterr().err.splitlines()
-    again = "run the command again: it goes on with what is left"
+    again = "run the command again: it continues with what is left"
     assert told == ["error: interrupted by SIGINT", f"next:  {again}"]
     assert result.error
     assert result.error.next_step == again

@@ -78,7 +78,7 @@ def test_a_plan_that_must_not_be_carried_out(
     with pytest.raises(Refused) as refused:
         read_plan(path, PLAN.protection, here, 86_400)
     assert refused.value.message == f"the plan {path} cannot be carried out: {problem}"
-    assert refused.value.next_step == "write a new one with --plan, and look at it"
+    assert refused.value.next_step == "write a new one with --plan, and review it"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}', "null", '"x"', "[" * 200_000])
@@ -88,7 +88,7 @@ def test_what_is_no_plan(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(UsageError) as error:
         read_plan(path, PLAN.protection, HERE, 1)
-    assert error.value.message == f"{path} is no plan of a cleanup"
+    assert error.value.message == f"{path} is not a plan of a cleanup"
 
 
 def seal(path: Path, **changed: object) -> None:
@@ -137,7 +137,7 @@ def test_a_version_of_another_form_ends_in_a_message(key: str, value: object, tm
     try:
         plan, _ = read_plan(path, PLAN.protection, HERE, 86_400)
     except UsageError as error:
-        assert error.message == f"{path} is no plan of a cleanup"
+        assert error.message == f"{path} is not a plan of a cleanup"
     else:
         assert dry_run(plan).message
 

@@ -129,7 +129,7 @@ def test_a_record_is_what_names_the_version_before() -> None:
 def test_a_lease_whose_end_is_no_moment_runs_for_ever(end: str) -> None:
     """And stops no cleanup of other versions."""
     reason = Protection(Protect(), TARGET).reason(version("m", 1, tags={f"{LEASE_TAG}x": end}))
-    assert reason == "lease x for ever: its end cannot be read"
+    assert reason == "lease x forever: its end cannot be read"
 
 
 def test_aliases_are_protected_by_pattern() -> None:
@@ -189,8 +189,8 @@ def test_an_unfinished_promotion_says_so() -> None:
         (dict([lease_tag("eu", 86_400)]), "lease eu until 1970-01-02 00:00 UTC"),
         (dict([lease_tag("eu", 86_399)]), ""),
         (dict([lease_tag("a", 0), lease_tag("b", 90_000)]), "lease b until 1970-01-02 01:00 UTC"),
-        ({LEASE_TAG + "eu": "soon"}, "lease eu for ever: its end cannot be read"),
-        ({LEASE_TAG + "eu": "2026-01-01"}, "lease eu for ever: its end cannot be read"),
+        ({LEASE_TAG + "eu": "soon"}, "lease eu forever: its end cannot be read"),
+        ({LEASE_TAG + "eu": "2026-01-01"}, "lease eu forever: its end cannot be read"),
     ],
 )
 def test_tags_that_keep_a_version(tags: dict[str, str], reason: str) -> None:

@@ -111,7 +111,7 @@ def test_a_copy_keeps_what_its_deleted_origin_had() -> None:
 def test_a_loop_of_copies_is_no_endless_search() -> None:
     """Anybody may write any source."""
     a, b = version("a", 1, source="models:/b/1"), version("b", 1, source="models:/a/1")
-    with pytest.raises(Unknown, match="it is a copy, of a/1"):
+    with pytest.raises(Unknown, match="it is a copy of a/1"):
         claim(a, {("a", 1): a, ("b", 1): b})
 
 
@@ -140,7 +140,7 @@ def test_a_whole_run_goes_with_all_that_it_made() -> None:
         f"mlflow-artifacts:/1/models/{MODELS[0]}/artifacts",
     ]
     assert (piece.run_id, piece.reason) == (RUNS[0], "nothing refers to its run")
-    below = known([], entry, runs={RUNS[0]: "b version 1, which a run below it made,"})
+    below = known([], entry, runs={RUNS[0]: "b version 1, made by a run below it,"})
     assert [p.run_id for p in pieces(below, whole_runs=True)] == [""]
     found = known([], entry)
     home = found.homes[RUNS[0]]
@@ -173,7 +173,7 @@ def test_other_models_deletions_hold_their_files() -> None:
     """Whoever cleans one group does not decide about another's."""
     ours, theirs = deleted("m", 1, at(RUNS[0])), deleted("other", 1, "models:/m/1")
     assert plan(known([], ours, theirs), models={"m"}) == [
-        ("keep", "other version 1 (is of another model) refers to it")
+        ("keep", "other version 1 (belongs to another model) refers to it")
     ]
 
 
@@ -191,9 +191,9 @@ def test_what_came_back_is_no_candidate() -> None:
 BAD = [
     (at(RUNS[0], "/../x"), "its files are at .*: it has . or .. in its path"),
     (f"runs:/{RUNS[0]}/../{RUNS[1]}", "it has . or .. in its path"),
-    (at(RUNS[1]), "its files are at .*, and nothing says that they are its own"),
-    (f"runs:/{RUNS[1]}/model", "its files are at .*, and nothing says that they are its own"),
-    (f"models:/{MODELS[1]}", "its files are at .*, and nothing says that they are its own"),
+    (at(RUNS[1]), "its files are at .*, and nothing shows that they are its own"),
+    (f"runs:/{RUNS[1]}/model", "its files are at .*, and nothing shows that they are its own"),
+    (f"models:/{MODELS[1]}", "its files are at .*, and nothing shows that they are its own"),
     ("/etc", "its files are at /etc, which is not where MLflow keeps the files of a run that it names"),
     (
         f"/etc/{RUNS[0]}/artifacts",
@@ -203,8 +203,8 @@ BAD = [
         "s3://bucket/models/1",
         "its files are at .*, which is not where MLflow keeps the files of a run that it names",
     ),
-    (f"models:/m-{'9' * 32}", "MLflow does not know m-9+, which made its files, any more"),
-    ("models:/gone/3", "it is a copy, of gone/3"),
+    (f"models:/m-{'9' * 32}", "MLflow no longer knows m-9+, which made its files"),
+    ("models:/gone/3", "it is a copy of gone/3"),
 ]
 
 
@@ -228,7 +228,7 @@ def test_a_place_without_the_runs_id_is_left() -> None:
 def test_no_experiment_goes_with_a_version() -> None:
     """Somebody put an experiment into the run's folder."""
     found = known([], deleted("m", 1, at(RUNS[0])), experiments=[parse_location(at(RUNS[0], "/model/x"))])
-    assert plan(found) == [("keep", "the files of an experiment lie in it")]
+    assert plan(found) == [("keep", "it contains the files of an experiment")]
 
 
 def test_a_folder_in_another_ones_folder_is_a_part_of_it() -> None:

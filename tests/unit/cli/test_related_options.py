@@ -29,33 +29,33 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         (
             ("cleanup", "--allow-remove-all", "--models=m"),
             "--allow-remove-all needs --model",
-            "name the model that may lose every version",
+            "give the model that may lose every version",
         ),
-        (("doctor", "--max-duration=1m"), "--max-duration needs --storage", "say --storage, too"),
+        (("doctor", "--max-duration=1m"), "--max-duration needs --storage", "give --storage, too"),
         (
             ("train", "--dry-run", "--resume"),
             "--resume cannot be given together with --gather or --dry-run",
-            "give one of them; --dry-run shows the candidates and trains none",
+            "give only one of them; --dry-run shows the candidates and trains none",
         ),
         (
             ("train", "--gather", "--dry-run"),
             "--gather cannot be given together with --resume or --dry-run",
-            "give one of them; --dry-run shows the candidates and trains none",
+            "give only one of them; --dry-run shows the candidates and trains none",
         ),
         (
             ("train", "--resume", "--gather"),
             "--resume cannot be given together with --gather or --dry-run",
-            "give one of them; --dry-run shows the candidates and trains none",
+            "give only one of them; --dry-run shows the candidates and trains none",
         ),
         (
             ("promote", "--recover", "--dry-run"),
             "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
-            "name models with --models, another server with --tracking-uri",
+            "choose models with --models, another server with --tracking-uri",
         ),
         (
             ("promote", "--recover", "--over=m/1"),
             "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
-            "name models with --models, another server with --tracking-uri",
+            "choose models with --models, another server with --tracking-uri",
         ),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_build_removes_what_any_command_of_an_earlier_one_left() -> None:
 
 def test_the_page_reads_and_decides_by_what_is_shown() -> None:
     assert set(page._SHOWN) <= set(RESULTS)
-    assert set(view._DECISIONS) == set(page._SHOWN)
+    assert set(view._SHOWN) == set(page._SHOWN)
     assert set(writing._COMMANDS) == set(page._SHOWN) | BESIDE
 
 

@@ -115,7 +115,7 @@ def test_a_deleted_run_counts() -> None:
     assert (entry.version.number, entry.run_id, entry.in_trash) == (1, run, True)
     known = Known([], [entry])
     (piece,) = plan_reclaim(known, whole_runs=True, grace=1.0, now=1e9)
-    assert (piece.action, piece.reason) == ("wait", f"the run {run} of the journal is in MLflow's trash")
+    assert (piece.action, piece.reason) == ("wait", f"the journal's run {run} is in MLflow's trash")
 
 
 def test_a_deleted_event_stays_deleted() -> None:

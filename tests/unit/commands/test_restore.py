@@ -135,7 +135,7 @@ def test_a_version_whose_files_are_gone_cannot_come_back(
     word = "to restore" if plan_only else "restored"
     assert [(item.version, item.outcome, item.note) for item in result.items] == [
         (1, "cannot come back", "its files are gone"),
-        (2, word, "whether its files are there cannot be told from here: no access"),
+        (2, word, "it could not be checked whether its files still exist: no access"),
         (3, word, ""),
     ]
     assert len(memory.versions) == (0 if plan_only else 2)
@@ -169,7 +169,7 @@ def test_where_nothing_comes_back_no_model_is_registered(
         ),
         (
             Choice(version=7),
-            "the journal names none that was asked for",
+            "the journal has no matching deletion",
             (
                 "see all that can be restored, without --version, --build and --since: "
                 "`jenkins-mlflow restore --model m --dry-run`"
@@ -197,7 +197,7 @@ LOGGED, RUN = "m-" + "a" * 32, "b" * 32
         (f"runs:/{RUN}/model", "s3://b/run/model"),
         ("models:/n/3", "s3://b/n/3"),
         ("models:/m-" + "c" * 32, "MLflow does not know the logged model"),
-        ("runs:/" + "d" * 32 + "/model", "MLflow does not know the run"),
+        ("runs:/" + "d" * 32 + "/model", "MLflow no longer knows the run"),
         ("models:/n/4", "it is a copy of n version 4, which was deleted"),
     ],
 )
@@ -235,7 +235,7 @@ def test_where_a_run_has_no_files_a_logged_model_may_have_them(monkeypatch: pyte
     runs = {RUN: KeptRun(RUN, "7", "s3://b/run/", "FINISHED", 0, False, {})}
     monkeypatch.setattr(homes, "kept_runs", lambda registry, ids: runs)
     registry: Any = SimpleNamespace(has_files_at=lambda uri: False)
-    with pytest.raises(FilesUnknown, match="MLflow 3 may have them as a logged model of that run"):
+    with pytest.raises(FilesUnknown, match="MLflow 3 may keep them as a logged model of that run"):
         files_left(registry, f"runs:/{RUN}/model")
     assert not files_left(registry, "s3://b/1")
 

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import example, given, settings, strategies as st
 from jenkins_mlflow.config.cleanup import KeepRules, Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
-from jenkins_mlflow.config.loading import Flags
+from jenkins_mlflow.config.loading import Overrides
 from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
 from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
@@ -70,17 +70,17 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("mlops.yaml")
 
 
-def refused(path: Path | None, flags: Flags | None = None, **environ: str) -> ConfigError:
+def refused(path: Path | None, overrides: Overrides | None = None, **environ: str) -> ConfigError:
     """The error that loading gives."""
     with pytest.raises(ConfigError) as caught:
-        load(path, flags or {}, environ)
+        load(path, overrides or {}, environ)
     assert caught.value.exit_code == 2
     return caught.value
 
 
-def problems(path: Path | None, flags: Flags | None = None, **environ: str) -> list[str]:
+def problems(path: Path | None, overrides: Overrides | None = None, **environ: str) -> list[str]:
     """The lines of the error that loading gives."""
-    return refused(path, flags, **environ).message.split("\n")
+    return refused(path, overrides, **environ).message.split("\n")
 
 
 def test_complete_file(file: Path) -> None:
@@ -218,8 +218,8 @@ MISTAKES = [
     ("zzz: 1", "1: zzz: unknown key"),
     ("source: x.yaml", "1: source: unknown key"),
     ("cleanup:\n  keep-last: 3", '2: cleanup.keep-last: unknown key; did you mean "keep_last"?'),
-    ("select: {gates: {a: '> 1'}, gates: {}}", "1: select.gates: the key stands here twice (first on line 1)"),
-    ("select:\n  metric: a\nui: {}\nselect: {}", "4: select: the key stands here twice (first on line 1)"),
+    ("select: {gates: {a: '> 1'}, gates: {}}", "1: select.gates: the key is here twice (first on line 1)"),
+    ("select:\n  metric: a\nui: {}\nselect: {}", "4: select: the key is here twice (first on line 1)"),
     ("true: 1", "1: expected text as a key, got true; put it in quotes"),
     ('"a\\nb": 1', '1: "a\\nb": unknown key'),
     # YAML
@@ -230,7 +230,7 @@ MISTAKES = [
     ("ui: {}\n---\nui: {}", "2: expected one YAML document, got a second one"),
     ("ui: !!python/object/apply:os.system [ls]", '1: expected plain YAML values, got the tag "!!python/object/apply:'),
     ("\n\nmodels: !!int x", '3: expected plain YAML values, got a value that does not fit its tag "!!int"'),
-    ("ui: {}\nmodels: \0", "2: expected YAML text, got a character it does not allow"),
+    ("ui: {}\nmodels: \0", "2: expected YAML text, got a character that is not allowed"),
     # types
     ("cleanup: {keep_last: '3'}", '1: cleanup.keep_last: expected a whole number, got "3"'),
     ("cleanup: {keep_last: true}", "1: cleanup.keep_last: expected a whole number, got true"),
@@ -306,12 +306,12 @@ MISTAKES = [
     ("ui: {url: 'javascript:alert(1)'}", '1: ui.url: expected an address that starts with http:// or https://, got "javascript:alert(1)"'),
     # training
     ("train: {command: x}", "1: train.experiment: expected a value, but the key is missing"),
-    ("train: {experiment: e}", "1: train: expected either candidates or command, but neither is there"),
-    ("train:\n  experiment: e\n  command: x\n  candidates: {a: b}", "4: train: expected either candidates or command, but both are there"),
+    ("train: {experiment: e}", "1: train: expected either candidates or command, but neither is set"),
+    ("train:\n  experiment: e\n  command: x\n  candidates: {a: b}", "4: train: expected either candidates or command, but both are set"),
     ("train: {experiment: e, candidates: {a/b: x}}", f'1: train.candidates: {CANDIDATE}, got "a/b"'),
     ("train: {experiment: e, candidates: {..: x}}", f'1: train.candidates: {CANDIDATE}, got ".."'),
     ("train: {experiment: e, candidates: {1: x}}", f"1: train.candidates: {CANDIDATE}, got 1; put it in quotes"),
-    ("train: {experiment: e, candidates: {failFast: x}}", '1: train.candidates: expected another candidate name than failFast, which Jenkins takes for a setting, got "failFast"'),
+    ("train: {experiment: e, candidates: {failFast: x}}", '1: train.candidates: expected a candidate name other than failFast, which Jenkins takes for a setting, got "failFast"'),
     ("train: {experiment: e, candidates: {'$(id)': x}}", f'1: train.candidates: {CANDIDATE}, got "$(id)"'),
     ("train: {experiment: e, command: ''}", '1: train.command: expected a command that is not empty, got ""'),
     ("train: {experiment: e, command: []}", "1: train.command: expected a command that is not empty, got an empty list"),
@@ -334,7 +334,7 @@ MISTAKES = [
     (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
     (GRID + "{command: 'x {a}', matrix: {a: [[1]]}}}}", f"{GRID_AT} texts, numbers, true or false as values of the matrix parameter a, got a mapping"),
     (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f"{GRID_AT} each value of the matrix parameter a once, in one line of text, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; they stand in {{braces}}"),
+    (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; the command has them in {{braces}}"),
     (GRID + "{command: 'x {a}', matrix: [a]}}}", f"{GRID_AT} a matrix of parameters, each with a list of values, such as {{depth: [3, 5]}}, got a mapping"),
     (GRID + "{command: 'x {a}', matrix: {a: [b c, b-c]}}}}", "1: train: the matrices expand to two candidates of the name g-a-b-c"),
     (GRID + "{command: 'x {a}', matrix: {a: [1, 2, 3]}}}, max_candidates: 2}", "1: train: the matrices expand to 3 candidates, more than max_candidates (2)"),
@@ -358,7 +358,7 @@ def test_mistake_in_file(file: Path, text: str, problem: str) -> None:
 
 
 def test_all_problems_at_once(file: Path) -> None:
-    """Problems of all layers come together: the file's by line, then the environment's, then the flags'."""
+    """Problems of all layers come together: the file's by line, then the environment's, then the options'."""
     file.write_text(
         "select:\n  metrc: x\nmodels: []\ncleanup: {min_age: 3}\nmodels: a\npromote: {stage: x}\n"
     )
@@ -377,7 +377,7 @@ def test_all_problems_at_once(file: Path) -> None:
         "environment variable MLOPS__SELECT__DIRECTION",
         "--keep-last",
     ]
-    assert lines[2] == "mlops.yaml:5: models: the key stands here twice (first on line 3)"
+    assert lines[2] == "mlops.yaml:5: models: the key is here twice (first on line 3)"
 
 
 def test_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_file_that_cannot_be_read(file: Path, tmp_path: Path) -> None:
 
 
 ITSELF = "expected plain YAML values, got one that contains itself"
-TOO_MANY = "expected at most 10000 values, got more (what an alias repeats counts each time)"
+TOO_MANY = "expected at most 10000 values, got more (the values of an alias count each time)"
 LAUGHS = "a0: &a0 lol\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
 
 
@@ -442,7 +442,7 @@ def test_password_is_not_shown(file: Path) -> None:
 
 
 def test_precedence(file: Path) -> None:
-    """Flags beat the environment, the environment beats the file, the file beats the defaults."""
+    """Options beat the environment, the environment beats the file, the file beats the defaults."""
     file.write_text("select: {metric: file, gates: {a: '> 1'}}\ncleanup: {keep_last: 1, max_deletions: 9}\n")
     environ = {"MLOPS__SELECT__METRIC": "env", "MLOPS__CLEANUP__KEEP_LAST": "2"}
     config = load(file, {"select.metric": ("--metric", "flag")}, environ)
@@ -642,8 +642,8 @@ def test_a_group_that_is_what_it_is_copied_to_is_refused(file: Path) -> None:
     file.write_text(text.format("cp"))
     error = refused(None)
     assert error.message == (
-        "mlops.yaml:4: promote.copy_to: expected another model than `models` names, for its versions are no "
-        'candidates, got "cp"'
+        "mlops.yaml:4: promote.copy_to: expected a model that `models` does not name, because its "
+        'versions are not candidates, got "cp"'
     )
     assert error.next_step == (
         "correct promote.copy_to in mlops.yaml; `jenkins-mlflow schema` describes every key"
@@ -662,7 +662,7 @@ def test_the_command_line_may_name_what_is_copied_to(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "flags", "environ", "places"),
+    ("text", "overrides", "environ", "places"),
     [
         pytest.param("select: {metrc: x}", {}, {}, "select.metrc in mlops.yaml", id="a key of the file"),
         pytest.param("a: 'x", {}, {}, "line 1 of mlops.yaml", id="no YAML"),
@@ -682,16 +682,16 @@ def test_the_command_line_may_name_what_is_copied_to(file: Path) -> None:
     ],
 )
 def test_what_to_correct_is_said(
-    file: Path, text: str, flags: Flags, environ: dict[str, str], places: str
+    file: Path, text: str, overrides: Overrides, environ: dict[str, str], places: str
 ) -> None:
     """The keys, variables and options; and the page that describes all of them."""
     file.write_text(text)
-    error = refused(file, flags, **environ)
+    error = refused(file, overrides, **environ)
     assert error.next_step == f"correct {places}; `jenkins-mlflow schema` describes every key"
 
 
 def test_a_file_that_is_not_there_has_no_place_to_correct(file: Path) -> None:
-    assert refused(Path("no.yaml")).next_step == "name a file that exists and that you may read"
+    assert refused(Path("no.yaml")).next_step == "give a file that exists and that you may read"
 
 
 SERVERS = [
@@ -707,11 +707,11 @@ SERVERS = [
     ),
     (
         "{uri: 'http://x', token_env: MLFLOW_TRACKING_TOKEN}",
-        "token_env: expected another variable than MLFLOW_TRACKING_TOKEN, which never holds the login of another server",
+        "token_env: expected a variable other than MLFLOW_TRACKING_TOKEN, which never holds the login of another server",
     ),
     (
         "{uri: 'http://x', token_env: JENKINS_MLFLOW_SIGNING_KEY}",
-        "token_env: expected another variable than JENKINS_MLFLOW_SIGNING_KEY, which never holds the login of another server",
+        "token_env: expected a variable other than JENKINS_MLFLOW_SIGNING_KEY, which never holds the login of another server",
     ),
     ("{uri: 'http://x', username_env: A}", "expected username_env and password_env together"),
     (
@@ -759,7 +759,7 @@ def test_gate_compares(op: str) -> None:
 
 
 def test_what_is_no_operator_is_no_gate() -> None:
-    with pytest.raises(ValueError, match="no comparison: ~ 1"):
+    with pytest.raises(ValueError, match="not a comparison: ~ 1"):
         Gate("~", 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shlex
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 import yaml
 from builders import snapshot, version
 from hypothesis import example, given, strategies as st
-from jenkins_mlflow.commands.init import describe, find_scripts
+from jenkins_mlflow.commands.init import describe, find_scripts, write_starter
+from jenkins_mlflow.config.gates import parse_gate
 from jenkins_mlflow.config.schema import Config, load
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.snapshot import Snapshot
 
 SCRIPTS = (Script("train.py", registers=True), Script("src/models/train.py"))
@@ -46,7 +49,7 @@ def test_what_was_found_is_in_it(tmp_path: Path) -> None:
     config = read(text, tmp_path)
     assert config.models == ("heart-*",)
     assert (config.select.metric, config.select.direction) == ("rmse", "minimize")
-    assert (config.promote.alias, config.promote.exclusive) == ("live", True)
+    assert (config.promote.alias, config.promote.exclusive) == ("live", False)
     assert config.train is not None
     assert config.train.commands == {
         "train": ("python", "train.py"),
@@ -127,7 +130,7 @@ def test_a_script_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "train.py").symlink_to("/proc/self/mem")
     (tmp_path / "train_gone.py").symlink_to("gone")
     (tmp_path / "train_folder.py").mkdir()
-    (tmp_path / "train_well.py").write_text("import mlflow", encoding="utf-8")
+    (tmp_path / "train_well.py").write_text("import mlflow; mlflow.autolog()", encoding="utf-8")
     assert list(find_scripts(tmp_path)) == [Script("train_well.py")]
 
 
@@ -176,3 +179,84 @@ def test_whatever_a_name_is_the_file_is_yaml(model: str, metric: str, experiment
     assert loaded["train"]["experiment"] == experiment
     assert all(isinstance(name, str) and name for name in loaded["train"]["candidates"])
     assert list(loaded["train"]["candidates"].values()) == [f"python {shlex.quote(path)}"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [
+        ("neg_root_mean_squared_error", "maximize"),
+        ("val_neg_log_loss", "maximize"),
+        ("negative_mean_absolute_error", "maximize"),
+        ("neg-brier-score", "maximize"),
+        ("negotiation_loss", "minimize"),
+    ],
+)
+def test_a_negated_error_is_to_be_maximized(metric: str, direction: str, tmp_path: Path) -> None:
+    """scikit-learn negates what is to be small, so that the best is the largest."""
+    group = snapshot(version("m", 1, metrics={metric: -3.0}), version("m", 2, metrics={metric: -2.0}))
+    text = starter(found(group))
+    assert read(text, tmp_path).select.direction == direction
+    assert f"best {'-2' if direction == 'maximize' else '-3'}\n" in text
+
+
+def test_a_file_that_cannot_be_finished_is_not_left_behind(tmp_path: Path) -> None:
+    """An empty one would stand for every model of the registry, and would be in the way of the next `init`."""
+    path = tmp_path / "mlops.yaml"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # like a full disk: the kernel takes no more
+    try:
+        with pytest.raises(UsageError, match="cannot be written: File too large"):
+            write_starter(path, "models: heart-*\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    write_starter(path, "models: heart-*\n")
+    assert path.read_text(encoding="utf-8") == "models: heart-*\n"
+
+
+@pytest.mark.parametrize(
+    ("best", "minimize", "gate"),
+    [
+        (0.99998, False, ">= 0.9999"),
+        (0.92857142857142857, False, ">= 0.9285"),
+        (12345.67891, False, ">= 12345.6789"),
+        (-1.00004, False, ">= -1.0001"),
+        (0.00001234567, True, "<= 1.235e-05"),
+        (1.23e300, True, "<= 1.23e+300"),
+        (0.5, True, "<= 0.5"),
+        (0.0, False, ">= 0"),
+    ],
+)
+def test_the_gate_lets_the_best_one_pass(best: float, minimize: bool, gate: str) -> None:
+    """A rounded value may be better than the best."""
+    text = starter(Found("", "heart", models=("m",), versions=1, metrics=(Measured("m", 1, best, minimize),)))
+    assert f'# gates: {{"m": "{gate}"}}' in text
+
+
+@given(best=st.floats(allow_nan=False, allow_infinity=False).filter(comparable), minimize=st.booleans())
+def test_whatever_the_best_is_the_gate_lets_it_pass(best: float, minimize: bool) -> None:
+    text = starter(Found("", "heart", models=("m",), versions=1, metrics=(Measured("m", 1, best, minimize),)))
+    gate = re.search(r'# gates: {"m": "(.*)"}', text)
+    assert gate
+    assert parse_gate(gate[1]).holds(best)
+
+
+def test_helpers_of_a_training_script_are_no_candidates(tmp_path: Path) -> None:
+    """They are named alike, or import mlflow, and train nothing."""
+    helper, script = "import mlflow\n", "import mlflow\nmlflow.autolog()\n"
+    for path, text in {
+        "constrain.py": script,
+        "trainable.py": script,
+        "train_utils.py": helper,
+        "train.py": script,
+        "train2.py": "import mlflow\nwith mlflow.start_run(): ...\n",
+        "training.py": 'import mlflow\nif __name__ == "__main__": ...\n',
+        "knn-train.py": "import mlflow\nmlflow.log_metric('auc', 1)\n",
+    }.items():
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    assert [script.path for script in find_scripts(tmp_path)] == [
+        "knn-train.py",
+        "train.py",
+        "train2.py",
+        "training.py",
+    ]

@@ -15,7 +15,7 @@ from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, Place, in_order, read_event
 from jenkins_mlflow.history.timeline import Drift, drifts, production_at, reigns
 from jenkins_mlflow.registry.snapshot import Model, Target
-from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, UNWRITTEN_TAG
+from jenkins_mlflow.tags import METRIC, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, UNWRITTEN_TAG
 
 TARGET = Target("Production", "champion")
 
@@ -139,7 +139,7 @@ def test_what_has_no_single_record_offers_no_way_back() -> None:
     [
         ([version("m", 1)], "m version 2 was recorded as in production, and was deleted"),
         ([version("m", 2, created=7)], "m version 2 was recorded as in production, and was deleted"),
-        ([version("m", 2)], "m version 2 is recorded as in production, but it has no record of its own"),
+        ([version("m", 2)], "m version 2 is recorded as in production, but it has no promotion record"),
     ],
 )
 def test_the_history_alone_puts_nothing_into_production(versions: list, message: str) -> None:  # type: ignore[type-arg]
@@ -207,6 +207,17 @@ def test_an_event_of_another_model_or_under_another_key_does_not_count() -> None
 )
 def test_a_tag_that_is_no_time_tells_nothing(text: str) -> None:
     assert not list(from_tags([version("m", 1, tags={PROMOTED_AT: text})]))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.9", 0.9), ("nan", None), ("-inf", None), ("1e999", None), ("1.7976931348623157e308", None)],
+)
+def test_a_tag_says_a_value_that_can_be_compared_or_none(text: str, value: float | None) -> None:
+    """Anybody may write tags."""
+    tags = {PROMOTED_AT: "2026-11-21T00:00:00+00:00", METRIC: f"roc_auc={text}"}
+    (told,) = from_tags([version("m", 1, tags=tags)])
+    assert (told.metric, told.value) == ("roc_auc", value)
 
 
 numbers = st.integers(1, 4)

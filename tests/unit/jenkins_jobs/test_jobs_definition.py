@@ -137,7 +137,7 @@ def test_the_manual_jobs_parameters_are_those_of_its_jenkinsfile() -> None:
         ),
         (
             "repository: {url: 'https://ghp_secret@github.com/a/r.git'}\njobs: {a: {}}\n",
-            'login, got "https://***@github.com/a/r.git"; name Jenkins\' credentials by repository.credentials',
+            'login, got "https://***@github.com/a/r.git"; use Jenkins\' credentials, with repository.credentials',
         ),
         (
             "repository: {url: 'HTTP://secret@git:8443'}\njobs: {a: {}}\n",

@@ -95,7 +95,7 @@ def test_ctrl_c_leaves_the_build_unless_the_person_says_abort(watch: Watch, answ
     with pytest.raises(Interrupted) as caught:
         watch(interrupted(builds, answer))
     assert caught.value.exit_code == 130
-    assert "goes on in Jenkins: http://jenkins/j/" in caught.value.state
+    assert "continues in Jenkins: http://jenkins/j/" in caught.value.state
     assert builds.done == []
 
 
@@ -106,7 +106,7 @@ def test_without_a_terminal_a_signal_leaves_the_build(watch: Watch, number: int)
     with pytest.raises(Interrupted) as caught:
         watch(interrupted(builds, number=number))
     assert caught.value.exit_code == 128 + number
-    assert "goes on in Jenkins" in caught.value.state
+    assert "continues in Jenkins" in caught.value.state
     assert builds.done == []
 
 
@@ -166,7 +166,7 @@ def test_an_abort_that_fails_says_that_the_build_goes_on(watch: Watch) -> None:
     """A person may start builds without the permission to cancel them."""
     with pytest.raises(JenkinsError) as caught:
         watch(interrupted(MayNotBeAborted(looks=99), "a"))
-    assert "may go on in Jenkins; it is not watched any more: http://jenkins/j/" in caught.value.state
+    assert "may continue in Jenkins; it is no longer watched: http://jenkins/j/" in caught.value.state
 
 
 class Slow(Builds):

@@ -121,17 +121,17 @@ def test_a_result_of_an_earlier_build_is_passed_over() -> None:
 @pytest.mark.parametrize(
     ("build", "said"),
     [
-        ("jenkins-mlops-train-6", "mlflow-report/promote.json is of jenkins-mlops-train-6"),
-        ("jenkins-mlops-train-77", "mlflow-report/promote.json is of jenkins-mlops-train-77"),
-        ("evil\x1b[2J", "mlflow-report/promote.json is of evil\ufffd[2J"),
-        ("", "mlflow-report/promote.json does not say of which build it is"),
-        (None, "mlflow-report/promote.json does not say of which build it is"),
+        ("jenkins-mlops-train-6", "mlflow-report/promote.json belongs to jenkins-mlops-train-6"),
+        ("jenkins-mlops-train-77", "mlflow-report/promote.json belongs to jenkins-mlops-train-77"),
+        ("evil\x1b[2J", "mlflow-report/promote.json belongs to evil\ufffd[2J"),
+        ("", "mlflow-report/promote.json does not name its build"),
+        (None, "mlflow-report/promote.json does not name its build"),
     ],
 )
 def test_where_only_results_of_other_builds_are_archived_it_says_so(build: str | None, said: str) -> None:
     """What version 0.1 wrote names no build; it may have been left by any."""
     archive = Archive(document("promote", build, code=4))
-    assert archive.read() == only(f"no outcome of this build: {said}")
+    assert archive.read() == only(f"not an outcome of this build: {said}")
     assert exit_code("UNSTABLE", archive.read()) == 3
 
 

@@ -224,7 +224,7 @@ def test_another_kind_of_job_is_refused_even_if_adopted(definition: Definition) 
     """Jenkins cannot turn one kind into another."""
     item = decide(definition, "<project><description/></project>", "train")
     assert item.action == "refuse"
-    assert "there is a project of this name" in item.obstacle
+    assert "a project with this name exists" in item.obstacle
 
 
 def test_a_job_where_a_folder_should_be_is_refused(definition: Definition) -> None:
@@ -234,7 +234,7 @@ def test_a_job_where_a_folder_should_be_is_refused(definition: Definition) -> No
 
 
 def test_adopting_a_job_that_the_file_has_not_is_a_slip(definition: Definition, posted: str) -> None:
-    with pytest.raises(UsageError, match=r'--adopt trian: no job of jobs.yaml; did you mean "train"\?'):
+    with pytest.raises(UsageError, match=r'--adopt trian: not a job of jobs.yaml; did you mean "train"\?'):
         decide(definition, posted, "trian")
 
 

@@ -37,10 +37,10 @@ def test_a_text_that_does_not_fit_is_named() -> None:
     limits = Limits({"tags": {"value": 3}}, takes_nul=False)
     assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "abc"})) == []
     assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "abcd"})) == [
-        "run r1, tags k: value has 4 characters, the database takes 3"
+        "run r1, tags k: value has 4 characters, the database allows 3"
     ]
     assert list(limits.problems("tags", {"run_uuid": "r1", "key": "k", "value": "\0"})) == [
-        "run r1, tags k: value has a NUL character, which the database does not take"
+        "run r1, tags k: value has a NUL character, which the database does not allow"
     ]
 
 
@@ -67,8 +67,8 @@ def test_a_change_in_the_folder_is_noticed_but_not_one_of_files(tmp_path: Path) 
     ("name", "why"),
     [
         ("nowhere", "the folder does not exist"),
-        ("file", "it is no folder"),
-        ("empty", "no experiment in it"),
+        ("file", "it is not a folder"),
+        ("empty", "it contains no experiment"),
     ],
 )
 def test_why_there_is_no_file_store(name: str, why: str, tmp_path: Path) -> None:
@@ -113,8 +113,7 @@ def test_a_target_inside_the_folder_is_refused(tmp_path: Path) -> None:
             with pytest.raises(UsageError) as refused:
                 check_target(f"sqlite:///{place}", str(source))
             assert (
-                refused.value.message
-                == f"--to sqlite:///{place} is inside the folder that is copied, {folder}"
+                refused.value.message == f"--to sqlite:///{place} is inside the folder to be copied, {folder}"
             )
     for fine in (f"sqlite:///{tmp_path}/mlflow.db", "postgresql+psycopg://h/db", "mysql://u:p@h/db"):
         check_target(fine, str(folder))

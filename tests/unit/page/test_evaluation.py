@@ -59,8 +59,8 @@ def test_scores_that_are_no_probabilities_predict_nothing() -> None:
 @pytest.mark.parametrize(
     ("rows", "notes"),
     [
-        (scored(("1", 0.2), ("1", 0.9)), ["no curves: its labels are of 1 class, not of 2"]),
-        (scored(("1", 0.2), ("2", 0.9), ("3", 0.9)), ["no curves: its labels are of 3 classes, not of 2"]),
+        (scored(("1", 0.2), ("1", 0.9)), ["no curves: the labels have 1 class instead of 2"]),
+        (scored(("1", 0.2), ("2", 0.9), ("3", 0.9)), ["no curves: the labels have 3 classes instead of 2"]),
         (
             scored(("1", 0.2), ("0", None)),
             ["no curves: only one class has scores", "1 row without a finite score left out of the curves"],

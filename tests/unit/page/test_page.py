@@ -12,12 +12,13 @@ import click
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cli.ending import Invocation, finish
+from jenkins_mlflow.cli.ending import Invocation, fail, finish
 from jenkins_mlflow.cli.main import cli
 from jenkins_mlflow.commands.page import ui_address
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import write_page
 from jenkins_mlflow.registry.snapshot import Target
@@ -56,6 +57,9 @@ def test_what_a_change_request_would_do(selection: dict[str, Any], sentence: str
     document = {"command": "select", "status": "selected", "message": "as ever", **selection}
     assert view({"select": document}, "", "", "PR-12").decision == (sentence or "as ever")
     assert view({"select": document}, "").decision == "as ever"
+    promotion = {"command": "promote", "status": "promoted", "message": "promoted all the same"}
+    both = {"select": document, "promote": promotion}
+    assert view(both, "", "", "PR-12").decision == "promoted all the same"
 
 
 def test_no_other_build_selects_what_a_change_request_has_trained() -> None:
@@ -96,11 +100,76 @@ def test_earlier_results_of_this_build_count_and_no_others(tmp_path: Path) -> No
     assert "auc" not in (tmp_path / "index.html").read_text()
 
 
+def kept(folder: Path, command: str, when: str, build: str | None, **more: object) -> dict[str, Any]:
+    """A result that a command has left in the folder."""
+    document: dict[str, Any] = {
+        "command": command,
+        "status": "planned",
+        "message": f"{command} {when}",
+        "build": build,
+    }
+    document |= {"time": f"2026-11-28T{when}:00+00:00", **more}
+    (folder / f"{command}.json").write_text(json.dumps(document))
+    return document
+
+
+def headline(folder: Path, document: dict[str, Any]) -> str:
+    assert write_page(folder, document, "") == []
+    return (folder / "report.md").read_text().splitlines()[0].strip("*")
+
+
+def test_outside_of_a_build_a_page_is_about_one_command(tmp_path: Path) -> None:
+    """What lies in the folder is of any age, of other models and of another server."""
+    candidates = [{"model": "churn", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    kept(tmp_path, "rollback", "09:00", None)
+    kept(tmp_path, "select", "09:01", None, metric="auc", candidates=candidates)
+    kept(tmp_path, "history", "09:02", None, items=[{**candidates[0], "metric": "auc"}] * 2)
+    promotion = kept(tmp_path, "promote", "09:03", None, attempts=[{"method": "stage"}])
+    assert headline(tmp_path, promotion) == "promote 09:03"
+    assert "churn" not in (tmp_path / "index.html").read_text()
+    selection = kept(tmp_path, "select", "09:04", None, metric="loss", candidates=[])
+    assert headline(tmp_path, selection) == "select 09:04"
+    assert "stage" not in (tmp_path / "index.html").read_text()
+    history = {"command": "history", "items": [{**candidates[0], "metric": "loss"}] * 2}
+    assert write_page(tmp_path, selection, "", beside=[history]) == []
+    assert "churn v1" in (tmp_path / "history.svg").read_text()
+
+
+def test_the_newest_decision_of_a_build_is_its_headline(tmp_path: Path) -> None:
+    """A cleanup that went well is a section below it."""
+    kept(tmp_path, "rollback", "09:00", "b-1", attempts=[{"method": "stage", "outcome": "done"}])
+    promotion = kept(tmp_path, "promote", "09:01", "b-1", attempts=[{"method": "alias", "outcome": "done"}])
+    assert headline(tmp_path, promotion) == "promote 09:01"
+    assert "| alias | done |" in (tmp_path / "report.md").read_text()
+    assert "stage" not in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, kept(tmp_path, "cleanup", "09:02", "b-1")) == "promote 09:01"
+    assert (
+        headline(tmp_path, kept(tmp_path, "select", "09:00", "b-1")) == "select 09:00"
+    )  # a clock that is late
+    assert headline(tmp_path, kept(tmp_path, "cleanup", "09:04", "b-1")) == "promote 09:01"
+    stopped = kept(tmp_path, "cleanup", "09:05", "b-1", status="stopped")
+    assert headline(tmp_path, stopped) == "cleanup 09:05"
+
+
+def test_the_candidates_are_those_of_the_newest_selection(tmp_path: Path) -> None:
+    """A promotion has its own, unless it was told which version to promote."""
+    candidates = [{"model": "churn", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    own = {"metric": "auc", "candidates": [{**candidates[0], "model": "houses"}]}
+    selection = kept(tmp_path, "select", "09:01", "b-1", metric="auc", candidates=candidates)
+    promotion = kept(tmp_path, "promote", "09:02", "b-1", selection=own)
+    assert headline(tmp_path, promotion) == "promote 09:02"
+    assert "| houses v1 |" in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, selection) == "select 09:01"
+    assert "| churn v1 |" in (tmp_path / "report.md").read_text()
+    assert headline(tmp_path, {**promotion, "selection": None}) == "promote 09:02"
+    assert "| churn v1 |" in (tmp_path / "report.md").read_text()
+
+
 def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: jinja2 is not installed; report.md says the same"
+        "the report has no index.html: jinja2 is not installed; report.md has the same contents"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
 
@@ -137,9 +206,46 @@ def test_a_page_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("jenkins_mlflow.page.charts.charts", broken)
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
-        "the report has no index.html: RuntimeError: no picture of http://***@x; report.md says the same"
+        "the report has no index.html: RuntimeError: no picture of http://***@x; report.md has the same contents"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["report.md"]
+
+
+def failed(folder: Path, error: JenkinsMlflowError | Interrupted) -> int:
+    """The exit code of a promotion of build b-1, with a report in the folder, that ended with this error."""
+    session = Session(Config(), "http://x", Terminal(quiet=True), folder, BuildContext("b-1"))
+    return fail(error, ["promote"], "promote", Invocation([session], report=folder))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Refused("churn v3 fails a gate"), 1), (interrupted_by(signal.SIGTERM), 143)]
+)
+def test_a_command_that_fails_is_what_the_page_is_about(
+    error: JenkinsMlflowError | Interrupted, code: int, tmp_path: Path
+) -> None:
+    """A selection that went well before it is in its table, and no longer in its headline."""
+    candidates = [{"model": "churn", "version": 3, "value": 0.5, "verdict": "selected", "reason": "best"}]
+    selection = kept(
+        tmp_path, "select", "09:01", "b-1", status="selected", metric="auc", candidates=candidates
+    )
+    assert headline(tmp_path, selection) == "select 09:01"
+    assert failed(tmp_path, error) == code
+    assert (tmp_path / "report.md").read_text().startswith(f"**{error.message}**\n")
+    page = (tmp_path / "index.html").read_text()
+    assert f'<h1 class="bad">{error.message}</h1>' in page
+    assert "churn v3" in page
+    said = documents.check(json.loads((tmp_path / "promote.json").read_text()))
+    assert (said["exit_code"], said["build"], said["error"]["message"]) == (code, "b-1", error.message)
+
+
+def test_no_report_hides_why_a_command_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("jenkins_mlflow.commands.page.write_page", broken)
+    assert failed(tmp_path, Refused("churn v3 fails a gate")) == 1
+    said = capsys.readouterr().err
+    assert "error: churn v3 fails a gate" in said
+    assert "the report could not be finished: RuntimeError: no picture of http://***@x" in said
 
 
 @pytest.mark.parametrize("part", ["cli.ending._keep", "commands.page.write_page"])

@@ -57,7 +57,7 @@ def test_a_plan() -> None:
         Fate("m v3", "kept", "last: last 1 of 1", ""),
         Fate("n v1", "kept", "last: last 1 of 1", ""),
     )
-    assert found.storage == (("files of what goes", "2.0 kB"),)
+    assert found.storage == (("files of deleted versions", "2.0 kB"),)
 
 
 def test_what_came_of_it_and_what_is_held() -> None:
@@ -77,15 +77,18 @@ def test_what_came_of_it_and_what_is_held() -> None:
     assert found
     assert found.models[0] == OfModel("m", "1 protected, 1 by keep_last, 1 in use", "1 deleted", "2.0 kB")
     assert found.storage == (
-        ("files of what goes", "2.0 kB"),
-        ("can be restored", "3 versions, 1.5 MB, 1 not counted, the first until 1970-01-12 13:46 UTC"),
+        ("files of deleted versions", "2.0 kB"),
+        ("can be restored", "3 versions, 1.5 MB, 1 not measured, the first until 1970-01-12 13:46 UTC"),
         ("freed", "70 B"),
     )
     planned_too = cleaned(
         {"held": {"versions": 1, "uncounted": 1}, "reclaim": {"status": "planned", "bytes": 5}}
     )
     assert planned_too
-    assert planned_too.storage == (("can be restored", "1 version, 1 not counted"), ("would be freed", "5 B"))
+    assert planned_too.storage == (
+        ("can be restored", "1 version, 1 not measured"),
+        ("would be freed", "5 B"),
+    )
 
 
 def test_a_thousand_versions_make_no_endless_page() -> None:
@@ -143,7 +146,7 @@ def test_the_page_and_its_twin() -> None:
     assert (
         '<tr><td>m</td><td>1 by keep_last</td><td>2 would be deleted</td><td class="number">2.0 kB</td></tr>'
     ) in text
-    assert "<dt>files of what goes</dt><dd>2.0 kB</dd>" in text
+    assert "<dt>files of deleted versions</dt><dd>2.0 kB</dd>" in text
     markdown = twin(shown)
-    assert "- files of what goes: 2.0 kB" in markdown
+    assert "- files of deleted versions: 2.0 kB" in markdown
     assert "| m | `1 by keep_last` | 2 would be deleted | 2.0 kB |" in markdown

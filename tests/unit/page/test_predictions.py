@@ -52,12 +52,16 @@ def test_scores_that_are_none_and_labels_that_are_texts() -> None:
         (
             CSV,
             b"label,score\n" + b"x" * 200_000,
-            "predictions.csv is no CSV: field larger than field limit (131072)",
+            "predictions.csv is not CSV: field larger than field limit (131072)",
         ),
-        (JSON, b"{", "predictions.json is no JSON"),
-        (JSON, b"[" * 100_000, "predictions.json is no JSON"),
-        (JSON, b"[1, 2]", "predictions.json is no table of mlflow.log_table"),
-        (JSON, b'{"columns": {"label": 1}, "data": []}', "predictions.json is no table of mlflow.log_table"),
+        (JSON, b"{", "predictions.json is not JSON"),
+        (JSON, b"[" * 100_000, "predictions.json is not JSON"),
+        (JSON, b"[1, 2]", "predictions.json is not a table of mlflow.log_table"),
+        (
+            JSON,
+            b'{"columns": {"label": 1}, "data": []}',
+            "predictions.json is not a table of mlflow.log_table",
+        ),
         (JSON, b'{"columns": [["label"]], "data": []}', "predictions.json has no column label"),
     ],
 )

@@ -92,7 +92,7 @@ def test_with_a_key_it_vouches_for_nothing_itself() -> None:
 def test_an_entry_of_another_form_is_named(changed: dict[str, object]) -> None:
     """And one of another model than the run names: a restore of m writes into m."""
     with pytest.raises(
-        RegistryError, match="the run r in the experiment jenkins-mlflow is no journal"
+        RegistryError, match="the run r in the experiment jenkins-mlflow is not a readable journal"
     ) as caught:
         read(written(**changed))
     assert caught.value.state == "nothing was changed"

@@ -209,7 +209,7 @@ def test_what_is_not_signed_is_waited_for_and_passed_over(
         lock.confirm()
         lock.check()
     first = f"no longer waiting for {OTHERS}"
-    (notice,) = [text for text in said if text.startswith("going on")]
+    (notice,) = [text for text in said if text.startswith("no longer waiting")]
     assert notice.startswith(first)
     assert notice.endswith(": not signed with this key")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.cleanup.plan import dry_run, plan_cleanup
 from jenkins_mlflow.commands.cleanup import cleanup_result
 from jenkins_mlflow.config.cleanup import Cleanup
-from jenkins_mlflow.results.base import document, json_pieces
+from jenkins_mlflow.results.base import document, json_pieces, plain
 from jenkins_mlflow.results.cleanup import CleanupResult
 from support.registries import NOW, TARGET
 
@@ -38,3 +39,13 @@ def test_no_piece_is_the_whole() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_no_document_holds_what_is_no_number_of_json(value: float) -> None:
+    """Wherever it comes from: NaN and infinities are null, and the document goes on."""
+    one = result(1)
+    odd = replace(one, items=(replace(one.items[0], created=value),))  # type: ignore[arg-type]
+    assert json.loads("".join(json_pieces(odd)), parse_constant=pytest.fail)["items"][0]["created"] is None
+    assert document(odd)["items"][0]["created"] is None
+    assert plain({"a": [value, {"b": (value,)}]}) == {"a": [None, {"b": [None]}]}

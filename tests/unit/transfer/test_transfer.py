@@ -235,9 +235,9 @@ def test_the_session_there_has_its_own_login_alone(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("uri", "name", "message"),
     [
-        ("http://here", "stage", r"^the config has no server 'stage' \(there: prod\)$"),
-        ("https://prod/", "prod", r"^prod is the server that the versions are on$"),
-        ("https://ann:geheim@PROD:443", "prod", r"^prod is the server that the versions are on$"),
+        ("http://here", "stage", r"^the config has no server 'stage' \(it has: prod\)$"),
+        ("https://prod/", "prod", r"^prod is the server that has the versions$"),
+        ("https://ann:geheim@PROD:443", "prod", r"^prod is the server that has the versions$"),
         ("http://[here", "prod", r"^tracking URI 'http://\[here': not a valid address$"),
         ("http://here", "prod", r"^the login of the server prod is not in the environment: PU, PP$"),
     ],

@@ -1,1 +1,1 @@
-"""`doctor`: what is wrong, and what to do about it."""
+"""`doctor`: finds problems and says how to fix them."""

@@ -1,6 +1,6 @@
-"""`doctor`: what is wrong with server, store, rights, locks and models, and what to do about it.
+"""`doctor`: finds problems of server, store, rights, locks and models, and says how to fix them.
 
-It reads only; with ``--probe`` it tries things out on a scratch model, see probe.py.
+It only reads; with ``--probe`` it also tests a scratch model, see probe.py.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _NO_SUCH_VERSION = 2**31 - 1
 
 
 def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None) -> DoctorResult:
-    """`doctor`: what is wrong, and what to do about it.
+    """`doctor`: find problems, and say how to fix them.
 
     Args:
-        session: What it works with.
-        probe: Whether a scratch model is made to try things out.
-        storage: Whether, and how, the files of versions are looked at.
+        session: Configuration and connection.
+        probe: Whether to test write access on a scratch model.
+        storage: How to check the files of versions; None not to.
 
     Raises:
-        ConnectionFailed, RegistryError: the registry cannot be read at all.
+        ConnectionFailed, RegistryError: The registry cannot be read at all.
     """
     findings = diagnose(session, probe=probe)
     findings += examine_storage(session, session.registry(), storage) if storage else []
@@ -59,7 +59,7 @@ def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None)
 
 
 def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
-    """Look at the server, its store, the account's rights, the locks, the models, and the record of them."""
+    """Check the server, its store, the account's rights, the locks, the models, and their records."""
     registry = session.registry()
     connection = registry.connection
     with session.unwritten():
@@ -83,9 +83,10 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
 
 
 def rights(registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:
-    """Whether this account may change the models: by a tag for a version that cannot exist, which changes nothing.
+    """Whether this account may change the models, tested with a tag for a version that cannot exist.
 
-    A server checks rights before it looks for the version. 1 request for each model, for the first of a large group.
+    A server checks rights before it looks for the version. 1 request for each model, for the first of a large
+    group.
     """
     refused = [model.name for model in snapshot.models[:_MOST_ASKED] if _is_refused(registry, model.name)]
     if refused:
@@ -106,13 +107,13 @@ def _is_refused(registry: Registry, name: str) -> bool:
     key = TAG_PREFIX + "doctor"
     try:
         registry.connection.door.tag_version(name, _NO_SUCH_VERSION, key, "")
-    except Exception as error:  # noqa: BLE001  an answer is what is looked for
+    except Exception as error:  # noqa: BLE001  the answer is the result
         return classify(error).status in (401, 403)
     return False
 
 
 def locks(registry: Registry) -> Iterator[Finding]:
-    """Who holds a lock, and locks whose holder is gone."""
+    """Locks that are held, and locks whose holder is gone."""
     now = registry.now() * 1000
     for name, renewed, tags, signed in registry.flags():
         holder = Holder.from_tag(tags.get(HOLDER_TAG, ""))
@@ -153,18 +154,18 @@ def locks(registry: Registry) -> Iterator[Finding]:
 
 
 def leftovers(registry: Registry) -> Iterator[Finding]:
-    """Scratch models of a probe that was killed."""
+    """Scratch models of a killed probe."""
     for name in registry.probes():
         yield Finding(
             "scratch model",
             "note",
-            f"the registered model {name} is left over from a `doctor --probe` that was killed, or one is at work",
+            f"the registered model {name} was left by a killed `doctor --probe`, or one is running now",
             "`jenkins-mlflow doctor --probe`",
         )
 
 
 def journal(registry: Registry) -> Iterator[Finding]:
-    """Whether the journal of deletions can be seen: without it, restore, reclaim and cleanup refuse to work."""
+    """Whether the journal of deletions can be read, which restore, reclaim and cleanup need."""
     try:
         registry.retrying("reading the journal of deletions", Records(registry).home)
     except JenkinsMlflowError as error:  # it is in MLflow's trash, or this account may not read it
@@ -174,7 +175,7 @@ def journal(registry: Registry) -> Iterator[Finding]:
 
 
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:
-    """Where production is not what was recorded last; a promotion under way is no drift."""
+    """Where production differs from the last record; a promotion in progress is not drift."""
     settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
     events = read_recorded(session, registry, settled).events
     return [

@@ -1,4 +1,4 @@
-"""What `doctor` finds in the models of a snapshot. Pure."""
+"""The findings of `doctor` in the models of a snapshot. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from jenkins_mlflow.text import argument, plural, redact
 def examine(
     snapshot: Snapshot, target: Target, drifted: Collection[str] = (), uri: str = ""
 ) -> list[Finding]:
-    """What is wrong with the models. Pure.
+    """Find problems in the models. Pure.
 
     Args:
         snapshot: The models.
-        target: What marks production.
-        drifted: The models whose production was changed without this tool; another finding says how, and what to do.
-        uri: Where the registry is, for commands that are advised; a password in it is not shown.
+        target: Stage and alias of production.
+        drifted: The models whose production was changed without this tool; another finding covers that.
+        uri: The registry's address, for the advised commands; a password in it is not shown.
     """
     found = [
         finding
@@ -42,7 +42,7 @@ def examine(
 
 
 def _of(model: Model, target: Target, uri: str, *, drifted: bool) -> list[Finding]:
-    """What is found in one model; what only should be better is not said beside what is wrong."""
+    """The findings in one model; suggestions are omitted if there are problems."""
     found = list(_intent(model))
     if not is_unfinished(model):
         if not drifted and (two := conflict(model, target)):
@@ -57,7 +57,7 @@ def _of(model: Model, target: Target, uri: str, *, drifted: bool) -> list[Findin
 
 
 def _intent(model: Model) -> Iterator[Finding]:
-    """A promotion that has not ended, or a tag that pretends to be one."""
+    """A promotion that has not ended, or a tag that looks like one but is not signed."""
     if text := unsigned(model):
         yield Finding("intent not signed", "problem", text, f"remove the tag {INTENT_TAG} of {model.name}")
     if is_unfinished(model):
@@ -71,7 +71,7 @@ def _intent(model: Model) -> Iterator[Finding]:
 
 
 def _records(model: Model, target: Target) -> Iterator[Finding]:
-    """What the records of the versions in production lack."""
+    """What is missing in the records of the versions in production."""
     for version in model.production(target):
         if is_unsigned(version, target):
             yield Finding(
@@ -108,7 +108,7 @@ def _several_champions(snapshot: Snapshot, target: Target) -> Iterator[Finding]:
 
 
 def _aliases(model: Model, uri: str) -> Iterator[Finding]:
-    """Aliases that lead nowhere, and those that MLflow's pages refuse though its API takes them."""
+    """Aliases on missing versions, and aliases that MLflow's UI refuses, although its API accepts them."""
     for alias, number in sorted(model.aliases.items()):
         name, quoted = argument(model.name), argument(alias)
         start = f"MLFLOW_TRACKING_URI={argument(redact(uri))} python -c "
@@ -126,14 +126,15 @@ def _aliases(model: Model, uri: str) -> Iterator[Finding]:
             yield Finding(
                 "alias with upper case",
                 "note",
-                f"{model.name}: the alias {alias} has upper case: MLflow's pages refuse to set it, its API accepts it",
+                f"{model.name}: the alias {alias} contains upper-case letters: MLflow's UI cannot set it, "
+                "only the API can",
                 f"set {lower} too, change what loads models:/{name}@{quoted}, and remove {quoted} then: "
                 f"{start}{argument(f'from mlflow import MlflowClient; {move}')}",
             )
 
 
 def _stages(model: Model, target: Target) -> Iterator[Finding]:
-    """Versions that only a stage marks: stages are deprecated, and who leaves them needs an alias."""
+    """Versions that only a stage marks. Stages are deprecated, and teams that leave them need an alias."""
     staged = [v for v in model.versions if v.stage in (PRODUCTION, STAGING) and not v.aliases]
     if not staged:
         return

@@ -1,8 +1,8 @@
-"""`doctor --probe`: tries on a scratch model what a promotion needs, and removes all of it again.
+"""`doctor --probe`: tests on a scratch model everything that a promotion needs, and removes it again.
 
-It answers what only trying can: whether this account may make models, whether this server can change the stage of a
-version with linked metrics (servers 3.0 to 3.5.0 on files cannot), whether aliases work, whether artifacts can be
-written and read. What was left by a probe that was killed is removed by the next.
+It finds out what only a test can: whether this account may create models, whether this server can change the
+stage of a version with linked metrics (servers 3.0 to 3.5.0 on files cannot), whether aliases work, whether
+artifacts can be written and read. The next probe removes what a killed one has left.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TEXT = "written by jenkins-mlflow doctor --probe\n"
 
 
 def probe(registry: Registry) -> Iterator[Finding]:
-    """Try it. All that is made is removed in the end, whatever happens in between."""
+    """Run the tests. Everything that they create is removed at the end, whatever happens."""
     try:
         client = _client(registry)
     except JenkinsMlflowError as error:
@@ -52,7 +52,7 @@ def probe(registry: Registry) -> Iterator[Finding]:
 
 
 def _client(registry: Registry) -> MlflowClient:
-    """MLflow's client, which does what no command needs: logged models and artifacts."""
+    """MLflow's client, for what no command needs: logged models and artifacts."""
     from jenkins_mlflow.registry.mlflow_client import open_client
     from jenkins_mlflow.registry.store import StoreDoor
 
@@ -78,7 +78,7 @@ class _Scratch:
         try:
             experiment = Records(self._registry).home(create=True)
             self._run = self._client.create_run(experiment, run_name="probe").info.run_id
-        except Exception as error:  # noqa: BLE001  whatever it is, it is the finding
+        except Exception as error:  # noqa: BLE001  any error is the finding
             yield _failed(
                 "making a run", error, "let this account make runs in the experiment jenkins-mlflow"
             )
@@ -123,7 +123,7 @@ class _Scratch:
         uri = str(self._client.get_run(self._run).info.artifact_uri)
         source = f"{uri}/model"
         if hasattr(self._client, "create_logged_model"):
-            with contextlib.suppress(Exception):  # MLflow 2 has none: then the metrics are linked to nothing
+            with contextlib.suppress(Exception):  # MLflow 2 has no logged models: metrics stay unlinked
                 logged = self._client.create_logged_model(experiment, name="probe", source_run_id=self._run)
                 self._logged = logged.model_id
                 self._client.log_metric(self._run, "probe", 1.0, model_id=self._logged)
@@ -134,14 +134,14 @@ class _Scratch:
         self._client.create_model_version(self._model, source, self._run, **more)  # type: ignore[arg-type]
 
     def remove(self) -> list[str]:
-        """Remove all of it, and what earlier probes have left; the names of the models that are still there."""
+        """Remove everything, also of earlier probes; return the models that could not be removed."""
         removals: list[Callable[[], object]] = []
         if self._logged:
             removals.append(lambda: self._client.delete_logged_model(self._logged))
         if self._run:
             removals.append(lambda: self._client.delete_run(self._run))
         for removal in removals:
-            with contextlib.suppress(Exception):  # what is in MLflow's trash or not disturbs nobody
+            with contextlib.suppress(Exception):  # it disturbs nobody, in MLflow's trash or not
                 removal()
         still_registered = []
         for name in {self._model, *self._registry.probes()}:
@@ -155,7 +155,7 @@ class _Scratch:
 def _tried(what: str, call: Callable[[], object], fix: str) -> Finding:
     try:
         call()
-    except Exception as error:  # noqa: BLE001  whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001  any error is the finding
         return _failed(what, error, fix)
     return Finding(f"probe: {what}", "fine", "works")
 

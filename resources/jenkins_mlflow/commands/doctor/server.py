@@ -1,4 +1,4 @@
-"""What `doctor` finds about the server and the way to it: version, kind of store, door, login, clock, file store."""
+"""The findings of `doctor` on the server and its access: version, store, client, login, clock, file store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def server(connection: Connection, *, files: bool | None) -> Finding:
 
 
 def _client(version: str | None) -> str:
-    """The client's version, where it is another than the server's."""
+    """The client's version, if it differs from the server's."""
     try:
         client_version = importlib.metadata.version("mlflow-skinny")
     except importlib.metadata.PackageNotFoundError:
@@ -45,14 +45,14 @@ def _client(version: str | None) -> str:
 
 
 def door(connection: Connection) -> Finding:
-    """Which of the two doors is used."""
+    """How the server is accessed: over HTTP, or by MLflow's client."""
     if not connection.why_client:
-        return Finding("door", "fine", "the server is asked by HTTP, without MLflow's client")
-    return Finding("door", "fine", f"MLflow's client is used, because {connection.why_client}")
+        return Finding("access", "fine", "over HTTP, without MLflow's client")
+    return Finding("access", "fine", f"by MLflow's client, because {connection.why_client}")
 
 
 def login(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """A login that others can read, and a certificate that nobody checks. Pure."""
+    """A login that others can read, and a certificate that is not verified. Pure."""
     parts = urlsplit(uri)
     secret = any(environ.get(f"MLFLOW_TRACKING_{name}") for name in ("PASSWORD", "TOKEN")) or parts.password
     if parts.scheme == "http" and secret and parts.hostname not in _HERE:
@@ -73,10 +73,10 @@ def login(uri: str, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def clock(connection: Connection, store: float, here: float) -> Iterator[Finding]:
-    """Clocks that differ. Locks and ages go by the store's alone. Pure.
+    """Clocks that differ. Locks and ages use only the store's clock. Pure.
 
     Args:
-        connection: A store opened directly is written with this machine's times.
+        connection: A store that is opened directly gets this machine's times.
         store, here: The two times, in seconds since 1970.
     """
     apart = here - store
@@ -92,7 +92,7 @@ def clock(connection: Connection, store: float, here: float) -> Iterator[Finding
 
 
 def file_store(folder: str | None, connection: Connection, *, files: bool | None) -> Iterator[Finding]:
-    """A file store that is configured, while the server keeps another store (mlflow 23634). Pure but for the folder."""
+    """A configured file store that the server does not use (mlflow 23634). Pure but for the folder."""
     if folder and connection.over_http and files is False and Path(folder).is_dir():
         quoted = argument(folder)
         yield Finding(

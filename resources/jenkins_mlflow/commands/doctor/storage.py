@@ -1,7 +1,7 @@
-"""`doctor --storage`: whether the files of versions still are there, and what could take them. Changes nothing.
+"""`doctor --storage`: whether the files of versions still exist, and what could delete them. Changes nothing.
 
-What the registry itself tells comes first, then the files, those in production before the others, then, if asked for,
-loading. When the time is over, a note in the report folder says where the next run goes on.
+First come findings from the registry itself, then the files, those in production first, then, if requested,
+loading. When the time is up, a note in the report folder says where the next run continues.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ NO_EXAMPLE = "it has no input example"
 
 @dataclass(frozen=True)
 class StorageWish:
-    """What is asked for.
+    """The request for a check of files.
 
     Attributes:
-        load: Whether versions in production are loaded.
+        load: Whether to load the versions in production.
         seconds: Longest time for files and loading; None for no limit.
         clock: Replaced in tests.
     """
@@ -53,7 +53,7 @@ class StorageWish:
 
 
 def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> list[Finding]:
-    """Everything that is wrong with the files of the group's versions, and how far it was looked."""
+    """The problems with the files of the group's versions, and how far the check came."""
     group = registry.snapshot(session.config.models)
     target = session.target
     versions = list(group.versions())
@@ -100,7 +100,7 @@ def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> 
 
 
 def _copies(registry: Registry, group: Snapshot) -> Iterator[Finding]:
-    """Copies whose origin is gone: only they keep its files now."""
+    """Copies whose original was deleted, so that only they refer to its files now."""
     copies = [
         v for v in group.versions() if v.source.startswith("models:/") and not logged_model_of(v.source)
     ]
@@ -147,7 +147,7 @@ def _in_trash(version: Version, run: KeptRun) -> Finding:
 
 
 def _files(registry: Registry, versions: Sequence[Version]) -> list[Finding | str | None]:
-    """What is wrong with each version's files: a finding, why it cannot be told, or nothing."""
+    """For each version the problem with its files, the reason why they could not be checked, or None."""
 
     def look(version: Version) -> Finding | str | None:
         try:
@@ -169,7 +169,7 @@ def _files(registry: Registry, versions: Sequence[Version]) -> list[Finding | st
 
 
 def _changed(registry: Registry, version: Version) -> Finding | str | None:
-    """Whether the files of a copy from another server still are those that were compared with its origin's."""
+    """Whether a copy from another server still has the files that were verified when it was copied."""
     wanted = read_contents(version)
     if wanted is None:
         return None
@@ -228,7 +228,7 @@ def _chunks(versions: Sequence[Version]) -> Iterator[list[Version]]:
 
 @dataclass(frozen=True)
 class _State:
-    """Where the last run stopped, kept in the report folder."""
+    """Where the last run stopped, stored in the report folder."""
 
     path: Path
     registry: str

@@ -139,7 +139,7 @@ class LaunchSpec extends LibrarySpec {
 
         then:
         build.error.message == "mlflowRun list: its arguments have 160037 characters, and an agent takes 100000: " +
-            'put what is long into the config file'
+            'move long values to the config file'
         build.agentSteps == []
     }
 

@@ -1,0 +1,279 @@
+"""A server that cannot be reached, or gives no answer that ends: each message says why, and what a person can do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from pathlib import Path
+
+import pytest
+from conftest import MakeServer
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError
+from jenkins_mlflow.registry import sending
+from jenkins_mlflow.registry.asking import Asker
+from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.door_types import Page
+from jenkins_mlflow.registry.faults import ErrorAnswer
+from jenkins_mlflow.registry.http import HttpDoor
+from jenkins_mlflow.registry.retries import RetryPolicy
+from support.certificates import make_certificates, server_context
+from support.scripted import answer, scripted
+from support.seeding import Spec, seed
+from support.servers import Store
+
+ONCE = RetryPolicy(attempts=1)
+CA, CLIENT = "MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (CA, CLIENT, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", *PROXIES, *map(str.lower, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+
+
+def said(uri: str) -> tuple[str, str]:
+    """What is said of a search at this address: reason and next step."""
+    with pytest.raises(JenkinsMlflowError) as caught:
+        Registry(connect(uri), ONCE).names()
+    error = caught.value
+    return error.message.removeprefix(f"reading the registry: no usable answer from {uri}: "), error.next_step
+
+
+FILES = (
+    "MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE is the file of the server's CA; "
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH is one file with the client's certificate and its key; all are PEM"
+)
+
+
+def test_why_tls_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CA that is unknown or no CA, another name, no TLS at all, a certificate without its key."""
+    ca, own = make_certificates(tmp_path)
+    context = server_context(ca, own)
+    context.verify_mode = ssl.CERT_NONE
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+
+    def shake(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True)
+
+    with scripted(shake) as server:
+        uri = f"https://{server.place}"
+        assert said(uri) == (
+            "TLS failed: certificate verify failed: self-signed certificate in certificate chain",
+            "set MLFLOW_TRACKING_SERVER_CERT_PATH or REQUESTS_CA_BUNDLE to the file of the CA that signed it",
+        )
+        monkeypatch.setenv(CA, str(junk))
+        assert said(uri) == ("TLS failed: no certificate or crl found", FILES)
+        monkeypatch.setenv(CA, str(ca))
+        named = uri.replace("127.0.0.1", "localhost")
+        assert said(named) == (
+            "TLS failed: certificate verify failed: Hostname mismatch, certificate is not valid for 'localhost'.",
+            "give the address by a name that the server's certificate has",
+        )
+        monkeypatch.setenv(CLIENT, str(ca))
+        assert said(uri) == ("TLS failed: PEM lib", FILES)
+        monkeypatch.delenv(CLIENT)
+    with scripted(answer("HTTP/1.1 400 Bad Request")) as server:
+        assert said(f"https://{server.place}") == (
+            "TLS failed: wrong version number",
+            "begin the address with http://, or with the port at which the server speaks TLS",
+        )
+
+
+def test_a_client_without_a_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ca, own = make_certificates(tmp_path)
+    context = server_context(ca, own)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # a later one tells the client after the handshake
+    monkeypatch.setenv(CA, str(ca))
+
+    def shake(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True)
+
+    with scripted(shake) as server:
+        assert said(f"https://{server.place}") == ("TLS failed: sslv3 alert handshake failure", FILES)
+
+
+PROXY = "correct HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY if it needs no proxy"
+
+
+def test_why_a_proxy_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody there, no such host, and one that wants a login; its own login is not shown."""
+    refused = answer("HTTP/1.1 407 Proxy Authentication Required")
+    with scripted(refused) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:hunter2@{proxy.place}")
+        assert said("https://mlflow.invalid") == (
+            "the proxy cannot be used: Tunnel connection failed: 407 Proxy Authentication Required",
+            PROXY,
+        )
+        monkeypatch.setenv("HTTP_PROXY", f"http://ada:hunter2@{proxy.place}")
+        assert said("http://mlflow.invalid") == (
+            "reading the registry: HTTP 407 from the proxy",
+            PROXY,
+        )
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:hunter2@127.0.0.1:9")
+    assert said("https://mlflow.invalid") == ("the proxy cannot be used: Connection refused", PROXY)
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:hunter2@proxy.invalid:9")
+    assert said("https://mlflow.invalid") == (
+        "the proxy cannot be used: Name or service not known",
+        PROXY,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_does_not_exist(scheme: str) -> None:
+    assert said(f"{scheme}://mlflow.invalid") == (
+        "the host's name cannot be resolved: Name or service not known",
+        "check the name of the host in the address, and that this machine can resolve it",
+    )
+
+
+def test_a_connection_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(lambda connection: connection.recv(65536)) as server:
+        assert said(f"http://{server.place}") == (
+            "connection lost: Remote end closed connection without response",
+            "check that the MLflow server runs and is reachable from here, then run the command again",
+        )
+
+
+@pytest.mark.parametrize("location", ["http://elsewhere.invalid/login?state=secret", "http://[bad"])
+def test_a_redirect_is_neither_followed_nor_read(location: str) -> None:
+    """Its body may be endless, and its target no address; no more than the beginning is held in memory."""
+    sent = 0
+
+    def talk(connection: socket.socket) -> None:
+        nonlocal sent
+        connection.recv(65536)
+        head = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 100000000\r\n\r\n"
+        connection.sendall(head.encode())
+        for _ in range(100):
+            sent += connection.send(b"x" * 1_000_000)
+
+    with scripted(talk) as server:
+        reason, next_step = said(f"http://{server.place}")
+        assert reason == (
+            f"reading the registry: http://{server.place} answers HTTP 302 from the server: {'x' * 199}…, which sends "
+            f"requests on to {location.partition('?')[0]}"
+        )
+    assert next_step == "give the address that the server itself has, or log in where it asks for it"
+    assert sent < 20_000_000  # what the system's buffers take
+
+
+def test_a_socks_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the standard variables, where PySocks is installed."""
+    asked = []
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"\x05\x00")  # no login
+        asked.append(connection.recv(100))
+        connection.sendall(b"\x05\x00\x00\x01" + bytes(6))  # connected
+        answer("HTTP/1.1 200 OK", b"{}")(connection)
+
+    with scripted(talk) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
+        assert Registry(connect("http://mlflow.invalid"), ONCE).names() == []
+    assert [request[5:-2] for request in asked] == [b"mlflow.invalid"]
+
+
+@pytest.mark.parametrize(
+    ("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file"), ("2.22.4", "sqlite")]
+)
+def test_a_page_that_is_too_large_is_read_in_smaller_ones(
+    version: str, store: Store, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's token says where a page begins, not how long it is; nothing is left out or read twice."""
+    server = make_server(version, store)
+    names = [f"large-{number}" for number in range(3)]
+    seed(server.url, {name: [Spec(tags={"long": "x" * 900})] * 5 for name in names}, "large pages")
+    monkeypatch.setattr(sending, "LARGEST_ANSWER", 5000)
+    found = Registry(connect(server.url), ONCE).snapshot(["large-*"])
+    assert [version.label for version in found.versions()] == [
+        f"{name} version {number}" for name in names for number in range(5, 0, -1)
+    ]
+    monkeypatch.setattr(sending, "LARGEST_ANSWER", 500)
+    with pytest.raises(ConnectionFailed, match="the answer is larger than"):
+        Registry(connect(server.url), ONCE).snapshot(["large-*"])
+
+
+def test_a_page_that_a_gateway_refuses_is_read_in_smaller_ones() -> None:
+    limits = []
+
+    def search(*, limit: int, page_token: str) -> Page[int]:
+        limits.append(limit)
+        if limit > 3:
+            raise ErrorAnswer(413, b"", {})
+        start = int(page_token or 0)
+        return Page.of(list(range(start, start + limit)), str(start + limit) if start < 9 else "")
+
+    asker = Asker(connect("http://127.0.0.1:9"), ONCE)
+    assert list(asker.pages("numbers", search, limit=10)) == list(range(12))
+    assert limits == [10, 3, 3, 3, 3]
+
+
+def old_server(connection: socket.socket) -> None:
+    """One with logins, before 3.12: it knows no `users/current`, and an administrator named ada."""
+    head = connection.recv(65536).decode()
+    if "/users/get?username=ada " in head:
+        answer("HTTP/1.1 200 OK", b'{"user": {"username": "ada", "is_admin": true}}', read=False)(connection)
+    elif "/users/get" in head:
+        answer("HTTP/1.1 403 Forbidden", b"Permission denied", read=False)(connection)
+    else:
+        answer("HTTP/1.1 404 Not Found", b"<html>", read=False)(connection)
+
+
+@pytest.mark.parametrize("where", ["address", "environment", "saved", "netrc", "token", "nobody"])
+def test_who_an_account_is_on_a_server_before_3_12(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the login that is sent, wherever it is from; a token names nobody."""
+    environ, login = {}, "ada:pa$s@" if where == "address" else ""
+    if where == "environment":
+        environ = {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "pa$s"}
+    if where == "token":
+        environ = {"MLFLOW_TRACKING_TOKEN": "t0ken", "MLFLOW_TRACKING_USERNAME": "ada"}
+    if where in ("saved", "netrc"):
+        (tmp_path / ".mlflow").mkdir()
+        user = "ada" if where == "saved" else "another"
+        text = f"[mlflow]\nmlflow_tracking_username = {user}\nmlflow_tracking_password = pass\n"
+        (tmp_path / ".mlflow" / "credentials").write_text(text)
+    if where == "netrc":
+        (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password pass\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with scripted(old_server) as server:
+        door = HttpDoor(f"http://{login}{server.place}", environ, tmp_path)
+        assert door.sees_all() is (None if where in ("token", "nobody") else True)
+
+
+def test_an_account_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenShift gives a container a user that no list of users has."""
+    monkeypatch.delenv("HOME", raising=False)
+
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert said("http://127.0.0.1:9")[0] == "connection refused"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_handshake_that_is_broken_off_is_tried_again(reset: bool) -> None:
+    """A server that is starting, or a load balancer between two of them; a certificate is wrong again each time."""
+
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(65536)
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with scripted(hang_up) as server:
+        with pytest.raises(ConnectionFailed) as caught:
+            Registry(connect(f"https://{server.place}"), RetryPolicy(max_wait=0.01)).names()
+        assert server.connections == 3
+    lost = (
+        "connection lost: Connection reset by peer"
+        if reset
+        else "TLS failed: EOF occurred in violation of protocol"
+    )
+    assert caught.value.message.endswith(lost)
