@@ -44,7 +44,7 @@ test-python: setup-dev ## test the Python package against real MLflow servers
 	$(PYTEST) $(TESTS) --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: test-unit
-test-unit: setup-dev ## test what needs no server and no browser, in about a minute
+test-unit: setup-dev ## test what needs no server and no browser, in a minute or two
 	$(RUN) -m pytest -n 2 --dist loadfile tests/unit $(ARGS)
 
 .PHONY: test-random
