@@ -64,7 +64,7 @@ def test_a_tracking_uri_of_init_alone_has_to_be_set(run_cli: RunCli, tmp_path: P
     done = run_cli("init", "--tracking-uri=sqlite:///mlflow.db")
     assert done.stderr == (
         "wrote mlops.yaml\nnext:  review it, set MLFLOW_TRACKING_URI to the same address, then run: "
-        "`jenkins-mlflow select`\n"
+        "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered\n"
     )
 
 

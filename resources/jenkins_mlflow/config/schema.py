@@ -136,7 +136,7 @@ def _refuse_copies_of_itself(config: Config, layers: Layers) -> None:
         layers.add(
             layers.origin(path),
             path,
-            "expected a model that `models` does not name, because its versions are not candidates,  "
+            "expected a model that `models` does not name, because its versions are not candidates, "
             f"got {show(rules.copy_to)}",
         )
         layers.fail_on_problems()
