@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import time
 from pathlib import Path
 
 import pytest
 from conftest import MakeServer
-from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError
 from jenkins_mlflow.registry import sending
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
@@ -277,3 +278,49 @@ def test_a_handshake_that_is_broken_off_is_tried_again(reset: bool) -> None:
         else "TLS failed: EOF occurred in violation of protocol"
     )
     assert caught.value.message.endswith(lost)
+
+
+def drip(connection: socket.socket) -> None:
+    """A body of 1000 bytes, one of them every 0.2 s."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b" ")
+        time.sleep(0.2)
+
+
+def test_an_answer_that_drips_ends_at_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with scripted(drip) as server:
+        started = time.monotonic()
+        assert said(f"http://{server.place}")[0] == "the server did not answer in time"
+        assert time.monotonic() - started < 20
+
+
+def test_an_answer_that_is_cut_off() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+
+    with scripted(talk) as server:
+        assert (
+            said(f"http://{server.place}")[0]
+            == "connection lost: IncompleteRead(1 bytes read, 999 more expected)"
+        )
+
+
+def test_empty_pages_without_end() -> None:
+    """Each names another one as the next."""
+    asked = []
+
+    def search(*, limit: int, page_token: str) -> Page[int]:
+        asked.append(page_token)
+        return Page.of([], str(len(asked)))
+
+    with pytest.raises(RegistryError) as caught:
+        list(Asker(connect("http://127.0.0.1:9"), ONCE).pages("numbers", search, limit=10))
+    assert (
+        caught.value.message
+        == "reading numbers: the server sends one empty page after another: its search has no end"
+    )
+    assert len(asked) == 100

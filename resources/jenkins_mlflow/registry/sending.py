@@ -6,6 +6,7 @@ most ``LARGEST_ANSWER`` bytes; and an answer that does not fit is an error that 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from jenkins_mlflow.registry.client_settings import (
     certificate,
@@ -33,6 +34,7 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 1024 * 1024  # of a longer one the beginning is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
 _CHUNK = 256 * 1024
+_SLOWEST = 100 * 1024  # bytes a second: an answer that comes more slowly has no end
 _TRANSFER_SECONDS = 600.0  # a server answers an upload when the file lies in its storage
 
 
@@ -107,7 +109,7 @@ class Sender:
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
             if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, _body(response), response.headers)
+                raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
             try:
                 with into.open("wb") as file:
                     for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -125,12 +127,12 @@ class Sender:
             )  # an empty file would go as chunks, without a length
             with self._request("PUT", path, self._transfer, data=body) as response:
                 if response.status_code != requests.codes.ok:
-                    raise ErrorAnswer(response.status_code, _body(response), response.headers)
+                    raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._request(method, path, self._timeout, **arguments) as response:
-            body = _body(response)
+            body = _body(response, self._timeout)
             if response.status_code != requests.codes.ok:
                 raise ErrorAnswer(response.status_code, body, response.headers)
             return body, response.headers
@@ -173,14 +175,23 @@ def _nothing(answer: type[T]) -> T | None:
         return None
 
 
-def _body(response: requests.Response) -> bytes:
-    """The body of an answer; of an error that is too large its beginning."""
+def _body(response: requests.Response, seconds: float) -> bytes:
+    """The body of an answer; of an error that is too large its beginning.
+
+    A time-out bounds the wait for each piece. Together they have as long, and what a slow line takes.
+    """
     fine = response.status_code == requests.codes.ok
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if fine and len(body) > LARGEST_ANSWER:
-            raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
-        if not fine and len(body) > _LARGEST_ERROR:
-            break
+    body, started = bytearray(), time.monotonic()
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if fine and len(body) > LARGEST_ANSWER:
+                raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+            if not fine and len(body) > _LARGEST_ERROR:
+                break
+            if time.monotonic() - started > seconds + len(body) / _SLOWEST:
+                raise requests.ReadTimeout
+    except HTTPError as error:  # urllib3's own: requests shows it where it reads itself
+        late = isinstance(error, ReadTimeoutError)
+        raise (requests.ReadTimeout if late else requests.ConnectionError)(error) from error
     return bytes(body)
