@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import struct
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeServer
-from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
 from jenkins_mlflow.registry import sending
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
@@ -20,7 +21,7 @@ from jenkins_mlflow.registry.faults import ErrorAnswer
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
 from support.certificates import make_certificates, server_context
-from support.scripted import answer, scripted
+from support.scripted import Talk, answer, scripted
 from support.seeding import Spec, seed
 from support.servers import Store
 
@@ -324,3 +325,94 @@ def test_empty_pages_without_end() -> None:
         == "reading numbers: the server sends one empty page after another: its search has no end"
     )
     assert len(asked) == 100
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason"),
+    [
+        (
+            answer("HTTP/1.1 200 OK", b'{"x": ' + b"[" * 100_000),
+            "the answer does not fit MLflow's REST API: it is nested too deep",
+        ),
+        (
+            answer("HTTP/1.1 200 OK\nContent-Encoding: gzip", b"no gzip"),
+            "the answer is not encoded as its header Content-Encoding says",
+        ),
+    ],
+    ids=["nested", "gzip"],
+)
+def test_answers_that_cannot_be_read(talk: Talk, reason: str) -> None:
+    with scripted(talk) as server:
+        assert said(f"http://{server.place}")[0] == reason
+
+
+def test_a_path_that_the_server_does_not_have() -> None:
+    with scripted(answer("HTTP/1.1 404 Not Found", b"<html>")) as server:
+        assert said(f"http://{server.place}/foo") == (
+            "reading the registry: HTTP 404 from the server (is this address an MLflow server?)",
+            "check the address and its path: that of the page that MLflow shows in a browser, up to its #",
+        )
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://u:p@", "http://u:hunter2/x@h:9", "127.0.0.1:x", "http://a..b:9", "foo://h"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_no_address(scheme: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
+    with pytest.raises(UsageError) as caught:
+        Registry(connect(f"{scheme}://mlflow.invalid"), ONCE).names()
+    assert caught.value.message == "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used"
+    assert caught.value.next_step == (
+        "for example http://proxy.example:3128; a SOCKS proxy (socks5h://) needs PySocks"
+    )
+
+
+def test_an_address_that_no_request_can_be_sent_to() -> None:
+    with pytest.raises(UsageError) as caught:
+        Registry(connect(f"http://ada:hunter2@{'a' * 70}.example"), ONCE).names()
+    assert caught.value.message == f"tracking URI 'http://***@{'a' * 70}.example': not a valid address"
+
+
+def test_a_login_with_any_character(tmp_path: Path) -> None:
+    """In UTF-8, as the server reads it; in the address as in the environment."""
+    seen = []
+
+    def talk(connection: socket.socket) -> None:
+        seen.append(connection.recv(65536).decode().partition("Authorization: Basic ")[2].split("\r\n")[0])
+        answer("HTTP/1.1 200 OK", b"{}", read=False)(connection)
+
+    with scripted(talk) as server:
+        by_name = {"MLFLOW_TRACKING_USERNAME": "ünï", "MLFLOW_TRACKING_PASSWORD": "1€"}
+        for login, environ in (("ünï:1€@", {}), ("", by_name)):
+            HttpDoor(f"http://{login}{server.place}", environ, tmp_path).models("", limit=1, page_token="")
+    assert [base64.b64decode(each).decode() for each in seen] == ["ünï:1€"] * 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "\udcff"},
+            "MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_PASSWORD is not in UTF-8",
+        ),
+        (
+            {"MLFLOW_HTTP_REQUEST_TIMEOUT": "99999999999999"},
+            "MLFLOW_HTTP_REQUEST_TIMEOUT is '99999999999999'",
+        ),
+        ({CLIENT: "/"}, f"{CLIENT}: cannot read /: Is a directory"),
+        (
+            {"REQUESTS_CA_BUNDLE": "/no.pem"},
+            "REQUESTS_CA_BUNDLE: cannot read /no.pem: No such file or directory",
+        ),
+        ({"CURL_CA_BUNDLE": "/no.pem"}, "CURL_CA_BUNDLE: cannot read /no.pem: No such file or directory"),
+    ],
+)
+def test_settings_that_no_request_can_be_sent_with(
+    environ: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        connect("https://127.0.0.1:9")
+    assert caught.value.message == message

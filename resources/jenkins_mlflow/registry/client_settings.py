@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import printable
 
+_LONGEST = 1_000_000  # seconds; the system's own limit is 2,147,483
+
 
 def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
     """The headers of every request. A password in the address wins over them, as with MLflow.
@@ -30,12 +33,23 @@ def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, 
     user, password = _user_and_password(environ, home)
     token = environ.get("MLFLOW_TRACKING_TOKEN")
     if user:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {_basic(user, password)}"
     elif token:
         headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
     if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
         headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
     return headers
+
+
+def _basic(user: str, password: str) -> str:
+    try:
+        return base64.b64encode(f"{user}:{password}".encode()).decode()
+    except UnicodeEncodeError:  # its text has the character
+        raise UsageError(
+            "MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_PASSWORD is not in UTF-8",
+            state="nothing was read or written",
+            next_step="set both again, in UTF-8",
+        ) from None
 
 
 def user_of(uri: str, environ: Mapping[str, str], home: Path | None) -> str:
@@ -64,7 +78,8 @@ def has_login(uri: str, environ: Mapping[str, str]) -> bool:
 def no_other_account(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """No account but that of address and headers. Where a session has none at all, requests looks into ~/.netrc."""
     if any(account := get_auth_from_url(request.url or "")):
-        HTTPBasicAuth(*account)(request)
+        # In UTF-8, as a server reads it: requests has Latin-1 for text, which not every password can be written in.
+        HTTPBasicAuth(*(part.encode() for part in account))(request)
     return request
 
 
@@ -94,7 +109,7 @@ def _fit_for_header(name: str, value: str) -> str:
     )
 
 
-def verification(environ: Mapping[str, str]) -> bool | str:
+def verification(environ: Mapping[str, str], uri: str) -> bool | str:
     """How the server's certificate is checked: by a CA file, by the known CAs, or not at all."""
     insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
     word = environ.get(insecure, "false").lower()
@@ -110,14 +125,17 @@ def verification(environ: Mapping[str, str]) -> bool | str:
             state="nothing was read or written",
             next_step="unset one of them",
         )
-    return certificate(environ, "MLFLOW_TRACKING_SERVER_CERT_PATH") or word in ("false", "0")
+    if path or word in ("true", "1"):
+        return certificate(environ, "MLFLOW_TRACKING_SERVER_CERT_PATH") or False
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uri.startswith("https:") else ()
+    return next(filter(None, (certificate(os.environ, name) for name in bundles)), True)
 
 
-def certificate(environ: Mapping[str, str], name: str) -> str | None:
-    """The file or folder that a variable names; None where it names none."""
+def certificate(environ: Mapping[str, str], name: str, *, folder: bool = True) -> str | None:
+    """The file, or the folder where one will do, that a variable names; None where it names none."""
     path = environ.get(name) or None
     try:
-        if path and not Path(path).is_dir():
+        if path and not (folder and Path(path).is_dir()):
             Path(path).open("rb").close()
     except OSError as error:
         raise UsageError(
@@ -131,8 +149,10 @@ def certificate(environ: Mapping[str, str], name: str) -> str | None:
 def time_out(environ: Mapping[str, str], name: str) -> float:
     """A time-out in seconds, from the variable of this name."""
     value = environ.get(name, "30")
-    if value.isdecimal() and int(value):
+    if value.isdecimal() and len(value) <= len(str(_LONGEST)) and 0 < int(value) <= _LONGEST:
         return float(value)
     raise UsageError(
-        f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
+        f"{name} is {value!r}",
+        state="nothing was read or written",
+        next_step=f"set it to a number of seconds, at most {_LONGEST}",
     )

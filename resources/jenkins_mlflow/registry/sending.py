@@ -14,8 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from requests.exceptions import InvalidSchema, InvalidURL
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ReadTimeoutError
 
+from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.client_settings import (
     certificate,
     has_login,
@@ -26,7 +29,7 @@ from jenkins_mlflow.registry.client_settings import (
 )
 from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
 from jenkins_mlflow.registry.quick_connections import QuickAdapter
-from jenkins_mlflow.text import size
+from jenkins_mlflow.text import redact, size
 
 T = TypeVar("T")
 
@@ -67,8 +70,8 @@ class Sender:
         self._base = uri.rstrip("/")
         self._timeout = time_out(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
-        self._verify = verification(environ)
-        self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+        self._verify = verification(environ, uri)
+        self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH", folder=False)
         self._session = _Session()
         self._session.headers.update(request_headers(environ, home))
         if home is None or has_login(uri, environ):
@@ -98,6 +101,10 @@ class Sender:
             return _decoded(body, endpoint.answer)
         except msgspec.ValidationError as error:
             raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
+        except RecursionError as error:
+            raise UnusableAnswer(
+                "the answer does not fit MLflow's REST API: it is nested too deep"
+            ) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnusableAnswer(
                 "the answer was no JSON (is this address an MLflow server?)", transient=True
@@ -138,16 +145,35 @@ class Sender:
             return body, response.headers
 
     def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
-        return self._session.request(
-            method,
-            self._base + path,
-            # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
-            verify=self._verify,
-            cert=self._cert,
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-            **arguments,
+        try:
+            return self._session.request(
+                method,
+                self._base + path,
+                # Given here, not to the session: there REQUESTS_CA_BUNDLE would win over both.
+                verify=self._verify,
+                cert=self._cert,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+                **arguments,
+            )
+        except (InvalidSchema, InvalidURL, LocationValueError, TypeError, UnicodeError) as error:
+            raise self._unsendable(error) from None
+
+    def _unsendable(self, error: Exception) -> Exception:
+        """What to raise for a request that cannot be sent. The libraries' words may show a part of a password."""
+        if get_environ_proxies(self._base):
+            return UsageError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used",
+                state="nothing was read or written",
+                next_step="for example http://proxy.example:3128; a SOCKS proxy (socks5h://) needs PySocks",
+            )
+        if isinstance(error, TypeError | UnicodeError):
+            return error
+        return UsageError(
+            f"tracking URI {redact(self._base)!r}: not a valid address",
+            state="nothing was read or written",
+            next_step="for example http://mlflow.example:5000",
         )
 
 
@@ -191,6 +217,8 @@ def _body(response: requests.Response, seconds: float) -> bytes:
                 break
             if time.monotonic() - started > seconds + len(body) / _SLOWEST:
                 raise requests.ReadTimeout
+    except DecodeError as error:
+        raise UnusableAnswer("the answer is not encoded as its header Content-Encoding says") from error
     except HTTPError as error:  # urllib3's own: requests shows it where it reads itself
         late = isinstance(error, ReadTimeoutError)
         raise (requests.ReadTimeout if late else requests.ConnectionError)(error) from error
