@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
-from jenkins_mlflow.registry import sending
+from jenkins_mlflow.registry import quick_connections, sending
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -416,3 +416,42 @@ def test_settings_that_no_request_can_be_sent_with(
     with pytest.raises(UsageError) as caught:
         connect("https://127.0.0.1:9")
     assert caught.value.message == message
+
+
+def test_no_content_is_a_success(tmp_path: Path) -> None:
+    """Some gateways answer a deletion with it; where something is read, nothing is no answer."""
+    with scripted(answer("HTTP/1.1 204 No Content")) as server:
+        door = HttpDoor(f"http://{server.place}", {}, tmp_path)
+        door.delete_alias("m", "a")
+        assert said(f"http://{server.place}")[0] == "the answer was empty (is this address an MLflow server?)"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, [1, 30, 10, 3]),
+        ({"MLFLOW_HTTP_TCP_KEEPALIVE_IDLE": "7"}, [1, 7, 10, 3]),
+        ({"MLFLOW_HTTP_TCP_KEEPALIVE": "false"}, [0]),
+    ],
+    ids=["default", "set", "off"],
+)
+def test_connections_are_kept_alive(
+    environ: dict[str, str], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the settings of MLflow's client: a firewall forgets a connection on which nothing is sent."""
+    options, asked = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT), []
+
+    def seen(sock: socket.socket) -> None:
+        asked.append(min(1, sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
+        asked.extend(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+    monkeypatch.setattr(quick_connections, "_acknowledge_at_once", seen)
+    with scripted(answer("HTTP/1.1 200 OK", b"{}")) as server:
+        HttpDoor(f"http://{server.place}", environ, tmp_path).models("", limit=1, page_token="")
+    assert asked[: len(expected)] == expected
+
+
+def test_a_keepalive_that_cannot_be() -> None:
+    with pytest.raises(UsageError) as caught:
+        HttpDoor("http://127.0.0.1:9", {"MLFLOW_HTTP_TCP_KEEPALIVE_COUNT": "many"}, Path("/"))
+    assert caught.value.message == "MLFLOW_HTTP_TCP_KEEPALIVE_COUNT is 'many'"

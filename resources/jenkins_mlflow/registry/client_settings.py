@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import configparser
 import os
+import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +22,11 @@ from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import printable
 
+_KEEP_ALIVE = (  # of each its default in MLflow, and what Linux takes
+    ("IDLE", "30", 32767, "TCP_KEEPIDLE"),
+    ("INTERVAL", "10", 32767, "TCP_KEEPINTVL"),
+    ("COUNT", "3", 127, "TCP_KEEPCNT"),
+)
 _LONGEST = 1_000_000  # seconds; the system's own limit is 2,147,483
 
 
@@ -156,3 +163,22 @@ def time_out(environ: Mapping[str, str], name: str) -> float:
         state="nothing was read or written",
         next_step=f"set it to a number of seconds, at most {_LONGEST}",
     )
+
+
+def keep_alive(environ: Mapping[str, str]) -> list[tuple[int, int, int]]:
+    """How sockets keep a connection alive on which nothing is sent: by default as MLflow's client has it."""
+    name = "MLFLOW_HTTP_TCP_KEEPALIVE"
+    if environ.get(name, "true").lower() not in ("true", "1"):
+        return []
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for part, usual, most, option in _KEEP_ALIVE:
+        value = environ.get(f"{name}_{part}", usual)
+        if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) <= most:
+            raise UsageError(
+                f"{name}_{part} is {value!r}",
+                state="nothing was read or written",
+                next_step=f"set it to a number from 1 to {most}",
+            )
+        if hasattr(socket, option):
+            options.append((socket.IPPROTO_TCP, getattr(socket, option), int(value)))
+    return options

@@ -73,7 +73,7 @@ def may_take_effect(error: BaseException) -> bool:
 
 
 class ErrorAnswer(Exception):
-    """The server answered with another status than 200."""
+    """The server answered with a status that is no success."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(f"HTTP {status}")

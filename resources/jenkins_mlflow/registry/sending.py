@@ -22,6 +22,7 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.client_settings import (
     certificate,
     has_login,
+    keep_alive,
     no_other_account,
     request_headers,
     time_out,
@@ -36,6 +37,7 @@ T = TypeVar("T")
 LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 1024 * 1024  # of a longer one the beginning is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, the lock's renewal comes on top
+_FINE = frozenset({requests.codes.ok, requests.codes.created, requests.codes.no_content})
 _CHUNK = 256 * 1024
 _SLOWEST = 100 * 1024  # bytes a second: an answer that comes more slowly has no end
 _TRANSFER_SECONDS = 600.0  # a server answers an upload when the file lies in its storage
@@ -77,7 +79,7 @@ class Sender:
         if home is None or has_login(uri, environ):
             self._session.auth = no_other_account
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, QuickAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(scheme, QuickAdapter(CONNECTIONS, keep_alive(environ)))
 
     def send(self, endpoint: Endpoint[T], payload: Mapping[str, Any], *, in_path: str = "") -> T:
         """Make one request and decode its answer.
@@ -89,7 +91,7 @@ class Sender:
 
         Raises:
             requests.RequestException: no answer.
-            ErrorAnswer: an answer with another status than 200.
+            ErrorAnswer: an answer with a status that is no success.
             UnusableAnswer: an answer that is no JSON, has other types than MLflow's, or is too large.
         """
         body, _ = self.exchange(
@@ -115,7 +117,7 @@ class Sender:
         headers = {"Accept-Encoding": "identity"}
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
-            if response.status_code != requests.codes.ok:
+            if response.status_code not in _FINE:
                 raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
             try:
                 with into.open("wb") as file:
@@ -133,14 +135,14 @@ class Sender:
                 file if source.stat().st_size else b""
             )  # an empty file would go as chunks, without a length
             with self._request("PUT", path, self._transfer, data=body) as response:
-                if response.status_code != requests.codes.ok:
+                if response.status_code not in _FINE:
                     raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._request(method, path, self._timeout, **arguments) as response:
             body = _body(response, self._timeout)
-            if response.status_code != requests.codes.ok:
+            if response.status_code not in _FINE:
                 raise ErrorAnswer(response.status_code, body, response.headers)
             return body, response.headers
 
@@ -206,7 +208,7 @@ def _body(response: requests.Response, seconds: float) -> bytes:
 
     A time-out bounds the wait for each piece. Together they have as long, and what a slow line takes.
     """
-    fine = response.status_code == requests.codes.ok
+    fine = response.status_code in _FINE
     body, started = bytearray(), time.monotonic()
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
