@@ -655,7 +655,16 @@ def test_runs_by_as_many_ids_as_the_server_takes() -> None:
             Choice("store", "MLFLOW_TRACKING_AWS_SIGV4 is set"),
         ),
         ("https://m", {"MLFLOW_TRACKING_AWS_SIGV4": "false"}, Choice("http")),
-        ("https://a.cloud.databricks.com", {}, Choice("store", "a.cloud.databricks.com is Databricks")),
+        *(
+            (f"https://a{domain}", {}, Choice("store", f"a{domain} is Databricks"))
+            for domain in (
+                ".cloud.databricks.com",
+                ".cloud.databricks.us",
+                ".1.azuredatabricks.net",
+                ".1.azuredatabricks.us",
+                ".databricks.azure.cn",
+            )
+        ),
     ],
 )
 def test_which_door(uri: str, environ: dict[str, str], choice: Choice) -> None:

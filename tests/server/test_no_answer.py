@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import struct
+import time
 from pathlib import Path
 
 import pytest
 from conftest import MakeServer
-from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError
-from jenkins_mlflow.registry import sending
+from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
+from jenkins_mlflow.registry import quick_connections, sending
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -19,7 +21,7 @@ from jenkins_mlflow.registry.faults import ErrorAnswer
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
 from support.certificates import make_certificates, server_context
-from support.scripted import answer, scripted
+from support.scripted import Talk, answer, scripted
 from support.seeding import Spec, seed
 from support.servers import Store
 
@@ -277,3 +279,179 @@ def test_a_handshake_that_is_broken_off_is_tried_again(reset: bool) -> None:
         else "TLS failed: EOF occurred in violation of protocol"
     )
     assert caught.value.message.endswith(lost)
+
+
+def drip(connection: socket.socket) -> None:
+    """A body of 1000 bytes, one of them every 0.2 s."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(1000):
+        connection.sendall(b" ")
+        time.sleep(0.2)
+
+
+def test_an_answer_that_drips_ends_at_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with scripted(drip) as server:
+        started = time.monotonic()
+        assert said(f"http://{server.place}")[0] == "the server did not answer in time"
+        assert time.monotonic() - started < 20
+
+
+def test_an_answer_that_is_cut_off() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{")
+
+    with scripted(talk) as server:
+        assert (
+            said(f"http://{server.place}")[0]
+            == "connection lost: IncompleteRead(1 bytes read, 999 more expected)"
+        )
+
+
+def test_empty_pages_without_end() -> None:
+    """Each names another one as the next."""
+    asked = []
+
+    def search(*, limit: int, page_token: str) -> Page[int]:
+        asked.append(page_token)
+        return Page.of([], str(len(asked)))
+
+    with pytest.raises(RegistryError) as caught:
+        list(Asker(connect("http://127.0.0.1:9"), ONCE).pages("numbers", search, limit=10))
+    assert (
+        caught.value.message
+        == "reading numbers: the server sends one empty page after another: its search has no end"
+    )
+    assert len(asked) == 100
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason"),
+    [
+        (
+            answer("HTTP/1.1 200 OK", b'{"x": ' + b"[" * 100_000),
+            "the answer does not fit MLflow's REST API: it is nested too deep",
+        ),
+        (
+            answer("HTTP/1.1 200 OK\nContent-Encoding: gzip", b"no gzip"),
+            "the answer is not encoded as its header Content-Encoding says",
+        ),
+    ],
+    ids=["nested", "gzip"],
+)
+def test_answers_that_cannot_be_read(talk: Talk, reason: str) -> None:
+    with scripted(talk) as server:
+        assert said(f"http://{server.place}")[0] == reason
+
+
+def test_a_path_that_the_server_does_not_have() -> None:
+    with scripted(answer("HTTP/1.1 404 Not Found", b"<html>")) as server:
+        assert said(f"http://{server.place}/foo") == (
+            "reading the registry: HTTP 404 from the server (is this address an MLflow server?)",
+            "check the address and its path: that of the page that MLflow shows in a browser, up to its #",
+        )
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://u:p@", "http://u:hunter2/x@h:9", "127.0.0.1:x", "http://a..b:9", "foo://h"]
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_no_address(scheme: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy)
+    with pytest.raises(UsageError) as caught:
+        Registry(connect(f"{scheme}://mlflow.invalid"), ONCE).names()
+    assert caught.value.message == "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used"
+    assert caught.value.next_step == (
+        "for example http://proxy.example:3128; a SOCKS proxy (socks5h://) needs PySocks"
+    )
+
+
+def test_an_address_that_no_request_can_be_sent_to() -> None:
+    with pytest.raises(UsageError) as caught:
+        Registry(connect(f"http://ada:hunter2@{'a' * 70}.example"), ONCE).names()
+    assert caught.value.message == f"tracking URI 'http://***@{'a' * 70}.example': not a valid address"
+
+
+def test_a_login_with_any_character(tmp_path: Path) -> None:
+    """In UTF-8, as the server reads it; in the address as in the environment."""
+    seen = []
+
+    def talk(connection: socket.socket) -> None:
+        seen.append(connection.recv(65536).decode().partition("Authorization: Basic ")[2].split("\r\n")[0])
+        answer("HTTP/1.1 200 OK", b"{}", read=False)(connection)
+
+    with scripted(talk) as server:
+        by_name = {"MLFLOW_TRACKING_USERNAME": "ünï", "MLFLOW_TRACKING_PASSWORD": "1€"}
+        for login, environ in (("ünï:1€@", {}), ("", by_name)):
+            HttpDoor(f"http://{login}{server.place}", environ, tmp_path).models("", limit=1, page_token="")
+    assert [base64.b64decode(each).decode() for each in seen] == ["ünï:1€"] * 2
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {"MLFLOW_TRACKING_USERNAME": "ada", "MLFLOW_TRACKING_PASSWORD": "\udcff"},
+            "MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_PASSWORD is not in UTF-8",
+        ),
+        (
+            {"MLFLOW_HTTP_REQUEST_TIMEOUT": "99999999999999"},
+            "MLFLOW_HTTP_REQUEST_TIMEOUT is '99999999999999'",
+        ),
+        ({CLIENT: "/"}, f"{CLIENT}: cannot read /: Is a directory"),
+        (
+            {"REQUESTS_CA_BUNDLE": "/no.pem"},
+            "REQUESTS_CA_BUNDLE: cannot read /no.pem: No such file or directory",
+        ),
+        ({"CURL_CA_BUNDLE": "/no.pem"}, "CURL_CA_BUNDLE: cannot read /no.pem: No such file or directory"),
+    ],
+)
+def test_settings_that_no_request_can_be_sent_with(
+    environ: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        connect("https://127.0.0.1:9")
+    assert caught.value.message == message
+
+
+def test_no_content_is_a_success(tmp_path: Path) -> None:
+    """Some gateways answer a deletion with it; where something is read, nothing is no answer."""
+    with scripted(answer("HTTP/1.1 204 No Content")) as server:
+        door = HttpDoor(f"http://{server.place}", {}, tmp_path)
+        door.delete_alias("m", "a")
+        assert said(f"http://{server.place}")[0] == "the answer was empty (is this address an MLflow server?)"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, [1, 30, 10, 3]),
+        ({"MLFLOW_HTTP_TCP_KEEPALIVE_IDLE": "7"}, [1, 7, 10, 3]),
+        ({"MLFLOW_HTTP_TCP_KEEPALIVE": "false"}, [0]),
+    ],
+    ids=["default", "set", "off"],
+)
+def test_connections_are_kept_alive(
+    environ: dict[str, str], expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the settings of MLflow's client: a firewall forgets a connection on which nothing is sent."""
+    options, asked = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT), []
+
+    def seen(sock: socket.socket) -> None:
+        asked.append(min(1, sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)))
+        asked.extend(sock.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+    monkeypatch.setattr(quick_connections, "_acknowledge_at_once", seen)
+    with scripted(answer("HTTP/1.1 200 OK", b"{}")) as server:
+        HttpDoor(f"http://{server.place}", environ, tmp_path).models("", limit=1, page_token="")
+    assert asked[: len(expected)] == expected
+
+
+def test_a_keepalive_that_cannot_be() -> None:
+    with pytest.raises(UsageError) as caught:
+        HttpDoor("http://127.0.0.1:9", {"MLFLOW_HTTP_TCP_KEEPALIVE_COUNT": "many"}, Path("/"))
+    assert caught.value.message == "MLFLOW_HTTP_TCP_KEEPALIVE_COUNT is 'many'"

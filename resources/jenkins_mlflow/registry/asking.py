@@ -17,6 +17,8 @@ from jenkins_mlflow.text import redact
 
 T = TypeVar("T")
 
+_EMPTY_PAGES = 100  # in a row; a server with logins may hide all that a page has
+
 
 class Asker:
     """Asks over one connection.
@@ -58,9 +60,9 @@ class Asker:
             arguments: Its other arguments, which must give a stable order.
 
         Raises:
-            RegistryError: the server names a page as the next one for a second time.
+            RegistryError: the server names a page as the next one for a second time, or sends only empty pages.
         """
-        token, seen = "", {""}
+        token, seen, empty = "", {""}, 0
         while True:
             try:
                 page = self.retrying(
@@ -72,12 +74,13 @@ class Asker:
                 arguments["limit"] = -(-arguments["limit"] // 4)
                 continue
             yield from page
-            token = page.token
+            token, empty = page.token, 0 if page else empty + 1
             if not token:
                 return
-            if token in seen:
+            if token in seen or empty == _EMPTY_PAGES:
+                endless = "repeats a page" if token in seen else "sends one empty page after another"
                 raise RegistryError(
-                    f"reading {what}: the server repeats a page, so its search never ends",
+                    f"reading {what}: the server {endless}, so its search never ends",
                     next_step=f"look at the log of the MLflow server {redact(self.connection.uri)}",
                 )
             seen.add(token)

@@ -18,7 +18,13 @@ HTTP_SCHEMES = ("http", "https")
 # For these addresses, MLflow's client asks a server, using the environment's login.
 SERVED_SCHEMES = (*HTTP_SCHEMES, "mlflow-artifacts", "runs", "models")
 _HEADER_PLUGINS = "mlflow.request_header_provider"
-_DATABRICKS = (".databricks.com", ".azuredatabricks.net")
+_DATABRICKS = (
+    ".databricks.com",
+    ".databricks.us",
+    ".azuredatabricks.net",
+    ".azuredatabricks.us",
+    ".databricks.azure.cn",
+)
 
 
 @dataclass(frozen=True)

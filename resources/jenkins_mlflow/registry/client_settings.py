@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import base64
 import configparser
+import os
+import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +21,13 @@ from requests.utils import get_auth_from_url, get_netrc_auth
 from jenkins_mlflow import VERSION
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.text import printable
+
+_KEEP_ALIVE = (  # of each its default in MLflow, and what Linux takes
+    ("IDLE", "30", 32767, "TCP_KEEPIDLE"),
+    ("INTERVAL", "10", 32767, "TCP_KEEPINTVL"),
+    ("COUNT", "3", 127, "TCP_KEEPCNT"),
+)
+_LONGEST = 1_000_000  # seconds; the system's own limit is 2,147,483
 
 
 def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, str]:
@@ -31,12 +41,23 @@ def request_headers(environ: Mapping[str, str], home: Path | None) -> dict[str, 
     user, password = _user_and_password(environ, home)
     token = environ.get("MLFLOW_TRACKING_TOKEN")
     if user:
-        headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        headers["Authorization"] = f"Basic {_basic(user, password)}"
     elif token:
         headers["Authorization"] = f"Bearer {_fit_for_header('MLFLOW_TRACKING_TOKEN', token)}"
     if workspace := environ.get("MLFLOW_WORKSPACE", "").strip():
         headers["X-MLFLOW-WORKSPACE"] = _fit_for_header("MLFLOW_WORKSPACE", workspace)
     return headers
+
+
+def _basic(user: str, password: str) -> str:
+    try:
+        return base64.b64encode(f"{user}:{password}".encode()).decode()
+    except UnicodeEncodeError:  # its text has the character
+        raise UsageError(
+            "MLFLOW_TRACKING_USERNAME or MLFLOW_TRACKING_PASSWORD is not in UTF-8",
+            state="nothing was read or written",
+            next_step="set both again, in UTF-8",
+        ) from None
 
 
 def user_of(uri: str, environ: Mapping[str, str], home: Path | None) -> str:
@@ -65,7 +86,8 @@ def has_login(uri: str, environ: Mapping[str, str]) -> bool:
 def no_other_account(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Use only the account of the address and headers. In a session without one, requests would read ~/.netrc."""
     if any(account := get_auth_from_url(request.url or "")):
-        HTTPBasicAuth(*account)(request)
+        # In UTF-8, as a server reads it: requests has Latin-1 for text, which not every password can be written in.
+        HTTPBasicAuth(*(part.encode() for part in account))(request)
     return request
 
 
@@ -95,7 +117,7 @@ def _fit_for_header(name: str, value: str) -> str:
     )
 
 
-def verification(environ: Mapping[str, str]) -> bool | str:
+def verification(environ: Mapping[str, str], uri: str) -> bool | str:
     """How to check the server's certificate: with a CA file, with the system's CAs, or not at all."""
     insecure, path = "MLFLOW_TRACKING_INSECURE_TLS", environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
     word = environ.get(insecure, "false").lower()
@@ -111,14 +133,17 @@ def verification(environ: Mapping[str, str]) -> bool | str:
             state="nothing was read or written",
             next_step="unset one of them",
         )
-    return certificate(environ, "MLFLOW_TRACKING_SERVER_CERT_PATH") or word in ("false", "0")
+    if path or word in ("true", "1"):
+        return certificate(environ, "MLFLOW_TRACKING_SERVER_CERT_PATH") or False
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if uri.startswith("https:") else ()
+    return next(filter(None, (certificate(os.environ, name) for name in bundles)), True)
 
 
-def certificate(environ: Mapping[str, str], name: str) -> str | None:
-    """The file or folder that a variable names; None if it names none."""
+def certificate(environ: Mapping[str, str], name: str, *, folder: bool = True) -> str | None:
+    """The file (or folder, if allowed) that a variable names; None if it names none."""
     path = environ.get(name) or None
     try:
-        if path and not Path(path).is_dir():
+        if path and not (folder and Path(path).is_dir()):
             Path(path).open("rb").close()
     except OSError as error:
         raise UsageError(
@@ -132,8 +157,29 @@ def certificate(environ: Mapping[str, str], name: str) -> str | None:
 def time_out(environ: Mapping[str, str], name: str) -> float:
     """The time-out in seconds from the variable of this name."""
     value = environ.get(name, "30")
-    if value.isdecimal() and int(value):
+    if value.isdecimal() and len(value) <= len(str(_LONGEST)) and 0 < int(value) <= _LONGEST:
         return float(value)
     raise UsageError(
-        f"{name} is {value!r}", state="nothing was read or written", next_step="set it to a number of seconds"
+        f"{name} is {value!r}",
+        state="nothing was read or written",
+        next_step=f"set it to a number of seconds, at most {_LONGEST}",
     )
+
+
+def keep_alive(environ: Mapping[str, str]) -> list[tuple[int, int, int]]:
+    """How sockets keep a connection alive on which nothing is sent: by default as MLflow's client has it."""
+    name = "MLFLOW_HTTP_TCP_KEEPALIVE"
+    if environ.get(name, "true").lower() not in ("true", "1"):
+        return []
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for part, usual, most, option in _KEEP_ALIVE:
+        value = environ.get(f"{name}_{part}", usual)
+        if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) <= most:
+            raise UsageError(
+                f"{name}_{part} is {value!r}",
+                state="nothing was read or written",
+                next_step=f"set it to a number from 1 to {most}",
+            )
+        if hasattr(socket, option):
+            options.append((socket.IPPROTO_TCP, getattr(socket, option), int(value)))
+    return options

@@ -21,6 +21,9 @@ OPEN_STATUS = frozenset({408, 502, 504})
 TRANSIENT_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 PERMANENT_CODES = frozenset({"INVALID_STATE"})
 CHECK_PROXY = "correct HTTP_PROXY or HTTPS_PROXY, or name the server in NO_PROXY if it needs no proxy"
+_CHECK_ADDRESS = (
+    "check the address and its path: that of the page that MLflow shows in a browser, up to its #"
+)
 _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 # A file store lists its models folder by folder. If one is removed during that (a flag of lock.py, say), the whole
 # list fails (MLflow 2.22 to 3.17). The next try succeeds.
@@ -71,7 +74,7 @@ def may_take_effect(error: BaseException) -> bool:
 
 
 class ErrorAnswer(Exception):
-    """The server answered with a status other than 200."""
+    """The server answered with a status that is not a success."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__(f"HTTP {status}")
@@ -152,8 +155,9 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
     else:
         who = "proxy" if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "server"
         summary = f"HTTP {status} from the {who}" + (f": {one_line(message)}" if message else "")
+    advice = CHECK_PROXY if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ""
     if status == HTTPStatus.NOT_FOUND and not code:
-        summary += " (is this address an MLflow server?)"
+        summary, advice = f"{summary} (is this address an MLflow server?)", _CHECK_ADDRESS
     if location := headers.get("Location"):
         summary += f", which redirects to {one_line(location.partition('?')[0])}"
     return Fault(
@@ -164,7 +168,7 @@ def _classify_response(status: int, content: bytes, headers: Mapping[str, str]) 
         exists=code == "RESOURCE_ALREADY_EXISTS",
         retry_after=_retry_after(headers),
         code=code,
-        advice=CHECK_PROXY if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else "",
+        advice=advice,
     )
 
 

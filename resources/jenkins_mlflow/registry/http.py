@@ -52,6 +52,7 @@ class HttpDoor:
         self._other = home is None
         self._sender = Sender(uri, environ, home)
         self._user = user_of(uri, environ, home)
+        self._made = ("", "")  # the run that was made last, and where its artifacts are
 
     def models(self, condition: str, *, limit: int, page_token: str) -> Page[FoundModel]:
         condition = f"{condition} AND {_NO_PROMPTS}" if condition else _NO_PROMPTS
@@ -214,7 +215,9 @@ class HttpDoor:
             "tags": _pairs(tags),
             "run_name": name,
         }
-        return self._sender.send(rest.CREATE_RUN, payload).run.info.run_id
+        info = self._sender.send(rest.CREATE_RUN, payload).run.info
+        self._made = (info.run_id, info.artifact_uri)
+        return info.run_id
 
     def log(self, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], when: int) -> None:
         values = [
@@ -223,7 +226,10 @@ class HttpDoor:
         self._sender.send(rest.LOG_BATCH, {"run_id": run_id, "params": _pairs(params), "metrics": values})
 
     def keep_file(self, run_id: str, name: str, text: str) -> bool:
-        parts = urlsplit(self._sender.send(rest.GET_RUN, {"run_id": run_id}).run.info.artifact_uri)
+        made, where = self._made  # read at once: threads share a door
+        if made != run_id or not where:
+            where = self._sender.send(rest.GET_RUN, {"run_id": run_id}).run.info.artifact_uri
+        parts = urlsplit(where)
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
             return False  # it is in a storage that only MLflow's client or only the server can reach
         path = quote(f"{parts.path.strip('/')}/{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -43,16 +44,20 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class QuickAdapter(HTTPAdapter):
-    """Makes quick connections, directly or through a proxy."""
+    """Makes quick connections, directly or through a proxy, at most so many that are kept, with these options."""
 
     _POOLS = {"http": _HttpPool, "https": _HttpsPool}  # noqa: RUF012
 
+    def __init__(self, connections: int, socket_options: Sequence[tuple[int, int, int]]) -> None:
+        self._options = [*HTTPConnection.default_socket_options, *socket_options]
+        super().__init__(pool_maxsize=connections)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, socket_options=self._options, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, socket_options=self._options, **kwargs)
         if isinstance(manager, ProxyManager):  # that of a SOCKS proxy has connections of its own
             manager.pool_classes_by_scheme = self._POOLS
         return manager

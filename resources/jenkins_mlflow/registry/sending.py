@@ -7,6 +7,7 @@ where.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 import requests
-from urllib3.exceptions import HTTPError
+from requests.exceptions import InvalidSchema, InvalidURL
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ReadTimeoutError
 
+from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.client_settings import (
     certificate,
     has_login,
+    keep_alive,
     no_other_account,
     request_headers,
     time_out,
@@ -26,14 +31,16 @@ from jenkins_mlflow.registry.client_settings import (
 )
 from jenkins_mlflow.registry.faults import AnswerTooLarge, ErrorAnswer, UnusableAnswer
 from jenkins_mlflow.registry.quick_connections import QuickAdapter
-from jenkins_mlflow.text import size
+from jenkins_mlflow.text import redact, size
 
 T = TypeVar("T")
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 1024 * 1024  # the beginning of a longer error is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, plus the lock's renewal
+_FINE = frozenset({requests.codes.ok, requests.codes.created, requests.codes.no_content})
 _CHUNK = 256 * 1024
+_SLOWEST = 100 * 1024  # bytes a second: an answer that comes more slowly is given up
 _TRANSFER_SECONDS = 600.0  # a server answers an upload only once the file is in its storage
 
 
@@ -67,14 +74,14 @@ class Sender:
         self._base = uri.rstrip("/")
         self._timeout = time_out(environ, "MLFLOW_HTTP_REQUEST_TIMEOUT")
         self._transfer = max(self._timeout, _TRANSFER_SECONDS)
-        self._verify = verification(environ)
-        self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH")
+        self._verify = verification(environ, uri)
+        self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH", folder=False)
         self._session = _Session()
         self._session.headers.update(request_headers(environ, home))
         if home is None or has_login(uri, environ):
             self._session.auth = no_other_account
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, QuickAdapter(pool_maxsize=CONNECTIONS))
+            self._session.mount(scheme, QuickAdapter(CONNECTIONS, keep_alive(environ)))
 
     def send(self, endpoint: Endpoint[T], payload: Mapping[str, Any], *, in_path: str = "") -> T:
         """Make one request and decode its answer.
@@ -86,7 +93,7 @@ class Sender:
 
         Raises:
             requests.RequestException: there was no answer.
-            ErrorAnswer: the answer has a status other than 200.
+            ErrorAnswer: the answer has a status that is not a success.
             UnusableAnswer: the answer is not JSON, has types other than MLflow's, or is too large.
         """
         body, _ = self.exchange(
@@ -98,6 +105,10 @@ class Sender:
             return _decoded(body, endpoint.answer)
         except msgspec.ValidationError as error:
             raise UnusableAnswer(f"the answer does not fit MLflow's REST API: {error}") from error
+        except RecursionError as error:
+            raise UnusableAnswer(
+                "the answer does not fit MLflow's REST API: it is nested too deep"
+            ) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnusableAnswer(
                 "the answer was not JSON (is this address an MLflow server?)", transient=True
@@ -108,8 +119,8 @@ class Sender:
         headers = {"Accept-Encoding": "identity"}
         seconds = self._transfer if most is None else self._timeout
         with self._request("GET", path, seconds, headers=headers) as response:
-            if response.status_code != requests.codes.ok:
-                raise ErrorAnswer(response.status_code, _body(response), response.headers)
+            if response.status_code not in _FINE:
+                raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
             try:
                 with into.open("wb") as file:
                     for chunk in response.raw.stream(_CHUNK, decode_content=False):
@@ -127,28 +138,47 @@ class Sender:
             # An empty file would be sent in chunks, without a length.
             body = file if source.stat().st_size else b""
             with self._request("PUT", path, self._transfer, data=body) as response:
-                if response.status_code != requests.codes.ok:
-                    raise ErrorAnswer(response.status_code, _body(response), response.headers)
+                if response.status_code not in _FINE:
+                    raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
         with self._request(method, path, self._timeout, **arguments) as response:
-            body = _body(response)
-            if response.status_code != requests.codes.ok:
+            body = _body(response, self._timeout)
+            if response.status_code not in _FINE:
                 raise ErrorAnswer(response.status_code, body, response.headers)
             return body, response.headers
 
     def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
-        return self._session.request(
-            method,
-            self._base + path,
-            # Passed here, because REQUESTS_CA_BUNDLE would take precedence over the session's values.
-            verify=self._verify,
-            cert=self._cert,
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-            **arguments,
+        try:
+            return self._session.request(
+                method,
+                self._base + path,
+                # Passed here, because REQUESTS_CA_BUNDLE would take precedence over the session's values.
+                verify=self._verify,
+                cert=self._cert,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+                **arguments,
+            )
+        except (InvalidSchema, InvalidURL, LocationValueError, TypeError, UnicodeError) as error:
+            raise self._unsendable(error) from None
+
+    def _unsendable(self, error: Exception) -> Exception:
+        """The error for a request that cannot be sent. The libraries' messages may show a part of a password."""
+        if get_environ_proxies(self._base):
+            return UsageError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used",
+                state="nothing was read or written",
+                next_step="for example http://proxy.example:3128; a SOCKS proxy (socks5h://) needs PySocks",
+            )
+        if isinstance(error, TypeError | UnicodeError):
+            return error
+        return UsageError(
+            f"tracking URI {redact(self._base)!r}: not a valid address",
+            state="nothing was read or written",
+            next_step="for example http://mlflow.example:5000",
         )
 
 
@@ -176,14 +206,25 @@ def _nothing(answer: type[T]) -> T | None:
         return None
 
 
-def _body(response: requests.Response) -> bytes:
-    """The body of an answer; the beginning of an error that is too large."""
-    fine = response.status_code == requests.codes.ok
-    body = bytearray()
-    for chunk in response.iter_content(_CHUNK):
-        body += chunk
-        if fine and len(body) > LARGEST_ANSWER:
-            raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
-        if not fine and len(body) > _LARGEST_ERROR:
-            break
+def _body(response: requests.Response, seconds: float) -> bytes:
+    """The body of an answer; the beginning of an error that is too large.
+
+    The time-out applies to each piece. All of them together have as long again, plus what a slow line takes.
+    """
+    fine = response.status_code in _FINE
+    body, started = bytearray(), time.monotonic()
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            body += chunk
+            if fine and len(body) > LARGEST_ANSWER:
+                raise AnswerTooLarge(f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB")
+            if not fine and len(body) > _LARGEST_ERROR:
+                break
+            if time.monotonic() - started > seconds + len(body) / _SLOWEST:
+                raise requests.ReadTimeout
+    except DecodeError as error:
+        raise UnusableAnswer("the answer is not encoded as its header Content-Encoding says") from error
+    except HTTPError as error:  # urllib3's own: requests shows it where it reads itself
+        late = isinstance(error, ReadTimeoutError)
+        raise (requests.ReadTimeout if late else requests.ConnectionError)(error) from error
     return bytes(body)
