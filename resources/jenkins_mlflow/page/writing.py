@@ -135,8 +135,12 @@ def _row(cells: tuple[str, ...], *, plain: bool = False) -> str:
 
 
 def _md(text: str) -> str:
-    """Text that Markdown shows as it is: anything but plain words becomes a code span."""
-    return text if all(char.isalnum() or char in " .,:;/@()+-%" for char in text) else markdown(text)
+    """Text that Markdown shows as it is: anything but plain words becomes a code span.
+
+    Neither an address nor a mention is plain: chats and pull requests make links and people of them.
+    """
+    plain = all(char.isalnum() or char in " .,:;/()+-%" for char in text)
+    return text if plain and "//" not in text and "www." not in text.lower() else markdown(text)
 
 
 def _earlier(folder: Path, build: str) -> dict[str, Any]:
