@@ -104,8 +104,14 @@ def test_earlier_results_of_this_build_count_and_no_others(tmp_path: Path) -> No
 
 def kept(folder: Path, command: str, when: str, build: str | None, **more: object) -> dict[str, Any]:
     """A result that a command has left in the folder."""
-    document = {"command": command, "status": "planned", "message": f"{command} {when}", "build": build}
-    document |= {"time": f"2026-11-28T{when}:00+00:00", **more}
+    document = {
+        "command": command,
+        "status": "planned",
+        "message": f"{command} {when}",
+        "build": build,
+        **more,
+    }
+    document = {"time": f"2026-11-28T{when}:00+00:00", **document}
     (folder / f"{command}.json").write_text(json.dumps(document))
     return document
 
@@ -140,7 +146,9 @@ def test_the_newest_decision_of_a_build_is_its_headline(tmp_path: Path) -> None:
     assert "| alias | done |" in (tmp_path / "report.md").read_text()
     assert "stage" not in (tmp_path / "report.md").read_text()
     assert headline(tmp_path, kept(tmp_path, "cleanup", "09:02", "b-1")) == "promote 09:01"
-    assert headline(tmp_path, kept(tmp_path, "select", "09:00", "b-1")) == "select 09:00"  # a clock that is late
+    assert (
+        headline(tmp_path, kept(tmp_path, "select", "09:00", "b-1")) == "select 09:00"
+    )  # a clock that is late
     assert headline(tmp_path, kept(tmp_path, "cleanup", "09:04", "b-1")) == "promote 09:01"
     stopped = kept(tmp_path, "cleanup", "09:05", "b-1", status="stopped")
     assert headline(tmp_path, stopped) == "cleanup 09:05"
@@ -180,15 +188,44 @@ def test_no_name_of_a_registry_mentions_or_links_in_the_twin(words: str, shown: 
     assert f"| {shown} |" in lines[-1]
 
 
-ODD = (5, "x", "\ud800", None, True, -1, math.inf, 10**400, [], {}, [[]], [{}], {"x": {}}, ["x"], [None], math.nan)
+ODD: tuple[object, ...] = (
+    5,
+    "x",
+    "\ud800",
+    None,
+    True,
+    -1,
+    math.inf,
+    10**400,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"x": {}},
+    ["x"],
+    [None],
+    math.nan,
+)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd)[:20])
 def test_an_odd_value_stops_no_page(odd: object) -> None:
     """In a file of the folder, which others may write: each value of each file is replaced in turn."""
-    place = {"model": "m", "version": 1, "value": 0.5, "verdict": "selected", "reason": "best", "metric": "auc"}
+    place = {
+        "model": "m",
+        "version": 1,
+        "value": 0.5,
+        "verdict": "selected",
+        "reason": "best",
+        "metric": "auc",
+    }
     gates = [{"metric": "auc", "rule": ">= 0.8", "passed": True}]
-    selection = {"metric": "auc", "candidates": [{**place, "gates": gates}], "selected": place, "champion": place}
+    selection = {
+        "metric": "auc",
+        "candidates": [{**place, "gates": gates}],
+        "selected": place,
+        "champion": place,
+    }
     attempt = {"method": "stage", "attempt": 1, "outcome": "done", "seconds": 0.5, "error": ""}
     version = {**place, "action": "keep", "rule": "last", "bytes": 5, "outcome": "", "storage": "s"}
     curve = {"points": [[0, 0], [1, 1]], "area": 0.5}
@@ -209,7 +246,7 @@ def test_an_odd_value_stops_no_page(odd: object) -> None:
         for changed in with_one(whole, odd):
             shown = view({"train": document, name: changed}, "http://x", "", "PR-1")
             assert twin(shown), changed
-            assert [each.lines for each in shown.evaluations] is not None, changed
+            assert all(isinstance(each.lines, list) for each in shown.evaluations), changed
 
 
 def with_one(value: object, odd: object) -> Iterator[Any]:
@@ -282,7 +319,9 @@ def test_a_command_that_fails_is_what_the_page_is_about(
 ) -> None:
     """A selection that went well before it is in its table, and no longer in its headline."""
     candidates = [{"model": "churn", "version": 3, "value": 0.5, "verdict": "selected", "reason": "best"}]
-    selection = kept(tmp_path, "select", "09:01", "b-1", status="selected", metric="auc", candidates=candidates)
+    selection = kept(
+        tmp_path, "select", "09:01", "b-1", status="selected", metric="auc", candidates=candidates
+    )
     assert headline(tmp_path, selection) == "select 09:01"
     assert failed(tmp_path, error) == code
     assert (tmp_path / "report.md").read_text().startswith(f"**{error.message}**\n")

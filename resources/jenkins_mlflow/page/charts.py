@@ -32,7 +32,9 @@ def charts(shown: View) -> dict[str, str]:
     measured = _foremost(drawn)[::-1]
     if measured:
         more = len(drawn) - len(measured)
-        bars = _chart("HorizontalBar", len(measured), x_title=f"and {more} more, see the table" if more else "")
+        bars = _chart(
+            "HorizontalBar", len(measured), x_title=f"and {more} more, see the table" if more else ""
+        )
         bars.x_labels = [_label(f"{each.model} v{each.version}") for each, _ in measured]
         values = [{"value": value, "color": _VERDICTS.get(each.verdict, _GREY)} for each, value in measured]
         bars.add("", values)

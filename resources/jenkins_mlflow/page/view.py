@@ -88,7 +88,7 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
         build_url: The build's page in Jenkins; empty outside of a build.
         change: The change request that is built, which promotes nothing; empty for a branch.
     """
-    newest = {name: documents[name] for name in reversed(documents) if name in _SHOWN}
+    newest = {name: documents[name] for name in reversed([*documents]) if name in _SHOWN}
     deciding = _deciding(newest)
     changing = next((each for name, each in newest.items() if name in ("promote", "rollback")), {})
     selections = (each if name == "select" else part(each, "selection") for name, each in newest.items())
@@ -182,9 +182,7 @@ def _candidate(each: Document, ui: str) -> Candidate:
         text(each.get("verdict")),
         text(each.get("reason")),
         gates,
-        f"{base.rstrip('/')}/#/models/{_quoted(model)}/versions/{_quoted(version)}"
-        if base
-        else "",
+        f"{base.rstrip('/')}/#/models/{_quoted(model)}/versions/{_quoted(version)}" if base else "",
     )
 
 
