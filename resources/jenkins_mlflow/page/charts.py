@@ -28,17 +28,21 @@ Measured = TypeVar("Measured", Candidate, Past)
 def charts(shown: View) -> dict[str, str]:
     """The charts by file name; those without data are left out."""
     found = {}
-    measured = _drawn(shown.candidates)[:_MOST][::-1]
+    drawn = _drawn(shown.candidates)
+    measured = _foremost(drawn)[::-1]
     if measured:
-        bars = _chart("HorizontalBar", len(measured))
-        bars.x_labels = [f"{each.model} v{each.version}" for each, _ in measured]
+        more = len(drawn) - len(measured)
+        bars = _chart(
+            "HorizontalBar", len(measured), x_title=f"and {more} more, see the table" if more else ""
+        )
+        bars.x_labels = [_label(f"{each.model} v{each.version}") for each, _ in measured]
         values = [{"value": value, "color": _VERDICTS.get(each.verdict, _GREY)} for each, value in measured]
         bars.add("", values)
         found["candidates.svg"] = _svg(bars)
     past = _drawn(shown.past)[-_MOST:]
     if len(past) > 1:
         line = _chart("Line", 6, x_label_rotation=20, dots_size=4)
-        line.x_labels = [f"{each.label} {each.when[:10]}" for each, _ in past]
+        line.x_labels = [f"{_label(each.label, 30)} {each.when[:10]}" for each, _ in past]
         line.add(shown.metric or "metric", [{"value": value, "color": _BLUE} for _, value in past])
         found["history.svg"] = _svg(line)
     if any(each.roc for each in shown.evaluations):
@@ -71,6 +75,18 @@ def _drawn(measured: Sequence[Measured]) -> list[tuple[Measured, float]]:
     return [(each, value) for each, value in pairs if value is not None]
 
 
+def _foremost(drawn: list[tuple[Candidate, float]]) -> list[tuple[Candidate, float]]:
+    """As many as a picture shows, in their order: the selected version and the champion, then the best."""
+    first = sorted(drawn, key=lambda each: each[0].verdict not in ("selected", "champion"))[:_MOST]
+    return [each for each in drawn if each in first]
+
+
+def _label(name: str, longest: int = 45) -> str:
+    """A version's name, without its middle if it is so long that no room is left for the picture."""
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
 def _curves(
     lines: Sequence[tuple[Evaluation, Drawn | None, str]], across: str, up: str, *, chance: bool = False
 ) -> str:
@@ -93,7 +109,7 @@ def _curves(
         if curve:
             dashes = {"dasharray": "9,3"} if each.role == "champion" else {}
             chart.add(
-                f"{each.name} ({each.role}): {area} {curve.shown}",
+                f"{_label(each.name)} ({each.role}): {area} {curve.shown}",
                 list(curve.points),
                 stroke_style=dashes,
             )

@@ -15,6 +15,21 @@ def text(value: object) -> str:
     return printable(str(value)) if value is not None else ""
 
 
+def texts(document: Document, key: str) -> list[str]:
+    """The values of the list below a key, for people."""
+    found = document.get(key)
+    return [text(each) for each in found] if isinstance(found, list | tuple) else []
+
+
+def amount(document: Document, key: str) -> float | None:
+    """The number below a key; None for anything else, and for an integer that is no float."""
+    found = document.get(key)
+    try:
+        return float(found) if isinstance(found, int | float) else None
+    except OverflowError:
+        return None
+
+
 def part(document: Document, key: str) -> Document:
     """The document under a key; empty if there is none."""
     found = document.get(key)

@@ -108,7 +108,7 @@ def evaluations(document: Mapping[str, Any]) -> tuple[Evaluation, ...]:
     """The content of ``evaluation.json``; empty if it is damaged."""
     try:
         return msgspec.convert(document.get("items"), tuple[Evaluation, ...])
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeError):  # half of a character is no text
         return ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from jenkins_mlflow import VERSION
-from jenkins_mlflow.page.documents import Document, part, parts, text
+from jenkins_mlflow.page.documents import Document, amount, part, parts, text, texts
 from jenkins_mlflow.page.evaluation import Evaluation, evaluations
 from jenkins_mlflow.page.retention import Cleaned, cleaned
 from jenkins_mlflow.text import number, printable
@@ -110,17 +110,13 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
                 text(each.get("method")),
                 text(each.get("attempt") or ""),
                 text(each.get("outcome")),
-                float(each.get("seconds") or 0),
+                amount(each, "seconds") or 0.0,
                 text(each.get("error")),
             )
             for each in parts(changing, "attempts")
         ),
         cleaned(documents.get("cleanup") or {}),
-        tuple(
-            dict.fromkeys(
-                text(warning) for each in documents.values() for warning in each.get("warnings") or ()
-            )
-        ),
+        tuple(dict.fromkeys(warning for each in documents.values() for warning in texts(each, "warnings"))),
     )
 
 
@@ -171,8 +167,7 @@ def _facts(document: Document, ui: str, build_url: str) -> list[tuple[str, str, 
 
 
 def _candidate(each: Document, ui: str) -> Candidate:
-    value = each.get("value")
-    known = float(value) if isinstance(value, int | float) else None
+    known = amount(each, "value")
     model, version = str(each.get("model")), str(each.get("version"))
     base = link(ui)
     gates = ", ".join(
@@ -187,10 +182,12 @@ def _candidate(each: Document, ui: str) -> Candidate:
         text(each.get("verdict")),
         text(each.get("reason")),
         gates,
-        f"{base.rstrip('/')}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}"
-        if base
-        else "",
+        f"{base.rstrip('/')}/#/models/{_quoted(model)}/versions/{_quoted(version)}" if base else "",
     )
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="", errors="replace")
 
 
 def _past(items: Sequence[Document], metric: str) -> list[Past]:
@@ -199,8 +196,8 @@ def _past(items: Sequence[Document], metric: str) -> list[Past]:
             f"{text(each.get('model'))} v{text(each.get('version'))}",
             text(each.get("version")),
             text(each.get("since"))[:16].replace("T", " "),
-            float(each["value"]),
+            value,
         )
         for each in items
-        if isinstance(each.get("value"), int | float) and each.get("metric") == metric
+        if (value := amount(each, "value")) is not None and each.get("metric") == metric
     ]

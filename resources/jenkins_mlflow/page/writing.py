@@ -135,8 +135,12 @@ def _row(cells: tuple[str, ...], *, plain: bool = False) -> str:
 
 
 def _md(text: str) -> str:
-    """Text that Markdown shows unchanged: anything but plain words becomes a code span."""
-    return text if all(char.isalnum() or char in " .,:;/@()+-%" for char in text) else markdown(text)
+    """Text that Markdown shows unchanged: anything but plain words becomes a code span.
+
+    An address or a mention is not plain: chats and pull requests turn them into links and notifications.
+    """
+    plain = all(char.isalnum() or char in " .,:;/()+-%" for char in text)
+    return text if plain and "//" not in text and "www." not in text.lower() else markdown(text)
 
 
 def _earlier(folder: Path, build: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,3 +82,30 @@ def test_what_no_picture_can_show_is_left_out(value: float) -> None:
     assert "m v1" in pictures["candidates.svg"]
     assert "m v2" not in pictures["candidates.svg"] + pictures["history.svg"]
     assert "m v3" in pictures["candidates.svg"]
+
+
+def of_candidates(*candidates: dict[str, object]) -> View:
+    return view({"select": {"command": "select", "metric": "loss", "candidates": list(candidates)}}, "")
+
+
+def test_selected_and_champion_are_drawn_however_many_there_are() -> None:
+    """By rank the champion may come last; what is left out is counted."""
+    many = [{"model": "m", "version": at, "value": 1 / at, "verdict": "rejected"} for at in range(1, 31)]
+    many[27]["verdict"], many[29]["verdict"] = "selected", "champion"
+    picture = charts(of_candidates(*many))["candidates.svg"]
+    drawn = [int(number) for number in re.findall(r">m v(\d+)<", picture)]
+    assert drawn == [30, 28, *range(18, 0, -1)]
+    assert "and 10 more, see the table" in picture
+    picture = charts(of_candidates(*many[10:]))["candidates.svg"]
+    assert (len(re.findall(r">m v\d+<", picture)), "more" in picture) == (20, False)
+
+
+def test_long_names_leave_room_for_the_bars() -> None:
+    """Their middle is left out: what tells two of them apart is mostly at an end."""
+    name = "customer-churn-" * 10
+    long, short = ({"version": 7, "value": 0.5, "verdict": "selected", "model": each} for each in (name, "m"))
+    picture = charts(of_candidates(long, short))["candidates.svg"]
+    labels = re.findall(r">([^<>]+ v7)<", picture)
+    assert "m v7" in labels
+    assert max(map(len, labels)) == 45
+    assert [label[:15] for label in labels if label != "m v7"] == ["customer-churn-"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.page.view import link, proposal, view
-from jenkins_mlflow.page.writing import write_page
+from jenkins_mlflow.page.writing import twin, write_page
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.base import document as as_document
 from jenkins_mlflow.results.promote import PromoteResult
@@ -107,8 +109,9 @@ def kept(folder: Path, command: str, when: str, build: str | None, **more: objec
         "status": "planned",
         "message": f"{command} {when}",
         "build": build,
+        **more,
     }
-    document |= {"time": f"2026-11-28T{when}:00+00:00", **more}
+    document = {"time": f"2026-11-28T{when}:00+00:00", **document}
     (folder / f"{command}.json").write_text(json.dumps(document))
     return document
 
@@ -163,6 +166,97 @@ def test_the_candidates_are_those_of_the_newest_selection(tmp_path: Path) -> Non
     assert "| churn v1 |" in (tmp_path / "report.md").read_text()
     assert headline(tmp_path, {**promotion, "selection": None}) == "promote 09:02"
     assert "| churn v1 |" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("@channel", "`@channel`"),
+        ("see https://evil.example/x", "`see https://evil.example/x`"),
+        ("www.evil.example", "`www.evil.example`"),
+        ("ann (ann@x)", "`ann (ann@x)`"),
+        ("auc 0.9: better, by 2 %; a/b", "auc 0.9: better, by 2 %; a/b"),
+    ],
+)
+def test_no_name_of_a_registry_mentions_or_links_in_the_twin(words: str, shown: str) -> None:
+    """The twin is posted to chats and pull requests, which make people and addresses of plain text."""
+    candidate = {"model": words, "version": 1, "value": 0.5, "verdict": "rejected", "reason": words}
+    document = {"command": "select", "message": words, "warnings": [words], "candidates": [candidate]}
+    lines = twin(view({"select": document}, "")).splitlines()
+    assert lines[0] == f"**{shown}**"
+    assert f"- ⚠️ {shown}" in lines
+    assert f"| {shown} |" in lines[-1]
+
+
+ODD: tuple[object, ...] = (
+    5,
+    "x",
+    "\ud800",
+    None,
+    True,
+    -1,
+    math.inf,
+    10**400,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"x": {}},
+    ["x"],
+    [None],
+    math.nan,
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd)[:20])
+def test_an_odd_value_stops_no_page(odd: object) -> None:
+    """In a file of the folder, which others may write: each value of each file is replaced in turn."""
+    place = {
+        "model": "m",
+        "version": 1,
+        "value": 0.5,
+        "verdict": "selected",
+        "reason": "best",
+        "metric": "auc",
+    }
+    gates = [{"metric": "auc", "rule": ">= 0.8", "passed": True}]
+    selection = {
+        "metric": "auc",
+        "candidates": [{**place, "gates": gates}],
+        "selected": place,
+        "champion": place,
+    }
+    attempt = {"method": "stage", "attempt": 1, "outcome": "done", "seconds": 0.5, "error": ""}
+    version = {**place, "action": "keep", "rule": "last", "bytes": 5, "outcome": "", "storage": "s"}
+    curve = {"points": [[0, 0], [1, 1]], "area": 0.5}
+    evaluation = {"role": "champion", "model": "m", "version": 1, "file": "f", "rows": 2, "roc": curve}
+    evaluation |= {"classes": ["a", "b"], "matrix": [[1, 2], [3, 4]]}
+    held, reclaim = {"versions": 1, "bytes": 5, "uncounted": 0, "first": 5}, {"status": "planned", "bytes": 5}
+    written: dict[str, dict[str, Any]] = {
+        "select": selection,
+        "promote": {"attempts": [attempt], "selection": selection, "previous": place},
+        "cleanup": {"items": [version], "policy": [{"keep": ["last"]}], "held": held, "reclaim": reclaim},
+        "history": {"items": [{**place, "since": "2026-11-28T09:15:00"}] * 2},
+        "evaluation": {"items": [evaluation]},
+    }
+    common = {"build": "b-1", "status": "planned", "time": "2026-11-28T09:15:00", "warnings": ["careful"]}
+    document = {"command": "train", "status": "trained", "message": "trained", "build": "b-1"}
+    for name, content in written.items():
+        whole = {**common, "command": name, "message": name, **content}
+        for changed in with_one(whole, odd):
+            shown = view({"train": document, name: changed}, "http://x", "", "PR-1")
+            assert twin(shown), changed
+            assert all(isinstance(each.lines, list) for each in shown.evaluations), changed
+
+
+def with_one(value: object, odd: object) -> Iterator[Any]:
+    """The value, once for each place in it with the odd one there."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        for changed in (odd, *with_one(item, odd)):
+            copied: Any = dict(value) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
+            copied[key] = changed
+            yield copied
 
 
 def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
