@@ -166,6 +166,51 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     assert doctor(zygote, server.url, name).code == 0
 
 
+def test_a_production_model_that_was_deleted_is_drift(make_server: MakeServer, zygote: Zygote) -> None:
+    """Its history can be read all the same; adopting says that it is gone. Made anew, it is another one."""
+    server, name, end = promoted_twice(make_server(), zygote)
+    mlflow = client(server.store_uri)
+    mlflow.delete_registered_model(name)
+    done = doctor(zygote, server.url, name)
+    assert (done.code, done.doc["status"]) == (7, "drift")
+    finding = found(done, "changed outside")
+    assert finding["message"].startswith(
+        f"{name}: the registered model was deleted or renamed without this tool, "
+    )
+    assert finding["fix"].startswith(f"`jenkins-mlflow history --model {name} --adopt --reason '...'")
+    told = zygote.run("history", *end)
+    assert (told.code, [item["version"] for item in told.doc["items"]]) == (0, [1, 2])
+    assert [part["model"] for part in told.doc["drift"]] == [name]
+    configured = zygote.run("history", *end, MLOPS__MODELS=name)
+    assert [item["version"] for item in configured.doc["items"]] == [1, 2]
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    anew = found(doctor(zygote, server.url, name), "changed outside")["message"]
+    assert (
+        "; recorded is version 2, which was deleted: the version 2 that exists now was registered at " in anew
+    )
+    mlflow.delete_registered_model(name)
+    adopted = zygote.run("history", "--adopt", "--reason=retired", *end)
+    assert adopted.doc["message"] == f"{name}: recorded as not in production"
+    assert doctor(zygote, server.url, name).code == 0
+    assert zygote.run("history", *end).doc["drift"] == []
+    missing = zygote.run("history", f"--model={name}-x", f"--tracking-uri={server.url}")
+    assert missing.doc["message"].startswith(f"there is no registered model '{name}-x'; ")
+
+
+def test_a_model_that_an_account_may_not_read_is_not_gone(
+    make_accounts: MakeAccounts, zygote: Zygote
+) -> None:
+    """Its events can be read, and its name is in no list."""
+    accounts, name = make_accounts(), next(names)
+    seed(accounts.url(), {name: [Spec()]})
+    give_files(accounts.url(), name)
+    end = (f"--model={name}", f"--tracking-uri={accounts.url()}")
+    assert zygote.run("promote", "--version=1", *end).code == 0
+    stranger = accounts.create(f"stranger-to-{name}", {name: "DENY"})
+    assert "changed outside" not in unwell(doctor(zygote, stranger, name))
+    assert doctor(zygote, accounts.url(), name).code == 0
+
+
 def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(
     make_server: MakeServer, zygote: Zygote
 ) -> None:
