@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.doctor import storage
 from jenkins_mlflow.commands.doctor.storage import STATE, StorageWish, examine_storage
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
