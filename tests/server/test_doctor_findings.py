@@ -75,6 +75,7 @@ def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote
         "probe: setting an alias",
     ]
     assert not Registry(connect(server.url)).probes()
+    assert not list(server.folder.rglob("probe.txt"))
 
 
 def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zygote) -> None:
@@ -85,22 +86,30 @@ def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zy
     assert found(done, "server")["status"] == "problem"
     stage = found(done, "probe: changing a stage")
     assert (stage["status"], "upgrade the server" in stage["fix"]) == ("problem", True)
+    assert f"probe: changing a stage: {stage['message']}" in done.doc["message"]
     assert found(done, "probe: setting an alias")["status"] == "fine"
     assert not Registry(connect(server.url)).probes()
 
 
 def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, zygote: Zygote) -> None:
+    """What is young belongs to a probe at work."""
     server, name = make_server(), next(names)
     seed(server.store_uri, {name: [SERVING]})
-    client(server.url).create_registered_model(f"{PROBE_PREFIX}killed")
+    killed, at_work = f"{PROBE_PREFIX}killed", f"{PROBE_PREFIX}at-work"
+    client(server.url).create_registered_model(killed)
+    with sqlite3.connect(server.store_uri.removeprefix("sqlite:///")) as database:
+        ten_minutes = "UPDATE registered_models SET creation_time = creation_time - 600001 WHERE name = ?"
+        database.execute(ten_minutes, (killed,))
     registry = Registry(connect(server.url))
-    assert f"{PROBE_PREFIX}killed" not in registry.names()
+    assert killed not in registry.names()
     done = doctor(zygote, server.url, name)
-    assert (
-        found(done, "scratch model")["fix"] == f"`jenkins-mlflow doctor --probe --tracking-uri {server.url}`"
+    assert found(done, "scratch model")["fix"] == (
+        f"`jenkins-mlflow doctor --probe --tracking-uri {server.url}` removes it when it is 10 minutes old"
     )
+    client(server.url).create_registered_model(at_work)
     doctor(zygote, server.url, name, "--probe")
-    assert not registry.probes()
+    assert registry.probes() == [at_work]
+    registry.lower_flag(at_work)
 
 
 def promoted_twice(server: Server, zygote: Zygote) -> tuple[Server, str, tuple[str, str]]:

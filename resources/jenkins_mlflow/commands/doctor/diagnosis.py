@@ -54,7 +54,7 @@ def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None)
     status: Status = "fine" if not problems else "drift" if problems == drifted else "problems"
     message = f"{plural(len(problems), 'problem')} found" if problems else "no problem found"
     if problems:
-        message += f": {'; '.join(finding.message for finding in problems)}"
+        message += f": {'; '.join(f'{finding.what}: {finding.message}' for finding in problems)}"
     return DoctorResult(status=status, message=message, findings=tuple(findings))
 
 
@@ -159,7 +159,7 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
             "scratch model",
             "note",
             f"the registered model {name} is left over from a `doctor --probe` that was killed, or one is at work",
-            "`jenkins-mlflow doctor --probe`",
+            "`jenkins-mlflow doctor --probe` removes it when it is 10 minutes old",
         )
 
 
