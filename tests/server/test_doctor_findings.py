@@ -73,6 +73,7 @@ def test_a_healthy_set_up_has_no_finding(make_server: MakeServer, zygote: Zygote
         "probe: setting an alias",
     ]
     assert not Registry(connect(server.url)).probes()
+    assert not list(server.folder.rglob("probe.txt"))
 
 
 def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zygote) -> None:
@@ -83,22 +84,30 @@ def test_the_probe_proves_an_affected_server(make_server: MakeServer, zygote: Zy
     assert found(done, "server")["status"] == "problem"
     stage = found(done, "probe: changing a stage")
     assert (stage["status"], "upgrade the server" in stage["fix"]) == ("problem", True)
+    assert f"probe: changing a stage: {stage['message']}" in done.doc["message"]
     assert found(done, "probe: setting an alias")["status"] == "fine"
     assert not Registry(connect(server.url)).probes()
 
 
 def test_what_a_killed_probe_left_is_found_and_removed(make_server: MakeServer, zygote: Zygote) -> None:
+    """What is young belongs to a probe at work."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [SERVING]})
-    client(server.url).create_registered_model(f"{PROBE_PREFIX}killed")
+    killed, at_work = f"{PROBE_PREFIX}killed", f"{PROBE_PREFIX}at-work"
+    client(server.url).create_registered_model(killed)
+    with sqlite3.connect(server.store_uri.removeprefix("sqlite:///")) as database:
+        ten_minutes = "UPDATE registered_models SET creation_time = creation_time - 600001 WHERE name = ?"
+        database.execute(ten_minutes, (killed,))
     registry = Registry(connect(server.url))
-    assert f"{PROBE_PREFIX}killed" not in registry.names()
+    assert killed not in registry.names()
     done = doctor(zygote, server.url, name)
-    assert (
-        found(done, "scratch model")["fix"] == f"`jenkins-mlflow doctor --probe --tracking-uri {server.url}`"
+    assert found(done, "scratch model")["fix"] == (
+        f"`jenkins-mlflow doctor --probe --tracking-uri {server.url}` removes it when it is 10 minutes old"
     )
+    client(server.url).create_registered_model(at_work)
     doctor(zygote, server.url, name, "--probe")
-    assert not registry.probes()
+    assert registry.probes() == [at_work]
+    registry.lower_flag(at_work)
 
 
 def promoted_twice(server: Server, zygote: Zygote) -> tuple[Server, str, tuple[str, str]]:
@@ -162,6 +171,51 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     )
     assert zygote.run("rollback", "--recorded", *end).code == 0
     assert doctor(zygote, server.url, name).code == 0
+
+
+def test_a_production_model_that_was_deleted_is_drift(make_server: MakeServer, zygote: Zygote) -> None:
+    """Its history can be read all the same; adopting says that it is gone. Made anew, it is another one."""
+    server, name, end = promoted_twice(make_server(), zygote)
+    mlflow = client(server.store_uri)
+    mlflow.delete_registered_model(name)
+    done = doctor(zygote, server.url, name)
+    assert (done.code, done.doc["status"]) == (7, "drift")
+    finding = found(done, "changed outside")
+    assert finding["message"].startswith(
+        f"{name}: the registered model was deleted or renamed without this tool, "
+    )
+    assert finding["fix"].startswith(f"`jenkins-mlflow history --model {name} --adopt --reason '...'")
+    told = zygote.run("history", *end)
+    assert (told.code, [item["version"] for item in told.doc["items"]]) == (0, [1, 2])
+    assert [part["model"] for part in told.doc["drift"]] == [name]
+    configured = zygote.run("history", *end, MLOPS__MODELS=name)
+    assert [item["version"] for item in configured.doc["items"]] == [1, 2]
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    anew = found(doctor(zygote, server.url, name), "changed outside")["message"]
+    assert (
+        "; recorded is version 2, which was deleted: the version 2 that exists now was registered at " in anew
+    )
+    mlflow.delete_registered_model(name)
+    adopted = zygote.run("history", "--adopt", "--reason=retired", *end)
+    assert adopted.doc["message"] == f"{name}: recorded as not in production"
+    assert doctor(zygote, server.url, name).code == 0
+    assert zygote.run("history", *end).doc["drift"] == []
+    missing = zygote.run("history", f"--model={name}-x", f"--tracking-uri={server.url}")
+    assert missing.doc["message"].startswith(f"there is no registered model '{name}-x'; ")
+
+
+def test_a_model_that_an_account_may_not_read_is_not_gone(
+    make_accounts: MakeAccounts, zygote: Zygote
+) -> None:
+    """Its events can be read, and its name is in no list."""
+    accounts, name = make_accounts(), next(names)
+    seed(accounts.url(), {name: [Spec()]})
+    give_files(accounts.url(), name)
+    end = (f"--model={name}", f"--tracking-uri={accounts.url()}")
+    assert zygote.run("promote", "--version=1", *end).code == 0
+    stranger = accounts.create(f"stranger-to-{name}", {name: "DENY"})
+    assert "changed outside" not in unwell(doctor(zygote, stranger, name))
+    assert doctor(zygote, accounts.url(), name).code == 0
 
 
 def test_an_alias_moved_outside_is_drift_and_one_command_mends_it(

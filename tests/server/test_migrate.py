@@ -123,6 +123,52 @@ def test_a_file_store_becomes_a_database(
         assert len(done.doc["renumbered"]) == 2
 
 
+def damaged_store(folder: Path) -> Path:
+    """A file store with two good things, and with one file damaged in each of the others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        mlflow = MlflowClient(tracking_uri=folder.as_uri(), registry_uri=folder.as_uri())
+        mlflow.create_registered_model("m")
+        for name in ("good", "latin", "cut", "empty"):
+            run = mlflow.create_run("0", run_name=name).info.run_id
+            mlflow.log_param(run, "who", name)
+            mlflow.log_metric(run, "auc", 0.5)
+            model = mlflow.create_logged_model("0", name=name, source_run_id=run, params={"who": name})
+            mlflow.log_metric(run, "loss", 0.1, model_id=model.model_id)
+            mlflow.create_model_version("m", f"{folder.as_uri()}/0/{run}/artifacts", run, tags={"who": name})
+    for path in folder.rglob("who"):
+        if path.read_text(encoding="utf-8") == "latin":
+            path.write_bytes(b"caf\xe9")
+    damages = {"cut": "1700000000000 0.5 0\n17", "empty": ""}
+    for name, text in damages.items():
+        run_folder = next(
+            path.parents[1] for path in folder.glob("0/*/params/who") if path.read_bytes() == name.encode()
+        )
+        (run_folder / "metrics" / "auc").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_one_damaged_file_is_named_and_only_what_it_belongs_to_is_left_out(
+    run_cli: RunCli, tmp_path: Path
+) -> None:
+    """A param that is no UTF-8, a metric whose last line is cut off, and an empty one, as a full disk leaves it."""
+    folder = damaged_store(tmp_path / "mlruns")
+    argv = ("migrate", f"--from={folder}", f"--to=sqlite:///{tmp_path}/m.db", "--output=json")
+    first, *named = run_cli(*argv, "--dry-run").doc["error"]["message"].splitlines()
+    assert first == "these files cannot be read:"
+    assert sorted(re.sub("/[^/]{32}/|/m-[^/]*/", "/ID/", name) for name in named) == [
+        "0/ID/metrics/auc",
+        "0/ID/metrics/auc",
+        "0/ID/params/who",
+        "0/models/ID/params/who",
+        "models/m/version-2/tags/who",
+    ]
+    done = run_cli(*argv, "--skip-unreadable")
+    assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), done.stderr
+    items = {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]}
+    assert (items["runs"], items["logged models"], items["versions"]) == ((1, 1), (3, 3), (3, 3))
+
+
 def test_what_cannot_be_read_is_refused_and_named(
     make_store: Callable[[str], Path], run_cli: RunCli, tmp_path: Path
 ) -> None:
@@ -132,8 +178,8 @@ def test_what_cannot_be_read_is_refused_and_named(
     )
     assert (done.code, done.doc["error"]["type"]) == (1, "Refused")
     assert done.doc["error"]["message"].splitlines() == [
-        "the meta.yaml of these cannot be read:",
-        "models/new name/version-1",
+        "these files cannot be read:",
+        "models/new name/version-1/meta.yaml",
     ]
     assert not list(tmp_path.glob("m.db*"))
 

@@ -44,7 +44,11 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     help="Database to copy it into: sqlite:///FILE, postgresql://... or mysql://... It must be "
     "empty, or contain part of the same copy.",
 )
-@click.option("--skip-unreadable", is_flag=True, help="Leave out everything whose meta.yaml cannot be read.")
+@click.option(
+    "--skip-unreadable",
+    is_flag=True,
+    help="Leave out every run, model and version with a file that cannot be read.",
+)
 @click.option(
     "--stages-to-aliases",
     is_flag=True,

@@ -7,16 +7,15 @@ from typing import Literal
 
 from jenkins_mlflow.commands.carry_out import place
 from jenkins_mlflow.commands.conflicts import keep_one
-from jenkins_mlflow.commands.group import require_model
-from jenkins_mlflow.commands.recorded import read_recorded
+from jenkins_mlflow.commands.recorded import read_model, read_recorded
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.commands.settling import Purpose
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.event import Event, Place, new_id
 from jenkins_mlflow.history.timeline import drifts, production_at
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.results.history import HistoryResult
 from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY
@@ -32,12 +31,12 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
     """
     session = session.for_model(model)
     registry = session.registry()
-    snapshot = settled(session, registry, [model], Purpose.CHANGE)
-    require_model(registry, snapshot, model)
+    snapshot = read_model(session, registry, model, Purpose.CHANGE)
     target = session.target
     book = session.book(registry)
     with session.lock(registry, "adopt", session.scope([model]), [model]) as lock:
-        live = Snapshot((registry.model(model),))
+        found = registry.find_model(model)
+        live = Snapshot((found or Model(model),))
         known = read_recorded(session, registry, live)
         serving = live.models[0].production(target)
         if len(serving) > 1:

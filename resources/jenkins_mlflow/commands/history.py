@@ -6,13 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from jenkins_mlflow.commands.group import require_model
-from jenkins_mlflow.commands.recorded import Recorded, read_recorded
+from jenkins_mlflow.commands.recorded import Recorded, gone_from, read_model, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.history.event import Event, moment
 from jenkins_mlflow.history.timeline import Drift, Reign, drifts, reigns
-from jenkins_mlflow.registry.snapshot import Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.history import DriftPart, HistoryResult, StayPart
 from jenkins_mlflow.text import number, plural, printable
 
@@ -112,19 +111,21 @@ def tell(session: Session, *, model: str | None, since: float | None, at: float 
         at: Only what was in production at this time.
     """
     registry = session.registry()
-    patterns = session.with_production([model] if model else session.config.models)
-    snapshot = settled(session, registry, [model] if model else patterns, Purpose.LOOK)
+    patterns = (model,) if model else session.patterns
     if model:
-        snapshot = Snapshot((require_model(registry, snapshot, model),))
-    known = read_recorded(session, registry, snapshot, deleted=model is not None)
-    names = {one.name for one in snapshot.models}
+        snapshot = read_model(session, registry, model, Purpose.LOOK)
+    else:
+        snapshot = settled(session, registry, patterns, Purpose.LOOK)
+    known = read_recorded(session, registry, snapshot, deleted=model is not None, gone=patterns)
+    gone = gone_from(registry, known, snapshot, patterns)
+    names = {*(one.name for one in snapshot.models), *gone, *([model] if model else [])}
     found = [reign for reign in reigns(known.events) if reign.place[0] in names]
     moment_asked = None if at is None else int(at * 1000)
     if moment_asked is not None:
         found = [reign for reign in found if _lasted(reign, moment_asked)]
     if since is not None:
         found = [reign for reign in found if reign.overlaps(int(since * 1000))]
-    drifted = tuple(drifts(known.events, snapshot, session.target))
+    drifted = tuple(drifts(known.events, snapshot, session.target, gone))
     return Told(
         tuple(found), known, drifted, moment_asked, int(registry.now() * 1000), session.target
     ).result()

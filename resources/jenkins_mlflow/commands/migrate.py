@@ -18,7 +18,7 @@ from jenkins_mlflow.migration.plan import KINDS, Plan, experiment_numbers, make_
 from jenkins_mlflow.migration.source import Reader, python_values_are_nothing
 from jenkins_mlflow.migration.target import State, Target
 from jenkins_mlflow.results.migrate import MigratedPart, MigrateResult, RenumberedPart
-from jenkins_mlflow.text import plural, printable, redact
+from jenkins_mlflow.text import one_line, plural, printable, redact
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,13 @@ def _refuse_what_does_not_fit(work: _Work, *, skip_unreadable: bool) -> None:
             state="nothing was written",
             next_step="change that in the folder, or migrate to SQLite, which has fewer limits",
         )
-    unreadable = [str(place.relative_to(work.folder)) for place in sorted(work.plan.notes.unreadable)]
+    files = sorted(work.plan.notes.unreadable.values())
+    unreadable = [one_line(str(file.relative_to(work.folder))) for file in files]
     if unreadable and not skip_unreadable:
         raise Refused(
-            "\n".join(["the meta.yaml of these cannot be read:", *shortened(unreadable)]),
+            "\n".join(["these files cannot be read:", *shortened(unreadable)]),
             state="nothing was written",
-            next_step="repair or remove them, or skip them with --skip-unreadable "
+            next_step="repair or remove them, or use --skip-unreadable to leave out what they belong to "
             "(MLflow 3.0.0 to 3.5.0 leave an empty version behind when they fail to rename a model)",
         )
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.errors import JenkinsMlflowError
+from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, NothingRegistered
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
+from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.promotion.record import before
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.tags import (
     APPROVED_BY,
@@ -50,7 +54,12 @@ class Recorded:
 
 
 def read_recorded(
-    session: Session, registry: Registry, snapshot: Snapshot, *, deleted: bool = False
+    session: Session,
+    registry: Registry,
+    snapshot: Snapshot,
+    *,
+    deleted: bool = False,
+    gone: Collection[str] = (),
 ) -> Recorded:
     """Read every recorded change of production in these models: 2 requests, more for a long history.
 
@@ -59,12 +68,17 @@ def read_recorded(
         registry: The registry to read.
         snapshot: The models.
         deleted: Whether deleted versions count, too: 1 more request for each model.
+        gone: Names or patterns of models that count even if they are no longer registered.
     """
     names = {model.name for model in snapshot.models}
     events, written = list(unwritten(snapshot.models)), True
     versions = list(snapshot.versions())
     try:
-        events += [event for event in session.book(registry).read() if names & {*event.models}]
+        events += [
+            event
+            for event in session.book(registry).read()
+            if names & {*event.models} or any(matches(model, gone) for model in event.models)
+        ]
         if deleted:
             entries = [entry for name in sorted(names) for entry in session.journal(registry).read(name)]
             versions += [version for entry in entries for version in entry.versions]
@@ -78,6 +92,47 @@ def read_recorded(
     events = [event for event in events if session.target.counts(event.marks)]
     events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in known]
     return Recorded(tuple(in_order(events)), written)
+
+
+def gone_from(
+    registry: Registry, known: Recorded, snapshot: Snapshot, patterns: Collection[str]
+) -> tuple[str, ...]:
+    """The models that are recorded as in production and are not registered any more. 1 request for each.
+
+    Args:
+        registry: Asked again: a model that this account may not read is in no snapshot, and not gone.
+        known: What is recorded.
+        snapshot: What is there.
+        patterns: Only models of these names.
+    """
+    recorded = production_at(known.events)
+    missing = [
+        name for name in recorded if recorded[name] and not snapshot.model(name) and matches(name, patterns)
+    ]
+    return tuple(name for name in missing if _is_gone(registry, name))
+
+
+def _is_gone(registry: Registry, name: str) -> bool:
+    try:
+        return registry.find_model(name) is None
+    except JenkinsMlflowError:
+        return False
+
+
+def read_model(session: Session, registry: Registry, name: str, purpose: Purpose) -> Snapshot:
+    """The model that a person named, settled; nothing if it is not registered any more, but recorded.
+
+    Raises:
+        NotFound: there is none of this name, and there was none.
+    """
+    try:
+        snapshot = settled(session, registry, [name], purpose)
+        return Snapshot((require_model(registry, snapshot, name),))
+    except (NotFound, NothingRegistered):
+        known = read_recorded(session, registry, Snapshot(), gone=[name])
+        if not any(name in event.models for event in known.events):
+            raise
+        return Snapshot()
 
 
 def from_tags(versions: Iterable[Version]) -> Iterator[Event]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.history.event import Event, Place, in_order, moment
-from jenkins_mlflow.registry.snapshot import Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
 from jenkins_mlflow.text import argument, printable
 
 Production = dict[str, tuple[Place, ...]]
@@ -41,6 +41,8 @@ class Drift:
         live: The versions in production now.
         after: When the record was written; the change outside was made later.
         returns: Whether a rollback can return to the recorded version.
+        gone: Whether the model is no longer registered.
+        made_anew: The recorded versions whose number a newer version has now: these newer versions.
     """
 
     model: str
@@ -48,6 +50,8 @@ class Drift:
     live: tuple[Place, ...]
     after: int
     returns: bool = False
+    gone: bool = False
+    made_anew: tuple[Place, ...] = ()
 
     def describe(self, target: Target) -> str:
         """Describe in one sentence what happened."""
@@ -58,7 +62,11 @@ class Drift:
         )
         since = moment(max([self.after, *(place[2] for place in added)]))
         recorded = f"recorded: {_numbers(self.recorded) or 'nothing'}"
-        if added and not lost and self.recorded:
+        for _, number, created in self.made_anew:
+            recorded += f", which was deleted: the version {number} that exists now was registered at {moment(created)}"
+        if self.gone:
+            text = "the registered model was deleted or renamed"
+        elif added and not lost and self.recorded:
             text = f"{_numbers(added)} was put into {mark} beside it"
         elif added:
             text = f"{_numbers(added)} was put into {mark}"
@@ -109,21 +117,27 @@ def reigns(events: Sequence[Event]) -> list[Reign]:
     return sorted(every, key=lambda reign: (reign.began.time if reign.began else 0, reign.place))
 
 
-def drifts(events: Sequence[Event], live: Snapshot, target: Target) -> Iterator[Drift]:
+def drifts(
+    events: Sequence[Event], live: Snapshot, target: Target, gone: Collection[str] = ()
+) -> Iterator[Drift]:
     """The models whose production differs from the latest record. Models without a record are left out.
 
     Args:
         events: All known events.
         live: The models now.
         target: What marks production.
+        gone: The names of models that are no longer registered.
     """
     recorded = production_at(events)
     last: Mapping[str, int] = {model: event.time for event in in_order(events) for model in event.models}
-    for model in live.models:
+    for model in (*live.models, *map(Model, sorted(gone))):
         if model.name in recorded:
             now = tuple(version.identity for version in model.production(target))
-            if {*now} != {*recorded[model.name]}:
-                yield Drift(model.name, recorded[model.name], now, last[model.name])
+            was = recorded[model.name]
+            if {*now} != {*was}:
+                same_numbers = (v.identity for _, number, _ in was if (v := model.version(number)))
+                anew = tuple(place for place in same_numbers if place not in was)
+                yield Drift(model.name, was, now, last[model.name], gone=model.name in gone, made_anew=anew)
 
 
 def _after(event: Event) -> Production:

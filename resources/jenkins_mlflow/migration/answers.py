@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from jenkins_mlflow.metrics import STORED_INFINITY
@@ -70,7 +70,8 @@ def about_run(run: Any) -> dict[str, Any]:
     }
 
 
-def logged_models(store: Any, experiment: str) -> dict[str, Any]:
+def logged_models(store: Any, experiment: str, runs: Collection[str]) -> dict[str, Any]:
+    """The logged models by id, with those of their metrics that belong to one of the runs."""
     return {
         model.model_id: {
             "name": model.name,
@@ -83,7 +84,11 @@ def logged_models(store: Any, experiment: str) -> dict[str, Any]:
             "params": dict(model.params),
             "tags": dict(model.tags),
             "metrics": sorted(
-                {(m.key, m.step, m.timestamp, m.run_id, _stored(m.value)) for m in model.metrics or ()}
+                {
+                    (m.key, m.step, m.timestamp, m.run_id, _stored(m.value))
+                    for m in model.metrics or ()
+                    if m.run_id in runs
+                }
             ),
         }
         for model in _pages(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jenkins_mlflow.migration import answers
+from jenkins_mlflow.migration import answers, folder as places
 from jenkins_mlflow.migration.source import python_values_are_nothing
 from jenkins_mlflow.registry.mlflow_client import default_store
 from jenkins_mlflow.text import one_line
@@ -79,6 +79,7 @@ def _tracking(
     done: Comparison, ours: Any, theirs: Any, numbers: Mapping[str, int], progress: Callable[[], None]
 ) -> None:
     names = {number: str(copied_id) for number, copied_id in numbers.items()}
+    every_run = places.run_ids(Path(ours.root_directory))
     wanted = {names[e.experiment_id]: answers.about_experiment(e) for e in answers.experiments(ours)}
     found = {e.experiment_id: answers.about_experiment(e) for e in answers.experiments(theirs)}
     done.items("experiments", wanted, found)
@@ -102,7 +103,9 @@ def _tracking(
                     theirs.get_metric_history(run_id, key),
                 )
         done.items(
-            "logged models", answers.logged_models(ours, number), answers.logged_models(theirs, copied_id)
+            "logged models",
+            answers.logged_models(ours, number, every_run),
+            answers.logged_models(theirs, copied_id, every_run),
         )
         done.items("traces", answers.traces(ours, number), answers.traces(theirs, copied_id))
         progress()

@@ -18,10 +18,11 @@ from jenkins_mlflow.registry.connection import local_path
 from jenkins_mlflow.text import printable, redact
 
 DATABASES = ("sqlite", "postgresql", "mysql")
-TRASH, MODELS = ".trash", "models"
+TRASH, MODELS, TRACES = ".trash", "models", "traces"
+META = "meta.yaml"
 # Files of runs, logged models and traces may be huge, and stay where they are.
 _FILES = "artifacts"
-_KINDS = ("models", "traces")
+_KINDS = (MODELS, TRACES)
 
 
 def check_target(uri: str, source: str) -> None:
@@ -99,6 +100,11 @@ def runs(experiment: Path) -> list[Path]:
     ]
 
 
+def run_ids(folder: Path) -> frozenset[str]:
+    """The ids of all runs."""
+    return frozenset(run.name for _, place in experiments(folder) for run in runs(place))
+
+
 def models(folder: Path) -> list[Path]:
     """The folders of the registered models, sorted."""
     return folders(folder / MODELS)
@@ -109,6 +115,34 @@ def folders(place: Path) -> list[Path]:
     if not place.is_dir():
         return []
     return sorted(Path(entry.path) for entry in os.scandir(place) if entry.is_dir())
+
+
+def bad_file(place: Path) -> Path | None:
+    """The first small file beside a `meta.yaml` that MLflow could not read; None if all are well.
+
+    What is logged is read as MLflow's store reads it: a param is a text, a metric has a point at least.
+    """
+    for kind in ("params", "tags", "request_metadata", "aliases", "metrics"):
+        for path in sorted((place / kind).rglob("*")):
+            try:
+                text = path.read_text(encoding="utf-8") if path.is_file() else None
+            except (OSError, ValueError):
+                return path
+            if kind == "metrics" and text is not None and not _is_metric(text, place):
+                return path
+    return None
+
+
+def _is_metric(text: str, place: Path) -> bool:
+    fields = (4, 6) if place.parent.name == MODELS else (2, 3, 5)
+    points = [line.strip().split(" ") for line in text.splitlines()]
+    try:
+        return bool(points) and all(
+            len(point) in fields and (int(point[0]), float(point[1]), [int(step) for step in point[2:3]])
+            for point in points
+        )
+    except ValueError:
+        return False
 
 
 def fingerprint(folder: Path) -> str:

@@ -96,10 +96,12 @@ class Plan:
         if orphans := self.notes.orphans.total():
             yield (
                 f"{plural(orphans, 'metric')} of {plural(len(self.notes.orphans), 'logged model')} "
-                "belong to runs that no longer exist; a database cannot contain them"
+                "belong to runs that no longer exist or are left out; a database cannot contain them"
             )
-        for place in sorted(self.notes.unreadable):
-            yield f"left out, because its meta.yaml cannot be read: {place.relative_to(folder)}"
+        for place, file in sorted(self.notes.unreadable.items()):
+            yield one_line(
+                f"left out, because its file {file.relative_to(place)} cannot be read: {place.relative_to(folder)}"
+            )
 
 
 def make_plan(reader: Reader, limits: Limits) -> Plan:

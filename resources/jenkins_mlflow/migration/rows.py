@@ -45,12 +45,12 @@ class Notes:
     Attributes:
         repeated: Points of a metric that were written twice, by run.
         orphans: Metrics of logged models whose run no longer exists.
-        unreadable: Folders whose `meta.yaml` cannot be read.
+        unreadable: Folders that cannot be read, each with the damaged file.
     """
 
     repeated: Counter[str] = field(default_factory=Counter)
     orphans: Counter[str] = field(default_factory=Counter)
-    unreadable: set[Path] = field(default_factory=set)
+    unreadable: dict[Path, Path] = field(default_factory=dict)
 
 
 class Session:

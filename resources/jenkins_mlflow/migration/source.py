@@ -7,7 +7,7 @@ values of Python classes in a `meta.yaml` are read as None, and items that canno
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -51,16 +51,18 @@ class Reader:
     Args:
         folder: The store.
         numbers: The number of each experiment in the database.
-        unreadable: Folders that an earlier reader could not read, which are left out.
+        unreadable: Folders that an earlier reader could not read, each with its damaged file; they are left out.
 
     Raises:
         ConnectionFailed: The installed MLflow has no migration that is known here.
     """
 
-    def __init__(self, folder: Path, numbers: Mapping[str, int], unreadable: Collection[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, numbers: Mapping[str, int], unreadable: Mapping[Path, Path] | None = None
+    ) -> None:
         try:
             from mlflow.store.fs2db import _registry, _tracking
-            from mlflow.store.fs2db._utils import MigrationStats
+            from mlflow.store.fs2db._utils import MigrationStats, safe_read_yaml
         except ImportError as error:
             raise ConnectionFailed(
                 f"the installed MLflow has no known migration of file stores: {error}",
@@ -70,12 +72,11 @@ class Reader:
         self._tracking: Any = _tracking
         self._registry: Any = _registry
         self._stats = MigrationStats
+        self._read_yaml = safe_read_yaml
         self._folder = folder
         self._numbers = numbers
-        self._runs = frozenset(
-            run.name for _, place in places.experiments(folder) for run in places.runs(place)
-        )
-        self.notes = Notes(unreadable=set(unreadable))
+        self._runs = places.run_ids(folder)
+        self.notes = Notes(unreadable=dict(unreadable or {}))
 
     def units(self) -> Iterator[Unit]:
         """All units, parents before children: a database checks that the rows a row refers to exist."""
@@ -91,49 +92,64 @@ class Reader:
             yield Unit(f"registered models from {first}", _bound(self._models, some))
 
     def _experiments(self, experiments: list[tuple[str, Path]], take: Take) -> None:
-        for number, place in experiments:
-            with self._one(place, take, tags=place) as session:
-                self._tracking._migrate_one_experiment(
-                    session, place, str(self._numbers[number]), self._stats()
-                )
+        numbers = {place: str(self._numbers[number]) for number, place in experiments}
+        for place in self._readable(numbers):
+            with self._one(place, take) as session:
+                self._tracking._migrate_one_experiment(session, place, numbers[place], self._stats())
 
     def _some_runs(self, number: str, runs: list[Path], take: Take) -> None:
-        for run in runs:
-            with self._one(run, take, tags=run) as session:
+        for run in self._readable(runs):
+            with self._one(run, take) as session:
                 self._tracking._migrate_one_run(session, run, self._numbers[number], self._stats())
 
     def _data(self, number: str, place: Path, take: Take) -> None:
         """Read the parts of an experiment other than its runs."""
-        session, ours = self._session(take, place), self._numbers[number]
-        for migrate in ("datasets", "traces", "assessments", "logged_models"):
-            call = getattr(self._tracking, f"_migrate_{migrate}_for_experiment")
-            call(session, place, ours, self._stats())
-        self._tracking._migrate_outputs_for_experiment(session, place, self._stats())
-        for model in places.folders(place / places.MODELS):
-            if model.name not in session.made and (model / "meta.yaml").exists():
-                self.notes.unreadable.add(model)
+        models = self._readable(places.folders(place / places.MODELS))
+        self._readable(places.folders(place / places.TRACES))
+        runs = self._runs - {path.name for path in self.notes.unreadable if path.parent == place}
+        session, ours = Session(take, place, runs, self.notes), self._numbers[number]
+        with self._without_unreadable(place) as shown:
+            for migrate in ("datasets", "traces", "assessments", "logged_models"):
+                call = getattr(self._tracking, f"_migrate_{migrate}_for_experiment")
+                call(session, shown, ours, self._stats())
+            self._tracking._migrate_outputs_for_experiment(session, shown, self._stats())
+        for model in models:
+            if model.name not in session.made and (model / places.META).exists():
+                self.notes.unreadable[model] = model / places.META
 
     def _models(self, models: list[Path], take: Take) -> None:
-        for model in models:
-            with self._one(model, take, tags=model) as session:
-                self._registry._migrate_one_registered_model(session, model, self._stats())
-            for version in places.folders(model):
-                if version.name.startswith("version-") and version.name not in session.made:
-                    self.notes.unreadable.add(version)
+        for model in self._readable(models):
+            versions = [place for place in places.folders(model) if place.name.startswith("version-")]
+            for version in self._readable(versions):
+                meta = self._read_yaml(version, places.META)
+                if not isinstance(meta, Mapping) or "version" not in meta:
+                    self.notes.unreadable[version] = version / places.META
+            with self._one(model, take) as session, self._without_unreadable(model) as shown:
+                self._registry._migrate_one_registered_model(session, shown, self._stats())
 
-    def _session(self, take: Take, place: Path) -> Session:
-        return Session(take, place, self._runs, self.notes)
+    def _readable(self, found: Iterable[Path]) -> list[Path]:
+        """What can be read of these; the others are noted."""
+        new = [place for place in found if place not in self.notes.unreadable]
+        self.notes.unreadable |= {place: file for place in new if (file := places.bad_file(place))}
+        return [place for place in new if place not in self.notes.unreadable]
 
     @contextlib.contextmanager
-    def _one(self, place: Path, take: Take, *, tags: Path) -> Iterator[Session]:
+    def _without_unreadable(self, place: Path) -> Iterator[Path]:
+        """The folder as MLflow sees it, without what cannot be read."""
+        hidden = [path for path in self.notes.unreadable if place in path.parents]
+        with places.view(place, hidden) if hidden else contextlib.nullcontext(place) as shown:
+            yield shown
+
+    @contextlib.contextmanager
+    def _one(self, place: Path, take: Take) -> Iterator[Session]:
         """A session for the contents of one folder, which counts as unreadable if it yields no rows."""
-        session = self._session(take, tags)
+        session = Session(take, place, self._runs, self.notes)
         try:
             yield session
         except (ValueError, KeyError, TypeError, AttributeError, OSError):
             session.made.clear()
         if not session.made:
-            self.notes.unreadable.add(place)
+            self.notes.unreadable[place] = place / places.META
 
 
 def _bound(call: Callable[..., None], *arguments: Any) -> Callable[[Take], None]:

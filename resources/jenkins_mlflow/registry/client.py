@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -173,10 +174,18 @@ class Registry(Reader):
             if model.name.startswith(FLAG_PREFIX)
         ]
 
-    def probes(self) -> list[str]:
-        """The names of the scratch models that a probe has left behind or is still using. 1 request."""
+    def probes(self, before: float = math.inf) -> list[str]:
+        """The names of the scratch models that a probe has left behind or is still using. 1 request.
+
+        Args:
+            before: Only those created before this time by the store's clock, in seconds since 1970.
+        """
         found = self._models(f"name LIKE '{PROBE_PREFIX}%'")
-        return [model.name for model in found if model.name.startswith(PROBE_PREFIX)]
+        return [
+            model.name
+            for model in found
+            if model.name.startswith(PROBE_PREFIX) and model.created < before * 1000
+        ]
 
     def make_model(self, name: str) -> bool:
         """Register a model unless it exists. Return whether it was missing."""

@@ -110,7 +110,16 @@ LIVE = {
         [version("m", 2, created=9000, stage="Production")],
         (
             "m: version 2 was put into Production or @champion without this tool, some time after "
-            "1970-01-01 00:00:09; recorded: version 2"
+            "1970-01-01 00:00:09; recorded: version 2, which was deleted: the version 2 that exists now was "
+            "registered at 1970-01-01 00:00:09"
+        ),
+    ),
+    "made again, not in production": (
+        [version("m", 2, created=9000)],
+        (
+            "m: version 2 was taken out of Production or @champion, or deleted without this tool, some time after "
+            "1970-01-01 00:00:00; recorded: version 2, which was deleted: the version 2 that exists now was "
+            "registered at 1970-01-01 00:00:09"
         ),
     ),
 }
@@ -121,6 +130,17 @@ def test_drift(case: str) -> None:
     versions, description = LIVE[case]
     found = list(drifts([event(500, place(2))], snapshot(*versions), TARGET))
     assert [drift.describe(TARGET) for drift in found] == ([description] if description else [])
+
+
+def test_a_model_that_is_gone_is_drift_until_that_is_recorded() -> None:
+    """Nothing is left there that could be read."""
+    events = [event(500, place(2))]
+    (found,) = drifts(events, snapshot(), TARGET, gone=["m"])
+    assert found.describe(TARGET) == (
+        "m: the registered model was deleted or renamed without this tool, some time after "
+        "1970-01-01 00:00:00; recorded is version 2"
+    )
+    assert not list(drifts([*events, event(600, left=(place(2),))], snapshot(), TARGET, gone=["m"]))
 
 
 def test_a_model_that_was_never_recorded_has_no_drift() -> None:

@@ -15,7 +15,7 @@ from jenkins_mlflow.commands.doctor.models import examine
 from jenkins_mlflow.commands.doctor.probe import probe as run_probe
 from jenkins_mlflow.commands.doctor.server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor.storage import StorageWish, examine_storage
-from jenkins_mlflow.commands.recorded import read_recorded
+from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.rollback import recorded_version
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, Refused
@@ -54,7 +54,7 @@ def doctor(session: Session, *, probe: bool, storage: StorageWish | None = None)
     status: Status = "fine" if not problems else "drift" if problems == drifted else "problems"
     message = f"{plural(len(problems), 'problem')} found" if problems else "no problem found"
     if problems:
-        message += f": {'; '.join(finding.message for finding in problems)}"
+        message += f": {'; '.join(f'{finding.what}: {finding.message}' for finding in problems)}"
     return DoctorResult(status=status, message=message, findings=tuple(findings))
 
 
@@ -160,7 +160,7 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
             "scratch model",
             "note",
             f"the registered model {name} was left by a killed `doctor --probe`, or one is running now",
-            "`jenkins-mlflow doctor --probe`",
+            "`jenkins-mlflow doctor --probe` removes it when it is 10 minutes old",
         )
 
 
@@ -177,10 +177,11 @@ def journal(registry: Registry) -> Iterator[Finding]:
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:
     """Where production differs from the last record; a promotion in progress is not drift."""
     settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
-    events = read_recorded(session, registry, settled).events
+    known = read_recorded(session, registry, settled, gone=session.patterns)
+    gone = gone_from(registry, known, settled, session.patterns)
     return [
-        replace(drift, returns=_returns(settled, drift.model, events))
-        for drift in drifts(events, settled, session.target)
+        replace(drift, returns=not drift.gone and _returns(settled, drift.model, known.events))
+        for drift in drifts(known.events, settled, session.target, gone)
     ]
 
 

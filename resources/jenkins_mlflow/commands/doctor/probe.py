@@ -2,7 +2,7 @@
 
 It finds out what only a test can: whether this account may create models, whether this server can change the
 stage of a version with linked metrics (servers 3.0 to 3.5.0 on files cannot), whether aliases work, whether
-artifacts can be written and read. The next probe removes what a killed one has left.
+artifacts can be written and read. A later probe removes what a killed one has left. The run stays in MLflow's trash.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import FIXED_IN, is_affected
 from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.records import Records
+from jenkins_mlflow.registry.storage import OutOfReach, Storage
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.tags import PROBE_PREFIX
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.text import printable, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+ABANDONED = 600
+"""Seconds after which no probe is still at work on its scratch model."""
 _TEXT = "written by jenkins-mlflow doctor --probe\n"
 
 
@@ -40,15 +44,8 @@ def probe(registry: Registry) -> Iterator[Finding]:
     try:
         yield from scratch.findings()
     finally:
-        not_removed = scratch.remove()
-    if not_removed:
-        names = ", ".join(not_removed)
-        yield Finding(
-            "scratch model",
-            "problem",
-            f"the probe could not remove what it has made: {names}",
-            f"remove the registered model {not_removed[0]} in MLflow",
-        )
+        left = scratch.remove()
+    yield from left
 
 
 def _client(registry: Registry) -> MlflowClient:
@@ -66,6 +63,7 @@ class _Scratch:
         self._client = client
         self._model = f"{PROBE_PREFIX}{uuid.uuid4().hex}"
         self._run = ""
+        self._folder = ""
         self._logged = ""
 
     def findings(self) -> Iterator[Finding]:
@@ -91,6 +89,7 @@ class _Scratch:
 
         def there_and_back() -> None:
             self._client.log_text(self._run, _TEXT, "probe.txt")
+            self._folder = str(self._client.get_run(self._run).info.artifact_uri)
             with tempfile.TemporaryDirectory() as folder:
                 path = self._client.download_artifacts(self._run, "probe.txt", folder)
                 if Path(path).read_text(encoding="utf-8") != _TEXT:
@@ -133,8 +132,8 @@ class _Scratch:
                 source = f"models:/{self._logged}" if http else logged.artifact_location
         self._client.create_model_version(self._model, source, self._run, **more)  # type: ignore[arg-type]
 
-    def remove(self) -> list[str]:
-        """Remove everything, also of earlier probes; return the models that could not be removed."""
+    def remove(self) -> list[Finding]:
+        """Remove everything, also of killed probes; return what could not be removed, as findings."""
         removals: list[Callable[[], object]] = []
         if self._logged:
             removals.append(lambda: self._client.delete_logged_model(self._logged))
@@ -143,13 +142,37 @@ class _Scratch:
         for removal in removals:
             with contextlib.suppress(Exception):  # it disturbs nobody, in MLflow's trash or not
                 removal()
+        left = []
+        if self._folder:
+            try:
+                Storage(self._registry).erase(parse_location(self._folder))
+            except Exception as error:  # noqa: BLE001  whatever it is, the file stays
+                why = str(error) if isinstance(error, OutOfReach) else classify(error).summary
+                left.append(
+                    Finding(
+                        "scratch file",
+                        "note",
+                        printable(f"the probe's file probe.txt stays in {redact(self._folder)}: {why}"),
+                        "nothing, it is tiny; or whoever may delete files there removes it",
+                    )
+                )
         still_registered = []
-        for name in {self._model, *self._registry.probes()}:
+        for name in {self._model, *self._registry.probes(self._registry.now() - ABANDONED)}:
             try:
                 self._registry.lower_flag(name)
             except Exception:  # noqa: BLE001  named below
                 still_registered.append(name)
-        return sorted(still_registered)
+        if still_registered:
+            names = ", ".join(sorted(still_registered))
+            left.append(
+                Finding(
+                    "scratch model",
+                    "problem",
+                    f"the probe could not remove what it has made: {names}",
+                    f"remove the registered model {min(still_registered)} in MLflow",
+                )
+            )
+        return left
 
 
 def _tried(what: str, call: Callable[[], object], fix: str) -> Finding:

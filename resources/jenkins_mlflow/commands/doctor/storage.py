@@ -7,9 +7,10 @@ loading. When the time is up, a note in the report folder says where the next ru
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -65,7 +66,9 @@ def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> 
         return deadline is not None and wish.clock() >= deadline
 
     others = sorted((v for v in versions if v not in serving), key=lambda v: (v.model, v.number))
-    state = _State(session.report / STATE, address(session.uri))
+    group_and_marks = json.dumps([session.config.models, target.marks])
+    digest = hashlib.sha256(group_and_marks.encode()).hexdigest()
+    state = _State(session.report / STATE, {"registry": address(session.uri), "looked_at": digest})
     after = state.read()
     rest = [version for version in others if (version.model, version.number) > after] if after else others
     order = [*serving, *rest]
@@ -228,24 +231,23 @@ def _chunks(versions: Sequence[Version]) -> Iterator[list[Version]]:
 
 @dataclass(frozen=True)
 class _State:
-    """Where the last run stopped, stored in the report folder."""
+    """Where the last run stopped, stored in the report folder. It counts only for a run on the same models."""
 
     path: Path
-    registry: str
+    of: Mapping[str, str]
 
     def read(self) -> tuple[str, int] | None:
         try:
             found = parsed_json(self.path.read_text(encoding="utf-8"))
-            return (
-                (str(found["model"]), int(found["version"])) if found["registry"] == self.registry else None
-            )
+            same = all(found[key] == value for key, value in self.of.items())
+            return (str(found["model"]), int(found["version"])) if same else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def write(self, last: Version | None) -> None:
         if last is None:
             return
-        content = {"registry": self.registry, "model": last.model, "version": last.number}
+        content = {**self.of, "model": last.model, "version": last.number}
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text(json.dumps(content), encoding="utf-8")
