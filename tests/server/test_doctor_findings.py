@@ -193,7 +193,7 @@ def test_a_production_model_that_was_deleted_is_drift(make_server: MakeServer, z
     seed(server.store_uri, {name: [Spec(), Spec()]})
     anew = found(doctor(zygote, server.url, name), "changed outside")["message"]
     assert (
-        "; recorded is version 2, which was deleted: the version 2 that exists now was registered at " in anew
+        "; recorded: version 2, which was deleted: the version 2 that exists now was registered at " in anew
     )
     mlflow.delete_registered_model(name)
     adopted = zygote.run("history", "--adopt", "--reason=retired", *end)
@@ -208,7 +208,7 @@ def test_a_model_that_an_account_may_not_read_is_not_gone(
     make_accounts: MakeAccounts, zygote: Zygote
 ) -> None:
     """Its events can be read, and its name is in no list."""
-    accounts, name = make_accounts(), next(names)
+    accounts, name = make_accounts(), fresh_name()
     seed(accounts.url(), {name: [Spec()]})
     give_files(accounts.url(), name)
     end = (f"--model={name}", f"--tracking-uri={accounts.url()}")

@@ -138,7 +138,7 @@ def test_a_model_that_is_gone_is_drift_until_that_is_recorded() -> None:
     (found,) = drifts(events, snapshot(), TARGET, gone=["m"])
     assert found.describe(TARGET) == (
         "m: the registered model was deleted or renamed without this tool, some time after "
-        "1970-01-01 00:00:00; recorded is version 2"
+        "1970-01-01 00:00:00; recorded: version 2"
     )
     assert not list(drifts([*events, event(600, left=(place(2),))], snapshot(), TARGET, gone=["m"]))
 
