@@ -161,16 +161,18 @@ def _orphans(registry: Registry, before: float) -> list[KeptRun]:
 
 def _require_sight(registry: Registry) -> None:
     """Files may go only if every version that may refer to them can be seen."""
-    if not (all_seen := registry.sees_all()):
-        whose = "cannot be told to be an administrator" if all_seen is None else "is no administrator"
-        by_name = (
-            " (user and password: this server does not say whose token it is)" if all_seen is None else ""
-        )
-        raise Refused(
-            f"this account {whose}: models may be hidden from it, and their files would be deleted",
-            state="nothing was deleted",
-            next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
-        )
+    seen = registry.sees_all()
+    if seen:
+        return
+    who, by_name = "this account is no administrator", ""
+    if seen is None:
+        who = "this account cannot be told to be an administrator"
+        by_name = " (user and password: this server does not say whose token it is)"
+    raise Refused(
+        f"{who}: models may be hidden from it, and their files would be deleted",
+        state="nothing was deleted",
+        next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
+    )
 
 
 def _agreed(session: Session, doomed: Sequence[Piece]) -> bool:
