@@ -161,19 +161,18 @@ def _orphans(registry: Registry, before: float) -> list[KeptRun]:
 
 def _require_sight(registry: Registry) -> None:
     """Refuse unless every version that may refer to the files can be seen."""
-    if not (all_seen := registry.sees_all()):
-        unknown = all_seen is None
-        whose = (
-            "it is unknown whether this account is an administrator"
-            if unknown
-            else "this account is not an administrator"
-        )
-        by_name = " (user and password: this server does not say whose a token is)" if unknown else ""
-        raise Refused(
-            f"{whose}: files of models that it cannot see would be deleted",
-            state="nothing was deleted",
-            next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
-        )
+    seen = registry.sees_all()
+    if seen:
+        return
+    who, by_name = "this account is not an administrator", ""
+    if seen is None:
+        who = "it is unknown whether this account is an administrator"
+        by_name = " (user and password: this server does not say whose a token is)"
+    raise Refused(
+        f"{who}: models may be hidden from it, and their files would be deleted",
+        state="nothing was deleted",
+        next_step=f"run `jenkins-mlflow reclaim` with an administrator's login{by_name}",
+    )
 
 
 def _agreed(session: Session, doomed: Sequence[Piece]) -> bool:
