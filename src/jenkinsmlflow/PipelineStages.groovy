@@ -199,7 +199,7 @@ class PipelineStages implements Serializable {
         }
     }
 
-    /** Before the first training no model is registered; a dry run, which trains nothing, reports that and continues. */
+    /** Before the first training no model is registered; a dry run, which trains nothing, says so and continues. */
     String expected() {
         return dry ? 'NothingRegistered' : ''
     }
