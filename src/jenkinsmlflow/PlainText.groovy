@@ -29,7 +29,7 @@ class PlainText implements Serializable {
         boolean ends = at >= 0 && said.substring(at).matches('report: \\S+/index[.]html')
         String end = ends ? said.substring(at) : ''
         String before = ends ? said.substring(0, Math.max(at - 2, 0)) : said
-        if (before.contains(added) || end == added) {
+        if ("; ${before}; ".contains("; ${added}; ") || end == added) {
             return said
         }
         return [before, added, end].findAll { it }.join('; ')

@@ -37,6 +37,8 @@ class ReportSpec extends LibrarySpec {
         "mlflowPipeline(label: 'gpu', approve: true)"           | "promoted m v7; ${NAMED}"
         "mlflowPromote(model: 'm')"                             | "promoted m v7; ${NAMED}"
         "currentBuild.description = 'ours'; mlflowPromote(model: 'm')" | "ours; promoted m v7; ${NAMED}"
+        "currentBuild.description = 'promoted m v70'; mlflowPromote(model: 'm')" | "promoted m v70; promoted m v7; ${NAMED}"
+        "currentBuild.description = 'a; promoted m v7; b'; mlflowPromote(model: 'm')" | "a; promoted m v7; b; ${NAMED}"
         "mlflowAgent { mlflowPromote(model: 'm'); mlflowCleanup(models: 'm') }; currentBuild.description += '; and ours'" |
             "promoted m v7; deleted 3 versions; ${NAMED}; and ours"
     }
