@@ -57,7 +57,8 @@ def history(
 @click.option(
     "--probe",
     is_flag=True,
-    help="Also test write access: create a model, change its stage and alias, store a file, then remove them again (the run goes to MLflow's trash).",
+    help="Also test write access: create a model, change its stage and alias, store a file, then remove them again "
+    "(the run goes to MLflow's trash).",
 )
 @click.option(
     "--storage",
