@@ -13,7 +13,7 @@ from typing import Any
 from support import documents
 from support.servers import clean_environ
 
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ def test_a_training_ends_with_its_candidates() -> None:
     """Also with the one that failed while the build goes on."""
     lines = [line.split() for line in log(TRAINED).splitlines()]
     assert ["svm", "failed", "2", "none"] in lines
-    assert log(TRAINED).endswith("1 of 2 candidates trained: svm failed (exit code 3)\n")
+    assert log(TRAINED).endswith(
+        "1 of 2 candidates trained: svm failed (exit code 3)\n"
+        "next:  register a model: in the training script, or by train.register\n"
+    )
 
 
 def test_a_promotion_says_where_mlflow_shows_it() -> None:

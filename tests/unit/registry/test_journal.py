@@ -98,7 +98,7 @@ def test_an_entry_of_another_form_is_named(changed: dict[str, object]) -> None:
     assert caught.value.state == "nothing was changed"
 
 
-def test_what_cannot_be_read_is_passed_over_with_a_warning_once(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_skipped_with_a_warning_once(tmp_path: Path) -> None:
     """One run that somebody has made stops no cleanup; the warning says how to get rid of it."""
     session = Session(Config(), "http://m", Terminal(quiet=True), tmp_path, BuildContext())
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_read_is_passed_over_with_a_warning_once(tmp_path: Path) 
     (warning,) = session.warnings
     assert warning == (
         "the run bad in the experiment jenkins-mlflow is not a readable journal of deletions: "
-        "it is passed over, so what it names cannot be restored; next: look at its tags in MLflow; "
+        "it is skipped, so what it names cannot be restored; next: look at its tags in MLflow; "
         "if you need not restore anything that it names, delete it: `mlflow runs delete --run-id bad`"
     )
 
