@@ -26,9 +26,10 @@ demo: setup ## train, select, promote and clean up heart-disease models in .demo
 .PHONY: test
 test: ## test the commands, the pages and the Jenkins steps; the last line counts both halves
 	@rm -rf build/pytest.xml tests/groovy/target/surefire-reports
+	@# "make", not its variable: a dry run would run the whole line
 	@status=0; \
-	$(MAKE) test-python || status=1; \
-	$(MAKE) test-groovy || status=1; \
+	make test-python || status=1; \
+	make test-groovy || status=1; \
 	$(RUN) scripts/count_tests.py Python=build/pytest.xml 'Groovy=$(SUREFIRE)' || status=1; \
 	exit $$status
 

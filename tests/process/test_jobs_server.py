@@ -263,7 +263,7 @@ def test_the_command_lines_address_wins_and_a_token_never_shows() -> None:
 def test_netrc_gives_the_account_and_must_be_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python itself refuses a file that others can read."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(UsageError, match=r"there is no ~/\.netrc"):
+    with pytest.raises(UsageError, match=r"~/\.netrc does not exist"):
         find_access("https://jenkins:8443", {}, by_netrc=True)
     file = tmp_path / ".netrc"
     file.write_text("machine jenkins login me password s3cret\n", encoding="utf-8")

@@ -65,7 +65,9 @@ def test_the_report_of_the_build_before_is_gone_also_when_the_command_fails(tmp_
     document, log = ask(tmp_path, "train")
     assert document["build_result"] == "FAILURE"
     assert log.startswith("error: there is nothing to train")
-    assert [path.name for path in report.iterdir()] == [".build"]
+    assert not (report / "promote.json").exists()
+    assert (report / ".build").read_text(encoding="utf-8") == "jenkins-a-7\n"
+    assert "there is nothing to train" in (report / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", ["cleanup", "promote"])
