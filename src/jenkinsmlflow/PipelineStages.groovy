@@ -113,7 +113,8 @@ class PipelineStages implements Serializable {
 
     String approver(Map approval) {
         Map selection = results.select
-        String over = "${selection.message}. In production it replaces: ${place(selection.replaces)}"
+        String message = PlainText.part(selection.message)
+        String over = "${message}. In production it replaces: ${place(selection.replaces)}"
         Map question = [
             id: 'Promote', ok: 'Promote', message: PlainText.line(over), submitterParameter: 'APPROVER',
         ]
@@ -124,7 +125,7 @@ class PipelineStages implements Serializable {
         try {
             return script.timeout(time: approval.time, unit: approval.unit) { steps.input(question) }
         } catch (FlowInterruptedException e) {
-            command.describe("not approved: ${selection.message}; nothing was changed")
+            command.describe("not approved: ${message}; nothing was changed")
             throw e
         }
     }

@@ -20,11 +20,17 @@ class PlainText implements Serializable {
         return line.length() > longest ? line.substring(0, longest - 3) + '...' : line
     }
 
+    /** A text without its full stop, as one short line: more may follow it. */
+    @NonCPS
+    static String part(Object text) {
+        return line(text).replaceAll('(?<![.])[.]$', '')
+    }
+
     /** A description with an added line, unless it already contains it; the report's location stays at the end. */
     @NonCPS
     static String joined(String description, Object text) {
         String said = description ?: ''
-        String added = line(text).replaceAll('(?<![.])[.]$', '') // more may follow it
+        String added = part(text)
         int at = said.lastIndexOf('report: ')
         boolean ends = at >= 0 && said.substring(at).matches('report: \\S+/index[.]html')
         String end = ends ? said.substring(at) : ''

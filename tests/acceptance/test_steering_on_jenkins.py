@@ -234,7 +234,9 @@ def test_a_build_that_finds_the_models_busy_fails_and_writes_nothing(
         return send()
 
     mlflow.proxy.inject(held, path="model-versions/transition-stage", times=1)
-    first = jenkins.start(job(trusted, steps(mlflow.url, call("mlflowPromote", model="busy", version=2))))
+    promote = call("mlflowPromote", model="busy", version=2)
+    patient = f"withEnv(['MLFLOW_HTTP_REQUEST_TIMEOUT=600']) {{ {promote} }}"  # else it tries again while it is held
+    first = jenkins.start(job(trusted, steps(mlflow.url, patient)))
     try:
         jenkins.until("the first", lambda: reached.is_set() or first.info()["result"], 600, first.describe)
         assert reached.is_set(), first.describe()

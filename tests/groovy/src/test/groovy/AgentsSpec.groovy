@@ -6,7 +6,7 @@ import spock.lang.Unroll
 /** Where the steps work: on the caller's agent or on agents of their own, with secrets, after an approval. */
 class AgentsSpec extends LibrarySpec {
 
-    static final Map SELECTED = [status: 'selected', selected: [model: 'heart', version: 7], replaces: [model: 'heart', version: 3], message: 'selected <heart> version 7']
+    static final Map SELECTED = [status: 'selected', selected: [model: 'heart', version: 7], replaces: [model: 'heart', version: 3], message: 'selected <heart> version 7.']
 
     List<Map> getRequested() {
         return requests.exists() ? requests.readLines().collect { new JsonSlurper().parseText(it) } : []
