@@ -148,7 +148,7 @@ def test_a_version_that_is_gone_already_is_told_apart(
         2: "deleted",
         3: "deleted",
     }
-    assert result.message == "deleted 2 versions of 1 model; 1 version had gone already"
+    assert result.message == "deleted 2 versions of 1 model; 1 version had already been deleted"
 
 
 def test_a_cleanup_that_finds_everything_gone_says_so(make_server: MakeServer) -> None:
@@ -160,7 +160,7 @@ def test_a_cleanup_that_finds_everything_gone_says_so(make_server: MakeServer) -
     assert apply_cleanup(registry, plan, locks(registry)).message == "deleted 3 versions of 1 model"
     again = apply_cleanup(registry, plan, locks(registry))
     assert again.status == "nothing"
-    assert again.message == "deleted 0 versions of 1 model; 3 versions had gone already"
+    assert again.message == "deleted 0 versions of 1 model; 3 versions had already been deleted"
 
 
 def test_the_first_unexpected_error_stops_the_rest(

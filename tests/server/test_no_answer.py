@@ -159,7 +159,7 @@ def test_a_redirect_is_neither_followed_nor_read(location: str) -> None:
             f"reading the registry: http://{server.place} answers HTTP 302 from the server: {'x' * 199}…, which sends "
             f"requests on to {location.partition('?')[0]}"
         )
-    assert next_step == "give the address that the server itself has, or log in where it asks for it"
+    assert next_step == "give the server's own address, or log in where it asks for it"
     assert sent < 20_000_000  # what the system's buffers take
 
 
@@ -322,7 +322,7 @@ def test_empty_pages_without_end() -> None:
         list(Asker(connect("http://127.0.0.1:9"), ONCE).pages("numbers", search, limit=10))
     assert (
         caught.value.message
-        == "reading numbers: the server sends one empty page after another: its search has no end"
+        == "reading numbers: the server sends one empty page after another, so its search never ends"
     )
     assert len(asked) == 100
 
