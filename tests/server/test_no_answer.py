@@ -156,8 +156,8 @@ def test_a_redirect_is_neither_followed_nor_read(location: str) -> None:
     with scripted(talk) as server:
         reason, next_step = said(f"http://{server.place}")
         assert reason == (
-            f"reading the registry: http://{server.place} answers HTTP 302 from the server: {'x' * 199}…, which sends "
-            f"requests on to {location.partition('?')[0]}"
+            f"reading the registry: http://{server.place} answers HTTP 302 from the server: {'x' * 199}…, which "
+            f"redirects to {location.partition('?')[0]}"
         )
     assert next_step == "give the server's own address, or log in where it asks for it"
     assert sent < 20_000_000  # what the system's buffers take
