@@ -44,8 +44,8 @@ def probe(registry: Registry) -> Iterator[Finding]:
     try:
         yield from scratch.findings()
     finally:
-        left = scratch.remove()
-    yield from left
+        remaining = scratch.remove()
+    yield from remaining
 
 
 def _client(registry: Registry) -> MlflowClient:
@@ -142,13 +142,13 @@ class _Scratch:
         for removal in removals:
             with contextlib.suppress(Exception):  # it disturbs nobody, in MLflow's trash or not
                 removal()
-        left = []
+        remaining = []
         if self._folder:
             try:
                 Storage(self._registry).erase(parse_location(self._folder))
             except Exception as error:  # noqa: BLE001  whatever it is, the file stays
                 why = str(error) if isinstance(error, OutOfReach) else classify(error).summary
-                left.append(
+                remaining.append(
                     Finding(
                         "scratch file",
                         "note",
@@ -164,7 +164,7 @@ class _Scratch:
                 still_registered.append(name)
         if still_registered:
             names = ", ".join(sorted(still_registered))
-            left.append(
+            remaining.append(
                 Finding(
                     "scratch model",
                     "problem",
@@ -172,7 +172,7 @@ class _Scratch:
                     f"remove the registered model {min(still_registered)} in MLflow",
                 )
             )
-        return left
+        return remaining
 
 
 def _tried(what: str, call: Callable[[], object], fix: str) -> Finding:
