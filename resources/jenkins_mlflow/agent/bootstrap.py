@@ -285,6 +285,13 @@ def bootstrap(files: "dict[str, str]", home: str, uv: str) -> None:
     os.close(lock)
 
 
+def report_failure(message: str) -> None:
+    """Say what keeps the runner from working, and print it as the command's answer."""
+    say(message)
+    document = {"schema": 1, "command": "install", "status": "error", "exit_code": 1, "message": message}
+    print(os.environ["JENKINS_MLFLOW_NONCE"] + " " + json.dumps(document))
+
+
 def main(files: "dict[str, str]", home: str, uv: str) -> None:
     """Install the runner, or print a document that says why it cannot be installed.
 
@@ -300,6 +307,4 @@ def main(files: "dict[str, str]", home: str, uv: str) -> None:
         message = str(error)
         if isinstance(error, OSError):
             message = "cannot install the runner: %s; JENKINS_MLFLOW_CACHE names another folder" % error
-        say(message)
-        document = {"schema": 1, "command": "install", "status": "error", "exit_code": 1, "message": message}
-        print(os.environ["JENKINS_MLFLOW_NONCE"] + " " + json.dumps(document))
+        report_failure(message)

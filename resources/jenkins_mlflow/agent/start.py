@@ -14,11 +14,6 @@ SRC = os.path.dirname(os.path.abspath(__file__))
 READY_ENVIRONMENT = os.environ.get("JENKINS_MLFLOW_RUNNER_PYTHON")
 
 
-def answer(document: str) -> NoReturn:
-    print(os.environ["JENKINS_MLFLOW_NONCE"] + " " + document)
-    sys.exit()
-
-
 def check_files(folder: int) -> None:
     with open(os.path.join(SRC, "files"), encoding="utf-8") as listed:
         for name in listed.read().splitlines():
@@ -42,18 +37,17 @@ def check_ready_environment() -> None:
         else:
             if found != pinned:
                 other.append(f"{name} {found} instead of {pinned}")
+    if not (missing or other):
+        return
+    from jenkins_mlflow.agent.bootstrap import report_failure, say
+
     environment = f"this agent's ready environment ({READY_ENVIRONMENT})"
     again = "rebuild the agent's image from docker/agent.Dockerfile of this library version"
     if missing:
-        import json
-
-        message = f"{environment} lacks {', '.join(missing)}, which this library needs: {again}"
-        sys.stderr.write(f"jenkins-mlflow: {message}\n")
-        failed = {"schema": 1, "command": "install", "status": "error", "exit_code": 1, "message": message}
-        answer(json.dumps(failed))
-    if other:
-        text = f"{environment} was made for another library version ({', '.join(other)}): {again}"
-        sys.stderr.write(f"jenkins-mlflow: {text}\n")
+        report_failure(f"{environment} lacks {', '.join(missing)}, which this library needs: {again}")
+        sys.exit()
+    else:
+        say(f"{environment} was made for another library version ({', '.join(other)}): {again}")
 
 
 def check(folder: int) -> NoReturn:
@@ -80,7 +74,8 @@ def start() -> None:
     except (ImportError, OSError):
         if not may_ask:
             raise
-        answer('{"status":"cold"}')
+        print(os.environ["JENKINS_MLFLOW_NONCE"] + ' {"status":"cold"}')
+        sys.exit()
     with contextlib.suppress(OSError):
         fcntl.flock(folder, fcntl.LOCK_SH | fcntl.LOCK_NB)
     main()

@@ -86,9 +86,8 @@ def _refused(begun: str, who: str, error: Exception, url: str, *, sent_once: boo
 
 
 def _unreachable(begun: str, fault: Fault, url: str, *, sent_once: bool) -> ConnectionFailed:
-    summary = re.sub(
-        r"\?\S+", f"?{HIDDEN}", fault.summary
-    )  # it may be the signature of an archived file's address
+    # A query may be the signature of an archived file's address.
+    summary = re.sub(r"\?\S+", f"?{HIDDEN}", fault.summary)
     message = f"{begun}: {summary} ({url})"
     if sent_once and fault.sent:
         return ConnectionFailed(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from jenkins_mlflow.errors import JenkinsMlflowError, RegistryError
 from jenkins_mlflow.registry.connection import Connection
-from jenkins_mlflow.registry.faults import AnswerTooLarge, classify
+from jenkins_mlflow.registry.faults import is_too_large
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.translation import translate
 from jenkins_mlflow.text import redact
@@ -69,7 +68,7 @@ class Asker:
                     f"reading {what}", functools.partial(search, page_token=token, **arguments)
                 )
             except JenkinsMlflowError as error:
-                if arguments.get("limit", 1) == 1 or not _too_large(error.__cause__):
+                if arguments.get("limit", 1) == 1 or not is_too_large(error):
                     raise
                 arguments["limit"] = -(-arguments["limit"] // 4)
                 continue
@@ -84,10 +83,3 @@ class Asker:
                     next_step=f"look at the log of the MLflow server {redact(self.connection.uri)}",
                 )
             seen.add(token)
-
-
-def _too_large(cause: BaseException | None) -> bool:
-    """Whether a request failed because its answer was too large."""
-    return isinstance(cause, AnswerTooLarge) or (
-        cause is not None and classify(cause).status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from jenkins_mlflow.errors import Interrupted, chain
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, chain
 from jenkins_mlflow.text import one_line, parsed_json
 
 if TYPE_CHECKING:
@@ -66,6 +66,17 @@ class Fault:
     @property
     def retry_once(self) -> bool:
         return self.status == 500 and self.code not in PERMANENT_CODES
+
+
+def is_too_large(error: JenkinsMlflowError, statuses: Collection[int] = (413,)) -> bool:
+    """Whether a smaller request may succeed where this one failed.
+
+    Args:
+        error: What reading ended with.
+        statuses: The HTTP statuses that say so.
+    """
+    cause = error.__cause__
+    return cause is not None and (isinstance(cause, AnswerTooLarge) or classify(cause).status in statuses)
 
 
 def may_take_effect(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.parallel import side_by_side
-from jenkins_mlflow.registry.faults import AnswerTooLarge, classify
+from jenkins_mlflow.registry.faults import is_too_large
 from jenkins_mlflow.registry.snapshot import NOTHING, Run, Version
 
 RUNS_PER_REQUEST = 4500
@@ -60,7 +60,7 @@ def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -
         try:
             answers = side_by_side(lambda piece: list(read(piece)), pieces)
         except JenkinsMlflowError as error:
-            if most == 1 or not _too_much(error):
+            if most == 1 or not is_too_large(error, _TOO_MUCH):
                 raise
             most = -(-len(pieces[0]) // 2)
             continue
@@ -72,9 +72,3 @@ def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -
 def _without_tags(run: Run, metrics: Sequence[str]) -> Run:
     kept = {name: run.metrics[name] for name in metrics if name in run.metrics} if metrics else run.metrics
     return Run(run.run_id, kept, NOTHING, run.started, run.running)
-
-
-def _too_much(error: JenkinsMlflowError) -> bool:
-    """Whether a smaller request may succeed where this one failed."""
-    cause = error.__cause__
-    return cause is not None and (classify(cause).status in _TOO_MUCH or isinstance(cause, AnswerTooLarge))

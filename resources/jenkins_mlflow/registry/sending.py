@@ -7,8 +7,9 @@ where.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -118,18 +119,14 @@ class Sender:
         """Download a file as it is stored, of at most ``most`` bytes if that is given; see ``send`` for errors."""
         headers = {"Accept-Encoding": "identity"}
         seconds = self._transfer if most is None else self._timeout
-        with self._request("GET", path, seconds, headers=headers) as response:
-            if response.status_code not in _FINE:
-                raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
+        with self._answer("GET", path, seconds, headers=headers) as response:
             try:
                 with into.open("wb") as file:
                     for chunk in response.raw.stream(_CHUNK, decode_content=False):
                         file.write(chunk)
                         if most is not None and file.tell() > most:
                             raise AnswerTooLarge(f"the file is larger than {size(most)}")
-            except (
-                HTTPError
-            ) as error:  # urllib3's own error; requests translates it only when it reads itself
+            except HTTPError as error:  # urllib3's own; requests translates it only when it reads itself
                 raise requests.ConnectionError(error) from error
 
     def upload(self, path: str, source: Path) -> None:
@@ -137,17 +134,23 @@ class Sender:
         with source.open("rb") as file:
             # An empty file would be sent in chunks, without a length.
             body = file if source.stat().st_size else b""
-            with self._request("PUT", path, self._transfer, data=body) as response:
-                if response.status_code not in _FINE:
-                    raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
+            with self._answer("PUT", path, self._transfer, data=body):
+                pass
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
-        with self._request(method, path, self._timeout, **arguments) as response:
-            body = _body(response, self._timeout)
+        with self._answer(method, path, self._timeout, **arguments) as response:
+            return _body(response, self._timeout), response.headers
+
+    @contextlib.contextmanager
+    def _answer(
+        self, method: str, path: str, timeout: float, **arguments: Any
+    ) -> Iterator[requests.Response]:
+        """One answer, whose body is not read yet; ErrorAnswer if its status is not a success."""
+        with self._request(method, path, timeout, **arguments) as response:
             if response.status_code not in _FINE:
-                raise ErrorAnswer(response.status_code, body, response.headers)
-            return body, response.headers
+                raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
+            yield response
 
     def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
         try:

@@ -197,9 +197,8 @@ class PromoteResult(PromotionResult):
                 back = f"`jenkins-mlflow rollback --model {argument(model)} --to {number}{self._where}`"
                 return f"{back} returns to {printable(model)} version {number}"
             models = [place.model for place in self.production]
-            shown = (
-                models[0] if models and self.model not in models else self.model
-            )  # a copy has another name
+            # A copy has another name.
+            shown = models[0] if models and self.model not in models else self.model
             return f"`jenkins-mlflow list{self._where} {arguments(shown)}` shows it"
         if self.selection and not self.model:
             return self.selection.next_step

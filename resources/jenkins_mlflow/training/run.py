@@ -133,9 +133,7 @@ def _give_up_other_builds(plan: TrainPlan, registry: TrainingRegistry, say: Call
     A build that is in fact still running marks and ends its runs itself, so a wrong guess does no harm.
     """
     longest = plan.timeout or LONGEST_TRAINING
-    with suppress(
-        JenkinsMlflowError
-    ):  # this only cleans up after others, perhaps without the rights to do so
+    with suppress(JenkinsMlflowError):  # cleans up after others, perhaps without the right to
         abandoned_runs = registry.left_running(plan.experiment, round((time.time() - longest) * 1000))
         _give_up(registry, abandoned_runs)
         if abandoned_runs:
