@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import jenkins_mlflow
 import pytest
+from setuptools.config.pyprojecttoml import read_configuration
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(jenkins_mlflow.__file__).parent
@@ -37,6 +38,13 @@ def test_the_layers_are_those_that_lint_checks() -> None:
     (layers,) = re.findall(r"^layers = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)
     (block,) = re.findall(r"```text\n(.*?)```", RULE, re.DOTALL)
     assert block.splitlines() == re.findall(r'^    "(.*)"', layers.replace(" :", ","), re.MULTILINE)
+
+
+def test_every_folder_is_published_but_that_of_the_agents() -> None:
+    """An editable installation finds a folder that the wheel would lack."""
+    published = read_configuration(ROOT / "pyproject.toml")["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("__init__.py")}
+    assert set(published) == {".".join(folder.parts) for folder in folders} - {"jenkins_mlflow.agent"}
 
 
 def test_contributing_has_no_second_map() -> None:
