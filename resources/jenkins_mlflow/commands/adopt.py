@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from jenkins_mlflow.commands.carry_out import place
 from jenkins_mlflow.commands.conflicts import keep_one
 from jenkins_mlflow.commands.recorded import read_model, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose
 from jenkins_mlflow.errors import Refused
-from jenkins_mlflow.history.event import Event, Place, new_id
+from jenkins_mlflow.history.event import Event, Place as RecordedPlace, new_id
 from jenkins_mlflow.history.timeline import drifts, production_at
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
-from jenkins_mlflow.results.base import document
+from jenkins_mlflow.results.base import Place, document
 from jenkins_mlflow.results.history import HistoryResult
 from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import printable
@@ -80,7 +79,7 @@ def _tag(
     registry: Registry,
     snapshot: Snapshot,
     serving: Sequence[Version],
-    recorded: Sequence[Place],
+    recorded: Sequence[RecordedPlace],
     at: str,
 ) -> None:
     """Give each adopted version its own promotion record, so that a rollback knows it."""
@@ -111,4 +110,4 @@ def _accepted(model: str, serving: Sequence[Version]) -> str:
 def _adopted(
     status: Literal["adopted", "nothing"], message: str, serving: Sequence[Version]
 ) -> HistoryResult:
-    return HistoryResult(status=status, message=printable(message), production=tuple(map(place, serving)))
+    return HistoryResult(status=status, message=printable(message), production=tuple(map(Place.of, serving)))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.commands.carry_out import carry_out, place, promotion, rollback_tags
+from jenkins_mlflow.commands.carry_out import carry_out, promotion, rollback_tags
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.promote import Check
@@ -32,6 +32,7 @@ from jenkins_mlflow.promotion.smoke_test import Checked
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PASSED, PENDING
 from jenkins_mlflow.text import printable
@@ -157,7 +158,7 @@ def _take_back(
     else:
         labels = ", ".join(version.label for version in serving)
         message = f"was rolled back: {labels} is in production again"
-    return replace(result, status="rolled_back", message=message, production=tuple(map(place, serving)))
+    return replace(result, status="rolled_back", message=message, production=tuple(map(Place.of, serving)))
 
 
 def _keep(
@@ -209,7 +210,7 @@ def _roll_back(
     tags = {**rollback_tags(session, promoted, begun.at), **before_tags(returning.before)}
     outcome, notice = carry_out(session, registry, back, begun, tags)
     result = replace(
-        result, production=tuple(map(place, outcome.production)), lock_seconds=outcome.lock_seconds
+        result, production=tuple(map(Place.of, outcome.production)), lock_seconds=outcome.lock_seconds
     )
     if outcome.status != "promoted":
         code = errors.BY_HAND if outcome.by_hand else errors.FAILED

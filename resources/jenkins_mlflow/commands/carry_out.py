@@ -47,10 +47,10 @@ def reported(result: R, plan: Plan, outcome: Outcome, notice: NoticePart | None)
         model=plan.candidate.model,
         version=plan.candidate.number,
         method=outcome.method,
-        previous=place(plan.replaces) if plan.replaces else None,
-        replaced=tuple(map(place, plan.leaving)),
+        previous=Place.of(plan.replaces) if plan.replaces else None,
+        replaced=tuple(map(Place.of, plan.leaving)),
         attempts=tuple(AttemptPart(**vars(attempt)) for attempt in outcome.attempts),
-        production=tuple(map(place, outcome.production)),
+        production=tuple(map(Place.of, outcome.production)),
         lock_seconds=outcome.lock_seconds,
         missing=outcome.missing,
         notice=notice,
@@ -67,11 +67,6 @@ def planned(result: R, plan: Plan) -> R:
         version=plan.candidate.number,
         plan=steps,
     )
-
-
-def place(version: Version) -> Place:
-    """A version as it appears in results."""
-    return Place(model=version.model, version=version.number)
 
 
 @dataclass(frozen=True)

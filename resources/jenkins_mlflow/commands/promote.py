@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from jenkins_mlflow.commands.after_check import check_afterwards
-from jenkins_mlflow.commands.carry_out import carry_out, place, planned, reported
+from jenkins_mlflow.commands.carry_out import carry_out, planned, reported
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.select import choose, selection_result
 from jenkins_mlflow.commands.session import Session
@@ -18,6 +18,7 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult
 from jenkins_mlflow.selection.candidates import wrongly_trained
@@ -71,7 +72,7 @@ def promote(
                 status=choice.status,
                 message=choice.message,
                 selection=selection,
-                production=tuple(map(place, serving)),
+                production=tuple(map(Place.of, serving)),
             )
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
@@ -128,7 +129,7 @@ def _smoke_test_failed(result: PromoteResult, plan: Plan, checked: Checked) -> P
         message=f"{label} failed its smoke test: {printable(checked.reason)}; nothing was written",
         model=plan.candidate.model,
         version=plan.candidate.number,
-        production=tuple(map(place, plan.leaving)),
+        production=tuple(map(Place.of, plan.leaving)),
     )
 
 

@@ -243,7 +243,7 @@ def _words(
 
 def _part(piece: Piece) -> PiecePart:
     return PiecePart(
-        versions=tuple(Place(model=e.version.model, version=e.version.number) for e in piece.entries),
+        versions=tuple(Place.of(entry.version) for entry in piece.entries),
         locations=tuple(location.uri for location in piece.locations),
         run=piece.run_id or piece.orphan,
         action=piece.action,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jenkins_mlflow.cleanup.lease import leases
-from jenkins_mlflow.commands.carry_out import carry_out, place, planned, reported, rollback_tags
+from jenkins_mlflow.commands.carry_out import carry_out, planned, reported, rollback_tags
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.recorded import read_recorded
 from jenkins_mlflow.commands.session import Session
@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import LeasedPart, RollbackResult
 from jenkins_mlflow.text import printable
 
@@ -49,7 +50,9 @@ def rollback(
         to = recorded_version(snapshot, model, read_recorded(session, registry, snapshot).events)
     back = plan_return(snapshot, model, to, target)
     plan = plan_promotion(snapshot, back.model, back.number, target)
-    result = RollbackResult(status="planned", message="", from_=place(back.current) if back.current else None)
+    result = RollbackResult(
+        status="planned", message="", from_=Place.of(back.current) if back.current else None
+    )
     result = replace(result, leases=_leases(session, registry, found, plan.candidate))
     if plan_only:
         return planned(result, plan)

@@ -60,7 +60,7 @@ def selection_result(selection: Selection) -> SelectResult:
         selected=measured(selection.selected),
         champion=measured(selection.champion),
         replaces=measured(selection.replaces),
-        beside=tuple(Place(model=v.model, version=v.number) for v in selection.beside),
+        beside=tuple(map(Place.of, selection.beside)),
         candidates=tuple(
             CandidatePart(
                 model=verdict.version.model,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jenkins_mlflow.commands.carry_out import place
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.other_server import name_there, other_session
 from jenkins_mlflow.commands.promote import (
@@ -26,6 +25,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, CopyPart, PromoteResult
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.text import plural, printable, redact, size
@@ -71,7 +71,7 @@ def promote_to(
             assert choice.status != "selected"
             serving = other_snapshot.production(other.target)
             refuse_over_another(over, "a promotion", serving)
-            production = tuple(map(place, serving))
+            production = tuple(map(Place.of, serving))
             return other, replace(result, status=choice.status, message=choice.message, production=production)
         session.terminal.say(choice.message)
         chosen = choice.selected
@@ -96,7 +96,7 @@ def promote_to(
                 message=printable(message),
                 model=chosen.model,
                 version=chosen.number,
-                production=tuple(map(place, other_snapshot.production(other.target))),
+                production=tuple(map(Place.of, other_snapshot.production(other.target))),
             )
         session.terminal.say(f"smoke test: {checked.reason}")
     copied = _copy(session, source, other, plan, name)

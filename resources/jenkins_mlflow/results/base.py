@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
@@ -47,12 +47,26 @@ class Part:
     """A part of a result that has keys of its own."""
 
 
+class Numbered(Protocol):
+    """A version of a registered model, by its model's name and its number."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place(Part):
     """One version of a registered model."""
 
     model: str
     version: int
+
+    @classmethod
+    def of(cls, version: Numbered) -> Place:
+        return cls(model=version.model, version=version.number)
 
 
 @dataclass(frozen=True, kw_only=True)
