@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
-from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, NothingRegistered
+from jenkins_mlflow.errors import JenkinsMlflowError, NotFound, NothingRegistered, Refused
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.promotion.record import before
+from jenkins_mlflow.promotion.record import before, is_recorded
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
@@ -92,6 +92,35 @@ def read_recorded(
     events = [event for event in events if session.target.counts(event.marks)]
     events += [event for event in from_tags(versions) if (event.model, event.version, event.at) not in known]
     return Recorded(tuple(in_order(events)), written)
+
+
+def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) -> int:
+    """The version in production according to the last record. Pure.
+
+    Raises:
+        Refused: That is none or more than one; it no longer exists; it has no promotion record, which alone
+            proves that this tool put it into production, because more people can write the history than the
+            model; or the event belongs to another model, and may have been written by somebody who may edit
+            only that one.
+    """
+    places = production_at(events).get(model, ())
+    last = next((event.model for event in reversed(in_order(events)) if model in event.models), model)
+    found = snapshot.require(model).version(places[0][1]) if len(places) == 1 else None
+    if last == model and found is not None and found.identity == places[0] and is_recorded(found):
+        return found.number
+    if not places:
+        why = f"no version of {model} is recorded as in production"
+    elif last != model:
+        why = f"the last recorded event of {model} belongs to {last}, and does not count for {model}"
+    elif len(places) > 1:
+        why = f"{len(places)} versions of {model} are recorded as in production"
+    elif found is None or found.identity != places[0]:
+        why = f"{model} version {places[0][1]} was recorded as in production, and was deleted"
+    else:
+        why = f"{found.label} is recorded as in production, but it has no promotion record"
+    raise Refused(
+        why, state="nothing was changed", next_step="name the version to return to with --to instead"
+    )
 
 
 def gone_from(

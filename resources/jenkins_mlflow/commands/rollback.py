@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.commands.carry_out import carry_out, planned, reported, rollback_tags
 from jenkins_mlflow.commands.group import require_model
-from jenkins_mlflow.commands.recorded import read_recorded
+from jenkins_mlflow.commands.recorded import read_recorded, recorded_version
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused
-from jenkins_mlflow.history.event import Event, in_order
-from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import before_tags, is_recorded, next_time
+from jenkins_mlflow.promotion.record import before_tags, next_time
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import LeasedPart, RollbackResult
 from jenkins_mlflow.text import printable
@@ -78,35 +75,6 @@ def _leases(session: Session, registry: Registry, model: Model, candidate: Versi
     return tuple(
         LeasedPart(model=v.model, version=v.number, holder=lease.holder, until=lease.end)
         for v, lease in running
-    )
-
-
-def recorded_version(snapshot: Snapshot, model: str, events: Sequence[Event]) -> int:
-    """The version in production according to the last record. Pure.
-
-    Raises:
-        Refused: That is none or more than one; it no longer exists; it has no promotion record, which alone
-            proves that this tool put it into production, because more people can write the history than the
-            model; or the event belongs to another model, and may have been written by somebody who may edit
-            only that one.
-    """
-    places = production_at(events).get(model, ())
-    last = next((event.model for event in reversed(in_order(events)) if model in event.models), model)
-    found = snapshot.require(model).version(places[0][1]) if len(places) == 1 else None
-    if last == model and found is not None and found.identity == places[0] and is_recorded(found):
-        return found.number
-    if not places:
-        why = f"no version of {model} is recorded as in production"
-    elif last != model:
-        why = f"the last recorded event of {model} belongs to {last}, and does not count for {model}"
-    elif len(places) > 1:
-        why = f"{len(places)} versions of {model} are recorded as in production"
-    elif found is None or found.identity != places[0]:
-        why = f"{model} version {places[0][1]} was recorded as in production, and was deleted"
-    else:
-        why = f"{found.label} is recorded as in production, but it has no promotion record"
-    raise Refused(
-        why, state="nothing was changed", next_step="name the version to return to with --to instead"
     )
 
 

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
-from jenkins_mlflow.commands.recorded import from_tags
-from jenkins_mlflow.commands.rollback import recorded_version
+from jenkins_mlflow.commands.recorded import from_tags, recorded_version
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, Place, in_order, read_event

@@ -15,8 +15,7 @@ from jenkins_mlflow.commands.doctor.models import examine
 from jenkins_mlflow.commands.doctor.probe import probe as run_probe
 from jenkins_mlflow.commands.doctor.server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor.storage import StorageWish, examine_storage
-from jenkins_mlflow.commands.recorded import gone_from, read_recorded
-from jenkins_mlflow.commands.rollback import recorded_version
+from jenkins_mlflow.commands.recorded import gone_from, read_recorded, recorded_version
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import JenkinsMlflowError, Refused
 from jenkins_mlflow.history.event import Event
