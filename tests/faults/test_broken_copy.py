@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.promote.to_server import promote_to
 from jenkins_mlflow.commands.session import Session
-from jenkins_mlflow.commands.transfer import promote_to
 from jenkins_mlflow.config.promote import LockRules, Promote, Retry
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.servers import OtherServer

@@ -15,7 +15,7 @@ from typing import Any
 import jenkins_mlflow.cleanup.apply
 import jenkins_mlflow.cleanup.reclaim
 import jenkins_mlflow.cli.main
-import jenkins_mlflow.commands.promote
+import jenkins_mlflow.commands.promote.promote
 import jenkins_mlflow.registry.http
 import jenkins_mlflow.registry.store
 import mlflow

@@ -27,8 +27,8 @@ SHORT = {
 
 
 RECORDED = {  # where the tags of a record are put together
-    "commands/promote.py": "_record",
-    "commands/carry_out.py": "rollback_tags",
+    "commands/promote/promote.py": "_record",
+    "commands/promote/carry_out.py": "rollback_tags",
     "promotion/record.py": "before_tags",
     "promotion/recovery.py": "_record",
     "commands/adopt.py": "_tag",

@@ -85,7 +85,7 @@ def select(to_server: str | None, **options: Any) -> None:
     if to_server is None:
         selection = choose(session)
     else:
-        from jenkins_mlflow.commands.transfer import choose_for
+        from jenkins_mlflow.commands.promote.to_server import choose_for
 
         selection = choose_for(session, to_server)
     if options["report"]:
@@ -142,14 +142,14 @@ def promote(
     **options: Any,
 ) -> None:
     """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
-    from jenkins_mlflow.commands.promote import promote as run_promotion, recover as run_recovery
+    from jenkins_mlflow.commands.promote.promote import promote as run_promotion, recover as run_recovery
 
     session = open_session(options)
     if recover:
         finish(run_recovery(session), options, session)
     asked: dict[str, Any] = {"model": model, "version": version, "plan_only": dry_run, "over": over}
     if to_server is not None:
-        from jenkins_mlflow.commands.transfer import promote_to
+        from jenkins_mlflow.commands.promote.to_server import promote_to
 
         other, result = promote_to(session, to_server, approved_by=approved_by or "", **asked)
         finish(result, options, other)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jenkins_mlflow.cleanup.lease import leases
-from jenkins_mlflow.commands.carry_out import carry_out, planned, reported, rollback_tags
 from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.promote.carry_out import carry_out, planned, reported, rollback_tags
 from jenkins_mlflow.commands.recorded import read_recorded, recorded_version
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.commands.other_server import name_there, other_session
+from jenkins_mlflow.commands.promote.other_server import name_there, other_session
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import Promote, SmokeTest
 from jenkins_mlflow.config.schema import Config, Ui

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.commands.promote import named
+from jenkins_mlflow.commands.promote.promote import named
 from jenkins_mlflow.errors import NotFound, Refused
 
 TRAINED = version("m", 1, metrics={})

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.commands.carry_out import carry_out, promotion, rollback_tags
+from jenkins_mlflow.commands.promote.carry_out import carry_out, promotion, rollback_tags
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.promote import Check

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from jenkins_mlflow.commands.after_check import check_afterwards
-from jenkins_mlflow.commands.carry_out import carry_out, planned, reported
 from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.promote.after_check import check_afterwards
+from jenkins_mlflow.commands.promote.carry_out import carry_out, planned, reported
 from jenkins_mlflow.commands.select import choose, selection_result
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from jenkins_mlflow.commands.group import require_model
-from jenkins_mlflow.commands.other_server import name_there, other_session
-from jenkins_mlflow.commands.promote import (
+from jenkins_mlflow.commands.promote.other_server import name_there, other_session
+from jenkins_mlflow.commands.promote.promote import (
     NOTHING,
     named,
     promote,
