@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from jenkins_mlflow.commands.conflicts import conflicts, rivals
 from jenkins_mlflow.commands.group import NAMED_BY, require_models
@@ -22,17 +23,34 @@ from jenkins_mlflow.tags import METHOD
 from jenkins_mlflow.text import argument, printable
 
 
-class Purpose(enum.Enum):
-    """The purpose for which a command reads the registry."""
+class _Conduct(NamedTuple):
+    """What a command does about what it finds when it reads the registry.
 
-    LOOK = "look"
-    """It changes nothing, and only reports unfinished promotions."""
-    CHANGE = "change"
-    """It changes something; unfinished promotions are finished or undone first."""
-    RECOVER = "recover"
-    """Like CHANGE, but it does nothing else: its result lists what was recovered."""
-    PROMOTE = "promote"
-    """Like CHANGE, but it keeps to what it read before it waited: a faster promotion defeats it."""
+    Attributes:
+        settles: Unfinished promotions are finished or undone first; otherwise they are only reported.
+        keeps_to_its_plan: What it read before it waited still counts: a faster promotion defeats it.
+        decides_rivals: It settles which model of an exclusive group is the champion, or refuses to; otherwise
+            several champions are reported.
+        lists_recovered: Its result lists what was recovered; otherwise that is said at once.
+    """
+
+    settles: bool = True
+    keeps_to_its_plan: bool = False
+    decides_rivals: bool = False
+    lists_recovered: bool = False
+
+
+class Purpose(enum.Enum):
+    """The purpose for which a command reads the registry, and what follows from it."""
+
+    LOOK = _Conduct(settles=False)
+    """It changes nothing."""
+    CHANGE = _Conduct()
+    """It changes something."""
+    RECOVER = _Conduct(lists_recovered=True)
+    """It settles unfinished promotions, and does nothing else."""
+    PROMOTE = _Conduct(keeps_to_its_plan=True, decides_rivals=True)
+    """It promotes or rolls back."""
 
 
 def settled(
@@ -44,7 +62,7 @@ def settled(
     with_runs: bool | RunsOf = False,
     named_by: str = NAMED_BY,
 ) -> Snapshot:
-    """Read the group; unless the purpose is LOOK, finish or undo unfinished promotions first.
+    """Read the group; finish or undo unfinished promotions first, or report them: as the purpose says.
 
     Args:
         session: Configuration and warnings; receives the recovered promotions.
@@ -64,16 +82,16 @@ def settled(
     for text in filter(None, map(unsigned, snapshot.models)):
         session.warn(text)
     unfinished = [model for model in snapshot.models if is_unfinished(model)]
-    if purpose is Purpose.LOOK:
-        for model in unfinished:
-            session.warn(_unfinished(session, model))
-    else:
+    if purpose.value.settles:
         session.book(registry).make_up(snapshot.models)
         changed = [_recover(session, registry, model, purpose) for model in unfinished]
         if any(changed):
             snapshot = registry.snapshot(patterns, with_runs=with_runs)
+    else:
+        for model in unfinished:
+            session.warn(_unfinished(session, model))
     warnings = conflicts(snapshot, session.target)
-    if purpose is not Purpose.PROMOTE:  # which settles it, or refuses to
+    if not purpose.value.decides_rivals:
         warnings += rivals(snapshot, session.target)
     for text in warnings:
         session.warn(text)
@@ -127,9 +145,9 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
         session.warn(f"{error.message}; {error.state}; next: {error.next_step}")
         return False
     if done is None:  # the other command has finished
-        return purpose is not Purpose.PROMOTE
+        return not purpose.value.keeps_to_its_plan
     session.recovered.append(done)
-    if purpose is not Purpose.RECOVER:
+    if not purpose.value.lists_recovered:
         session.terminal.alert(printable(f"recovered: {done.message}"))
     return True
 
