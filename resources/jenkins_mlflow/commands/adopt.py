@@ -33,7 +33,7 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
     snapshot = read_model(session, registry, model, Purpose.CHANGE)
     target = session.target
     book = session.book(registry)
-    with session.lock(registry, "adopt", session.scope([model]), [model]) as lock:
+    with session.lock(registry, "adopt", session.scope.locked_with([model]), [model]) as lock:
         found = registry.find_model(model)
         live = Snapshot((found or Model(model),))
         known = read_recorded(session, registry, live)

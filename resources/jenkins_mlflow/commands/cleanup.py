@@ -91,7 +91,7 @@ def _after(
         entries = [
             entry
             for entry in session.journal(registry).read(wish.model)
-            if is_asked(session.config, wish.model, entry.version.model)
+            if is_asked(session, wish.model, entry.version.model)
         ]
         held = what_is_held(open_entries(Known(living, entries)), rules.reclaim, now)
         result = replace(result, held=held.part, message=f"{result.message}{held.description}")
@@ -174,7 +174,7 @@ def _agreed(session: Session, plan: CleanupPlan, wish: Wish) -> bool:
     models = {item.version.model for item in plan.deletions}
     going = f"{plural(len(plan.deletions), 'version')} of {plural(len(models), 'model')}"
     session.terminal.alert(f"{going} would be deleted")
-    patterns = session.config.models
+    patterns = session.scope.models
     whose = (
         printable(wish.model)
         if wish.model

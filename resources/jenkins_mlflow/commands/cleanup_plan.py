@@ -90,11 +90,11 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         )
     if rules.min_age:
         session.warn("cleanup.min_age has a new name: write keep_within instead")
-    patterns = [model] if model else session.config.models
+    patterns = [model] if model else session.scope.models
     everything = settled(
         session,
         registry,
-        session.with_production(patterns),
+        session.scope.with_production(patterns),
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
         with_runs=RunsOf.every_version(),
     )

@@ -111,7 +111,7 @@ def tell(session: Session, *, model: str | None, since: float | None, at: float 
         at: Only what was in production at this time.
     """
     registry = session.registry()
-    patterns = (model,) if model else session.patterns
+    patterns = (model,) if model else session.scope.patterns
     if model:
         snapshot = read_model(session, registry, model, Purpose.LOOK)
     else:

@@ -67,7 +67,7 @@ def list_leases(session: Session) -> LeaseResult:
     now = registry.now()
     found = tuple(
         _shown(version, lease, now)
-        for version in registry.snapshot(session.config.models).versions()
+        for version in registry.snapshot(session.scope.models).versions()
         for lease in leases(version.tags)
     )
     return LeaseResult(status="listed", message=plural(len(found), "lease"), leases=found)

@@ -21,7 +21,7 @@ def show_registry(session: Session, *, brief: bool = False) -> ListResult:
     snapshot = settled(
         session,
         session.registry(),
-        session.patterns,
+        session.scope.patterns,
         Purpose.LOOK,
         with_runs=RunsOf.every_version(metric),
         named_by="`models` in the config, --models or MODEL",

@@ -62,7 +62,7 @@ def put_back(session: Session, registry: Registry, found: Sequence[SelfPromotion
     """
     changed = [change.model for one in found for change in one.changes]
     names = tuple(dict.fromkeys([*(one.model for one in found), *changed]))
-    with session.lock(registry, "train", session.scope(names), names) as lock:
+    with session.lock(registry, "train", session.scope.locked_with(names), names) as lock:
         writer, held = session.writer(), registry.under(lock)
         models = {model.name: model for model in registry.snapshot(names).models}
         open_ones = [one for one in found if not _accepted(one, models.get(one.model))]

@@ -17,7 +17,6 @@ from jenkins_mlflow.cleanup.reclaim_reading import Look
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
-from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
@@ -122,7 +121,7 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
             return plan_orphans(look(runs), [run.run_id for run in runs], whole_runs=whole_runs)
         known = look()
         names = {entry.version.model for entry in known.entries}
-        ours = {name for name in names if is_asked(session.config, wish.model, name)}
+        ours = {name for name in names if is_asked(session, wish.model, name)}
         return plan_reclaim(known, whole_runs=whole_runs, grace=rules.grace, now=now, models=ours)
 
     return Reclaim(
@@ -136,17 +135,17 @@ def _work(session: Session, registry: Registry, wish: ReclaimWish, now: float) -
     )
 
 
-def is_asked(config: Config, model: str | None, name: str) -> bool:
-    """Whether the request covers the deleted versions of a model. Pure.
+def is_asked(session: Session, model: str | None, name: str) -> bool:
+    """Whether the request covers the deleted versions of a model.
 
     Args:
-        config: Its group counts, without the models that cleanups exclude.
+        session: Its group counts, without the models that cleanups exclude.
         model: The one model that the command names; None for the group.
         name: The model.
     """
     if model:
         return name == model
-    return matches(name, config.models) and is_covered(name, config.cleanup)
+    return matches(name, session.scope.models) and is_covered(name, session.config.cleanup)
 
 
 def _orphans(registry: Registry, before: float) -> list[KeptRun]:

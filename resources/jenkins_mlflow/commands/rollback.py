@@ -38,9 +38,9 @@ def rollback(
     """
     session = session.for_model(model)
     registry, target = session.registry(), session.target
-    if target.copy_to and matches(model, session.config.models):
+    if target.copy_to and matches(model, session.scope.models):
         model = target.copy_to
-    patterns = session.patterns if target.exclusive else (model,)
+    patterns = session.scope.patterns if target.exclusive else (model,)
     snapshot = settled(session, registry, patterns, Purpose.LOOK if plan_only else Purpose.PROMOTE)
     found = require_model(registry, snapshot, model)
     if recorded:

@@ -20,7 +20,7 @@ MOST_NAMED = 3
 def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     """`select`: rank the group's candidates and compare the best with the champion."""
     group = snapshot or settled(
-        session, session.registry(), session.patterns, Purpose.LOOK, with_runs=session.runs_to_select()
+        session, session.registry(), session.scope.patterns, Purpose.LOOK, with_runs=session.runs_to_select()
     )
     target = session.target
     build = session.build.id

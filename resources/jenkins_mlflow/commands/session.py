@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.scope import Scope
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import ConnectionFailed, Interrupted, JenkinsMlflowError, RegistryError
 from jenkins_mlflow.history.book import Book
@@ -23,7 +24,6 @@ from jenkins_mlflow.registry.connection import connect, is_setting
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import NO_KEYS
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
@@ -40,7 +40,7 @@ class Session:
     """The session of a command.
 
     Attributes:
-        config: The loaded and validated configuration.
+        config: The loaded and validated configuration; on another server, what of it applies there.
         uri: The tracking URI in effect.
         terminal: For messages and questions.
         report: The folder for logs and notices; created when something is written.
@@ -53,6 +53,7 @@ class Session:
         recovered: Unfinished promotions that this command has finished or undone.
         looks_only: Whether this is a dry run, whose failure is no news.
         locked: The purposes of the locks taken; nothing is written to the registry before the first.
+        changed_scope: What the command works on, if that is not what the config says, see ``scope``.
     """
 
     config: Config
@@ -67,21 +68,15 @@ class Session:
     recovered: list[Recovered] = field(default_factory=list)
     looks_only: bool = False
     locked: list[str] = field(default_factory=list)
+    changed_scope: Scope | None = None
+
+    @property
+    def scope(self) -> Scope:
+        return self.changed_scope or Scope.of(self.config)
 
     @property
     def target(self) -> Target:
-        rules = self.config.promote
-        return Target(rules.stage, rules.alias, rules.exclusive, rules.copy_to if rules.copies else None)
-
-    @property
-    def patterns(self) -> tuple[str, ...]:
-        """The models that a promotion of the group reads: the group, and a production model."""
-        return self.with_production(self.config.models)
-
-    def with_production(self, patterns: Sequence[str]) -> tuple[str, ...]:
-        """These models, and the production model if promotions copy into one."""
-        extra = [self.target.copy_to] if self.target.copy_to else []
-        return tuple(dict.fromkeys([*patterns, *extra]))
+        return self.scope.target
 
     @property
     def retry(self) -> RetryPolicy:
@@ -190,16 +185,11 @@ class Session:
         error.next_step = error.next_step or "run the command again: it continues with what is left"
         self.terminal.alert_error(error, message)
 
-    def scope(self, models: Sequence[str]) -> tuple[str, ...]:
-        """The models that must not change while these do: the whole group, if it has one champion."""
-        group = self.config.models if self.config.promote.exclusive else ()
-        return tuple(dict.fromkeys([*models, *group]))
-
     def lock_for(
         self, registry: Registry, work: str, table: Table, waiting: Callable[[], None] = lambda: None
     ) -> Lock:
         """The lock for the changes of a table; ``waiting`` as in ``Lock``."""
-        return self.lock(registry, work, self.scope(table.models), table.models, waiting=waiting)
+        return self.lock(registry, work, self.scope.locked_with(table.models), table.models, waiting=waiting)
 
     def runs_to_select(self, champion: Callable[[Version], bool] | None = None) -> bool | RunsOf:
         """The runs that a selection needs: all, or with scope ``build`` those of the build and of champions.
@@ -222,8 +212,5 @@ class Session:
         )
 
     def for_model(self, name: str) -> Session:
-        """This session for one model; a model outside an exclusive group replaces no member of it."""
-        if not self.config.promote.exclusive or matches(name, self.patterns):
-            return self
-        promote = self.config.promote.model_copy(update={"exclusive": False})
-        return replace(self, config=self.config.model_copy(update={"promote": promote}))
+        """This session for one model, see ``Scope.for_model``."""
+        return replace(self, changed_scope=self.scope.for_model(name))

@@ -77,7 +77,7 @@ def settled(
     """
     with session.unwritten():
         snapshot = registry.snapshot(patterns, with_runs=with_runs)
-        configured = [pattern for pattern in patterns if pattern in session.config.models]
+        configured = [pattern for pattern in patterns if pattern in session.scope.models]
         require_models(registry, snapshot, configured, named_by)
     for text in filter(None, map(unsigned, snapshot.models)):
         session.warn(text)
@@ -105,7 +105,7 @@ def _unfinished(session: Session, model: Model) -> str:
     except JenkinsMlflowError as error:
         return f"{error.message}; {error.next_step}"
     assert intent is not None, "an unfinished model has an intent or an error"
-    why = asks_for_more(intent, session.target, session.config.models)
+    why = asks_for_more(intent, session.target, session.scope.models)
     if why:
         return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
     return (
@@ -123,14 +123,14 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
     try:
         intent = read_intent(model)
         models = intent.table.models if intent else (model.name,)
-        with session.lock(registry, "recover", session.scope(models), models) as lock:
+        with session.lock(registry, "recover", session.scope.locked_with(models), models) as lock:
             held = registry.under(lock)
             done = Recovery(
                 held,
                 session.methods(held),
                 session.writer(),
                 session.target,
-                session.config.models,
+                session.scope.models,
                 by=session.build.user,
                 url=session.build.url,
                 checked=rules.check is not None,

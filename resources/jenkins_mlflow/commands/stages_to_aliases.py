@@ -43,7 +43,7 @@ def stages_to_aliases(session: Session, aliases: Mapping[str, str], *, plan_only
 
 def _name_versions(session: Session, aliases: Mapping[str, str], *, plan_only: bool) -> MigrateResult:
     registry = session.registry()
-    patterns = session.config.models
+    patterns = session.scope.models
     purpose = Purpose.LOOK if plan_only else Purpose.CHANGE
     planned = _planned(settled(session, registry, patterns, purpose), aliases)
     names = sorted({one.model for one in planned if not one.already_set})

@@ -68,7 +68,9 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
     doubtful = RunsOf(lambda version: unrecorded(version, session.target))
     began = time.time()
     with session.unwritten():
-        before = Snapshot() if rules.may_promote else registry.snapshot(session.patterns, with_runs=doubtful)
+        before = (
+            Snapshot() if rules.may_promote else registry.snapshot(session.scope.patterns, with_runs=doubtful)
+        )
     plan = planned("" if rules.may_promote else encode(marks(before, session.target, began)))
     runs = MlflowTrainingRegistry(registry)
     if mode == "gather":
@@ -79,7 +81,7 @@ def train(session: Session, only: Sequence[str], *, mode: TrainMode = "run") -> 
             f"into {redact(session.uri)}"
         )
         result = run_training(plan, runs, session.terminal.say, resume=mode == "resume")
-    for warning in (*result.warnings, *_outside(result, session.config.models)):
+    for warning in (*result.warnings, *_outside(result, session.scope.models)):
         session.warn(warning)
     ended = train_result(plan, result)
     return ended if rules.may_promote else _put_back(session, registry, runs, before, began, ended)
@@ -109,7 +111,7 @@ def _put_back(
     try:
         runs = training.runs_of_build(ended.build or "")
         earlier = list(decoded(run.production_before for run in reversed(runs)))
-        after = registry.snapshot(session.patterns)
+        after = registry.snapshot(session.scope.patterns)
         found = self_promotions(before, earlier, after, session.target, {run.run_id for run in runs}, began)
         if found:
             done = put_back(session, registry, found)

@@ -9,6 +9,7 @@ import pytest
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import ConnectionFailed, NotFound
 from jenkins_mlflow.terminal import Terminal
@@ -53,3 +54,16 @@ def test_what_the_server_answered_says_its_own_state(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as caught, session(tmp_path).unwritten():
         raise NotFound("no model")
     assert caught.value.state == ""
+
+
+def test_a_model_outside_an_exclusive_group_changes_the_scope_and_not_the_config(tmp_path: Path) -> None:
+    config = Config(models=("churn-*",), promote=Promote(exclusive=True))
+    begun = Session(config, "http://x", Terminal(quiet=True), tmp_path, BuildContext())
+    member, alone = begun.for_model("churn-tree"), begun.for_model("fraud")
+    assert member.target.exclusive
+    assert member.scope.locked_with(["churn-tree"]) == ("churn-tree", "churn-*")
+    assert not alone.target.exclusive
+    assert alone.scope.locked_with(["fraud"]) == ("fraud",)
+    assert alone.scope.models == ("churn-*",)
+    assert alone.config is config
+    assert config.promote.exclusive

@@ -190,7 +190,7 @@ def test_what_a_config_lets_recovery_change_is_under_its_lock(rows: list[Change]
     intent = forged(*rows)
     if asks_for_more(intent, session.target, config.models):
         return
-    me = Holder(session.scope(("m",)), ("m",), "recover", host="here")
+    me = Holder(session.scope.locked_with(("m",)), ("m",), "recover", host="here")
     for name in intent.table.models:
         assert me.conflicts(Holder((name,), (name,), "promote", host="elsewhere"))
 

@@ -243,7 +243,7 @@ class Trial:
         self.registry.under = lambda _: self.registry  # type: ignore[method-assign, assignment]
         return SimpleNamespace(
             lock=lock,
-            scope=tuple,
+            scope=SimpleNamespace(locked_with=tuple),
             writer=lambda: Writer(QUICK, sleep=lambda seconds: None),
             target=self.target,
             warn=lambda text: self.log.append(f"    {text}"),

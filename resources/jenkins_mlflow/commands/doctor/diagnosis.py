@@ -62,7 +62,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
     registry = session.registry()
     connection = registry.connection
     with session.unwritten():
-        snapshot = registry.snapshot(session.patterns)
+        snapshot = registry.snapshot(session.scope.patterns)
     files = keeps_files(connection)
     drifted = drifts_of(session, registry, snapshot)
     return [
@@ -176,8 +176,8 @@ def journal(registry: Registry) -> Iterator[Finding]:
 def drifts_of(session: Session, registry: Registry, snapshot: Snapshot) -> list[Drift]:
     """Where production differs from the last record; a promotion in progress is not drift."""
     settled = Snapshot(tuple(model for model in snapshot.models if not is_unfinished(model)))
-    known = read_recorded(session, registry, settled, gone=session.patterns)
-    gone = gone_from(registry, known, settled, session.patterns)
+    known = read_recorded(session, registry, settled, gone=session.scope.patterns)
+    gone = gone_from(registry, known, settled, session.scope.patterns)
     return [
         replace(drift, returns=not drift.gone and _returns(settled, drift.model, known.events))
         for drift in drifts(known.events, settled, session.target, gone)

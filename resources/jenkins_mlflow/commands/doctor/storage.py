@@ -55,7 +55,7 @@ class StorageWish:
 
 def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> list[Finding]:
     """The problems with the files of the group's versions, and how far the check came."""
-    group = registry.snapshot(session.config.models)
+    group = registry.snapshot(session.scope.models)
     target = session.target
     versions = list(group.versions())
     serving = [v for v in versions if v.in_production(target) or v.stage in ACTIVE_STAGES or v.aliases]
@@ -66,7 +66,7 @@ def examine_storage(session: Session, registry: Registry, wish: StorageWish) -> 
         return deadline is not None and wish.clock() >= deadline
 
     others = sorted((v for v in versions if v not in serving), key=lambda v: (v.model, v.number))
-    group_and_marks = json.dumps([session.config.models, target.marks])
+    group_and_marks = json.dumps([session.scope.models, target.marks])
     digest = hashlib.sha256(group_and_marks.encode()).hexdigest()
     state = _State(session.report / STATE, {"registry": address(session.uri), "looked_at": digest})
     after = state.read()

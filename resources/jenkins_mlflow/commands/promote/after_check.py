@@ -126,7 +126,7 @@ def _look_again(
 
 
 def _live(session: Session, registry: Registry, plan: Plan) -> Snapshot:
-    group = session.config.models if plan.target.exclusive else ()
+    group = session.scope.models if plan.target.exclusive else ()
     return registry.snapshot([plan.table.model, *group])
 
 
@@ -197,7 +197,7 @@ def _roll_back(
 ) -> PromoteResult:
     """Return to the version that an earlier command's promotion recorded as the previous one."""
     target = session.target
-    patterns = session.patterns if target.exclusive else (promoted.model,)
+    patterns = session.scope.patterns if target.exclusive else (promoted.model,)
     snapshot = settled(session, registry, patterns, Purpose.PROMOTE)
     try:
         returning = plan_return(snapshot, promoted.model, None, target, unrecorded=True)

@@ -132,7 +132,7 @@ def promotion(
         plan,
         session.methods(held),
         session.writer(),
-        group=session.config.models,
+        group=session.scope.models,
         alias_fallback=session.alias_fallback,
         confirm=lock.confirm,
         keeper=keeper,
@@ -151,7 +151,7 @@ def _apply(
     refused = forbidden(registry, plan.table)  # before the lock, for which others wait
 
     def waiting() -> None:
-        refuse_if_overtaken(registry, plan, session.config.models)
+        refuse_if_overtaken(registry, plan, session.scope.models)
 
     with session.lock_for(registry, work, plan.table, waiting) as lock:
         keeper = Kept(session, plan, begun, tags, book, lock, registry.under(lock))

@@ -38,15 +38,12 @@ def other_session(session: Session, name: str) -> Session:
             next_step="omit --to-server, or use promote.copy_to",
         )
     promote = config.promote.model_copy(update={"file_store": None, "smoke_test": None})
-    update = {
-        "models": tuple(name_there(server, pattern) for pattern in config.models),
-        "promote": promote,
-        "servers": {},
-        "ui": Ui(),
-    }
+    models = tuple(name_there(server, pattern) for pattern in session.scope.models)
     return replace(
         session,
-        config=config.model_copy(update=update),
+        # What is left of the config on another server.
+        config=config.model_copy(update={"promote": promote, "servers": {}, "ui": Ui()}),
+        changed_scope=replace(session.scope, models=models),
         uri=server.uri,
         account=_account(name, server, os.environ),
     )

@@ -54,7 +54,7 @@ def promote(
         session = session.for_model(model)
     registry, target = session.registry(), session.target
     alone = model is not None and not target.exclusive
-    patterns = session.with_production([str(model)]) if alone else session.patterns
+    patterns = session.scope.with_production([str(model)]) if alone else session.scope.patterns
     purpose = Purpose.LOOK if plan_only else Purpose.PROMOTE
     runs = session.runs_to_select() if model is None else session.runs_to_promote(model, version)
     snapshot = settled(session, registry, patterns, purpose, with_runs=runs)
@@ -136,7 +136,7 @@ def _smoke_test_failed(result: PromoteResult, plan: Plan, checked: Checked) -> P
 def recover(session: Session) -> PromoteResult:
     """`promote --recover`: finish or undo unfinished promotions of other commands, and nothing else."""
     registry = session.registry()
-    snapshot = settled(session, registry, session.patterns, Purpose.RECOVER)
+    snapshot = settled(session, registry, session.scope.patterns, Purpose.RECOVER)
     unfinished = [model.name for model in snapshot.models if is_unfinished(model)]
     done = session.recovered
     if unfinished:

@@ -100,8 +100,8 @@ def promote_to(
             )
         session.terminal.say(f"smoke test: {checked.reason}")
     copied = _copy(session, source, other, plan, name)
-    group = tuple(pattern for pattern in other.config.models if _matches(other_snapshot, pattern))
-    other = replace(other, config=other.config.model_copy(update={"models": (*group, plan.into)}))
+    group = tuple(pattern for pattern in other.scope.models if _matches(other_snapshot, pattern))
+    other = replace(other, changed_scope=replace(other.scope, models=(*group, plan.into)))
     promoted = promote(
         other,
         model=copied.version.model,
@@ -149,7 +149,7 @@ def _looked(session: Session, name: str, model: str | None) -> tuple[Session, Sn
     runs = RunsOf(lambda version: version.in_production(target))
     asked = [] if model is None else [name_there(session.config.servers[name], model)]
     with other.unwritten():
-        other_snapshot = other.registry().snapshot([*other.patterns, *asked], with_runs=runs)
+        other_snapshot = other.registry().snapshot([*other.scope.patterns, *asked], with_runs=runs)
     other_snapshot.require_agreement(target)
     return other, other_snapshot
 
@@ -160,7 +160,7 @@ def _here(session: Session, model: str | None, version: int | None, other_snapsh
     Champions are the versions whose copies are in production on the other server.
     """
     alone = model is not None and not session.target.exclusive
-    patterns = [str(model)] if alone else session.config.models
+    patterns = [str(model)] if alone else session.scope.models
     if model is None:
         copied = copies_in_production(other_snapshot, session.target)
         runs = session.runs_to_select(lambda each: Origin.of(each, "").id in copied)
