@@ -141,17 +141,7 @@ def _tell(result: RegistryResult, session: Session) -> None:
     """Notify people, if the result is news for them."""
     from jenkins_mlflow.commands.notify import notify
 
-    notify(session, {**_what_happened(result), "message": redact(result.message)})
-
-
-def _what_happened(result: RegistryResult) -> dict[str, Any]:
-    """The part of the result that decides whether to notify."""
-    return {
-        "command": result.command,
-        "status": result.status,
-        "error": result.error,
-        "exit_code": result.exit_code,
-    }
+    notify(session, result)
 
 
 def _end(result: RegistryResult) -> str:
@@ -196,7 +186,7 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
         warnings=tuple(redact(advice(warning)) for warning in session.warnings),
         recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
         tracking_uri=redact(session.uri),
-        event=news(session, _what_happened(result)),
+        event=news(session, result),
     )
 
 

@@ -6,15 +6,14 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
 
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.deadline import run_bounded
-from jenkins_mlflow.errors import USAGE, ConnectionFailed
+from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.extras import NOTIFY, require
-from jenkins_mlflow.results.base import Document, Event
-from jenkins_mlflow.text import plural, printable
+from jenkins_mlflow.results.base import Event, RegistryResult
+from jenkins_mlflow.text import plural, printable, redact
 
 URLS = "JENKINS_MLFLOW_NOTIFY_URLS"
 LOG = "notify.log"
@@ -22,25 +21,8 @@ TRIES = 3
 LONGEST = 2000
 """The longest message, in characters, for an environment variable and a chat."""
 _CUT = "… (the result has all of it)"
-_HAPPENED: Mapping[tuple[str, str], Event] = {
-    ("promote", "promoted"): "promoted",
-    ("promote", "partial"): "by_hand",
-    ("promote", "manual"): "by_hand",
-    ("promote", "no_candidate"): "rejected",
-    ("promote", "smoke_test_failed"): "rejected",
-    ("promote", "rolled_back"): "rolled_back",
-    ("promote", "check_failed"): "by_hand",
-    ("select", "no_candidate"): "rejected",
-    ("rollback", "rolled_back"): "rolled_back",
-    ("rollback", "partial"): "by_hand",
-    ("rollback", "manual"): "by_hand",
-    ("doctor", "drift"): "drift",
-    ("cleanup", "stopped"): "cleanup_stopped",
-}
-
-
-TELLING = frozenset(command for command, _ in _HAPPENED)
-"""The commands whose results can be news."""
+TELLING = frozenset({"select", "promote", "rollback", "cleanup", "doctor"})
+"""The commands whose results can be news. A list, because to load every result would take 40 ms."""
 
 
 def take_urls(environ: MutableMapping[str, str]) -> tuple[str, ...]:
@@ -48,35 +30,26 @@ def take_urls(environ: MutableMapping[str, str]) -> tuple[str, ...]:
     return tuple(environ.pop(URLS, "").split())
 
 
-def happened(document: Mapping[str, Any]) -> Event | None:
-    """The event of a result, for notifications; None if it is no news. Pure."""
-    command, status = str(document.get("command")), str(document.get("status"))
-    if command == "cleanup" and document.get("error") and status != "interrupted":
-        # Whatever its status, such as "deleted". A mistyped option is no news: the command reports it.
-        return None if document.get("exit_code") == USAGE else "cleanup_stopped"
-    return _HAPPENED.get((command, status))
-
-
-def news(session: Session, document: Mapping[str, Any]) -> Event | None:
+def news(session: Session, result: RegistryResult) -> Event | None:
     """The event that people want to be notified of; None if there is none."""
-    event = happened(document)
+    event = result.news
     if event == "cleanup_stopped" and session.looks_only:
         return None
     return event if event in session.config.notify.on else None
 
 
-def notify(session: Session, document: Document, sleep: Callable[[float], None] = time.sleep) -> None:
+def notify(session: Session, result: RegistryResult, sleep: Callable[[float], None] = time.sleep) -> None:
     """Notify people of a result, if they want that. A failure is only a warning.
 
     Args:
         session: Configuration, report folder, warnings.
-        document: The command's result.
+        result: The command's result.
         sleep: Replaced in tests.
     """
-    rules, event = session.config.notify, news(session, document)
+    rules, event = session.config.notify, news(session, result)
     if not event:
         return
-    text = printable(str(document["message"]))
+    text = printable(redact(result.message))
     text = text if len(text) <= LONGEST else text[: LONGEST - len(_CUT)] + _CUT
     build = f"\n{session.build.url}" if session.build.url else ""
     ways: list[tuple[str, Callable[[], str]]] = []

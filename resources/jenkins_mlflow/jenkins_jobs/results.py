@@ -28,10 +28,10 @@ class ApplyResult(Result):
     """The result of `jobs apply`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "applied": Meaning((errors.DONE,), "every change was made"),
-        "planned": Meaning((errors.DONE,), "dry run; `items` has the differences"),
-        "nothing": Meaning((errors.DONE,), "every job is up to date, or the answer was no"),
-        "error": Meaning((errors.FAILED,), "stopped in the middle; `items` has what was done"),
+        "applied": Meaning((errors.DONE,), "every change was made", None),
+        "planned": Meaning((errors.DONE,), "dry run; `items` has the differences", None),
+        "nothing": Meaning((errors.DONE,), "every job is up to date, or the answer was no", None),
+        "error": Meaning((errors.FAILED,), "stopped in the middle; `items` has what was done", None),
     }
     in_table: ClassVar[bool] = True
 

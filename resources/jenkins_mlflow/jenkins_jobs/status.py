@@ -33,7 +33,9 @@ class BuildPart(Part):
 class StatusResult(Result):
     """The result of `jobs status`."""
 
-    statuses: ClassVar[Mapping[str, Meaning]] = {"listed": Meaning((errors.DONE,), "`items` has the builds")}
+    statuses: ClassVar[Mapping[str, Meaning]] = {
+        "listed": Meaning((errors.DONE,), "`items` has the builds", None)
+    }
     in_table: ClassVar[bool] = True
 
     command: Literal["jobs"] = "jobs"

@@ -22,14 +22,16 @@ class BuildResult(Result):
     """The result of `jobs run` and `jobs logs --follow`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "queued": Meaning((errors.DONE,), "`--no-wait`: the build is queued"),
-        "success": Meaning((errors.DONE,), "the build succeeded"),
-        "unstable": Meaning((errors.NO_CANDIDATE, errors.BY_HAND, errors.DRIFT), "the build is unstable"),
-        "failure": Meaning((errors.FAILED,), "the build failed"),
-        "not_built": Meaning((errors.FAILED,), "the build was not made"),
-        "aborted": Meaning((INTERRUPTED,), "the build was aborted"),
-        "cancelled": Meaning((INTERRUPTED,), "the build was cancelled in the queue"),
-        "timeout": Meaning((errors.FAILED,), "`--timeout` is over; the build continues"),
+        "queued": Meaning((errors.DONE,), "`--no-wait`: the build is queued", None),
+        "success": Meaning((errors.DONE,), "the build succeeded", None),
+        "unstable": Meaning(
+            (errors.NO_CANDIDATE, errors.BY_HAND, errors.DRIFT), "the build is unstable", None
+        ),
+        "failure": Meaning((errors.FAILED,), "the build failed", None),
+        "not_built": Meaning((errors.FAILED,), "the build was not made", None),
+        "aborted": Meaning((INTERRUPTED,), "the build was aborted", None),
+        "cancelled": Meaning((INTERRUPTED,), "the build was cancelled in the queue", None),
+        "timeout": Meaning((errors.FAILED,), "`--timeout` is over; the build continues", None),
     }
     command: Literal["jobs"] = "jobs"
     action: Literal["run", "logs"] = "run"

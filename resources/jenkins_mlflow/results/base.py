@@ -36,10 +36,17 @@ class Table(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """The meaning of a status, and its exit codes; the first is the usual one."""
+    """The meaning of a status.
+
+    Attributes:
+        codes: Its exit codes; the first is the usual one.
+        description: The meaning in words.
+        event: The event that people are notified of; None if it is no news.
+    """
 
     codes: tuple[int, ...]
     description: str
+    event: Event | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +188,11 @@ class RegistryResult(Result):
     """The file of the report that has all of them, if `left_out` is not empty."""
 
     @property
+    def news(self) -> Event | None:
+        """The event of this result, even if `notify.on` leaves it out; None if it is no news."""
+        return self.statuses[self.status].event
+
+    @property
     def promoted(self) -> Place | None:
         """The version that this command put into production, or found there as requested."""
         return None
@@ -194,10 +206,21 @@ class Failure(RegistryResult):
         "error": Meaning(
             (errors.FAILED, errors.USAGE, errors.BUSY),
             "the command failed; `error` says why, and what to do next",
+            None,
         ),
-        "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the command"),
+        "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the command", None),
     }
     status: Literal["error", "interrupted"]
+
+    @property
+    def news(self) -> Event | None:
+        failed_cleanup = self.command == "cleanup" and self.status == "error"
+        return event_of_a_cleanups_error(self) if failed_cleanup else None
+
+
+def event_of_a_cleanups_error(result: Result) -> Event | None:
+    """A cleanup mostly runs at night, so its errors are news; a mistyped option is not: the command reports it."""
+    return None if result.exit_code == errors.USAGE else "cleanup_stopped"
 
 
 def failure(error: JenkinsMlflowError | Interrupted, command: str) -> Failure:

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from jenkins_mlflow import errors
-from jenkins_mlflow.results.base import Meaning, Part, RegistryResult, Table, day
+from jenkins_mlflow.results.base import (
+    Event,
+    Meaning,
+    Part,
+    RegistryResult,
+    Table,
+    day,
+    event_of_a_cleanups_error,
+)
 from jenkins_mlflow.results.reclaim import ReclaimResult
 from jenkins_mlflow.text import argument, printable, size
 
@@ -88,16 +96,18 @@ class CleanupResult(RegistryResult):
     """The result of `cleanup`; [What a cleanup keeps](retention.md) explains it."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "deleted": Meaning((errors.DONE,), "the versions that the plan names were deleted"),
-        "planned": Meaning((errors.DONE,), "dry run, or there is nothing to delete"),
+        "deleted": Meaning((errors.DONE,), "the versions that the plan names were deleted", None),
+        "planned": Meaning((errors.DONE,), "dry run, or there is nothing to delete", None),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY),
             "nothing was deleted: the answer was no, or other commands hold the lock of every model",
+            None,
         ),
-        "refused": Meaning((errors.FAILED,), "the plan must not be carried out; `error` says why"),
+        "refused": Meaning((errors.FAILED,), "the plan must not be carried out; `error` says why", None),
         "stopped": Meaning(
             (errors.PARTLY, errors.FAILED, 130, 143),
             "an error or a signal ended it early; `error` says which",
+            "cleanup_stopped",
         ),
     }
     command: Literal["cleanup"] = "cleanup"
@@ -114,6 +124,11 @@ class CleanupResult(RegistryResult):
     """The document of the reclaim at its end, or null."""
     plan_file: str | None = None
     """The file that `--plan` wrote, or null."""
+
+    @property
+    def news(self) -> Event | None:
+        # Whatever the status, such as "deleted": the error may have come after the deletions.
+        return event_of_a_cleanups_error(self) if self.error else super().news
 
     @property
     def next_step(self) -> str:

@@ -32,11 +32,13 @@ class DoctorResult(RegistryResult):
     """The result of `doctor`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "fine": Meaning((errors.DONE,), "no problem was found"),
+        "fine": Meaning((errors.DONE,), "no problem was found", None),
         "drift": Meaning(
-            (errors.DRIFT,), "production was changed without this tool, and nothing else is wrong"
+            (errors.DRIFT,), "production was changed without this tool, and nothing else is wrong", "drift"
         ),
-        "problems": Meaning((errors.FAILED,), "at least one problem was found; `findings` says what to do"),
+        "problems": Meaning(
+            (errors.FAILED,), "at least one problem was found; `findings` says what to do", None
+        ),
     }
     command: Literal["doctor"] = "doctor"
     status: Status

@@ -62,9 +62,9 @@ class HistoryResult(RegistryResult):
     """The result of `history`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "told": Meaning((errors.DONE,), "`items` lists what was in production"),
-        "adopted": Meaning((errors.DONE,), "what is in production is now recorded"),
-        "nothing": Meaning((errors.DONE,), "nothing had to be adopted"),
+        "told": Meaning((errors.DONE,), "`items` lists what was in production", None),
+        "adopted": Meaning((errors.DONE,), "what is in production is now recorded", None),
+        "nothing": Meaning((errors.DONE,), "nothing had to be adopted", None),
     }
     in_table: ClassVar[bool] = True
 

@@ -28,9 +28,9 @@ class LeaseResult(RegistryResult):
     """The result of `lease`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "leased": Meaning((errors.DONE,), "the lease has begun or is renewed"),
-        "released": Meaning((errors.DONE,), "the lease has ended, or there was none"),
-        "listed": Meaning((errors.DONE,), "`leases` has every lease of the group"),
+        "leased": Meaning((errors.DONE,), "the lease has begun or is renewed", None),
+        "released": Meaning((errors.DONE,), "the lease has ended, or there was none", None),
+        "listed": Meaning((errors.DONE,), "`leases` has every lease of the group", None),
     }
     in_table: ClassVar[bool] = True
 

@@ -42,7 +42,7 @@ class ListResult(RegistryResult):
     """The result of `list`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "listed": Meaning((errors.DONE,), "`models` has the group's models")
+        "listed": Meaning((errors.DONE,), "`models` has the group's models", None)
     }
     command: Literal["list"] = "list"
     status: Literal["listed"] = "listed"

@@ -52,13 +52,15 @@ class MigrateResult(RegistryResult):
     """The result of `migrate`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "planned": Meaning((errors.DONE,), "a dry run: nothing was written"),
-        "migrated": Meaning((errors.DONE,), "everything is in the database, and MLflow answers as before"),
-        "already": Meaning((errors.DONE,), "everything was already there; nothing was written"),
-        "differs": Meaning(
-            (errors.FAILED,), "MLflow answers differently from the database; `differences` says where"
+        "planned": Meaning((errors.DONE,), "a dry run: nothing was written", None),
+        "migrated": Meaning(
+            (errors.DONE,), "everything is in the database, and MLflow answers as before", None
         ),
-        "aliased": Meaning((errors.DONE,), "the aliases are set"),
+        "already": Meaning((errors.DONE,), "everything was already there; nothing was written", None),
+        "differs": Meaning(
+            (errors.FAILED,), "MLflow answers differently from the database; `differences` says where", None
+        ),
+        "aliased": Meaning((errors.DONE,), "the aliases are set", None),
     }
     in_table: ClassVar[bool] = True
 

@@ -12,15 +12,18 @@ from jenkins_mlflow.results.select import NOT_SELECTED, SelectResult
 from jenkins_mlflow.text import argument, arguments, printable
 
 _CARRIED_OUT: Mapping[str, Meaning] = {
-    "already": Meaning((errors.DONE,), "the version is already in production; nothing was written"),
-    "planned": Meaning((errors.DONE,), "dry run; `plan` has the steps in words"),
-    "partial": Meaning((errors.BY_HAND,), "the alias is set, a person must set the stage"),
+    "already": Meaning((errors.DONE,), "the version is already in production; nothing was written", None),
+    "planned": Meaning((errors.DONE,), "dry run; `plan` has the steps in words", None),
+    "partial": Meaning((errors.BY_HAND,), "the alias is set, a person must set the stage", "by_hand"),
     "manual": Meaning(
-        (errors.BY_HAND,), "every method failed, everything is undone, a person must promote by hand"
+        (errors.BY_HAND,),
+        "every method failed, everything is undone, a person must promote by hand",
+        "by_hand",
     ),
     "overtaken": Meaning(
         (errors.FAILED,),
         "somebody else changed production at the same time; this command's changes are undone",
+        None,
     ),
 }
 
@@ -134,23 +137,29 @@ class PromoteResult(PromotionResult):
     """The result of `promote`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "promoted": Meaning((errors.DONE,), "done, and verified in the registry"),
+        "promoted": Meaning((errors.DONE,), "done, and verified in the registry", "promoted"),
         **_CARRIED_OUT,
         **NOT_SELECTED,
         "smoke_test_failed": Meaning(
             (errors.NO_CANDIDATE,),
             "the model could not be loaded, or its predictions are wrong; nothing was written",
+            "rejected",
         ),
         "rolled_back": Meaning(
             (errors.FAILED,),
             "the check after the promotion failed; the previous version is in production again",
+            "rolled_back",
         ),
         "check_failed": Meaning(
-            (errors.FAILED, errors.BY_HAND), "the check failed, and the promotion could not be undone"
+            (errors.FAILED, errors.BY_HAND),
+            "the check failed, and the promotion could not be undone",
+            "by_hand",
         ),
-        "recovered": Meaning((errors.DONE,), "`--recover` finished or undid every unfinished promotion"),
-        "nothing": Meaning((errors.DONE,), "`--recover` found no unfinished promotion"),
-        "failed": Meaning((errors.FAILED,), "`--recover` could not recover every promotion"),
+        "recovered": Meaning(
+            (errors.DONE,), "`--recover` finished or undid every unfinished promotion", None
+        ),
+        "nothing": Meaning((errors.DONE,), "`--recover` found no unfinished promotion", None),
+        "failed": Meaning((errors.FAILED,), "`--recover` could not recover every promotion", None),
     }
     command: Literal["promote"] = "promote"
     status: Literal[
@@ -221,7 +230,7 @@ class RollbackResult(PromotionResult):
     """The result of `rollback`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "rolled_back": Meaning((errors.DONE,), "done, and verified in the registry"),
+        "rolled_back": Meaning((errors.DONE,), "done, and verified in the registry", "rolled_back"),
         **_CARRIED_OUT,
     }
     command: Literal["rollback"] = "rollback"

@@ -66,16 +66,18 @@ class ReclaimResult(RegistryResult):
     """The result of `reclaim`; [Freeing disk space](retention.md#freeing-disk-space) explains it."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "reclaimed": Meaning((errors.DONE, errors.PARTLY), "files were deleted"),
-        "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
+        "reclaimed": Meaning((errors.DONE, errors.PARTLY), "files were deleted", None),
+        "planned": Meaning((errors.DONE,), "dry run; nothing was changed", None),
         "nothing": Meaning(
             (errors.DONE, errors.BUSY, errors.PARTLY),
             "nothing was freed: there is nothing to free, the answer was no, other commands hold the lock (5), "
             "or deleting failed (6)",
+            None,
         ),
         "stopped": Meaning(
             (errors.PARTLY, errors.FAILED, 130, 143),
             "an error or a signal ended it early; `error` says which",
+            None,
         ),
     }
     command: Literal["reclaim"] = "reclaim"

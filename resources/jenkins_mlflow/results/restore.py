@@ -35,10 +35,10 @@ class RestoreResult(RegistryResult):
     """The result of `restore`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "restored": Meaning((errors.DONE,), "every requested version is restored"),
-        "planned": Meaning((errors.DONE,), "dry run; nothing was changed"),
+        "restored": Meaning((errors.DONE,), "every requested version is restored", None),
+        "planned": Meaning((errors.DONE,), "dry run; nothing was changed", None),
         "failed": Meaning(
-            (errors.FAILED,), "at least one version could not be registered, or none can be restored"
+            (errors.FAILED,), "at least one version could not be registered, or none can be restored", None
         ),
     }
     in_table: ClassVar[bool] = True

@@ -12,10 +12,12 @@ from jenkins_mlflow.results.base import Meaning, Part, Place, RegistryResult, Ta
 REGISTER_FIRST = "train a model and register it: in the training script, or by train.register"
 
 NOT_SELECTED: Mapping[str, Meaning] = {
-    "champion_kept": Meaning((errors.DONE,), "no candidate is better than the champion"),
-    "no_candidate": Meaning((errors.NO_CANDIDATE,), "no candidate passes the gates, or there is none"),
+    "champion_kept": Meaning((errors.DONE,), "no candidate is better than the champion", None),
+    "no_candidate": Meaning(
+        (errors.NO_CANDIDATE,), "no candidate passes the gates, or there is none", "rejected"
+    ),
     "champion_unmeasured": Meaning(
-        (errors.NO_CANDIDATE,), "the champion lacks the metric, so nothing can be compared with it"
+        (errors.NO_CANDIDATE,), "the champion lacks the metric, so nothing can be compared with it", None
     ),
 }
 
@@ -61,7 +63,7 @@ class SelectResult(RegistryResult):
     """The result of `select`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "selected": Meaning((errors.DONE,), "`selected` is the version to promote"),
+        "selected": Meaning((errors.DONE,), "`selected` is the version to promote", None),
         **NOT_SELECTED,
     }
     in_table: ClassVar[bool] = True

@@ -73,12 +73,15 @@ class TrainResult(RegistryResult):
         "trained": Meaning(
             (errors.DONE,),
             "the training ended as `train.on_failure` allows; `candidates` says how each candidate ended",
+            None,
         ),
-        "planned": Meaning((errors.DONE,), "dry run; nothing was run"),
+        "planned": Meaning((errors.DONE,), "dry run; nothing was run", None),
         "failed": Meaning(
-            (errors.FAILED,), "a candidate failed, nothing was logged, or production could not be restored"
+            (errors.FAILED,),
+            "a candidate failed, nothing was logged, or production could not be restored",
+            None,
         ),
-        "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the training"),
+        "interrupted": Meaning((130, 143), "Ctrl-C or SIGTERM stopped the training", None),
     }
     in_table: ClassVar[bool] = True
 

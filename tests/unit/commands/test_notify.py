@@ -10,20 +10,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jenkins_mlflow.build import BuildContext
-from jenkins_mlflow.cli.ending import _what_happened
 from jenkins_mlflow.cli.main import run
-from jenkins_mlflow.commands.notify import URLS, happened, news, notify, take_urls
+from jenkins_mlflow.commands.notify import TELLING, URLS, news, notify, take_urls
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
-from jenkins_mlflow.errors import ConnectionFailed, UsageError
-from jenkins_mlflow.results.base import failure
+from jenkins_mlflow.errors import ConnectionFailed, Interrupted, UsageError
+from jenkins_mlflow.results.base import ErrorPart, Event, RegistryResult, failure
+from jenkins_mlflow.results.cleanup import CleanupResult
+from jenkins_mlflow.results.promote import PromoteResult
+from jenkins_mlflow.results.schema import RESULTS
 from jenkins_mlflow.terminal import Terminal
 
-PROMOTED = {"command": "promote", "status": "promoted", "message": "promoted churn version 2"}
+PROMOTED = PromoteResult(status="promoted", message="promoted churn version 2")
 
 
 def session(folder: Path, *urls: str, **notify: Any) -> Session:
@@ -69,25 +71,45 @@ def service() -> Iterator[tuple[str, list[dict[str, Any]], list[int]]]:
     ],
 )
 def test_what_is_news(command: str, status: str, event: str | None) -> None:
-    assert happened({"command": command, "status": status}) == event
+    assert RESULTS[command].statuses[status].event == event
 
 
-ERROR = {"type": "ConnectionFailed", "message": "no usable answer", "state": "", "next_step": ""}
+def test_every_event_is_that_of_a_status() -> None:
+    """A status cannot be declared without an event or None; see ``Meaning``."""
+    events = {
+        command: {meaning.event for meaning in kind.statuses.values()} - {None}
+        for command, kind in RESULTS.items()
+    }
+    assert set().union(*events.values()) == set(get_args(Event))
+    assert {command for command in RESULTS if events[command]} == TELLING
 
 
-@pytest.mark.parametrize("status", ["deleted", "planned", "nothing", "refused", "stopped", "error"])
-def test_whatever_a_cleanup_came_to_an_error_in_it_is_news(status: str, tmp_path: Path) -> None:
+ERROR = ErrorPart(type="ConnectionFailed", message="no usable answer", state="", next_step="")
+ENDED = CleanupResult(status="deleted", message="", policy=(), items=(), error=ERROR)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        *(replace(ENDED, status=status) for status in CleanupResult.statuses),  # type: ignore[arg-type]
+        failure(ConnectionFailed("x"), "cleanup"),
+    ],
+    ids=lambda result: result.status,
+)
+def test_whatever_a_cleanup_came_to_an_error_in_it_is_news(result: RegistryResult, tmp_path: Path) -> None:
     """Also one after the deletions, and one before the plan; that a dry run fails is nobody's business."""
-    document = {"command": "cleanup", "status": status, "error": ERROR}
-    assert happened(document) == "cleanup_stopped"
-    assert news(session(tmp_path), document) == "cleanup_stopped"
-    assert news(replace(session(tmp_path), looks_only=True), document) is None
-    assert happened({**document, "command": "list"}) is None
-    assert happened({**document, "exit_code": 2}) is None, "who mistypes an option has read that"
+    assert result.news == "cleanup_stopped"
+    assert news(session(tmp_path), result) == "cleanup_stopped"
+    assert news(replace(session(tmp_path), looks_only=True), result) is None
+    assert replace(result, code=2).news is None, "who mistypes an option has read that"
+
+
+def test_the_failure_of_another_command_is_no_news() -> None:
+    assert failure(ConnectionFailed("x"), "promote").news is None
 
 
 def test_who_stopped_it_before_it_began_knows() -> None:
-    assert happened({"command": "cleanup", "status": "interrupted", "error": ERROR}) is None
+    assert failure(Interrupted("stopped", signal_number=15), "cleanup").news is None
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -140,7 +162,8 @@ def test_mass_news_is_told_in_part(
         "import os; open('told', 'w', encoding='utf-8').write(os.environ['JENKINS_MLFLOW_MESSAGE'])"
     ).replace("told", str(tmp_path / "told"))
     one = session(tmp_path, address, command=[sys.executable, "-X", "utf8", "-c", code])
-    notify(one, {**PROMOTED, "message": "production was changed; " + letter * 140_000}, sleep=lambda _: None)
+    mass = replace(PROMOTED, message="production was changed; " + letter * 140_000)
+    notify(one, mass, sleep=lambda _: None)
     assert one.warnings == []
     told = (tmp_path / "told").read_text(encoding="utf-8")
     assert told.startswith("production was changed; " + letter * 1000)
@@ -209,9 +232,6 @@ def test_without_apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_mistake_in_the_command_line_is_told_by_the_command_alone() -> None:
-    """By the document that a failed command really makes."""
+    """By the result that a failed command really makes."""
     mistaken, stopped = (failure(error("x"), "cleanup") for error in (UsageError, ConnectionFailed))
-    assert (happened(_what_happened(mistaken)), happened(_what_happened(stopped))) == (
-        None,
-        "cleanup_stopped",
-    )
+    assert (mistaken.news, stopped.news) == (None, "cleanup_stopped")
