@@ -68,8 +68,8 @@ test-faults: setup-dev ## break every request of every command in every way, rac
 	ALL_FAULTS=1 $(RUN) -m pytest tests/faults tests/security tests/server/test_history.py tests/server/test_migrate.py tests/server/test_ingress.py $(ARGS)
 
 .PHONY: test-matrix
-test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, on files and SQLite (7 environments)
-	$(RUN) -m pytest tests/matrix $(ARGS)
+test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, and that both doors do the same (7 environments)
+	ALL_FAULTS=1 $(RUN) -m pytest tests/matrix tests/server/test_contract.py $(ARGS)
 
 .PHONY: test-acceptance
 test-acceptance: setup-dev ## test the library on a real Jenkins (JENKINS_URL, JENKINS_USER, JENKINS_TOKEN)

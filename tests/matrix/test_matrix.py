@@ -1,4 +1,4 @@
-"""Every server version on every kind of store: promoted, or a notice that tells the truth. `make test-matrix` runs it.
+"""Every server version on every kind of store, through both doors: promoted, or a notice that tells the truth.
 
 Each server runs in an environment of its own, made on first use and kept in .test-envs. The table of what came out is
 printed at the end and written to build/matrix.md.
@@ -18,22 +18,22 @@ from typing import Any
 import pytest
 import requests
 from jenkins_mlflow.methods.known_faults import ServerFaults
-from jenkins_mlflow.promotion.outcome import Outcome
+from jenkins_mlflow.registry.choice import FORCED
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected
 from jenkins_mlflow.registry.snapshot import Model, Target
 from support import promoting
 from support.command import Finished, run_command
+from support.doors import DOORS, through
 from support.environments import MATRIX, ROOT, mlflow_python
 from support.proxy import CountingProxy
 from support.seeding import Spec, seed
 from support.servers import Server, Store, clean_environ, start_server
 
 TABLE = ROOT / "build" / "matrix.md"
-COLUMNS = ("server", "store", "methods", "outcome", "by", "seconds", "requests")
+COLUMNS = ("server", "store", "methods", "door", "outcome", "by", "seconds", "requests")
 STORES: tuple[Store, ...] = ("file", "sqlite")
-DEFAULT = "default"
-FOLDER = "default, folder reachable"
+METHODS = {"default": "default", "folder": "default, folder reachable"}
 TRAIN = """
 import sys
 import mlflow
@@ -103,11 +103,12 @@ def transition(cell: Cell, name: str, number: int) -> requests.Response:
 
 
 def promote(
-    cell: Cell, name: str, scenario: str, folder: Path, table: list[tuple[object, ...]], **rules: str
+    cell: Cell, door: str, scenario: str, folder: Path, table: list[tuple[object, ...]], **rules: str
 ) -> Finished:
-    """Run the real command on the challenger, as a process, and note what came out."""
+    """Run the real command on the challenger of the model ``scenario-door``, as a process; note what came out."""
+    name = f"{scenario}-{door}"
     models(cell, name)
-    env = {f"MLOPS__PROMOTE__{key.upper()}": value for key, value in rules.items()}
+    env = {f"MLOPS__PROMOTE__{key.upper()}": value for key, value in rules.items()} | {FORCED: door}
     with CountingProxy(cell.server.url) as proxy:
         arguments = ("--model", name, "--version", "2", "--tracking-uri", proxy.url, "--output=json")
         started = time.perf_counter()
@@ -115,7 +116,8 @@ def promote(
         seconds, count = time.perf_counter() - started, len(proxy.requests)
     outcome = f"{done.doc['status']} (exit {done.code})"
     by = done.doc["method"] or "-"
-    table.append((cell.server.version, cell.server.store, scenario, outcome, by, f"{seconds:.1f}", count))
+    row = (cell.server.version, cell.server.store, METHODS[scenario], door)
+    table.append((*row, outcome, by, f"{seconds:.1f}", count))
     return done
 
 
@@ -141,43 +143,48 @@ def assert_true_notice(cell: Cell, name: str, done: Finished) -> None:
     assert transition(cell, name, 2).status_code == 500
 
 
-def test_the_default_methods(cell: Cell, tmp_path: Path, table: list[tuple[object, ...]]) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_the_default_methods(cell: Cell, door: str, tmp_path: Path, table: list[tuple[object, ...]]) -> None:
     """Without any way to the server's folder."""
-    done = promote(cell, "default", DEFAULT, tmp_path, table)
+    done = promote(cell, door, "default", tmp_path, table)
     check = assert_true_notice if cell.fails else assert_promoted
-    check(cell, "default", done)
+    check(cell, f"default-{door}", done)
 
 
-def test_the_folder_of_the_store(cell: Cell, tmp_path: Path, table: list[tuple[object, ...]]) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_the_folder_of_the_store(
+    cell: Cell, door: str, tmp_path: Path, table: list[tuple[object, ...]]
+) -> None:
     """With the folder everything is promoted, by the server where it can."""
     if cell.server.store != "file":
         pytest.skip("a database has no folder")
-    done = promote(cell, "folder", FOLDER, tmp_path, table, file_store=cell.server.store_uri)
-    assert_promoted(cell, "folder", done)
+    done = promote(cell, door, "folder", tmp_path, table, file_store=cell.server.store_uri)
+    assert_promoted(cell, f"folder-{door}", done)
     assert (done.doc["method"] == "file-store") is cell.fails
 
 
-def test_copy(cell: Cell) -> None:
+@pytest.mark.parametrize("door", DOORS)
+def test_copy(cell: Cell, door: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copy gets the alias on every server, affected ones too."""
-    models(cell, "copy")
-    target = Target("Production", "champion", copy_to="copy-prod")
-    outcome = promote_below("copy", cell.server.url, target)
+    monkeypatch.setenv(FORCED, door)
+    name = f"copy-{door}"
+    models(cell, name)
+    target = Target("Production", "champion", copy_to=f"{name}-prod")
+    outcome = promoting.promote(cell.server.url, name, 2, target)
     assert (outcome.status, outcome.method) == ("promoted", "copy")
-    assert [version.source for version in live(cell, "copy-prod").versions] == ["models:/copy/2"]
+    assert [version.source for version in live(cell, f"{name}-prod").versions] == [f"models:/{name}/2"]
 
 
-def promote_below(name: str, uri: str, target: Target) -> Outcome:
-    """Version 2, below the command line."""
-    return promoting.promote(uri, name, 2, target)
-
-
-def test_a_real_training_is_judged_rightly(cell: Cell, tmp_path: Path) -> None:
+def test_a_real_training_is_judged_rightly(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What log_model registers, with the server's own MLflow, is doomed where the request fails, and only there."""
     argv = [str(mlflow_python(cell.server.version)), "-c", TRAIN, cell.server.url]
     subprocess.run(argv, cwd=tmp_path, env=clean_environ(), check=True, capture_output=True)
-    registry = Registry(connect(cell.server.url))
-    version = registry.version("logged", 1)
-    assert bool(ServerFaults(registry.connection).stage_fault([version])) is cell.fails
+    for door in DOORS:
+        registry = through(door, cell.server.url, monkeypatch)
+        version = registry.version("logged", 1)
+        assert bool(ServerFaults(registry.connection).stage_fault([version])) is cell.fails
     assert transition(cell, "logged", 1).status_code == (500 if cell.fails else 200)
 
 

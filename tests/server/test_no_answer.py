@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
-from jenkins_mlflow.registry import quick_connections, sending
+from jenkins_mlflow.registry import quick_connections, sending, timely_heads
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -20,6 +20,7 @@ from jenkins_mlflow.registry.door_types import Page
 from jenkins_mlflow.registry.faults import ErrorAnswer
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
+from jenkins_mlflow.registry.timely_heads import TimelyHead
 from support.certificates import make_certificates, server_context
 from support.scripted import Talk, answer, scripted
 from support.seeding import Spec, seed
@@ -281,21 +282,64 @@ def test_a_handshake_that_is_broken_off_is_tried_again(reset: bool) -> None:
     assert caught.value.message.endswith(lost)
 
 
-def drip(connection: socket.socket) -> None:
-    """A body of 1000 bytes, one of them every 0.2 s."""
-    connection.recv(65536)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(1000):
-        connection.sendall(b" ")
+def drip(connection: socket.socket, data: bytes) -> None:
+    """One byte every 0.2 s."""
+    for byte in data:
+        connection.sendall(bytes([byte]))
         time.sleep(0.2)
 
 
-def test_an_answer_that_drips_ends_at_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def drip_body(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    drip(connection, b" " * 1000)
+
+
+def drip_head(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    drip(connection, b"x" * 1000)
+
+
+def drip_continue(connection: socket.socket) -> None:
+    """Each says that the answer is still to come."""
+    connection.recv(65536)
+    for _ in range(1000):
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("talk", [drip_head, drip_continue, drip_body])
+def test_an_answer_that_drips_ends_at_the_time_out(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its headers as well as its body: each piece comes in time, the whole never does."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    with scripted(drip) as server:
+    with scripted(talk) as server:
         started = time.monotonic()
         assert said(f"http://{server.place}")[0] == "the server did not answer in time"
         assert time.monotonic() - started < 20
+
+
+def test_a_proxy_whose_answer_drips_ends_at_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That to CONNECT, before there is any TLS."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with scripted(drip_head) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.place}")
+        started = time.monotonic()
+        assert said("https://mlflow.invalid")[0] == "the server did not answer in time"
+        assert time.monotonic() - started < 20
+
+
+def test_a_body_has_time_when_that_of_the_headers_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(60)
+        there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        found = TimelyHead(here)
+        found.begin()
+        now = time.monotonic()
+        monkeypatch.setattr(timely_heads, "monotonic", lambda: now + 1000)
+        there.sendall(b"{}")
+        assert found.read() == b"{}"
 
 
 def test_an_answer_that_is_cut_off() -> None:

@@ -9,7 +9,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.text import redact
 
 DoorName = Literal["http", "store"]
 
@@ -40,10 +39,11 @@ def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
 
     Args:
         uri: The tracking URI.
-        environ: The environment variables; JENKINS_MLFLOW_DOOR forces a door.
+        environ: The environment variables; JENKINS_MLFLOW_DOOR forces a door to a server. It does not concern
+            databases and folders: the method `file-store` opens the folder behind a server.
 
     Raises:
-        UsageError: JENKINS_MLFLOW_DOOR names an unknown door, or one that does not work for this address.
+        UsageError: JENKINS_MLFLOW_DOOR names an unknown door.
     """
     forced = environ.get(FORCED, "")
     if forced not in ("", "http", "store"):
@@ -53,17 +53,10 @@ def choose_door(uri: str, environ: Mapping[str, str]) -> Choice:
             next_step=f"set {FORCED} to http or to store, or unset it",
         )
     parts = urlsplit(uri)
-    over_http = parts.scheme in HTTP_SCHEMES
-    if forced == "http" and not over_http:
-        raise UsageError(
-            f"{FORCED} is http, but {redact(uri)} is not the address of a server",
-            state="nothing was read or written",
-            next_step=f"unset {FORCED}: databases and folders are opened by MLflow's client",
-        )
+    if parts.scheme not in HTTP_SCHEMES:
+        return Choice("store", "a database or a folder is opened directly")
     if forced:
         return Choice("http") if forced == "http" else Choice("store", f"{FORCED} is store")
-    if not over_http:
-        return Choice("store", "a database or a folder is opened directly")
     unusual = _unusual(parts.hostname or "", environ)
     return Choice("store", unusual) if unusual else Choice("http")
 

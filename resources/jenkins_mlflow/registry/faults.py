@@ -30,6 +30,10 @@ _HIDDEN_STATUS = re.compile(r"too many (\d{3}) error responses")
 _GONE_WHILE_LISTED = re.compile(
     r"Cannot read '[^']*'\. Parent dir '.*' does not exist|^Invalid parent directory '"
 )
+_NOT_MLFLOWS = re.compile(
+    r"API request to endpoint \S+ failed with error code (\d{3}) != \d+\. Response body: '(.*)'", re.DOTALL
+)
+"""What MLflow's client says of an answer that is not in MLflow's form; it guesses a code from the status."""
 _NO_JSON = "response body was not in a valid JSON format"
 
 
@@ -209,14 +213,20 @@ def _classify_answer(error: BaseException) -> Fault:
     mlflow = sys.modules.get("mlflow.exceptions")  # if it was never imported, no error can be MLflow's own
     if mlflow is None or not isinstance(error, mlflow.MlflowException):
         return Fault(_gone_while_listed(str(error)), f"{type(error).__name__}: {one_line(str(error))}")
+    if foreign := _NOT_MLFLOWS.fullmatch(str(error)):
+        return _classify_response(int(foreign.group(1)), foreign.group(2).encode(), {})
     code = str(error.error_code)
     status = int(error.get_http_status_code())
     text = one_line(str(error))
     summary = text if text.startswith(code) or status == 500 else f"{code}: {text}"
     transient = code in TRANSIENT_CODES or status in TRANSIENT_STATUS or _gone_while_listed(str(error))
-    missing = status == 404 or code == "RESOURCE_DOES_NOT_EXIST"
     return Fault(
-        transient, summary, status, not_found=missing, exists=code == "RESOURCE_ALREADY_EXISTS", code=code
+        transient,
+        summary,
+        status,
+        not_found=code == "RESOURCE_DOES_NOT_EXIST",
+        exists=code == "RESOURCE_ALREADY_EXISTS",
+        code=code,
     )
 
 

@@ -1,4 +1,4 @@
-"""Connections to a server that do not wait for the system's delayed acknowledgements."""
+"""Connections to a server that do not wait for the system's delayed acknowledgements, nor for ever for headers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import HTTPResponse
+
+from jenkins_mlflow.registry.timely_heads import TimelyHead
 
 
 def _acknowledge_at_once(sock: socket.socket | None) -> None:
@@ -24,12 +26,16 @@ def _acknowledge_at_once(sock: socket.socket | None) -> None:
 
 
 class _QuickHttp(HTTPConnection):
+    response_class = TimelyHead
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
         _acknowledge_at_once(self.sock)
         return super().getresponse()
 
 
 class _QuickHttps(HTTPSConnection):
+    response_class = TimelyHead
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3 has it
         _acknowledge_at_once(self.sock)
         return super().getresponse()

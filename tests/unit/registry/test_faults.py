@@ -11,6 +11,7 @@ import requests
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from mlflow.exceptions import MissingConfigException, MlflowException, RestException
+from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND, PERMISSION_DENIED
 from urllib3.exceptions import MaxRetryError, ResponseError
 
 
@@ -33,6 +34,24 @@ def from_context(cause: Exception) -> MlflowException:
 
 def answered(code: str) -> RestException:
     return RestException({"error_code": code, "message": "words"})
+
+
+def in_another_form(status: int, body: str, code: int) -> MlflowException:
+    """An answer that is not in MLflow's form, as client 3.17.2 raises it: with a code that it guesses."""
+    text = (
+        f"API request to endpoint /api/2.0/x failed with error code {status} != 200. Response body: '{body}'"
+    )
+    return MlflowException(text, error_code=code)
+
+
+def test_a_code_that_mlflows_client_has_guessed_counts_for_nothing() -> None:
+    """A page that a gateway does not have is no missing version: a deletion of it would count as done."""
+    missing = classify(in_another_form(404, "<html>\n'no' such page</html>", ENDPOINT_NOT_FOUND))
+    assert (missing.status, missing.not_found, missing.code) == (404, False, "")
+    assert missing.summary == "HTTP 404 from the server (is this address an MLflow server?)"
+    refused = classify(in_another_form(403, "Permission denied", PERMISSION_DENIED))
+    assert (refused.status, refused.code) == (403, "")
+    assert refused.summary == "HTTP 403 from the server: Permission denied"
 
 
 @pytest.mark.parametrize(
