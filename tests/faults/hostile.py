@@ -6,10 +6,13 @@ Each comes in two variants where that matters: instead of the request, or after 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from dimensions import is_write
 from enumeration import GARBAGE, Kind, always
+from jenkins_mlflow.registry import rest
+from jenkins_mlflow.registry.sending import Endpoint
 from support.proxy import Answer, Fault, Request, Send
 
 JSON = (("Content-Type", "application/json"),)
@@ -20,6 +23,12 @@ AGAIN = "again"
 _WRONG = {str: [], list: "x", dict: "x", int: {}, bool: {}, float: {}, type(None): {}}
 _FIELDS = ("registered_model", "model_version", "run", "experiment", "model", "artifact_uri", "experiment_id")
 _LISTS = ("registered_models", "model_versions", "runs", "experiments", "models", "files", "metrics")
+_MAY_BE_EMPTY = [
+    f"{each.method} {each.path.partition('/mlflow/')[2] or each.path}"
+    for each in vars(rest).values()
+    if isinstance(each, Endpoint)
+    and len(each.answer.__struct_fields__) == len(each.answer.__struct_defaults__)
+]
 # A message names what was wrong: the words of sending.py, asking.py or translation.py.
 _SAID = (
     "is this address an MLflow server?",
@@ -92,11 +101,25 @@ def is_search(request: str) -> bool:
     return request.endswith("/search")
 
 
-def pair(name: str, answer: Answer, after: Fault | None = None) -> tuple[Kind, Kind]:
+def needs_more(request: str) -> bool:
+    """Whether {} cannot be MLflow's answer; an empty search and most writes have no other."""
+    return not any(request.startswith(each) for each in _MAY_BE_EMPTY)
+
+
+def pair(
+    name: str,
+    answer: Answer,
+    after: Fault | None = None,
+    at: Callable[[str], bool] = lambda request: True,
+) -> tuple[Kind, Kind]:
     """Instead of any request; and after a write, which has taken effect."""
     return (
-        Kind(name, always(instead(answer))),
-        Kind(f"{name} after", always(after or afterwards(answer)), at=is_write),
+        Kind(name, always(instead(answer)), at=at),
+        Kind(
+            f"{name} after",
+            always(after or afterwards(answer)),
+            at=lambda request: is_write(request) and at(request),
+        ),
     )
 
 
@@ -105,7 +128,7 @@ HOSTILE = (
     *pair("page", _PAGE),
     *pair("cut", Answer(200, b'{"registered_model', JSON), cut),
     *pair("empty", Answer(200, b"")),
-    *pair("{}", Answer(200, b"{}", JSON)),
+    *pair("{}", Answer(200, b"{}", JSON), at=needs_more),
     *pair("gateway", _GATEWAY),
     *pair("types", Answer(200, _TYPES, JSON), spoilt),
     *pair("redirect", _REDIRECT),
