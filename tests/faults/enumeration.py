@@ -56,11 +56,17 @@ def effect_then_500(request: Request, send: Send) -> Answer:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of fault; ``stays``: it meets every request from there on, not just one."""
+    """One kind of fault.
+
+    Attributes:
+        stays: Whether it meets every request from there on, not just one.
+        at: Which requests it is tried at.
+    """
 
     name: str
     fault: Callable[[Zygote], Fault]
     stays: bool = False
+    at: Callable[[str], bool] = lambda request: True
 
 
 def always(fault: Fault) -> Callable[[Zygote], Fault]:
@@ -146,6 +152,7 @@ class Enumeration:
         folder: For the commands' output.
         kinds: The faults.
         only: Which requests are broken, by their name; all by default.
+        told: What is wrong with what the broken command said, given the model after it.
     """
 
     def __init__(
@@ -154,11 +161,13 @@ class Enumeration:
         folder: Path,
         kinds: Sequence[Kind] = KINDS,
         only: Callable[[str], bool] = lambda request: True,
+        told: Callable[[Ended, Model], str] = lambda ended, model: "",
     ) -> None:
         self._scenario = scenario
         self._folder = folder
         self._kinds = kinds
         self._only = only
+        self._told = told
         self._names = itertools.count(1)
         self._registry = Registry(connect(scenario.server.url))
 
@@ -167,7 +176,7 @@ class Enumeration:
         points = self._points()
         work: queue.SimpleQueue[tuple[int, str, Kind]] = queue.SimpleQueue()
         for (number, request), kind in itertools.product(enumerate(points, 1), self._kinds):
-            if self._only(request):
+            if self._only(request) and kind.at(request):
                 work.put((number, request, kind))
         cells: list[Cell] = []
         errors: list[BaseException] = []
@@ -243,6 +252,7 @@ class Enumeration:
                     )
                 )
             )
+            print(wrong, flush=True)  # a table takes long
         else:
             self._forget(name)
         return Cell(point, request, kind.name, "X" if wrong else _letter(first, second), wrong)
@@ -268,6 +278,8 @@ class Enumeration:
             return f"exit code {ended.code}"
         if ended.code == 0 and (wrong := self._scenario.done(self._serving(name))):
             return f"said {ended.doc.get('status')!r}, but {wrong}"
+        if wrong := self._told(ended, self._serving(name)):
+            return wrong
         if ended.code == 4 and (wrong := self._scenario.healthy(self._serving(name))):
             # a request that got no answer took effect late: the intent is left for the next command, which undoes it
             return "" if self._is_unfinished(name) else f"by hand, and {wrong}"
@@ -334,9 +346,9 @@ LEGEND = (
 )
 
 
-def table(title: str, cells: Sequence[Cell]) -> str:
+def table(title: str, cells: Sequence[Cell], kinds_of_fault: Sequence[Kind] = KINDS) -> str:
     """Requests x faults, as Markdown."""
-    kinds = [kind.name for kind in KINDS if any(cell.kind == kind.name for cell in cells)]
+    kinds = [kind.name for kind in kinds_of_fault if any(cell.kind == kind.name for cell in cells)]
     points = sorted({(cell.point, cell.request) for cell in cells})
     found = {(cell.point, cell.kind): cell.letter for cell in cells}
     rows = [

@@ -49,6 +49,7 @@ from support.proxy import (
     drop_after,
     meanwhile,
     respond,
+    respond_after,
 )
 from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Server, Store
@@ -612,3 +613,30 @@ def test_an_answer_that_is_not_mlflows_is_no_empty_registry(
             ]
     assert (result["status"], remaining_versions(server, name)) == ("deleted", [4, 3])
     assert nth > 2, "it had read something before"
+
+
+@pytest.mark.parametrize(
+    ("broken", "times", "outcome", "remaining"),
+    [(respond, 1, "deleted", [2]), (respond_after, 1, "deleted", [2]), (respond, 9, "failed", [2, 1])],
+    ids=["instead once", "after once", "instead always"],
+)
+@pytest.mark.parametrize("body", ["", "<html>", '{"status": "ok"}'], ids=["empty", "page", "gateway"])
+def test_a_deletion_that_another_program_answers(
+    body: str,
+    broken: Callable[[int, str], Fault],
+    times: int,
+    outcome: str,
+    remaining: list[int],
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+) -> None:
+    """With status 200, as a login page does: what is said to be deleted is deleted."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec()]})
+    proxy = make_proxy(server)
+    registry = Registry(connect(proxy.url), QUICK)
+    plan = planned(registry, name, keep_last=1)
+    proxy.inject(broken(200, body), path=DELETE, times=times)
+    result = apply_cleanup(registry, plan, locks(registry), workers=1)
+    assert [item.outcome for item in result.items if item.action == "delete"] == [outcome]
+    assert remaining_versions(server, name) == remaining

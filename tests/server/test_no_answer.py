@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from conftest import MakeServer
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
-from jenkins_mlflow.registry import quick_connections, sending, timely_heads
+from jenkins_mlflow.registry import quick_connections, rest, sending, timely_heads
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.door_types import Page
-from jenkins_mlflow.registry.faults import ErrorAnswer
+from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.timely_heads import TimelyHead
@@ -468,6 +468,48 @@ def test_no_content_is_a_success(tmp_path: Path) -> None:
         door = HttpDoor(f"http://{server.place}", {}, tmp_path)
         door.delete_alias("m", "a")
         assert said(f"http://{server.place}")[0] == "the answer was empty (is this address an MLflow server?)"
+
+
+ENDPOINTS = {name: found for name, found in vars(rest).items() if isinstance(found, sending.Endpoint)}
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_no_endpoint_takes_the_answer_of_another_program(name: str, tmp_path: Path) -> None:
+    """With status 200: a write that such a program answers has not happened, and a search has found nothing."""
+    answers = [b'{"status": "ok"}', b"<html>", b"[]", b""]
+    reasons = []
+    for body in answers:
+        with scripted(answer("HTTP/1.1 200 OK", body)) as server:
+            sender = sending.Sender(f"http://{server.place}", {}, tmp_path)
+            with pytest.raises(UnusableAnswer) as caught:
+                sender.send(ENDPOINTS[name], {})
+            reasons.append((str(caught.value), caught.value.transient))
+    fits = "the answer does not fit MLflow's REST API: "
+    fields = ", ".join(ENDPOINTS[name].answer.__struct_fields__)
+    known = f"it has none of {fields}" if fields else "it should be empty, and has status"
+    assert reasons == [
+        (fits + known, True),
+        ("the answer was not JSON (is this address an MLflow server?)", True),
+        (fits + "Expected `object`, got `array`", False),
+        ("the answer was empty (is this address an MLflow server?)", True),
+    ]
+
+
+def test_a_file_that_another_program_takes(tmp_path: Path) -> None:
+    """MLflow 3.17 answers nothing to a file, earlier ones an empty object."""
+    file = tmp_path / "file"
+    file.write_text("text")
+    for body in (b"", b"{}"):
+        with scripted(answer("HTTP/1.1 200 OK", body)) as server:
+            sending.Sender(f"http://{server.place}", {}, tmp_path).upload("/file", file)
+    with scripted(answer("HTTP/1.1 200 OK", b"<html>log in</html>")) as server:
+        sender = sending.Sender(f"http://{server.place}", {}, tmp_path)
+        for put in (lambda: sender.upload("/file", file), lambda: sender.put("/file", b"text")):
+            with pytest.raises(UnusableAnswer) as caught:
+                put()
+            assert str(caught.value) == (
+                "the answer to a file was not MLflow's (is this address an MLflow server?)"
+            )
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ class Answer(msgspec.Struct, gc=False):
     """Any JSON object."""
 
 
+class Empty(Answer):
+    """The answer of most writes. One with fields comes from another program, for example a gateway."""
+
+
 class Tag(Answer):
     key: str
     value: str = ""
@@ -180,6 +184,10 @@ class OneExperiment(Answer):
     experiment: Experiment
 
 
+class MadeExperiment(Answer):
+    experiment_id: str
+
+
 class Runs(Answer):
     runs: list[RunFields] = []
     next_page_token: str = ""
@@ -187,6 +195,10 @@ class Runs(Answer):
 
 class OneRun(Answer):
     run: RunFields
+
+
+class ChangedRun(Answer):
+    run_info: Info
 
 
 class Points(Answer):

@@ -233,7 +233,7 @@ class HttpDoor:
         if parts.scheme != "mlflow-artifacts" or parts.netloc:
             return False  # it is in a storage that only MLflow's client or only the server can reach
         path = quote(f"{parts.path.strip('/')}/{name}")
-        self._sender.exchange("PUT", f"{rest.ARTIFACTS}/{path}", data=text.encode(errors="replace"))
+        self._sender.put(f"{rest.ARTIFACTS}/{path}", text.encode(errors="replace"))
         return True
 
     def finish_run(self, run_id: str) -> None:

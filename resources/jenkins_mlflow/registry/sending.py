@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 import requests
@@ -21,6 +21,7 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ReadTimeoutError
 
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.registry.answers import Empty
 from jenkins_mlflow.registry.client_settings import (
     certificate,
     has_login,
@@ -40,6 +41,7 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_ERROR = 1024 * 1024  # the beginning of a longer error is enough
 CONNECTIONS = 16  # a cleanup has 8 workers, plus the lock's renewal
 _FINE = frozenset({requests.codes.ok, requests.codes.created, requests.codes.no_content})
+_STORED = frozenset({b"", b"{}"})  # the answers to a file: MLflow 3.17, and earlier ones
 _CHUNK = 256 * 1024
 _SLOWEST = 100 * 1024  # bytes a second: an answer that comes more slowly is given up
 _TRANSFER_SECONDS = 600.0  # a server answers an upload only once the file is in its storage
@@ -97,11 +99,12 @@ class Sender:
             ErrorAnswer: the answer has a status that is not a success.
             UnusableAnswer: the answer is not JSON, has types other than MLflow's, or is too large.
         """
-        body, _ = self.exchange(
-            endpoint.method,
-            endpoint.path + in_path,
-            **{"params" if endpoint.method == "GET" else "json": payload},
-        )
+        arguments = {"params" if endpoint.method == "GET" else "json": payload}
+        path = endpoint.path + in_path
+        with self._answer(endpoint.method, path, self._timeout, **arguments) as response:
+            body = _body(response, self._timeout)
+        if response.status_code == requests.codes.no_content and endpoint.answer is Empty:
+            body = b"{}"
         try:
             return _decoded(body, endpoint.answer)
         except msgspec.ValidationError as error:
@@ -134,8 +137,16 @@ class Sender:
         with source.open("rb") as file:
             # An empty file would be sent in chunks, without a length.
             body = file if source.stat().st_size else b""
-            with self._answer("PUT", path, self._transfer, data=body):
-                pass
+            self.put(path, body, self._transfer)
+
+    def put(self, path: str, body: BinaryIO | bytes, seconds: float = 0.0) -> None:
+        """Upload a small text, or a file for which the server has so many seconds; see ``send`` for errors."""
+        with self._answer("PUT", path, seconds or self._timeout, data=body) as response:
+            answer = _body(response, self._timeout)
+        if answer.strip() not in _STORED:
+            raise UnusableAnswer(
+                "the answer to a file was not MLflow's (is this address an MLflow server?)", transient=True
+            )
 
     def exchange(self, method: str, path: str, **arguments: Any) -> tuple[bytes, Mapping[str, str]]:
         """Make one request and read its answer's body and headers; see ``send`` for errors."""
@@ -186,27 +197,20 @@ class Sender:
 
 
 def _decoded(body: bytes, answer: type[T]) -> T:
-    """Decode an answer of MLflow; another program's answer must not be read as an empty list."""
+    """Decode an answer of MLflow; another program's must not be read as an empty list, or as a write that succeeded."""
     fields: tuple[str, ...] = answer.__struct_fields__  # type: ignore[attr-defined]
-    if not fields:
-        return msgspec.json.decode(body or b"{}", type=answer)
+    required = len(fields) > len(answer.__struct_defaults__)  # type: ignore[attr-defined]
     if not body.strip():
         raise UnusableAnswer("the answer was empty (is this address an MLflow server?)", transient=True)
-    found = msgspec.json.decode(body, type=answer, strict=False)
-    keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw]) if found == _nothing(answer) else {}
-    if keys and keys.keys().isdisjoint(fields):  # MLflow leaves out an empty list, so {} is its own
-        raise UnusableAnswer(
-            f"the answer does not fit MLflow's REST API: it has none of {', '.join(fields)}", transient=True
+    keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).keys()
+    if keys.isdisjoint(fields) and (
+        keys or required
+    ):  # MLflow leaves out an empty list, so {} may be its own
+        known = (
+            f"has none of {', '.join(fields)}" if fields else f"should be empty, and has {', '.join(keys)}"
         )
-    return found
-
-
-def _nothing(answer: type[T]) -> T | None:
-    """The value of an empty object; None if an answer cannot be empty."""
-    try:
-        return msgspec.json.decode(b"{}", type=answer)
-    except msgspec.ValidationError:
-        return None
+        raise UnusableAnswer(f"the answer does not fit MLflow's REST API: it {known}", transient=True)
+    return msgspec.json.decode(body, type=answer, strict=False)
 
 
 def _body(response: requests.Response, seconds: float) -> bytes:
