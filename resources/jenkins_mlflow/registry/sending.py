@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import msgspec
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, get_netrc_auth
 from urllib3.exceptions import DecodeError, HTTPError, LocationValueError, ReadTimeoutError
 
 from jenkins_mlflow.errors import UsageError
@@ -81,8 +81,13 @@ class Sender:
         self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH", folder=False)
         self._session = _Session()
         self._session.headers.update(request_headers(environ, home))
+        # Once, because requests itself reads the whole environment and .netrc again for each request.
+        self._session.trust_env = False
+        self._session.proxies = get_environ_proxies(self._base)
         if home is None or has_login(uri, environ):
             self._session.auth = no_other_account
+        elif account := get_netrc_auth(self._base):
+            self._session.auth = account
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, QuickAdapter(CONNECTIONS, keep_alive(environ)))
 
@@ -168,7 +173,6 @@ class Sender:
             return self._session.request(
                 method,
                 self._base + path,
-                # Passed here, because REQUESTS_CA_BUNDLE would take precedence over the session's values.
                 verify=self._verify,
                 cert=self._cert,
                 timeout=timeout,
