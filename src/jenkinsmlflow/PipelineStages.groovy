@@ -152,7 +152,7 @@ class PipelineStages implements Serializable {
         command.describe("change request ${script.env.CHANGE_ID}: ${results.select.message}; nothing is promoted")
         script.echo("A change request promotes nothing; promoteChanges: true would. ${results.select.message}")
         if (args.comment) {
-            args.comment.call(text ?: results.select.message)
+            args.comment.call(text ?: PlainText.code(results.select.message))
         }
     }
 

@@ -20,6 +20,12 @@ class PlainText implements Serializable {
         return line.length() > longest ? line.substring(0, longest - 3) + '...' : line
     }
 
+    /** The text as one short line of Markdown in which no name mentions anybody or becomes a link. */
+    @NonCPS
+    static String code(Object text) {
+        return "`${line(text)}`"
+    }
+
     /** A text without its full stop, as one short line: more may follow it. */
     @NonCPS
     static String part(Object text) {

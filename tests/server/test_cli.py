@@ -105,7 +105,7 @@ def test_a_refused_promotion_is_in_the_report_of_its_build(
     done = run_cli("promote", f"--model={name}", "--version=9", *where, env=build)
     assert (done.code, done.doc["status"]) == (1, "error")
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == done.doc
-    assert (tmp_path / "r" / "report.md").read_text().startswith(f"**{done.doc['message']}")
+    assert (tmp_path / "r" / "report.md").read_text().startswith(f"**promote failed: {done.doc['message']}")
     assert f"{name} v1" in (tmp_path / "r" / "candidates.svg").read_text()
 
 

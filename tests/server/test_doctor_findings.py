@@ -174,6 +174,23 @@ def test_production_emptied_outside_is_drift(make_server: MakeServer, zygote: Zy
     assert doctor(zygote, server.url, name).code == 0
 
 
+def test_a_selection_says_that_the_champion_s_model_is_gone(make_server: MakeServer, zygote: Zygote) -> None:
+    """Another model has a record that somebody has written into its tags: it was never in production."""
+    server, name, _ = promoted_twice(make_server(), zygote)
+    forged = {"jenkins_mlflow.promoted_at": "2099-01-01T00:00:00+00:00"}
+    seed(
+        server.store_uri,
+        {f"{name}-other": [Spec(tags=forged, stage="Archived"), Spec(metrics={"roc_auc": 0.9})]},
+    )
+    client(server.store_uri).delete_registered_model(name)
+    done = zygote.run("select", f"--models={name}*", f"--tracking-uri={server.url}", "--output=json")
+    assert done.code == 0, done.stderr
+    assert done.doc["message"] == (
+        f"Selected {name}-other v2 (0.9): nothing is in Production: {name}, in production before, "
+        "was deleted or renamed without this tool."
+    )
+
+
 def test_a_production_model_that_was_deleted_is_drift(make_server: MakeServer, zygote: Zygote) -> None:
     """Its history can be read all the same; adopting says that it is gone. Made anew, it is another one."""
     server, name, end = promoted_twice(make_server(), zygote)

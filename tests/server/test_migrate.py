@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import RunCli
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, ViewType
 from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
@@ -167,6 +167,47 @@ def test_one_damaged_file_is_named_and_only_what_it_belongs_to_is_left_out(
     assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), done.stderr
     items = {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]}
     assert (items["runs"], items["logged models"], items["versions"]) == ((1, 1), (3, 3), (3, 3))
+
+
+def described_store(folder: Path) -> None:
+    """A file store with four runs; each has a dataset, and a logged model among its outputs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        mlflow = MlflowClient(tracking_uri=folder.as_uri(), registry_uri=folder.as_uri())
+        for name in ("model", "input", "output", "good"):
+            run = mlflow.create_run("0", run_name=name).info.run_id
+            mlflow.log_inputs(run, [DatasetInput(Dataset(name, f"digest of {name}", "local", "x"))])
+            model = mlflow.create_logged_model("0", name=name, source_run_id=run)
+            mlflow.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+
+
+def test_a_description_that_is_no_mapping_is_named_and_left_out(run_cli: RunCli, tmp_path: Path) -> None:
+    """Of a logged model, of a run's input and output, and of a dataset: a list, and an empty file."""
+    folder = tmp_path / "mlruns"
+    described_store(folder)
+    of_run = {path.parent.name: path.read_text() for path in folder.glob("0/*/meta.yaml")}
+    runs = {
+        name: run
+        for run, text in of_run.items()
+        for name in ("input", "output")
+        if f"run_name: {name}" in text
+    }
+    damaged = [
+        next(path for path in folder.glob("0/models/*/meta.yaml") if "name: model\n" in path.read_text()),
+        next(folder.glob(f"0/{runs['input']}/inputs/*/meta.yaml")),
+        next(folder.glob(f"0/{runs['output']}/outputs/*/meta.yaml")),
+        next(path for path in folder.glob("0/datasets/*/meta.yaml") if "name: input\n" in path.read_text()),
+    ]
+    for path, text in zip(damaged, ("- a\n", "- a\n", "", ""), strict=True):
+        path.write_text(text)
+    argv = ("migrate", f"--from={folder}", f"--to=sqlite:///{tmp_path}/m.db", "--output=json")
+    first, *named = run_cli(*argv, "--dry-run").doc["error"]["message"].splitlines()
+    assert first == "these files cannot be read:"
+    assert sorted(named) == sorted(str(path.relative_to(folder)) for path in damaged)
+    done = run_cli(*argv, "--skip-unreadable")
+    assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), done.stderr
+    items = {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]}
+    assert (items["runs"], items["logged models"]) == ((2, 2), (3, 3))
 
 
 def test_what_cannot_be_read_is_refused_and_named(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jenkins_mlflow.cli.ending import finish, open_session, reporting
+from jenkins_mlflow.cli.ending import finish, open_session
 from jenkins_mlflow.cli.options import (
     Related,
     VersionNumber,
@@ -19,6 +19,7 @@ from jenkins_mlflow.cli.options import (
     selecting,
     to_server as to_server_option,
 )
+from jenkins_mlflow.cli.reporting import reporting
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.train import TrainMode
@@ -89,7 +90,7 @@ def select(to_server: str | None, **options: Any) -> None:
 
         selection = choose_for(session, to_server)
     if options["report"]:
-        with reporting(session):
+        with reporting(session.warn):
             write_gates_report(selection, options["report"])
     finish(selection_result(selection), options, session)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import itertools
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -19,12 +14,13 @@ import click
 from jenkins_mlflow import errors
 from jenkins_mlflow.cli.options import DEFAULT_REPORT, overrides
 from jenkins_mlflow.cli.repeated import advice_for
+from jenkins_mlflow.cli.reporting import keep_early_failure, keep_result, now, reporting, value_of
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
-from jenkins_mlflow.report import probe, refuse_links, write_report
+from jenkins_mlflow.report import probe, refuse_links
 from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, error_part, failure
 from jenkins_mlflow.terminal import Terminal, discard
-from jenkins_mlflow.text import one_line, redact
+from jenkins_mlflow.text import redact
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.session import Session
@@ -130,8 +126,8 @@ def _pass_on(result: RegistryResult, report: Path | None, session: Session) -> N
     if report:
         from jenkins_mlflow.commands.page import keep_page
 
-        with reporting(session):
-            if problem := _keep(result, report):
+        with reporting(session.warn):
+            if problem := keep_result(result, report):
                 session.warn(problem)
             keep_page(session, report, document(result))
     _tell(result, session)
@@ -149,25 +145,6 @@ def _end(result: RegistryResult) -> str:
     return f"the command itself ended with exit code {result.exit_code}: {result.message}"
 
 
-@contextlib.contextmanager
-def reporting(session: Session) -> Iterator[None]:
-    """Make a part of the report: an exception is only a warning, because the command's work is done."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  numbers and names of a registry, in libraries that draw and write
-        session.warn(one_line(f"the report could not be finished: {type(error).__name__}: {error}"))
-
-
-def _keep(result: RegistryResult, folder: Path) -> str:
-    """Write the result into the report folder, as JSON and its table as CSV; return a warning or ""."""
-    table = io.StringIO()
-    render(result, "csv", table)
-    whole = json.dumps(document(result), ensure_ascii=False, indent=1) + "\n"
-    copies = {"json": whole, "csv": table.getvalue()}
-    problems = (write_report(folder, f"{result.command}.{form}", text) for form, text in copies.items())
-    return next(filter(None, problems), "")
-
-
 def _invocation() -> Invocation:
     found = click.get_current_context().find_root().obj
     assert isinstance(found, Invocation)
@@ -182,7 +159,7 @@ def _complete(result: RegistryResult, session: Session) -> RegistryResult:
     return replace(
         result.advised(advice),
         build=result.build or session.build.id or None,  # a training outside a build invents one
-        time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        time=now(),
         warnings=tuple(redact(advice(warning)) for warning in session.warnings),
         recovered=tuple(RecoveredPart(**vars(item)) for item in session.recovered),
         tracking_uri=redact(session.uri),
@@ -238,8 +215,10 @@ def fail(
                 missing = "the report may not be complete, and perhaps nobody was notified of this"
                 session.warn(f"{stop.message}: {missing}")
         result = replace(_complete(result, session), time=ended.time, event=ended.event)
+    else:
+        result = keep_early_failure(result, arguments)
     invocation.result = result
-    if "--output=json" in arguments or ("--output", "json") in itertools.pairwise(arguments):
+    if value_of(arguments, "--output") == "json":
         try:
             render(result, "json", sys.stdout)
             sys.stdout.flush()

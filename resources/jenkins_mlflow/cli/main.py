@@ -6,12 +6,13 @@ the command runs, so that help and usage errors appear at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -25,6 +26,7 @@ from jenkins_mlflow.cli.migrating import migrate
 from jenkins_mlflow.cli.options import common, configured, marks
 from jenkins_mlflow.cli.retention import cleanup, lease, reclaim, restore
 from jenkins_mlflow.cli.steering import doctor, history
+from jenkins_mlflow.cli.usage import way_out
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.terminal import Terminal, prepare_streams
@@ -131,14 +133,19 @@ else:  # an agent's copy of the package has no jobs
     cli.add_command(jobs)
 
 
-def _stop_on_signals() -> None:
-    """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly."""
+@contextlib.contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly, for the time of a command."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         raise interrupted_by(number)
 
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
 def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
@@ -153,7 +160,11 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
     """
     invocation = invocation or Invocation()
     prepare_streams()
-    _stop_on_signals()
+    with _stopping_on_signals():
+        return _run(arguments, invocation)
+
+
+def _run(arguments: Sequence[str], invocation: Invocation) -> int:
     command = next((word for word in arguments if word in cli.commands), "")
     try:
         code = cli.main(list(arguments), prog_name="jenkins-mlflow", standalone_mode=False, obj=invocation)
@@ -162,12 +173,8 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
         sys.stderr.write(f"{error.format_message()}\n")
         return errors.USAGE
     except click.ClickException as error:
-        where = (
-            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "jenkins-mlflow"
-        )
-        return fail(
-            UsageError(error.format_message(), next_step=f"{where} --help"), arguments, command, invocation
-        )
+        wrong = UsageError(error.format_message(), next_step=way_out(error, arguments))
+        return fail(wrong, arguments, command, invocation)
     except (JenkinsMlflowError, Interrupted) as error:
         return fail(error, arguments, command, invocation)
     except BrokenPipeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.evaluation import keep_evaluation
 from jenkins_mlflow.commands.history import past
 from jenkins_mlflow.commands.session import Session
@@ -43,6 +44,13 @@ def keep_page(session: Session, folder: Path, document: Document) -> None:
     build = session.build
     for problem in write_page(folder, document, ui_address(session), build.url, build.change, beside):
         session.warn(problem)
+
+
+def keep_failure_page(build: BuildContext, folder: Path, document: Document) -> list[str]:
+    """Write index.html and report.md for a command that failed before it knew its server; return warnings."""
+    if document["command"] not in _SHOWN:
+        return []
+    return write_page(folder, document, "", build.url, build.change)
 
 
 def ui_address(session: Session) -> str:

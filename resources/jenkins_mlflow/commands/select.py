@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.promotion.plan import plan_promotion
@@ -24,13 +25,22 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     )
     target = session.target
     build = session.build.id
-    choice = select(group, session.config.select, target, build=build)
+    choice = select(group, session.config.select, target, build=build, gone=_gone(session, group))
     if choice.selected is None:
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
     beside = tuple(v for v in group.production(target) if v.model not in plan.table.models)
     message = choice.message + _beside(beside)
     return replace(choice, replaces=plan.replaces, beside=beside, message=message)
+
+
+def _gone(session: Session, group: Snapshot) -> tuple[str, ...]:
+    """The models that were in production and are no longer registered; asked for if nothing is in production."""
+    if group.production(session.target):
+        return ()
+    registry = session.registry()
+    known = read_recorded(session, registry, group, gone=session.scope.patterns)
+    return gone_from(registry, known, group, session.scope.patterns)
 
 
 def _beside(versions: Sequence[Version]) -> str:

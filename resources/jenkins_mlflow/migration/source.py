@@ -106,6 +106,7 @@ class Reader:
         """Read the parts of an experiment other than its runs."""
         models = self._readable(places.folders(place / places.MODELS))
         self._readable(places.folders(place / places.TRACES))
+        self._readable(places.folders(place / places.DATASETS))
         runs = self._runs - {path.name for path in self.notes.unreadable if path.parent == place}
         session, ours = Session(take, place, runs, self.notes), self._numbers[number]
         with self._without_unreadable(place) as shown:

@@ -6,24 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from jenkins_mlflow import VERSION
+from jenkins_mlflow import VERSION, errors
 from jenkins_mlflow.page.documents import Document, amount, part, parts, text, texts
 from jenkins_mlflow.page.evaluation import Evaluation, evaluations
 from jenkins_mlflow.page.retention import Cleaned, cleaned
 from jenkins_mlflow.text import number, printable
 
 _SHOWN = ("train", "select", "promote", "rollback", "cleanup")
-_GOOD = (
-    "promoted",
-    "rolled_back",
-    "already",
-    "selected",
-    "champion_kept",
-    "deleted",
-    "trained",
-    "nothing",
-    "planned",
-)
 
 
 @dataclass(frozen=True)
@@ -62,6 +51,7 @@ class View:
         candidates: The candidates and the champion.
         evaluations: The predictions of challenger and champion, if their runs have logged them.
         past: Earlier promotions with a known value of the metric.
+        attempted: The version that the attempts were about; it may not be that of the decision.
         attempts: Method, number, outcome, seconds and detail of each attempt.
         cleanup: The cleanup; None if there was none.
         warnings: The warnings of all results.
@@ -74,6 +64,7 @@ class View:
     candidates: tuple[Candidate, ...]
     evaluations: tuple[Evaluation, ...]
     past: tuple[Past, ...]
+    attempted: str
     attempts: tuple[tuple[str, str, str, float, str], ...]
     cleanup: Cleaned | None
     warnings: tuple[str, ...]
@@ -96,15 +87,14 @@ def view(documents: Mapping[str, Document], ui: str, build_url: str = "", change
     past = parts(documents.get("history") or {}, "items")
     metric = text(selection.get("metric")) or next((text(each.get("metric")) for each in reversed(past)), "")
     return View(
-        (proposal(selection) if change and deciding is selection else "")
-        or text(deciding.get("message"))
-        or "nothing was done",
+        (proposal(selection) if change and deciding is selection else "") or _decision(deciding),
         _is_good(deciding),
         tuple(_facts(deciding, ui, build_url)),
         metric,
         tuple(_candidate(each, ui) for each in parts(selection, "candidates")),
         evaluations(documents.get("evaluation") or {}),
         tuple(_past(past, metric)),
+        _attempted(changing),
         tuple(
             (
                 text(each.get("method")),
@@ -126,8 +116,14 @@ def _deciding(newest: Mapping[str, Document]) -> Document:
     return next(decisions, newest.get("cleanup", {}))
 
 
+def _decision(document: Document) -> str:
+    said = text(document.get("message")) or "nothing was done"
+    return f"{text(document.get('command'))} failed: {said}" if document.get("status") == "error" else said
+
+
 def _is_good(document: Document) -> bool:
-    return str(document.get("status")) in _GOOD
+    """Whether nobody has to act: the result itself says so by its exit code."""
+    return document.get("exit_code") == errors.DONE
 
 
 def proposal(selection: Document) -> str:
@@ -155,8 +151,10 @@ def link(address: str) -> str:
 
 
 def _facts(document: Document, ui: str, build_url: str) -> list[tuple[str, str, str]]:
-    build, server = printable(build_url), text(document.get("tracking_uri"))
+    build, server, error = printable(build_url), text(document.get("tracking_uri")), part(document, "error")
     facts = [
+        ("state", text(error.get("state")), ""),
+        ("next step", text(error.get("next_step")), ""),
         ("MLflow", server, link(ui or server)),
         ("build", text(document.get("build")) or build, link(build)),
         ("time", text(document.get("time")).replace("T", " ").removesuffix("+00:00") + " UTC", ""),
@@ -188,6 +186,13 @@ def _candidate(each: Document, ui: str) -> Candidate:
 
 def _quoted(name: str) -> str:
     return quote(name, safe="", errors="replace")
+
+
+def _attempted(document: Document) -> str:
+    """The model and version of a promotion or a rollback, and which of the two it was."""
+    if not document.get("model"):
+        return ""
+    return f"{text(document.get('command'))} {text(document.get('model'))} v{text(document.get('version'))}"
 
 
 def _past(items: Sequence[Document], metric: str) -> list[Past]:

@@ -44,19 +44,20 @@ def write_page(
     new = {str(each["command"]): each for each in (*beside, document)}
     earlier = _earlier(folder, str(document["build"])) if document.get("build") else {}
     shown = view({name: earlier[name] for name in earlier if name not in new} | new, ui, build_url, change)
-    files = {TWIN: twin(shown)}
+    files: dict[str, str] = {}
     try:
         from jenkins_mlflow.page.charts import charts
 
         pictures = charts(shown)
         style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-        files |= {**pictures, "report.css": style, PAGE: page(shown, pictures)}
+        files = {**pictures, "report.css": style, PAGE: page(shown, pictures)}
         problems = []
     except Exception as error:  # noqa: BLE001  any error of the two libraries leaves the Markdown copy
         why = one_line(f"{type(error).__name__}: {error}")
         if isinstance(error, ModuleNotFoundError):
             why = f"{error.name} is not installed"
         problems = [f"the report has no {PAGE}: {why}; {TWIN} has the same contents"]
+    files[TWIN] = twin(shown, PAGE if PAGE in files else "the JSON files")
     return problems + [
         problem for name, text in files.items() if (problem := write_report(folder, name, text))
     ]
@@ -87,8 +88,13 @@ def evaluated(each: Evaluation) -> dict[str, str]:
     }
 
 
-def twin(shown: View) -> str:
-    """The same contents as Markdown, for chats and pull requests."""
+def twin(shown: View, more_in: str = PAGE) -> str:
+    """The same contents as Markdown, for chats and pull requests.
+
+    Args:
+        shown: The contents.
+        more_in: The files of the report that have the rows which a long table leaves out.
+    """
     lines = [f"**{_md(shown.decision)}**", ""]
     lines += [
         f"- {label}: {f'<{address}>' if address and address == value else _md(value)}"
@@ -104,30 +110,32 @@ def twin(shown: View) -> str:
                     (f"{each.model} v{each.version}", each.shown, each.verdict, each.reason)
                     for each in shown.candidates
                 ],
+                more_in,
             ),
         ]
     if shown.evaluations:
         table = [evaluated(each) for each in shown.evaluations]
-        lines += ["", *_table(tuple(table[0]), [tuple(row.values()) for row in table])]
+        lines += ["", *_table(tuple(table[0]), [tuple(row.values()) for row in table], more_in)]
     if shown.attempts:
         rows = [
             (method, outcome, f"{seconds:.2f} s", detail)
             for method, _, outcome, seconds, detail in shown.attempts
         ]
-        lines += ["", *_table(("method", "outcome", "took", "detail"), rows)]
+        lines += ["", f"Attempts: {_md(shown.attempted)}", ""] if shown.attempted else [""]
+        lines += _table(("method", "outcome", "took", "detail"), rows, more_in)
     if shown.cleanup:
         lines += ["", _md(shown.cleanup.message), ""]
         lines += [f"- {label}: {_md(amount)}" for label, amount in shown.cleanup.storage]
         columns = ("model", "kept", "deleted", "size of their files")
         models = [(each.model, each.stays, each.goes, each.bytes) for each in shown.cleanup.models]
-        lines += ["", *_table(columns, models)] if models else []
+        lines += ["", *_table(columns, models, more_in)] if models else []
     return "\n".join(lines) + "\n"
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], more_in: str) -> list[str]:
     shown, more = rows[:_LISTED], len(rows) - _LISTED
     lines = [_row(columns), _row(("---",) * len(columns), plain=True), *map(_row, shown)]
-    return [*lines, f"\nand {more} more"] if more > 0 else lines
+    return [*lines, f"\nand {more} more, see {more_in}"] if more > 0 else lines
 
 
 def _row(cells: tuple[str, ...], *, plain: bool = False) -> str:

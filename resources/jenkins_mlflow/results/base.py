@@ -173,7 +173,7 @@ class RegistryResult(Result):
     build: str | None = None
     """The build that the command belongs to, or null."""
     time: str = ""
-    """When the command ended, in UTC; empty if it failed before its work began."""
+    """When the command ended, in UTC."""
     warnings: tuple[str, ...] = ()
     """Further notes, one sentence each."""
     recovered: tuple[RecoveredPart, ...] = ()

@@ -10,8 +10,9 @@ from typing import Literal
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
-from jenkins_mlflow.text import argument, difference, number
+from jenkins_mlflow.text import argument, difference, listed, number
 
+_NAMED = 3
 Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
 
 
@@ -30,6 +31,7 @@ def challenge(
     rules: Select,
     target: Target,
     recorded: Version | None = None,
+    gone: Sequence[str] = (),
 ) -> Challenge:
     """Compare the best candidate with the champion.
 
@@ -42,17 +44,14 @@ def challenge(
         rules: The config's ``select`` section.
         target: What marks production.
         recorded: The version in production according to the records; it counts if nothing is in production.
+        gone: The models that were in production and are no longer registered. If there are any, ``recorded`` is
+            only the newest record that is left, and says nothing about what was in production last.
     """
     value = best.metric(rules.metric)
     assert value is not None, "a candidate without the metric passes no gate"
     shown = f"{short_name(best)} ({number(value)})"
     if not production:
-        where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
-        if recorded is None:
-            return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
-        gone = f"nothing {where}: {short_name(recorded)} was taken out without this tool"
-        back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded` brings it back"
-        return Challenge("selected", gone, f"Selected {shown}: {gone}. {back}.")
+        return _unopposed(shown, target, recorded, gone)
     champion = production[0]
     replaced = [version for version in production if target.exclusive or version.model == best.model]
     rivals = [champion, *replaced]
@@ -82,6 +81,19 @@ def challenge(
     )
     reason = f"the champion {short_name(champion, beside=best)} has {number(old)}: {short}"
     return Challenge("champion_kept", reason, message)
+
+
+def _unopposed(shown: str, target: Target, recorded: Version | None, gone: Sequence[str]) -> Challenge:
+    """The outcome for a candidate if nothing is in production; says what was."""
+    where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
+    if gone:
+        lost = f"nothing {where}: {listed(gone, _NAMED)}, in production before, was deleted or renamed"
+        return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.")
+    if recorded is None:
+        return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
+    lost = f"nothing {where}: {short_name(recorded)} was taken out without this tool"
+    back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded` brings it back"
+    return Challenge("selected", lost, f"Selected {shown}: {lost}. {back}.")
 
 
 def short_name(version: Version, *, beside: Version | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,7 +35,14 @@ class Selection:
     """The versions that would stay in production in other models of the group."""
 
 
-def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | None = None) -> Selection:
+def select(
+    snapshot: Snapshot,
+    rules: Select,
+    target: Target,
+    *,
+    build: str | None = None,
+    gone: Sequence[str] = (),
+) -> Selection:
     """Choose the best version of the group.
 
     The champion is the group's version in production or, if there are several, the best one by the metric. A
@@ -49,6 +56,7 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
         rules: The config's ``select`` section.
         target: What marks production.
         build: The build whose runs count, with scope ``build``.
+        gone: The models of the group that were in production and are no longer registered.
 
     Raises:
         UsageError: scope ``build`` without a build.
@@ -78,7 +86,7 @@ def select(snapshot: Snapshot, rules: Select, target: Target, *, build: str | No
     if best is None:
         status, message = _without_challenger(candidates, champion, rules)
     else:
-        result = challenge(best, production, rules, target, snapshot.recorded)
+        result = challenge(best, production, rules, target, snapshot.recorded, gone)
         status, message = result.outcome, result.message
         candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(

@@ -25,7 +25,7 @@ from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import twin, write_page
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.base import document as as_document
-from jenkins_mlflow.results.promote import PromoteResult
+from jenkins_mlflow.results.promote import PromoteResult, RollbackResult
 from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.terminal import Terminal
@@ -107,6 +107,7 @@ def kept(folder: Path, command: str, when: str, build: str | None, **more: objec
     document: dict[str, Any] = {
         "command": command,
         "status": "planned",
+        "exit_code": 0,
         "message": f"{command} {when}",
         "build": build,
         **more,
@@ -150,8 +151,44 @@ def test_the_newest_decision_of_a_build_is_its_headline(tmp_path: Path) -> None:
         headline(tmp_path, kept(tmp_path, "select", "09:00", "b-1")) == "select 09:00"
     )  # a clock that is late
     assert headline(tmp_path, kept(tmp_path, "cleanup", "09:04", "b-1")) == "promote 09:01"
-    stopped = kept(tmp_path, "cleanup", "09:05", "b-1", status="stopped")
+    stopped = kept(tmp_path, "cleanup", "09:05", "b-1", status="stopped", exit_code=6)
     assert headline(tmp_path, stopped) == "cleanup 09:05"
+
+
+@pytest.mark.parametrize("status", PromoteResult.statuses)
+def test_a_headline_is_red_if_somebody_has_to_act(status: Any) -> None:
+    """The result says so itself: the page has no list of statuses that could lack one."""
+    result = PromoteResult(status=status, message="so it ended")
+    assert view({"promote": as_document(result)}, "").good == (result.exit_code == 0)
+    assert RollbackResult(status="rolled_back", message="", from_=None).exit_code == 0
+    assert PromoteResult(status="rolled_back", message="").exit_code == 1
+
+
+def test_attempts_below_the_headline_of_another_model_name_their_own(tmp_path: Path) -> None:
+    attempts = [{"method": "alias", "outcome": "done"}]
+    kept(tmp_path, "promote", "09:01", "b-1", model="churn", version=3, attempts=attempts)
+    other = kept(tmp_path, "select", "09:02", "b-1", message="Kept houses v1", status="champion_kept")
+    assert headline(tmp_path, other) == "Kept houses v1"
+    assert "<h2>Attempts: promote churn v3</h2>" in (tmp_path / "index.html").read_text()
+    twin_lines = (tmp_path / "report.md").read_text().splitlines()
+    assert (
+        twin_lines[twin_lines.index("| method | outcome | took | detail |") - 2]
+        == "Attempts: promote churn v3"
+    )
+
+
+@pytest.mark.parametrize(("missing", "where"), [("", "index.html"), ("jinja2", "the JSON files")])
+def test_a_long_table_of_the_twin_says_where_the_other_rows_are(
+    missing: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    candidate = {"model": "churn", "value": 0.5, "verdict": "rejected", "reason": "a gate"}
+    candidates = [{**candidate, "version": number} for number in range(53)]
+    write_page(tmp_path, {"command": "select", "metric": "auc", "candidates": candidates}, "")
+    lines = (tmp_path / "report.md").read_text().splitlines()
+    assert lines[-3].startswith("| churn v49 |")
+    assert lines[-1] == f"and 3 more, see {where}"
 
 
 def test_the_candidates_are_those_of_the_newest_selection(tmp_path: Path) -> None:
@@ -312,10 +349,14 @@ def failed(folder: Path, error: JenkinsMlflowError | Interrupted) -> int:
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(Refused("churn v3 fails a gate"), 1), (interrupted_by(signal.SIGTERM), 143)]
+    ("error", "code", "shown"),
+    [
+        (Refused("churn v3 fails a gate"), 1, "promote failed: churn v3 fails a gate"),
+        (interrupted_by(signal.SIGTERM), 143, "interrupted by SIGTERM"),
+    ],
 )
 def test_a_command_that_fails_is_what_the_page_is_about(
-    error: JenkinsMlflowError | Interrupted, code: int, tmp_path: Path
+    error: JenkinsMlflowError | Interrupted, code: int, shown: str, tmp_path: Path
 ) -> None:
     """A selection that went well before it is in its table, and no longer in its headline."""
     candidates = [{"model": "churn", "version": 3, "value": 0.5, "verdict": "selected", "reason": "best"}]
@@ -324,9 +365,9 @@ def test_a_command_that_fails_is_what_the_page_is_about(
     )
     assert headline(tmp_path, selection) == "select 09:01"
     assert failed(tmp_path, error) == code
-    assert (tmp_path / "report.md").read_text().startswith(f"**{error.message}**\n")
+    assert (tmp_path / "report.md").read_text().startswith(f"**{shown}**\n")
     page = (tmp_path / "index.html").read_text()
-    assert f'<h1 class="bad">{error.message}</h1>' in page
+    assert f'<h1 class="bad">{shown}</h1>' in page
     assert "churn v3" in page
     said = documents.check(json.loads((tmp_path / "promote.json").read_text()))
     assert (said["exit_code"], said["build"], said["error"]["message"]) == (code, "b-1", error.message)
@@ -342,7 +383,7 @@ def test_no_report_hides_why_a_command_failed(
     assert "the report could not be finished: RuntimeError: no picture of http://***@x" in said
 
 
-@pytest.mark.parametrize("part", ["cli.ending._keep", "commands.page.write_page"])
+@pytest.mark.parametrize("part", ["cli.ending.keep_result", "commands.page.write_page"])
 def test_no_report_changes_what_a_command_came_to(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -52,6 +52,17 @@ def test_production_that_was_emptied_without_this_tool_is_told() -> None:
     )
 
 
+def test_a_deleted_champion_is_told_and_not_the_record_of_another_model() -> None:
+    """Of the records that are left, none says what was in production last; anybody may have written them."""
+    tags = {PROMOTED_AT: "2026-11-28T02:00:00+00:00"}
+    old = version("a", 1, metrics={"roc_auc": 0.95}, stage="Archived", tags=tags)
+    group = snapshot(old, version("b", 1, metrics={"roc_auc": 0.9}))
+    result = select(group, Select(), Target("Production", "champion"), gone=["x"])
+    lost = "nothing is in Production: x, in production before, was deleted or renamed"
+    assert result.message == f"Selected b v1 (0.9): {lost} without this tool."
+    assert result.verdicts[0].reason == lost
+
+
 def test_minimize_prefers_the_lowest() -> None:
     """With direction minimize, the smaller loss wins."""
     group = snapshot(version("a", 1, metrics={"loss": 0.2}), version("a", 2, metrics={"loss": 0.3}))

@@ -60,8 +60,22 @@ class PipelineSpec extends LibrarySpec {
         requested*.command == ['train', 'select']
         requested[1].options.scope == 'build'
         build.stages == ['Train the candidates', 'Select the best', 'Say what would change']
-        build.log.contains('POSTED m v7 is better')
+        build.log.contains('POSTED `m v7 is better`')
         build.description == 'change request PR-12: m v7 is better; nothing is promoted'
+    }
+
+    def "without a report the comment is one short line in which no name mentions anybody"() {
+        given:
+        String message = 'Selected @team [x](http://evil.example) `rm`\n\n# m v7 ' + 'long ' * 100
+
+        when:
+        def build = buildAnswering([env: [CHANGE_ID: 'PR-12']], [train: [:], select: SELECTED + [message: message]]).run('''
+            node { mlflowPipeline(comment: { text -> echo("POSTED ${text.length()} ${text}") }) }
+        ''')
+
+        then:
+        build.error == null
+        build.log.contains("POSTED 302 `Selected @team (x)(http://evil.example) 'rm' # m v7 long long")
     }
 
     def "promoteChanges: a change request is promoted like a branch"() {
