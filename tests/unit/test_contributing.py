@@ -33,7 +33,8 @@ def test_no_unit_test_asks_for_a_server() -> None:
 def test_unit_tests_are_in_the_folder_of_a_room() -> None:
     unit = ROOT / "tests" / "unit"
     folders = {path.parent.relative_to(unit).as_posix() for path in unit.glob("**/test_*.py")} - {"."}
-    rooms = {path.name for path in (ROOT / "resources" / "jenkins_mlflow").iterdir() if path.is_dir()}
+    package = ROOT / "resources" / "jenkins_mlflow"
+    rooms = {path.parent.relative_to(package).as_posix() for path in package.rglob("__init__.py")}
     assert len(folders) > 10
     assert folders - rooms == set()
 
