@@ -44,7 +44,7 @@ def test_a_stopped_command_gives_the_signals_back(
             seen.append(type(stop))
             raise
 
-    monkeypatch.setattr(main.click, "echo", stopped)
+    monkeypatch.setattr("jenkins_mlflow.cli.main.click.echo", stopped)
     assert main.run(["schema"]) == 128 + number
     assert seen == [Interrupted]
     assert signal.getsignal(number) is handler
