@@ -45,7 +45,7 @@ test-python: setup-dev ## test the Python package against real MLflow servers
 	$(PYTEST) $(TESTS) --junitxml=build/pytest.xml $(ARGS)
 
 .PHONY: test-unit
-test-unit: setup-dev ## test what needs no server and no browser, in a minute or two
+test-unit: setup-dev ## test what needs no server and no browser, in about a minute
 	$(RUN) -m pytest -n 2 --dist loadfile tests/unit $(ARGS)
 
 .PHONY: test-random
@@ -65,7 +65,7 @@ coverage: setup-dev ## measure which lines and branches the Python tests run
 .PHONY: test-faults
 test-faults: setup-dev ## break every request of every command in every way, race, fall asleep, on all stores (hours)
 	-@scripts/ensure-faketime.sh
-	ALL_FAULTS=1 $(RUN) -m pytest tests/faults tests/security tests/server/test_history.py tests/server/test_migrate.py tests/server/test_ingress.py $(ARGS)
+	ALL_FAULTS=1 $(RUN) -m pytest tests/unit tests/faults tests/security tests/server/test_history.py tests/server/test_migrate.py tests/server/test_ingress.py $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: setup-dev ## test promotion on MLflow servers from 2.22 to 3.17, and that both doors do the same (7 environments)

@@ -1,7 +1,7 @@
 """Somebody at MLflow's UI changes production at every request of a command, before it is served and after.
 
-The invariants: never without production by our own doing; never two by our own doing; "promoted" only if the last look
-shows it; what a person put into production stands, or is told; the next recovery leaves no intent.
+The invariants: the command never leaves nothing or two in production; "promoted" only if the last look
+shows it; what a person put into production stays, or the command says so; the next recovery leaves no intent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def deletes(number: int, more: str = "") -> Hand:
     return act
 
 
-def makes_anew(more: str = "", *, stage: bool = True) -> Hand:
+def recreates(more: str = "", *, stage: bool = True) -> Hand:
     """Delete the model and make it again: the same numbers and runs, version 1 in production."""
 
     def act(mlflow: MlflowClient, name: str) -> set[Place]:
@@ -88,7 +88,7 @@ ONE_MODEL: dict[str, Hand] = {
     "moves the alias": moves_the_alias(3),
     "deletes 2": deletes(2),
     "deletes 1": deletes(1),
-    "makes the model anew": makes_anew(),
+    "recreates the model": recreates(),
 }
 GROUP: dict[str, Hand] = {
     **ONE_MODEL,
@@ -96,14 +96,14 @@ GROUP: dict[str, Hand] = {
     "puts 1 of b back": promotes(1, "-b", archive=True),
     "moves b's alias": moves_the_alias(2, "-b"),
     "deletes 1 of b": deletes(1, "-b"),
-    "makes b anew": makes_anew("-b"),
+    "recreates b": recreates("-b"),
 }
 COPY: dict[str, Hand] = {
     "another copy": copies_3,
     "puts 1 back": moves_the_alias(1, "-prod"),
     "deletes 2": deletes(2),
     "deletes 1 of production": deletes(1, "-prod"),
-    "makes production anew": makes_anew("-prod", stage=False),
+    "recreates production": recreates("-prod", stage=False),
 }
 HANDS: Mapping[str, Mapping[str, Hand]] = {
     "plain": ONE_MODEL,
@@ -114,10 +114,10 @@ HANDS: Mapping[str, Mapping[str, Hand]] = {
 }
 
 
-def foreign_hands(
+def changes_by_others(
     bench: Bench, hands: Mapping[str, Hand], only: Callable[[str], bool] = lambda request: True
 ) -> list[Cell]:
-    """All cells of a command.
+    """All cells of a command during which somebody else changes the models.
 
     Args:
         bench: The command.
@@ -125,7 +125,7 @@ def foreign_hands(
         only: Which requests, by their name; all by default.
     """
     cells: list[Cell] = []
-    with Zygote(bench.folder / "foreign") as zygote, CountingProxy(bench.server.url) as proxy:
+    with Zygote(bench.folder / "others") as zygote, CountingProxy(bench.server.url) as proxy:
         points = bench.points(zygote, proxy)
         mlflow = client(bench.server.url)
         for at, (what, hand) in itertools.product(moments(points, only), hands.items()):
@@ -133,7 +133,7 @@ def foreign_hands(
             request = points[number - 1]
             seen = at < (last_look(points, what), True)
             lost = moves_an_alias(what) and not looks_first(points, at, ALIAS_LOOKS, ALIAS_WRITES)
-            torn = what.startswith("makes") and not looks_first(points, at, VERSION_LOOKS, WRITES)
+            torn = what.startswith("recreates") and not looks_first(points, at, VERSION_LOOKS, WRITES)
             wrong, ended = _cell(bench, zygote, proxy, mlflow, hand, at, seen=seen, lost=lost, torn=torn)
             kind = f"{what} {'after' if after else 'before'}"
             cells.append(Cell(number, request, kind, "X" if wrong else letter(ended), wrong))
@@ -181,12 +181,12 @@ def moments(points: Sequence[str], only: Callable[[str], bool]) -> list[tuple[in
 
 
 def moves_an_alias(what: str) -> bool:
-    return what.startswith(("moves", "another copy", "puts 1", "makes"))
+    return what.startswith(("moves", "another copy", "puts 1", "recreates"))
 
 
 def last_look(points: Sequence[str], what: str) -> int:
     """The last request that can show what a hand did: aliases and stages are read one after the other."""
-    by_alias = ("moves", "another copy", "puts 1 back", "makes production anew")
+    by_alias = ("moves", "another copy", "puts 1 back", "recreates production")
     reads = "registered-models/get" if what.startswith(by_alias) else "model-versions/search"
     looks = [number for number, point in enumerate(points, 1) if point == f"GET {reads}"]
     return max(looks, default=0)
@@ -197,8 +197,8 @@ def looks_first(
 ) -> bool:
     """Whether the command looks between the hand and its next write of such a mark.
 
-    MLflow has no write that fails when something was changed meanwhile: of two who move an alias in the same moment the
-    last one wins, and a model that was made anew a moment before gets what was meant for the old one.
+    MLflow has no write that fails if something has changed since it was read: of two that move an alias at the same
+    moment, the last one wins, and a model that was recreated a moment before gets what was meant for the old one.
     """
     for point in points[at[0] - (not at[1]) :]:
         if point in looks:

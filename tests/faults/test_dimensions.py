@@ -13,7 +13,7 @@ import pytest
 from conftest import MakeServer
 from dimensions import check, is_write, refused_writes
 from enumeration import collected
-from hands import HANDS, foreign_hands
+from hands import HANDS, changes_by_others
 from situations import ALL, Make, exclusive, plain
 from support.environments import ROOT
 from support.servers import Store
@@ -36,8 +36,10 @@ def test_the_worst_foreign_hands(
     """The sample of `make test-promises`: a person promotes another version at any moment."""
     bench = plain(make_server(), tmp_path, "hand sample")
     hands = {"promotes 3": HANDS["plain"]["promotes 3"]}
-    cells = foreign_hands(bench, hands, only=lambda request: is_write(request) and "version" not in request)
-    cells += foreign_hands(bench, hands, only=lambda request: "transition" in request)
+    cells = changes_by_others(
+        bench, hands, only=lambda request: is_write(request) and "version" not in request
+    )
+    cells += changes_by_others(bench, hands, only=lambda request: "transition" in request)
     check("a foreign hand at a promotion, SQLite (sample)", cells, report)
 
 
@@ -46,7 +48,7 @@ def test_deleted_at_the_last_moment(
 ) -> None:
     """The version that is promoted in a group is deleted right before it gets its stage."""
     bench = exclusive(make_server(), tmp_path, "hand deletes")
-    cells = foreign_hands(
+    cells = changes_by_others(
         bench, {"deletes 2": HANDS["exclusive"]["deletes 2"]}, only=lambda r: "transition" in r
     )
     check("deleted at the last moment, in a group, SQLite (sample)", cells, report)
@@ -64,7 +66,7 @@ def test_foreign_hands(
     tmp_path: Path,
 ) -> None:
     bench = make(make_server(version, store), tmp_path, f"hand {make.__name__} {store}")
-    check(f"a foreign hand: {make.__name__}, {store}", foreign_hands(bench, HANDS[make.__name__]), report)
+    check(f"a foreign hand: {make.__name__}, {store}", changes_by_others(bench, HANDS[make.__name__]), report)
 
 
 @full

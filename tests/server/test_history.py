@@ -185,7 +185,9 @@ def test_a_promotion_is_a_run_that_people_can_read(make_server: MakeServer, zygo
     assert "approved by eve" in run.data.tags["mlflow.note.content"]
     path = client(server.url).download_artifacts(run.info.run_id, "result.json")
     assert json.loads(Path(path).read_text(encoding="utf-8"))["status"] == "promoted"
-    item = do("history").doc["items"][1]
+    shown = do("history").doc
+    assert shown["status"] == "listed"
+    item = shown["items"][1]
     assert item["why"] == "roc_auc 0.82, was 0.81; gates roc_auc >= 0.5 (0.82)"
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from conftest import MakeServer, RunCli
+from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.registry.holder import Holder
+from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_BY
 from support.promoting import AT, crashed, intent_over_1, recover
@@ -149,6 +152,22 @@ def test_a_changing_command_recovers_first(
     said = f"the promotion of {name} version 2 begun by jenkins at {AT} is undone"
     assert f"recovered: {said}" in done.stderr or done.doc["message"].startswith(said)
     assert (done.stderr + done.doc["message"]).count(said) == 1
+
+
+def test_a_busy_model_is_waited_for_once(make_server: MakeServer, run_cli: RunCli) -> None:
+    """First to settle the other's promotion, then to promote: the configured wait is for both."""
+    server, name = make_server(), fresh_name()
+    crashed(server, name, stages={1: "Production"}, alias=1)
+    holder = Holder.this_process("promote", (name,), (name,), BuildContext(user="ann"), 60)
+    with Lock(Registry(connect(server.url)), holder, wait=5):
+        done = run_cli(
+            *("promote", "--model", name, "--version", "2", "--tracking-uri", server.url, "--output=json"),
+            env={"MLOPS__PROMOTE__LOCK__WAIT": "1s"},
+        )
+    assert (done.code, done.doc["error"]["type"]) == (5, "Busy")
+    assert done.doc["error"]["state"] == "nothing was written"
+    assert done.stderr.count(f"waiting up to 1 s for promote of {name}") == 1
+    assert done.stderr.count("waiting") == 1
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from jenkins_mlflow.cli.migrating import migrate
 from jenkins_mlflow.cli.options import common, configured, marks
 from jenkins_mlflow.cli.retention import cleanup, lease, reclaim, restore
 from jenkins_mlflow.cli.steering import doctor, history
-from jenkins_mlflow.cli.usage import way_out
+from jenkins_mlflow.cli.usage import next_step_of
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.terminal import Terminal, prepare_streams
@@ -173,7 +173,7 @@ def _run(arguments: Sequence[str], invocation: Invocation) -> int:
         sys.stderr.write(f"{error.format_message()}\n")
         return errors.USAGE
     except click.ClickException as error:
-        wrong = UsageError(error.format_message(), next_step=way_out(error, arguments))
+        wrong = UsageError(error.format_message(), next_step=next_step_of(error, arguments))
         return fail(wrong, arguments, command, invocation)
     except (JenkinsMlflowError, Interrupted) as error:
         return fail(error, arguments, command, invocation)

@@ -12,7 +12,7 @@ from jenkins_mlflow.text import argument
 _NAMED = ("only", "model", "models")
 
 
-def way_out(error: click.ClickException, arguments: Sequence[str]) -> str:
+def next_step_of(error: click.ClickException, arguments: Sequence[str]) -> str:
     """The next step: the help, and how to write as options what was given without a name, as in `promote churn 2`.
 
     Args:
@@ -23,10 +23,10 @@ def way_out(error: click.ClickException, arguments: Sequence[str]) -> str:
     if context is None:
         return "jenkins-mlflow --help"
     shown = f"{context.command_path} --help"
-    words = _nameless(context, arguments)
-    if not words:
+    nameless = _nameless(context, arguments)
+    if not nameless:
         return shown
-    options = _as_options(context.command, words)
+    options = _as_options(context.command, nameless)
     return f"{context.command_path} takes only options{options and f': {options}'}; see {shown}"
 
 
@@ -44,13 +44,13 @@ def _nameless(context: click.Context, arguments: Sequence[str]) -> list[str]:
         return []
 
 
-def _as_options(command: click.Command, words: Sequence[str]) -> str:
-    """The words as options: a name, and perhaps the number of a version; empty if they are anything else."""
+def _as_options(command: click.Command, nameless: Sequence[str]) -> str:
+    """The arguments as options: a name, and perhaps the number of a version; empty if they are anything else."""
     parameters = {str(parameter.name): parameter for parameter in command.params}
     name = next((parameters[name] for name in _NAMED if name in parameters), None)
     number = next((each for each in command.params if isinstance(each.type, VersionNumber)), None)
     known = [each.opts[0] for each in (name, number) if each]
-    numbers_fit = all(word.isdecimal() for word in words[1:])
-    if not numbers_fit or len(words) > len(known):
+    numbers_fit = all(word.isdecimal() for word in nameless[1:])
+    if not numbers_fit or len(nameless) > len(known):
         return ""
-    return " ".join(f"{option} {argument(word)}" for option, word in zip(known, words, strict=False))
+    return " ".join(f"{option} {argument(word)}" for option, word in zip(known, nameless, strict=False))

@@ -38,7 +38,7 @@ class Told:
 
     def result(self) -> HistoryResult:
         return HistoryResult(
-            status="told",
+            status="listed",
             message=self._message(),
             at=_iso(self.at),
             items=tuple(map(self._item, self.items)),

@@ -54,6 +54,7 @@ class Session:
         looks_only: Whether this is a dry run, whose failure is no news.
         locked: The purposes of the locks taken; nothing is written to the registry before the first.
         changed_scope: What the command works on, if that is not what the config says, see ``scope``.
+        waited: The models whose lock others kept for all of the configured wait; it is not waited for again.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Session:
     recovered: list[Recovered] = field(default_factory=list)
     looks_only: bool = False
     locked: list[str] = field(default_factory=list)
+    waited: set[str] = field(default_factory=set)
     changed_scope: Scope | None = None
 
     @property
@@ -141,10 +143,12 @@ class Session:
         """
         rules = self.config.promote.lock
         self.locked.append(work)
+        if wait is None:
+            wait = 0.0 if self.waited.intersection(writes) else rules.wait
         return Lock(
             registry,
             Holder.this_process(work, tuple(scope), tuple(writes), self.build, rules.lease),
-            wait=rules.wait if wait is None else wait,
+            wait=wait,
             retry=self.retry,
             say=self.terminal.say,
             waiting=waiting,

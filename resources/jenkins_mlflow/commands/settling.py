@@ -139,6 +139,7 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
             ).run(model.name)
         book.write()
     except Busy as busy:
+        session.waited.add(model.name)
         session.warn(f"{busy.message}; the result may show its unfinished changes")
         return False
     except JenkinsMlflowError as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jenkins_mlflow.page.documents import Document
 from jenkins_mlflow.page.evaluation import TITLES, Evaluation
 from jenkins_mlflow.page.view import View, view
 from jenkins_mlflow.report import write_report
 from jenkins_mlflow.text import markdown, one_line, parsed_json, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 PAGE, TWIN = "index.html", "report.md"
 _COMMANDS = ("train", "select", "promote", "rollback", "cleanup", "history", "evaluation")
@@ -65,13 +69,17 @@ def write_page(
 
 def page(shown: View, pictures: Mapping[str, str]) -> str:
     """The HTML, without inline styles or scripts; everything from a registry is escaped."""
+    return _template().render(
+        view=shown, charts=pictures, titles=TITLES, rows=[evaluated(each) for each in shown.evaluations]
+    )
+
+
+@functools.cache
+def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     source = Path(__file__).with_name("index.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(source).render(
-        view=shown, charts=pictures, titles=TITLES, rows=[evaluated(each) for each in shown.evaluations]
-    )
+    return Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
 
 
 def evaluated(each: Evaluation) -> dict[str, str]:

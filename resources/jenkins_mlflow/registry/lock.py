@@ -213,7 +213,7 @@ class Lock:
             if now >= deadline:
                 raise Busy(
                     f"{printable(self._holder.what)} is being worked on by {_describe(rivals)}",
-                    state=f"nothing was written; waited {self._wait:g} s",
+                    state="nothing was written" + (f"; waited {self._wait:g} s" if self._wait else ""),
                     next_step="wait until that is done, or stop it, then run the command again",
                 )
             who = _describe(known if now < patient else rivals)

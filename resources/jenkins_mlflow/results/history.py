@@ -62,14 +62,14 @@ class HistoryResult(RegistryResult):
     """The result of `history`."""
 
     statuses: ClassVar[Mapping[str, Meaning]] = {
-        "told": Meaning((errors.DONE,), "`items` lists what was in production", None),
+        "listed": Meaning((errors.DONE,), "`items` lists what was in production", None),
         "adopted": Meaning((errors.DONE,), "what is in production is now recorded", None),
         "nothing": Meaning((errors.DONE,), "nothing had to be adopted", None),
     }
     in_table: ClassVar[bool] = True
 
     command: Literal["history"] = "history"
-    status: Literal["told", "adopted", "nothing"]
+    status: Literal["listed", "adopted", "nothing"]
     at: str | None = None
     """The requested time, or null."""
     items: tuple[StayPart, ...] = ()

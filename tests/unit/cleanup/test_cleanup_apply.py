@@ -13,6 +13,7 @@ from jenkins_mlflow.config.cleanup import Cleanup, Protect
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Snapshot
 from support.registries import CHANGES, NOW, REGISTRIES, RULES, TARGET, Memory
+from support.thorough import examples
 
 T = TypeVar("T")
 Key = tuple[str, int]
@@ -32,7 +33,7 @@ ONE_CHANGED_TWICE = snapshot(
 """Version 9 gets an alias and is made again: its target, which nobody touched, is kept for the alias."""
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @example(ONE_CHANGED_TWICE, {"keep_last": 2, "keep_monthly": 1}, [(5, "aliased"), (5, "made again")], 1)
 @given(
     REGISTRIES,

@@ -16,6 +16,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.tags import PREVIOUS_MODEL, PREVIOUS_VERSION
 from support.registries import NOW, REGISTRIES, TARGET, Memory
+from support.thorough import examples
 
 INTENTS = st.sampled_from(
     [*[{}] * 3, {INTENT_TAGS[0]: '{"models": ["a"]'}, dict(zip(INTENT_TAGS, ['["b', '"]'], strict=True))]
@@ -28,7 +29,7 @@ BY_ALIAS = snapshot(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @example(BY_ALIAS, {}, True, "a", 1)
 @given(REGISTRIES, INTENTS, st.booleans(), st.sampled_from("ab"), st.integers(1, 3))
 def test_a_cleanup_of_one_model_knows_enough_of_the_others(

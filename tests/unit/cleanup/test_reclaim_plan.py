@@ -16,6 +16,7 @@ from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import Location, parse_location, touches
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import KEEP_TAG, LEASE_TAG, RESTORED_FROM
+from support.thorough import examples
 
 DAY = 86_400.0
 NOW = 100 * DAY
@@ -288,7 +289,7 @@ def registries(draw: st.DrawFn) -> Known:
     return known(sure, *entries)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(registries(), st.booleans())
 def test_nothing_that_lives_or_can_be_restored_is_ever_freed(found: Known, whole_runs: bool) -> None:
     """Whatever sources people write: no freed place touches one that is still needed, and none is outside of a run."""

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
-import click
 import pytest
 from jenkins_mlflow.cli import main
 from jenkins_mlflow.errors import Interrupted
@@ -45,7 +44,7 @@ def test_a_stopped_command_gives_the_signals_back(
             seen.append(type(stop))
             raise
 
-    monkeypatch.setattr(click, "echo", stopped)
+    monkeypatch.setattr("jenkins_mlflow.cli.main.click.echo", stopped)
     assert main.run(["schema"]) == 128 + number
     assert seen == [Interrupted]
     assert signal.getsignal(number) is handler

@@ -24,6 +24,9 @@ def chosen(*, exclusive: bool, others: int) -> Selection:
         target=Target("Production", None, exclusive=exclusive),
         config=SimpleNamespace(select=Select()),
         build=SimpleNamespace(id=None),
+        patterns=(),
+        registry=lambda: None,
+        book=lambda _registry: SimpleNamespace(read=list),  # no history
     )
     return choose(cast("Session", session), snapshot(NEW, *OLD[:others]))
 

@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.render import render
 from jenkins_mlflow.terminal import Terminal
 from requests.adapters import BaseAdapter
+from support.thorough import examples
 
 URL = "http://jenkins"
 NOT_JENKINS = "the answer was not Jenkins' own"
@@ -206,7 +207,7 @@ anything = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(COMMANDS), st.lists(st.just(CRUMB) | anything, min_size=1, max_size=4))
 def test_no_answer_ends_in_a_traceback(call: Callable[[Server], object], replies: list[Answer]) -> None:
     try:

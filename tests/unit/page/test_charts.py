@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from jenkins_mlflow.page.charts import charts
 from jenkins_mlflow.page.view import View, view
+from support.thorough import examples
 
 CPU_SECONDS = 5.0
 """Dozens of times what the pictures take; of this process alone, however busy the machine is."""
@@ -55,6 +56,7 @@ def shown(values: Sequence[float], seconds: Sequence[float] = ()) -> View:
     )
 
 
+@settings(max_examples=examples(100))
 @given(pair=NEAR | st.tuples(FINITE, FINITE))
 @example((0.8333333333333333, 0.8333333333333334))
 @example((0.9, math.nextafter(0.9, 1)))

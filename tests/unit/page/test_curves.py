@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from jenkins_mlflow.page.curves import POINTS, Scored, confusion, ordered, precision_recall, roc
+from support.thorough import examples
 
 SCORED = st.lists(
     st.tuples(st.integers(0, 9).map(lambda tenth: tenth / 10), st.booleans()), min_size=2, max_size=60
@@ -29,6 +30,7 @@ def test_rows_of_one_score_count_together_in_any_order() -> None:
         assert precision_recall(scored) == ([(0, 1), (1, 0.5)], 0.5)
 
 
+@settings(max_examples=examples(100))
 @given(SCORED.filter(lambda scored: len({positive for _, positive in scored}) == 2))
 def test_areas_are_those_of_scikit_learn(scored: Scored) -> None:
     from sklearn.metrics import average_precision_score, roc_auc_score

@@ -21,6 +21,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
+from jenkins_mlflow.page import writing
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import twin, write_page
 from jenkins_mlflow.registry.snapshot import Target
@@ -177,12 +178,12 @@ def test_attempts_below_the_headline_of_another_model_name_their_own(tmp_path: P
     )
 
 
-@pytest.mark.parametrize(("missing", "where"), [("", "index.html"), ("jinja2", "the JSON files")])
+@pytest.mark.parametrize(("fixtures", "where"), [([], "index.html"), (["no_jinja"], "the JSON files")])
 def test_a_long_table_of_the_twin_says_where_the_other_rows_are(
-    missing: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fixtures: list[str], where: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if missing:
-        monkeypatch.setitem(sys.modules, missing, None)
+    for fixture in fixtures:
+        request.getfixturevalue(fixture)
     candidate = {"model": "churn", "value": 0.5, "verdict": "rejected", "reason": "a gate"}
     candidates = [{**candidate, "version": number} for number in range(53)]
     write_page(tmp_path, {"command": "select", "metric": "auc", "candidates": candidates}, "")
@@ -296,8 +297,15 @@ def with_one(value: object, odd: object) -> Iterator[Any]:
             yield copied
 
 
-def test_without_the_libraries_there_is_the_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_jinja(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jinja2 is not installed."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
+    writing._template.cache_clear()
+
+
+@pytest.mark.usefixtures("no_jinja")
+def test_without_the_libraries_there_is_the_twin(tmp_path: Path) -> None:
     document = {"command": "promote", "status": "promoted", "message": "promoted", "build": "b-1"}
     assert write_page(tmp_path, document, "") == [
         "the report has no index.html: jinja2 is not installed; report.md has the same contents"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from builders import snapshot, version
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.snapshot import Model, Target, Version
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT, ROLLED_BACK_AT
 from jenkins_mlflow.terminal import Terminal
+from support.thorough import examples
 
 BOTH = Target("Production", "champion")
 EXCLUSIVE = Target("Production", "champion", exclusive=True)
@@ -98,6 +99,7 @@ def test_an_intent_that_cannot_be_read_is_no_crash(text: str) -> None:
     assert INTENT_TAG in caught.value.next_step
 
 
+@settings(max_examples=examples(100))
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

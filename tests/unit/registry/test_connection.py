@@ -136,6 +136,7 @@ def test_blanks_around_an_address_do_not_count(
 ) -> None:
     """A file that a variable was read from ends with a line break."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLOPS__PROMOTE__RETRY__ATTEMPTS", "1")
     uri = f"http://127.0.0.1:9{around}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri if by == "MLFLOW_TRACKING_URI" else "")
     assert run(["list", "--output=json", *([f"{by}={uri}"] if by != "MLFLOW_TRACKING_URI" else [])]) == 1

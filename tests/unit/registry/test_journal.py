@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED
 from jenkins_mlflow.terminal import Terminal
+from support.thorough import examples
 
 ENTRY: dict[str, Any] = {
     "model": "m",
@@ -143,6 +144,7 @@ VALUES: Any = st.recursive(
 )
 
 
+@settings(max_examples=examples(100))
 @given(
     st.dictionaries(st.sampled_from([*ENTRY, "bytes", "vouched", "description"]), VALUES, max_size=4), VALUES
 )

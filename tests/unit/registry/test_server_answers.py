@@ -26,6 +26,7 @@ from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG, INTENT_TAG, LEASE_TAG, RECORD_TAGS, SIGNATURE_TAG
+from support.thorough import examples
 
 TARGET = Target("Production", "champion", exclusive=True)
 JSON: Any = st.recursive(
@@ -134,7 +135,11 @@ ASKED: dict[str, Callable[[Registry], object]] = {
 
 @pytest.mark.parametrize("keys", [Keys(), Keys(("k" * 32,))], ids=["without a key", "with a key"])
 @pytest.mark.parametrize("what", ASKED)
-@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+@settings(
+    max_examples=examples(100),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    deadline=None,
+)
 @given(bodies=st.lists(BODIES, min_size=1, max_size=5))
 def test_no_answer_is_a_crash(what: str, keys: Keys, bodies: list[bytes]) -> None:
     with suppress(JenkinsMlflowError):

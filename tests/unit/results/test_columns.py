@@ -24,6 +24,6 @@ def test_the_page_names_every_column_of_list() -> None:
 
 def test_the_page_names_every_column_of_history() -> None:
     """What brought a version into production is its kind, which is not the promotion method."""
-    columns = HistoryResult(status="told", message="").table().columns
+    columns = HistoryResult(status="listed", message="").table().columns
     assert documented_columns("history") == ", ".join(f"`{column}`" for column in columns)
     assert {"kind", "method"} <= set(columns)
