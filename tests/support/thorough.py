@@ -1,4 +1,4 @@
-"""Whether all combinations are tried, as `make test-faults` does, or a sample of them, as `make test-promises` does."""
+"""Whether all combinations are tried, as `make test-faults` and `make test-matrix` do, or a sample of them."""
 
 from __future__ import annotations
 
