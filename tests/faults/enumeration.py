@@ -228,7 +228,13 @@ class Enumeration:
     def _cell(self, zygote: Zygote, proxy: CountingProxy, point: int, request: str, kind: Kind) -> Cell:
         scenario, name = self._scenario, self._fresh()
         proxy.reset()
-        proxy.inject(kind.fault(zygote), nth=point, times=float("inf") if kind.stays else 1)
+        fault = kind.fault(zygote)
+        proxy.inject(
+            # parallel requests do not come in the same order each time
+            lambda request, send: fault(request, send) if kind.at(str(request)) else send(),
+            nth=point,
+            times=float("inf") if kind.stays else 1,
+        )
         first = zygote.run(*scenario.argv(name), "--tracking-uri", proxy.url, **scenario.settings(name))
         wrong = self._wrong_after(name, first)
         url = scenario.server.url

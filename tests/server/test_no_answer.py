@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -504,7 +505,11 @@ def test_a_file_that_another_program_takes(tmp_path: Path) -> None:
             sending.Sender(f"http://{server.place}", {}, tmp_path).upload("/file", file)
     with scripted(answer("HTTP/1.1 200 OK", b"<html>log in</html>")) as server:
         sender = sending.Sender(f"http://{server.place}", {}, tmp_path)
-        for put in (lambda: sender.upload("/file", file), lambda: sender.put("/file", b"text")):
+        puts: list[Callable[[], None]] = [
+            lambda: sender.upload("/file", file),
+            lambda: sender.put("/file", b"text"),
+        ]
+        for put in puts:
             with pytest.raises(UnusableAnswer) as caught:
                 put()
             assert str(caught.value) == (
