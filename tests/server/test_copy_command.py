@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.tags import INTENT_TAG
+from jenkins_mlflow.tags import INTENT_TAG, PROMOTED_AT
 from support.seeding import Spec, client, fresh_name, seed
 from support.servers import Store
 
@@ -81,3 +82,30 @@ def test_what_a_copy_replaces_is_known_before(make_server: MakeServer, run_cli: 
     assert (
         f"{name} version 2 was to replace nothing, but now it would replace {production}/1" in refused.stderr
     )
+
+
+def test_a_copy_made_in_mlflow_is_not_recorded_as_promoted(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """MLflow's copy has the source's promotion record: no command takes it for the copy's own."""
+    server, source = make_server(), fresh_name()
+    target = f"{source}-copies"
+    seed(server.url, {source: [Spec(), Spec()], target: [Spec()]})
+
+    def run(*command: str, models: str = target) -> dict[str, Any]:
+        done = run_cli(*command, f"--models={models}", "--tracking-uri", server.url, "--output=json")
+        assert done.code == 0, done.stderr
+        return done.doc
+
+    run("promote", "--model", target, "--version", "1")
+    for number in ("1", "2"):
+        run("promote", "--model", source, "--version", number, models=source)
+    copied = client(server.url).copy_model_version(f"models:/{source}/2", target)
+    assert copied.tags[PROMOTED_AT], "MLflow copies the record"
+    assert [stay["version"] for stay in run("history", "--model", target)["items"]] == [1]
+    assert run("doctor")["status"] == "fine"
+    client(server.url).transition_model_version_stage(target, "1", "Archived")
+    client(server.url).delete_registered_model_alias(target, "champion")
+    done = run_cli("rollback", "--model", target, "--recorded", "--tracking-uri", server.url, "--output=json")
+    assert (done.code, done.doc["version"]) == (0, 1), done.stderr
+    assert Registry(connect(server.url)).model(target).aliases == {"champion": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.times import milliseconds
-from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
+from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
 
 PRODUCTION = "Production"
@@ -61,6 +62,11 @@ class Target:
 LONGEST_TRAINING = 86_400.0
 """Seconds after which an unended training counts as lost, unless the config's train.timeout says otherwise."""
 
+LONGEST_COPYING = 3_600_000
+"""Milliseconds from the plan of a promotion by copy to its copy: most of it may be the wait for the lock."""
+_METHODS_OF_COPIES = ("copy", "recovered")
+_COPY = re.compile(r"models:/+.+/[0-9]+")
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -100,10 +106,25 @@ class Version:
 
     @property
     def record(self) -> Mapping[str, str]:
-        """The tags of its promotion record that count: for the same target, and signed if there is a signing key."""
+        """The tags of its promotion record that count: its own, for the same target, and signed if there is a key."""
+        if self._copied_record:
+            return {}
         if self.vouched is None:
             return self.tags
         return {name: self.tags[name] for name in self.vouched if name in self.tags}
+
+    @property
+    def _copied_record(self) -> bool:
+        """Whether its record is about the version that it was copied from.
+
+        MLflow's copy, such as the "Promote" button of its UI, copies all tags. The record of a copy that this
+        tool made may also be older than the copy, but only by the time from the plan to the copy.
+        """
+        if not _COPY.fullmatch(self.source):
+            return False
+        record = max(milliseconds(self.tags.get(tag, "")) for tag in (PROMOTED_AT, ROLLED_BACK_AT))
+        made = self.tags.get(METHOD) in _METHODS_OF_COPIES
+        return 0 < record < self.created - (LONGEST_COPYING if made else 0)
 
     @property
     def recorded_at(self) -> str:

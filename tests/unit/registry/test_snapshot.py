@@ -6,8 +6,8 @@ import math
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.registry.snapshot import Target, Version
-from jenkins_mlflow.tags import PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.registry.snapshot import LONGEST_COPYING, Target, Version
+from jenkins_mlflow.tags import METHOD, PROMOTED_AT, ROLLED_BACK_AT
 
 BOTH = Target("Production", "champion")
 STAGED = version("m", 1, stage="Production")
@@ -80,3 +80,30 @@ def test_times_of_records_are_compared_as_times() -> None:
     earlier = version("m", 1, tags={PROMOTED_AT: "2026-11-29T03:00:00+02:00"})
     later = version("m", 2, tags={PROMOTED_AT: "2026-11-29T02:00:00+00:00"})
     assert snapshot(earlier, later).require("m").recorded == later
+
+
+NOON = "2026-11-30T12:00:00+00:00"
+AT_NOON = 1_796_040_000_000
+
+
+@pytest.mark.parametrize(
+    ("source", "method", "created", "counts"),
+    [
+        pytest.param("runs:/r/model", "stage-archive", 1, True, id="a clock that is behind"),
+        pytest.param("models:/m-0123456789abcdef0123456789abcdef", "alias", 1, True, id="a logged model"),
+        pytest.param("models:/m/7", "stage-archive", 1, False, id="copied with the record of its source"),
+        pytest.param("models:/m/7", "stage-archive", -1000, True, id="a copy that was promoted later"),
+        pytest.param("models:/m/7", "copy", LONGEST_COPYING, True, id="copied by a promotion that waited"),
+        pytest.param("models:/m/7", "recovered", LONGEST_COPYING, True, id="the same, recovered"),
+        pytest.param("models:/m/7", "copy", LONGEST_COPYING + 1, False, id="a copy of a promoted copy"),
+    ],
+)
+def test_a_copy_does_not_have_the_record_of_its_source(
+    source: str, method: str, created: int, counts: bool
+) -> None:
+    """MLflow's own copy has all tags of its source; ``created`` is in milliseconds after the record."""
+    tags = {PROMOTED_AT: NOON, METHOD: method}
+    copy = version("prod", 1, source=source, created=AT_NOON + created, tags=tags)
+    assert (copy.record == tags) is counts
+    assert copy.recorded_at == (NOON if counts else "")
+    assert copy.recorded_time == (AT_NOON if counts else 0)
