@@ -24,9 +24,9 @@ def way_out(error: click.ClickException, arguments: Sequence[str]) -> str:
         return "jenkins-mlflow --help"
     shown = f"{context.command_path} --help"
     words = _nameless(context, arguments)
-    if not words:
+    if not typed:
         return shown
-    options = _as_options(context.command, words)
+    options = _as_options(context.command, typed)
     return f"{context.command_path} takes only options{options and f': {options}'}; see {shown}"
 
 
@@ -44,13 +44,13 @@ def _nameless(context: click.Context, arguments: Sequence[str]) -> list[str]:
         return []
 
 
-def _as_options(command: click.Command, words: Sequence[str]) -> str:
+def _as_options(command: click.Command, typed: Sequence[str]) -> str:
     """The words as options: a name, and perhaps the number of a version; empty if they are anything else."""
     parameters = {str(parameter.name): parameter for parameter in command.params}
     name = next((parameters[name] for name in _NAMED if name in parameters), None)
     number = next((each for each in command.params if isinstance(each.type, VersionNumber)), None)
     known = [each.opts[0] for each in (name, number) if each]
-    numbers_fit = all(word.isdecimal() for word in words[1:])
-    if not numbers_fit or len(words) > len(known):
+    numbers_fit = all(word.isascii() and word.isdecimal() for word in typed[1:])
+    if not numbers_fit or len(typed) > len(known):
         return ""
-    return " ".join(f"{option} {argument(word)}" for option, word in zip(known, words, strict=False))
+    return " ".join(f"{option} {argument(word)}" for option, word in zip(known, typed, strict=False))
