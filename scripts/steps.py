@@ -49,10 +49,7 @@ NOTIFY = (
     f"of {', '.join(EVENTS)}; notify.on in the config selects which of them count. An error in the closure is logged "
     "and does not fail the build"
 )
-ALL_MODELS = (
-    "allModels: true: work on every model of the registry, if there is no config and neither models nor model is "
-    "given"
-)
+ALL_MODELS = "allModels: true: work on every model of the registry, if neither config nor step names models"
 PIPELINE = (
     (
         "approve: a person must approve the promotion: true, or a map of submitter (users or groups, separated by "

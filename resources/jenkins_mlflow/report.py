@@ -9,6 +9,8 @@ from pathlib import Path
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.text import printable
 
+MARK = ".jenkins-mlflow-report"
+"""The file that marks a report folder: only in a folder with this mark, files of an earlier build are removed."""
 _TRIAL_BYTES = 4096
 
 
@@ -28,6 +30,17 @@ def refuse_links(folder: Path) -> None:
             )
 
 
+def create(folder: Path) -> None:
+    """Create the folder. If it is new or empty, it gets the mark, before any other file.
+
+    Raises:
+        OSError: That is not possible.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        (folder / MARK).touch()
+
+
 def probe(folder: Path) -> None:
     """Create the folder, and test it by writing a file and removing it again.
 
@@ -36,7 +49,7 @@ def probe(folder: Path) -> None:
     """
     trial = folder / f".trial-{os.urandom(4).hex()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        create(folder)
         try:
             trial.write_bytes(b" " * _TRIAL_BYTES)
         finally:
@@ -63,7 +76,7 @@ def write_report(folder: Path, name: str, content: str | bytes) -> str:
     """
     path, fresh = folder / name, folder / f".{name}-{os.urandom(4).hex()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        create(folder)
         try:
             if isinstance(content, bytes):
                 fresh.write_bytes(content)

@@ -63,7 +63,7 @@ class Agent implements Serializable {
 
     /** The folder may belong to another build, if no command of this one has run here. */
     void archiveHere(String report) {
-        String mark = "${report}/.build"
+        String mark = "${report}/.jenkins-mlflow-report"
         if (script.fileExists(mark)
                 && script.readFile(file: mark, encoding: 'UTF-8').trim() == "${script.env.BUILD_TAG}") {
             script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)

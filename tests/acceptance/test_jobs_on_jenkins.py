@@ -92,7 +92,9 @@ def test_the_example_trains_and_promotes(
     }
     assert said["promote"]["model"] == best.name, build.describe()
     assert "mlflow-report/select.json" in artifacts, build.describe()
-    assert {said[command]["build"] for command in said} == {artifacts["mlflow-report/.build"].strip()}
+    assert {said[command]["build"] for command in said} == {
+        artifacts["mlflow-report/.jenkins-mlflow-report"].strip()
+    }
     build.expect_log(f"MLflow: {fresh_mlflow.url}/#/models/{best.name}/versions/{best.version}")
 
 

@@ -21,6 +21,7 @@ from conftest import MakeServer
 from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.page.evaluation import is_picture
 from jenkins_mlflow.page.writing import write_page
+from jenkins_mlflow.report import MARK
 from runner import Zygote
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -122,7 +123,7 @@ def test_the_next_build_in_the_same_folder_finds_nothing_of_it(report: Path, tmp
     """Whatever a build has written there, pictures and all, is not archived with another one."""
     folder = Path(shutil.copytree(report, tmp_path / "kept"))
     claim(folder, "jenkins-demo-2")
-    assert [path.name for path in folder.iterdir()] == [".build"]
+    assert [path.name for path in folder.iterdir()] == [MARK]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=["today", "older"])

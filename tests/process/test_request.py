@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jenkins_mlflow.report import MARK
 from support.servers import clean_environ
 
 CONFIG = """
@@ -61,13 +62,29 @@ def test_the_report_of_the_build_before_is_gone_also_when_the_command_fails(tmp_
     report = tmp_path / "mlflow-report"
     report.mkdir()
     (report / "promote.json").write_text("{}", encoding="utf-8")
-    (report / ".build").write_text("jenkins-a-6\n", encoding="utf-8")
+    (report / MARK).write_text("jenkins-a-6\n", encoding="utf-8")
     document, log = ask(tmp_path, "train")
     assert document["build_result"] == "FAILURE"
     assert log.startswith("error: there is nothing to train")
     assert not (report / "promote.json").exists()
-    assert (report / ".build").read_text(encoding="utf-8") == "jenkins-a-7\n"
+    assert (report / MARK).read_text(encoding="utf-8") == "jenkins-a-7\n"
     assert "there is nothing to train" in (report / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("report", [".", "src"])
+def test_no_report_goes_into_a_folder_of_the_team(tmp_path: Path, report: str) -> None:
+    """The page of the report replaced the team's, and its logs were removed. The refusal writes nothing."""
+    for name in ("mlops.yaml", "train.csv", "src/index.html", "src/logs/a.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("models: heart\n", encoding="utf-8")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    document, log = ask(tmp_path, "select", report=report)
+    assert document["message"] == (
+        f"the folder {report} has files, and none of them marks it as a report folder"
+    )
+    assert (document["exit_code"], document["build_result"]) == (2, "FAILURE")
+    assert "next:  choose a new folder with the parameter report" in log
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
 @pytest.mark.parametrize("command", ["cleanup", "promote"])

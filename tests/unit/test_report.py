@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from jenkins_mlflow.errors import Refused
-from jenkins_mlflow.report import probe, write_report
+from jenkins_mlflow.report import MARK, probe, write_report
 
 
-def test_a_folder_that_can_be_written_is_made_and_stays_empty(tmp_path: Path) -> None:
-    """The trial leaves nothing."""
+def test_a_folder_that_can_be_written_is_made_and_marked(tmp_path: Path) -> None:
+    """The trial leaves nothing. A folder of the team is not marked."""
     probe(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == [MARK]
+    probe(tmp_path / "a")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
 
 
 def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(Refused, match="cannot be written: No space left on device"):
         probe(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [MARK]
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,4 +57,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert write_report(tmp_path / "r", "a.json", "new") == (
         f"the report {tmp_path}/r/a.json could not be written: No space left on device"
     )
-    assert {path.name: path.read_text() for path in (tmp_path / "r").iterdir()} == {"a.json": "old\\udc80"}
+    assert {path.name: path.read_text() for path in (tmp_path / "r").glob("*.json")} == {
+        "a.json": "old\\udc80"
+    }

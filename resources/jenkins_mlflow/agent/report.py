@@ -6,9 +6,11 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from jenkins_mlflow.report import probe, refuse_links
+from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.report import MARK, probe, refuse_links
+from jenkins_mlflow.text import printable
 
-MARK = ".build"
+_FORMER_MARK = ".build"  # up to version 0.2.0, in any folder that a step named
 _COMMANDS = (
     *("cleanup", "doctor", "history", "lease", "list", "migrate", "promote"),
     *("reclaim", "restore", "rollback", "select", "train"),
@@ -17,6 +19,7 @@ _PICTURES = ("attempts", "candidates", "history", "precision-recall", "roc")
 # Only files that commands write: the team may keep its own files in the folder.
 _WRITTEN = (
     *(f"{name}.{form}" for name in _COMMANDS for form in ("json", "csv")),
+    _FORMER_MARK,
     *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
     *("index.html", "report.md", "report.css", "evaluation.json"),
     *(f"{name}.svg" for name in _PICTURES),
@@ -33,10 +36,17 @@ def claim(folder: Path, build: str) -> None:
             removes the files of other builds, the others find the folder claimed.
 
     Raises:
-        UsageError: The folder contains a symbolic link, or its path does.
+        UsageError: The folder contains a symbolic link, or its path does; or it has files and is not a report
+            folder, so that files of the team could be overwritten or removed.
         Refused: The folder cannot be written.
     """
     refuse_links(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file() and not _former(folder):
+        raise UsageError(
+            f"the folder {printable(str(folder))} has files, and none of them marks it as a report folder",
+            state="nothing was read, written or removed",
+            next_step="choose a new folder with the parameter report; or, if it is an old report, delete the folder",
+        )
     probe(folder)
     with (folder / MARK).open("a+", encoding="utf-8") as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)
@@ -47,6 +57,13 @@ def claim(folder: Path, build: str) -> None:
             old.unlink(missing_ok=True)
         mark.truncate(0)
         mark.write(f"{build}\n")
+
+
+def _former(folder: Path) -> bool:
+    """Whether an earlier version of the library claimed the folder, and it has only files that commands write."""
+    claimed = folder / _FORMER_MARK
+    written = {claimed, *_left(folder)}
+    return claimed.is_file() and all(path in written for path in folder.rglob("*") if not path.is_dir())
 
 
 def _left(folder: Path) -> Iterator[Path]:

@@ -75,7 +75,11 @@ def main() -> None:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
             if report := request["options"].get("report"):
-                claim(Path(report), os.environ.get("BUILD_TAG", ""))
+                try:
+                    claim(Path(report), os.environ.get("BUILD_TAG", ""))
+                except JenkinsMlflowError:
+                    arguments.remove(f"--report={report}")  # nor is the failure written there
+                    raise
             refuse_silent_scope(request, Path.cwd(), os.environ)
             code = run(arguments, invocation)
         except JenkinsMlflowError as refused:

@@ -20,6 +20,7 @@ from jenkins_mlflow.cli.options import (
     to_server as to_server_option,
 )
 from jenkins_mlflow.cli.reporting import reporting
+from jenkins_mlflow.whole_number import WholeNumber
 
 if TYPE_CHECKING:
     from jenkins_mlflow.commands.train import TrainMode
@@ -31,7 +32,7 @@ _ONE_MODE = "give only one of them; --dry-run shows the candidates and trains no
 @configured(
     "--jobs",
     key="train.jobs",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     help="Candidates trained at once [one for each core].",
 )
 @click.option("--only", multiple=True, metavar="CANDIDATE", help="Train only these candidates [all].")

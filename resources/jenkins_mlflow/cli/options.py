@@ -13,6 +13,7 @@ import click
 
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.render import FORMATS
+from jenkins_mlflow.whole_number import WholeNumber
 
 TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,7 +75,7 @@ class Configured(click.Option):
         return record and (record[0], record[1].replace(self.help or "", self.help_with_default))
 
 
-class VersionNumber(click.IntRange):
+class VersionNumber(WholeNumber):
     """The number of a version of a model."""
 
     def __init__(self) -> None:

@@ -21,13 +21,14 @@ from jenkins_mlflow.cli.options import (
     overrides,
 )
 from jenkins_mlflow.errors import UsageError
+from jenkins_mlflow.whole_number import WholeNumber
 
 SHAPING = ("models", "cleanup.keep_last", "cleanup.keep_within", "cleanup.max_deletions")
 """The keys whose options shape a plan of a cleanup; a plan that is applied no longer takes them."""
 
 workers = click.option(
     "--workers",
-    type=click.IntRange(1, 16),
+    type=WholeNumber(1, 16),
     default=8,
     show_default=True,
     help="Number of parallel deletions; use fewer on a shared server.",

@@ -50,7 +50,7 @@ def _as_options(command: click.Command, nameless: Sequence[str]) -> str:
     name = next((parameters[name] for name in _NAMED if name in parameters), None)
     number = next((each for each in command.params if isinstance(each.type, VersionNumber)), None)
     known = [each.opts[0] for each in (name, number) if each]
-    numbers_fit = all(word.isdecimal() for word in nameless[1:])
+    numbers_fit = all(word.isascii() and word.isdecimal() for word in nameless[1:])
     if not numbers_fit or len(nameless) > len(known):
         return ""
     return " ".join(f"{option} {argument(word)}" for option, word in zip(known, nameless, strict=False))

@@ -118,7 +118,7 @@ class Promote(Section):
     )
     exclusive: Switch = Field(
         default=False,
-        description="Whether the group has one champion: other models leave production after it.",
+        description="Whether the group has one champion: other models leave production after it. Needs `models`.",
     )
     methods: Methods = Field(
         default=DEFAULT_METHODS, description="Promotion methods in the order they are tried."

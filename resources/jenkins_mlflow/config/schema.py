@@ -30,6 +30,7 @@ from jenkins_mlflow.text import printable
 DEFAULT_FILE = "mlops.yaml"
 OTHER_ENDING = "mlops.yml"
 KEYS = "`jenkins-mlflow schema`"
+_MODELS = "models"
 
 
 class Ui(Section):
@@ -118,10 +119,41 @@ def load(path: Path | None, overrides: Overrides, environ: Mapping[str, str]) ->
     settled = deepcopy(layers.data)
     add_overrides(Config, layers, overrides)
     config = validate(Config, layers)
+    _refuse_exclusive_everything(config, layers)
     if "models" not in overrides:  # on the command line, it may be meant for a cleanup or a list
         _refuse_copies_of_itself(config, layers)
     config._source, config._settled = source, settled  # noqa: SLF001 - its own class
     return config
+
+
+def names_models(path: Path | None, environ: Mapping[str, str]) -> bool:
+    """Whether file or environment set `models`; if not, a command works on every model of the registry.
+
+    Args:
+        path: The config file; None if there is none.
+        environ: The environment; variables that start with ``MLOPS__`` count.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    return _MODELS in read_layers(Config, path, KEYS, environ).data
+
+
+def _refuse_exclusive_everything(config: Config, layers: Layers) -> None:
+    """Refuse an exclusive group that nobody named: a promotion would take every other model out of production.
+
+    Raises:
+        ConfigError: Neither file nor environment nor command line set `models`.
+    """
+    if config.promote.exclusive and _MODELS not in layers.data:
+        path = ("promote", "exclusive")
+        layers.add(
+            layers.origin(path),
+            path,
+            "expected `models` to name the group, because all its other models leave production, for example "
+            'models: churn-*; "*" means every model of the registry',
+        )
+        layers.fail_on_problems()
 
 
 def _refuse_copies_of_itself(config: Config, layers: Layers) -> None:

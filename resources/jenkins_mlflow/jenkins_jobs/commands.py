@@ -25,6 +25,7 @@ from jenkins_mlflow.jenkins_jobs.options import (
 )
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import plural, printable
+from jenkins_mlflow.whole_number import WholeNumber
 
 if TYPE_CHECKING:
     from jenkins_mlflow.jenkins_jobs.plan import Plan
@@ -172,7 +173,7 @@ def run_job(
 @click.argument("names", nargs=-1, metavar="[JOB]...")
 @click.option(
     "--last",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=3,
     show_default=True,
     help="Number of builds to show for each job.",
@@ -200,7 +201,7 @@ def show_status(
 
 @jobs.command("logs")
 @click.argument("job")
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=WholeNumber(min=1), required=False)
 @click.option(
     "--follow", is_flag=True, help="Watch until the build's end; then the exit code is that of `jobs run`."
 )

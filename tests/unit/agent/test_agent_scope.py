@@ -48,7 +48,6 @@ def test_the_message_says_where_a_config_is(tmp_path: Path) -> None:
     [
         (request("cleanup", models=["m"]), {}),
         (request("promote", model="m"), {}),
-        (request("cleanup", config="other.yaml"), {}),
         (request("cleanup", all_models=True), {}),
         (request("cleanup", dryRun=True), {}),
         (request("cleanup", plan="plan.json"), {}),
@@ -56,7 +55,7 @@ def test_the_message_says_where_a_config_is(tmp_path: Path) -> None:
         (request("cleanup"), {"MLOPS__MODELS": "m"}),
         (request("list"), {}),
     ],
-    ids=["models", "model", "config", "all", "dry run", "plan", "apply", "environment", "looks only"],
+    ids=["models", "model", "all", "dry run", "plan", "apply", "environment", "looks only"],
 )
 def test_what_is_said_or_only_looks_is_let_through(
     tmp_path: Path, asked: dict[str, Any], environ: dict[str, str]
@@ -65,10 +64,30 @@ def test_what_is_said_or_only_looks_is_let_through(
     refuse_silent_scope(asked, tmp_path, environ)
 
 
-def test_a_config_in_the_folder_is_enough(tmp_path: Path) -> None:
-    """What it says of models is the team's own word."""
-    (tmp_path / "mlops.yaml").write_text("", encoding="utf-8")
-    refuse_silent_scope(request("cleanup"), tmp_path, {})
+@pytest.mark.parametrize("name", ["mlops.yaml", "team/other.yaml"])
+@pytest.mark.parametrize("models", ["models: m\n", "models: '*'\n"])
+def test_a_config_that_names_models_is_enough(tmp_path: Path, name: str, models: str) -> None:
+    """What it says of models is what the team wrote."""
+    (tmp_path / "team").mkdir()
+    (tmp_path / name).write_text(models, encoding="utf-8")
+    refuse_silent_scope(request("cleanup", config=None if name == "mlops.yaml" else name), tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["mlops.yaml", "other.yaml"])
+@pytest.mark.parametrize("command", ["promote", "cleanup"])
+def test_a_config_without_models_names_none(tmp_path: Path, command: str, name: str) -> None:
+    """A cleanup step worked on 57 models of all teams."""
+    (tmp_path / name).write_text("select: {metric: roc_auc}\n", encoding="utf-8")
+    asked = request(command, config=None if name == "mlops.yaml" else name)
+    with pytest.raises(UsageError) as refused:
+        refuse_silent_scope(asked, tmp_path, {})
+    assert refused.value.message == (
+        f"{tmp_path}/{name} does not set models, so {command} would work on every model of the registry"
+    )
+    assert refused.value.next_step == (
+        f"set models in {tmp_path}/{name}, or name models or model; allModels: true works on all of them"
+    )
+    refuse_silent_scope(asked, tmp_path, {"MLOPS__MODELS": "m"})
 
 
 def test_a_config_with_the_other_ending_is_told(tmp_path: Path) -> None:

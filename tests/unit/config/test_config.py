@@ -176,9 +176,33 @@ def test_a_word_that_old_yaml_takes_for_true_or_false_is_text(file: Path, word: 
 )
 def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> None:
     """A config that was written for YAML 1.1 goes on working, and so does a variable."""
-    file.write_text(f"promote: {{exclusive: {word}}}\n")
+    file.write_text(f"models: m\npromote: {{exclusive: {word}}}\n")
     assert load(file, {}, {}).promote.exclusive is wanted
-    assert load(None, {}, {"MLOPS__PROMOTE__EXCLUSIVE": word}).promote.exclusive is wanted
+    environ = {"MLOPS__PROMOTE__EXCLUSIVE": word, "MLOPS__MODELS": "m"}
+    assert load(None, {}, environ).promote.exclusive is wanted
+
+
+def test_an_exclusive_group_must_be_named(file: Path) -> None:
+    """One promotion took the champions of all other teams out of production."""
+    file.write_text("select: {metric: auc}\npromote:\n  exclusive: true\n")
+    message = (
+        "promote.exclusive: expected `models` to name the group, because all its other models leave production, "
+        'for example models: churn-*; "*" means every model of the registry'
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(file, {}, {})
+    assert refused.value.message == f"mlops.yaml:3: {message}"
+    assert refused.value.next_step == (
+        "correct promote.exclusive in mlops.yaml; `jenkins-mlflow schema` describes every key"
+    )
+    with pytest.raises(
+        ConfigError, match=r"environment variable MLOPS__PROMOTE__EXCLUSIVE: expected `models`"
+    ):
+        load(None, {}, {"MLOPS__PROMOTE__EXCLUSIVE": "true"})
+    assert load(file, {}, {"MLOPS__MODELS": "a*"}).models == ("a*",)
+    assert load(file, {"models": ("--models", ["b*"])}, {}).models == ("b*",)
+    file.write_text("models: '*'\npromote: {exclusive: true}\n")
+    assert load(file, {}, {}).models == ("*",), "every model, but somebody wrote so"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "select:\npromote:\n  retry:\n", "---\n"])
@@ -514,7 +538,7 @@ ENVIRONMENT: list[tuple[str, str, str, Any]] = [
 )
 def test_environment(file: Path, name: str, text: str, path: str, value: object) -> None:
     """A variable sets the key that its name spells, with its value read as YAML where text is not wanted."""
-    found: Any = load(None, {}, {name: text})
+    found: Any = load(None, {}, {"MLOPS__MODELS": "m", name: text})
     for key in path.split("."):
         found = getattr(found, key)
     assert found == value

@@ -127,7 +127,7 @@ class PipelineSpec extends LibrarySpec {
         build.result == 'FAILURE'
         build.error.message == 'mlflowPipeline train: candidate svm failed'
         build.stages == STAGES.take(1)
-        build.archived == ['mlflow-report/.build', 'mlflow-report/logs/svm.log'] as Set
+        build.archived == ['mlflow-report/.jenkins-mlflow-report', 'mlflow-report/logs/svm.log'] as Set
         build.description == 'mlflowPipeline train: candidate svm failed'
     }
 
@@ -186,7 +186,7 @@ class PipelineSpec extends LibrarySpec {
 
         when:
         build.run('''node {
-            writeFile(file: 'mlflow-report/.build', text: "jenkins-demo-0\\n", encoding: 'UTF-8')
+            writeFile(file: 'mlflow-report/.jenkins-mlflow-report', text: "jenkins-demo-0\\n", encoding: 'UTF-8')
             writeFile(file: 'mlflow-report/notice.txt', text: 'PROMOTE BY HAND', encoding: 'UTF-8')
             mlflowPipeline()
         }''')

@@ -78,7 +78,7 @@ class ResultSpec extends LibrarySpec {
         def build = buildAnswering(promote: [status: 'manual', exit_code: 4, message: 'promote by hand', notice: [files: ['out/notice.txt', 'out/notice.md']]]).run('''
             node {
                 writeFile(file: 'out/notice.md', text: '# By hand', encoding: 'UTF-8')
-                writeFile(file: 'out/.build', text: env.BUILD_TAG, encoding: 'UTF-8')
+                writeFile(file: 'out/.jenkins-mlflow-report', text: env.BUILD_TAG, encoding: 'UTF-8')
                 writeFile(file: 'out/logs/a.log', text: 'x', encoding: 'UTF-8')
                 writeFile(file: 'secret.txt', text: 'x', encoding: 'UTF-8')
                 mlflowPromote(model: 'm', report: 'out')
@@ -88,7 +88,7 @@ class ResultSpec extends LibrarySpec {
         then:
         build.result == 'UNSTABLE'
         build.error == null
-        build.archived == ['out/.build', 'out/notice.md', 'out/logs/a.log'] as Set
+        build.archived == ['out/.jenkins-mlflow-report', 'out/notice.md', 'out/logs/a.log'] as Set
         build.description == 'mlflowPromote: promote by hand; how to promote by hand: out/notice.txt'
         build.log.contains('Report: http://jenkins.example/job/demo/1/artifact/out/')
     }
