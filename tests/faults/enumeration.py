@@ -19,7 +19,7 @@ from jenkins_mlflow.registry.holder import Holder, is_running
 from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.tags import HOLDER_TAG, INTENT_TAG
 from mlflow.exceptions import MissingConfigException
-from runner import Ended, Zygote
+from runner import PATIENT, Ended, Zygote
 from support.proxy import Answer, CountingProxy, Fault, Request, Send, delay, drop_after, drop_before, respond
 from support.seeding import client
 from support.servers import Server
@@ -240,9 +240,10 @@ class Enumeration:
         url = scenario.server.url
         nexts = scenario.nexts or NEXT
         argv = nexts[(point + len(kind.name)) % len(nexts)](name)
-        second = zygote.run(*argv, "--tracking-uri", url, **scenario.settings(name))
+        calm = scenario.settings(name) | PATIENT
+        second = zygote.run(*argv, "--tracking-uri", url, **calm)
         wrong = wrong or self._wrong_next(name, first, second)
-        last = zygote.run(*scenario.argv(name), "--tracking-uri", url, **scenario.settings(name))
+        last = zygote.run(*scenario.argv(name), "--tracking-uri", url, **calm)
         wrong = wrong or self._wrong_last(name, last)
         if kind.name == "hang" and scenario.late and scenario.late in wrong:
             wrong = ""

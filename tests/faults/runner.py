@@ -24,6 +24,8 @@ QUICK = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+# A command that meets no fault waits for a busy machine.
+PATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 
 
 @dataclass(frozen=True)
