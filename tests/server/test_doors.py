@@ -434,6 +434,24 @@ def test_a_proxy_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert server.seen[0][0] == "http://mlflow.invalid/api/2.0/mlflow/registered-models/search"
 
 
+def test_a_connection_keeps_the_proxy_and_the_login_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment is read once for all requests, not again for each of them."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login net password rc\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with recorder() as server, recorder() as other:
+        door = HttpDoor(f"http://{server.place}", {}, tmp_path)
+        netrc.write_text("machine 127.0.0.1 login other password other\n")
+        monkeypatch.setenv("HTTP_PROXY", f"http://{other.place}")
+        monkeypatch.setenv("http_proxy", f"http://{other.place}")
+        monkeypatch.setenv("no_proxy", "")
+        door.models("", limit=1, page_token="")
+    assert [headers["Authorization"] for _, headers in server.seen] == ["Basic bmV0OnJj"]
+    assert not other.seen
+
+
 @pytest.mark.parametrize(
     ("environ", "message"),
     [

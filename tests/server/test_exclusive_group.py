@@ -62,6 +62,32 @@ def test_each_other_model_costs_four_requests(
     assert counts["GET registered-models/search"] == counts["GET model-versions/search"] == 6
 
 
+@pytest.mark.parametrize(
+    ("status", "tries", "reads"),
+    [
+        pytest.param(403, 1, 1, id="refused"),
+        # after each try; before undoing and after, because the last try may take effect late
+        pytest.param(504, 3, 3 + 2, id="unanswered"),
+    ],
+)
+def test_a_method_that_fails_reads_the_group_once_for_each_try(
+    status: int,
+    tries: int,
+    reads: int,
+    group: str,
+    make_server: MakeServer,
+    make_proxy: Callable[[Server], CountingProxy],
+) -> None:
+    """If it was refused and has changed nothing, there is nothing to undo, and nothing new to read."""
+    proxy = make_proxy(make_server())
+    refusal = json.dumps({"error_code": "PERMISSION_DENIED" if status == 403 else "", "message": "no"})
+    proxy.inject(respond(status, refusal), path=TRANSITION, times=tries)
+    assert promote(proxy.url, first(group), 1, EXCLUSIVE, [group]).method == "stage"
+    assert champions(make_server(), group) == [f"{first(group)} version 1"]
+    counts = Counter(f"{request.method} {request.endpoint}" for request in proxy.requests)
+    assert counts["GET registered-models/search"] == counts["GET model-versions/search"] == 6 + reads
+
+
 def test_the_rights_are_asked_for_before_the_lock(
     group: str, make_server: MakeServer, make_proxy: Callable[[Server], CountingProxy], run_cli: RunCli
 ) -> None:

@@ -7,6 +7,7 @@ the command runs, so that help and usage errors appear at once.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -133,6 +134,15 @@ else:  # an agent's copy of the package has no jobs
     cli.add_command(jobs)
 
 
+def _collect_rarely() -> None:
+    """Let Python look for garbage after 100,000 new objects instead of 700 (2,000 since Python 3.13).
+
+    A command makes tens of thousands at its start, for its modules and the config's schema, and none of them is
+    garbage. Looking for it took 5 % of a promotion's CPU time and 10 % of a list's.
+    """
+    gc.set_threshold(100_000)
+
+
 @contextlib.contextmanager
 def _stopping_on_signals() -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM (a Jenkins abort) into an error that unwinds cleanly, for the time of a command."""
@@ -160,6 +170,7 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
     """
     invocation = invocation or Invocation()
     prepare_streams()
+    _collect_rarely()
     with _stopping_on_signals():
         return _run(arguments, invocation)
 

@@ -13,7 +13,7 @@ from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.parallel import WORKERS, side_by_side
 from jenkins_mlflow.promotion.changes import State, Table, is_settled, state, states, strangers
 from jenkins_mlflow.promotion.rights import FEW
-from jenkins_mlflow.promotion.undo import Undo, Undone
+from jenkins_mlflow.promotion.undo import Undo, Undone, changes_back
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
@@ -88,10 +88,20 @@ class Steps:
                 continue
             if self._try(method.name, functools.partial(self._move, method, changes), changes):
                 return method.name
-            if self.undo(changes).failed:
-                break
-            self._look()
+            if self._may_have_changed(changes):
+                if self.undo(changes).failed:
+                    break
+                self._look()
         return None
+
+    def _may_have_changed(self, changes: Sequence[Change]) -> bool:
+        """Whether a method that failed may have made some of these changes.
+
+        If all of its requests were answered, the read after the last one shows that. Otherwise one may take effect
+        after that read, so the registry has to be read again.
+        """
+        made = set(changes_back(self._table, self._live, self._target))
+        return self._writer.open_ended or not made.isdisjoint(changes)
 
     def set_own_alias(self) -> bool:
         model_table = self._table.of(self._table.model)

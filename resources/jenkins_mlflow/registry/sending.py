@@ -80,14 +80,10 @@ class Sender:
         self._verify = verification(environ, uri)
         self._cert = certificate(environ, "MLFLOW_TRACKING_CLIENT_CERT_PATH", folder=False)
         self._session = _Session()
-        self._session.headers.update(request_headers(environ, home))
-        # Once, because requests itself reads the whole environment and .netrc again for each request.
-        self._session.trust_env = False
-        self._session.proxies = get_environ_proxies(self._base)
-        if home is None or has_login(uri, environ):
-            self._session.auth = no_other_account
-        elif account := get_netrc_auth(self._base):
-            self._session.auth = account
+        self._headers = {**self._session.headers, **request_headers(environ, home)}
+        self._proxies = get_environ_proxies(self._base)
+        own_login = home is None or has_login(uri, environ)
+        self._auth = no_other_account if own_login else get_netrc_auth(self._base)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, QuickAdapter(CONNECTIONS, keep_alive(environ)))
 
@@ -168,17 +164,32 @@ class Sender:
                 raise ErrorAnswer(response.status_code, _body(response, self._timeout), response.headers)
             yield response
 
-    def _request(self, method: str, path: str, timeout: float, **arguments: Any) -> requests.Response:
+    def _request(
+        self, method: str, path: str, timeout: float, headers: Mapping[str, str] = {}, **arguments: Any
+    ) -> requests.Response:
+        """Send a request that is prepared here.
+
+        ``Session.request`` would read the environment and the .netrc again for each request and merge them with
+        the session's settings, which takes a third of the time of a request.
+        """
         try:
-            return self._session.request(
+            request = requests.PreparedRequest()
+            request.prepare(
                 method,
                 self._base + path,
+                headers={**self._headers, **headers},
+                auth=self._auth,
+                cookies=self._session.cookies,
+                **arguments,
+            )
+            return self._session.send(
+                request,
+                proxies=self._proxies,
                 verify=self._verify,
                 cert=self._cert,
                 timeout=timeout,
                 allow_redirects=False,
                 stream=True,
-                **arguments,
             )
         except (InvalidSchema, InvalidURL, LocationValueError, TypeError, UnicodeError) as error:
             raise self._unsendable(error) from None
