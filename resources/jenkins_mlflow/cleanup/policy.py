@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from jenkins_mlflow.config.cleanup import KeepRules
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.text import number, plural, span
+from jenkins_mlflow.times import shown
 
 _PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W%V"), ("monthly", "%Y-%m"))
 
@@ -30,8 +30,13 @@ class Kept:
 
 
 def made(version: Version) -> int:
-    """When the model was made, in milliseconds: a copy or a migrated version is younger than its run."""
-    return version.run.started if version.run and version.run.started else version.first_created
+    """When the model was made, in milliseconds: a copy or a migrated version is younger than its run.
+
+    The start of a run is the time of the machine that trained, or anything else that a script sent. The
+    registration is the store's time, and no model is made after it.
+    """
+    started = version.run.started if version.run else 0
+    return min(started, version.first_created) if started > 0 else version.first_created
 
 
 def newest_first(versions: Iterable[Version]) -> list[Version]:
@@ -93,7 +98,7 @@ def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: 
     """Keep the last version of each of the newest periods; adds them to ``kept``."""
     rank, last = 0, ""
     for version in countable:
-        period = datetime.fromtimestamp(made(version) / 1000, timezone.utc).strftime(form)
+        period = shown(made(version), form)
         if rank < count and period != last and version.number not in kept:
             rank += 1
             kept[version.number] = Kept(rule, rank, f"{rule} #{rank}")

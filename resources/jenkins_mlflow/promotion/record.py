@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pydantic import TypeAdapter, ValidationError
 
 from jenkins_mlflow.registry.snapshot import Target, Version, newest_record
-from jenkins_mlflow.registry.times import LATEST
+from jenkins_mlflow.times import LATEST
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,

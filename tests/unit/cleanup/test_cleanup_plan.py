@@ -15,8 +15,11 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, Objection, plan_cleanup
 from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
 from jenkins_mlflow.config.schema import load
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.history.event import moment
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
+from jenkins_mlflow.results.base import day
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.times import LATEST
 from support.registries import NOW, REGISTRIES, RULES, TARGET
 from support.steps import steps_of
 
@@ -359,6 +362,41 @@ def before(v: Version) -> list[tuple[str, int]]:
         else []
     )
     return found + ([("a", 4)] if BEFORE in v.tags else [])
+
+
+ODD_TIMES = st.sampled_from(
+    [-(2**63), -62_135_596_800_001, -1, 0, 1, LATEST, LATEST + 1, 1_764_547_200 * 10**9, 2**63 - 1]
+) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(ODD_TIMES, ODD_TIMES), min_size=1, max_size=9), RULES, SELECTS)
+def test_no_time_in_the_registry_stops_a_cleanup(
+    times: list[tuple[int, int]], rules: dict[str, object], select: Select
+) -> None:
+    """A client may send anything as the start of its run, such as nanoseconds: the plan and its words are made."""
+    group = snapshot(
+        *(
+            version("m", n, created=created, run=Run("r", {"roc_auc": 0.9}, started=started))
+            for n, (started, created) in enumerate(times, start=1)
+        )
+    )
+    found = plan(group, **{"keep_last": 0, "keep_daily": 1, **rules})
+    assert len(found.items) == len(times)
+    assert all(day(time) and moment(time) for pair in times for time in pair if time)
+
+
+def test_a_clock_that_is_ahead_displaces_no_newer_version() -> None:
+    """The training machine's clock was a year ahead for 1 and 2: they count as trained when they were registered."""
+    ahead = int(NOW * 1000) + 365 * 86_400_000
+    group = snapshot(
+        *(version("m", n, run=Run("r", {}, started=ahead + n if n < 3 else n * 1000)) for n in range(1, 5))
+    )
+    assert [(i.version.number, i.reason.partition(",")[0]) for i in plan(group, keep_last=2).items] == [
+        (4, "last 1 of 2"),
+        (3, "last 2 of 2"),
+        (2, "no rule keeps it"),
+        (1, "no rule keeps it"),
+    ]
 
 
 @given(REGISTRIES, RULES, RULES, SELECTS)
