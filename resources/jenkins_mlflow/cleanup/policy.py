@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.config.cleanup import KeepRules
+from jenkins_mlflow.config.cleanup import KeepBest, KeepRules
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.text import number, plural, span
@@ -51,10 +51,16 @@ def is_good(version: Version, select: Select) -> bool:
     )
 
 
-def unlogged(versions: Sequence[Version], select: Select) -> tuple[str, ...]:
-    """The metrics of gates that none of these versions has logged: such gates cannot decide."""
+def unlogged(versions: Sequence[Version], rules: KeepRules, select: Select) -> dict[str, tuple[str, ...]]:
+    """The metrics that none of these versions has logged, by the key of the config that asks for them.
+
+    A gate or a rule with such a metric cannot decide.
+    """
     logged = {name for version in versions if version.run for name in version.run.metrics}
-    return tuple(name for name in select.gates if versions and name not in logged)
+    best = (best_metric(rules.keep_best, select),) if rules.keep_best else ()
+    wanted = {"select.gates": tuple(select.gates), "cleanup.keep_best": best}
+    missing = {key: tuple(n for n in names if n not in logged) for key, names in wanted.items() if versions}
+    return {key: names for key, names in missing.items() if names}
 
 
 def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: float) -> dict[int, Kept]:
@@ -81,10 +87,15 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
     return best | kept
 
 
+def best_metric(best: KeepBest, select: Select) -> str:
+    """The metric that ``keep_best`` ranks by."""
+    return best.metric or select.metric
+
+
 def _best(countable: Sequence[Version], rules: KeepRules, select: Select) -> dict[int, Kept]:
     if rules.keep_best is None:
         return {}
-    metric, count = rules.keep_best.metric or select.metric, rules.keep_best.count
+    metric, count = best_metric(rules.keep_best, select), rules.keep_best.count
     sign = 1 if select.direction == "maximize" else -1
     measured = [(value, version) for version in countable if (value := version.metric(metric)) is not None]
     ranked = sorted(measured, key=lambda pair: sign * pair[0], reverse=True)[:count]
@@ -123,7 +134,7 @@ def describe(rules: KeepRules, select: Select) -> list[str]:
 def _describe_best(rules: KeepRules, select: Select) -> str:
     best = rules.keep_best
     assert best is not None
-    return f"the best {_several(best.count, 'version')} by {best.metric or select.metric}"
+    return f"the best {_several(best.count, 'version')} by {best_metric(best, select)}"
 
 
 def _newest(count: int, period: str) -> str:

@@ -277,8 +277,32 @@ def test_a_gate_that_says_nothing_of_a_model_deletes_nothing_of_it(
         rules = Cleanup(keep_last=1, protect=Protect(aliases=[]))  # type: ignore[arg-type]
         found = plan_cleanup(group, group, rules, TARGET, now=NOW, select=select, allow_remove_all=allowed)
         refusals = [f"m {why}"] if why and not allowed else []
-        alone = {"m": Objection(why, gates=True)} if why else {}
+        alone = {"m": Objection(why, correct="select.gates")} if why else {}
         assert (dict(found.alone), list(found.refusals)) == (alone, refusals)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("rules", "missing"),
+    [
+        ({"keep_best": {"metric": "roc_acu", "count": 3}}, "roc_acu"),
+        ({"keep_best": {"count": 3}}, "roc_auc"),
+        ({"overrides": {"m": {"keep_best": {"metric": "roc_acu"}}}}, "roc_acu"),
+        ({"keep_best": {"metric": "auc", "count": 3}}, ""),
+        ({"keep_last": 5, "keep_best": {"metric": "roc_acu"}}, ""),
+    ],
+)
+def test_keep_best_by_a_metric_that_no_version_has_deletes_nothing(
+    rules: dict[str, Any], missing: str, allowed: bool
+) -> None:
+    """The metric is mistyped, or select.metric means another one: the best versions would go with the others."""
+    serving = version("m", 6, stage="Production", metrics={"roc_acu": 1.0, "roc_auc": 1.0})
+    group = snapshot(*(with_metrics(n, auc=1 - n / 10) for n in range(1, 6)), serving)
+    cleanup = Cleanup(**{"keep_last": 1, **rules})
+    found = plan_cleanup(group, group, cleanup, TARGET, now=NOW, allow_remove_all=allowed)
+    why = f"has no version outside production that logged {missing}, which cleanup.keep_best asks for"
+    assert dict(found.alone) == ({"m": Objection(why, correct="cleanup.keep_best")} if missing else {})
+    assert list(found.refusals) == ([f"m {why}"] if missing and not allowed else [])
 
 
 @pytest.mark.parametrize(
