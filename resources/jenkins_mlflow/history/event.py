@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.times import LATEST, shown
 from jenkins_mlflow.text import printable
+from jenkins_mlflow.times import LATEST, shown
 
 _Number = Annotated[int, Field(ge=0, le=2**31)]
 _Value = Annotated[float, Field(allow_inf_nan=False)]
