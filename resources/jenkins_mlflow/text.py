@@ -108,7 +108,20 @@ def printable(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join("\ufffd" if _is_control(char) else char for char in text)
+    return text.translate(_PRINTABLE)
+
+
+class _Printable(dict[int, int]):
+    """The character to show for each. It remembers control characters: a program may print 200 MB of zeros."""
+
+    def __missing__(self, code: int) -> int:
+        if not _is_control(chr(code)):
+            return code
+        self[code] = 0xFFFD
+        return 0xFFFD
+
+
+_PRINTABLE = _Printable()
 
 
 def _is_control(char: str) -> bool:

@@ -90,7 +90,7 @@ STEPS = [
     ["cleanup", "--yes"],
     ["reclaim", "--mode", "runs", "--grace", "0s", "--dry-run"],
     ["reclaim", "--mode", "runs", "--grace", "0s", "--yes"],
-    ["reclaim", "--orphans", "--mode", "artifacts", "--older-than", "0s", "--grace", "0s", "--yes"],
+    ["reclaim", "--orphans", "--models=*", "--mode=artifacts", "--older-than=0s", "--grace=0s", "--yes"],
     ["doctor"],
     ["doctor", "--storage"],
 ]

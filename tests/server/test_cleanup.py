@@ -527,6 +527,58 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     assert remaining_versions(server, name) == [4, 1]
 
 
+def test_names_that_are_mistyped_in_the_rules(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """A rule that would have saved versions says that it saves none; a metric that no version has deletes none."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(metrics={"auc": n / 10}) for n in range(4)], f"{name}-b": [Spec()]})
+    config = tmp_path / "mlops.yaml"
+    base = ("cleanup", f"--tracking-uri={server.url}", f"--config={config}", "--output=json", "--no-bytes")
+    rules = f"exclude: [{name}-c, {name}-b], overrides: {{'{name}x*': {{keep_last: 9}}, '{name}': {{keep_last: 1}}}}"
+    config.write_text(f"models: '{name}'\ncleanup: {{{rules}}}\n")
+    assert run_cli(*base, "--dry-run").doc["warnings"] == [
+        f'cleanup.exclude: "{name}-c" matches no registered model; the nearest name is "{name}-b"',
+        f'cleanup.overrides: "{name}x*" matches no registered model; the nearest name is "{name}"',
+    ]
+    config.write_text(f"models: '{name}'\ncleanup: {{keep_last: 1, keep_best: {{metric: acu, count: 2}}}}\n")
+    done = run_cli(*base, "--yes")
+    assert remaining_versions(server, name) == [4, 3, 2, 1]
+    (warning,) = done.doc["warnings"]
+    assert warning.startswith(
+        f"{name} is left alone: it has no version outside production that logged acu, "
+        "which cleanup.keep_best asks for; correct cleanup.keep_best; `jenkins-mlflow cleanup"
+    )
+    alone = run_cli(*base, "--yes", f"--model={name}")
+    assert (alone.code, "next:  correct cleanup.keep_best, add a keep rule" in alone.stderr) == (1, True), (
+        alone
+    )
+    assert remaining_versions(server, name) == [4, 3, 2, 1]
+
+
+def test_a_plan_replaces_no_other_file(make_server: MakeServer, run_cli: RunCli, tmp_path: Path) -> None:
+    """Such as the config; an earlier plan, and a file that mktemp has made, are replaced."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    config, plan = tmp_path / "mlops.yaml", tmp_path / "plan.json"
+    text = f"models: {name}\ncleanup: {{keep_last: 1}}\n"
+    config.write_text(text)
+    plan.touch()
+    base = ("cleanup", f"--config={config}", f"--tracking-uri={server.url}", "--no-bytes")
+    done = run_cli(*base, f"--plan={config}")
+    assert (config.read_text(), done.code) == (text, 2)
+    assert done.stderr == (
+        f"error: {config} exists and is not a plan of a cleanup, so it is not overwritten\n"
+        "state: nothing was read or deleted\nnext:  give --plan another file, or delete this one\n"
+    )
+    for _ in range(2):
+        assert run_cli(*base, f"--plan={plan}").code == 0
+    for other in ('{"digest": 1}', "[]", "\x00"):
+        plan.write_text(other)
+        assert run_cli(*base, f"--plan={plan}").code == 2
+        assert plan.read_text() == other
+
+
 def test_a_plan_for_a_file_is_for_no_file_of_that_name_elsewhere(run_cli: RunCli, tmp_path: Path) -> None:
     """A relative address means another registry in another folder, even where that is a copy of the first."""
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"

@@ -174,6 +174,38 @@ def test_orphans(fresh_server: FreshServer, tmp_path: Path) -> None:
             reclaim(session(server.url, tmp_path), wish)
 
 
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ("models: NAME", "models is NAME"),
+        ("models: [NAME, other-*]", "models is NAME, other-*"),
+        ("train: {experiment: e, candidates: {x: python x.py}}", "neither the config nor --models names"),
+        ("{models: '*', cleanup: {exclude: NAME}}", "cleanup.include or cleanup.exclude leaves models out"),
+        ("{models: '*', cleanup: {include: NAME}}", "cleanup.include or cleanup.exclude leaves models out"),
+    ],
+)
+def test_orphans_may_be_another_teams(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path, config: str, why: str
+) -> None:
+    """A run without a version belongs to no model: only who says "all models" may free its files."""
+    server, name = make_server(), fresh_name()
+    register(server.url, name)
+    mlflow = client(server.url)
+    run_id = mlflow.create_run(mlflow.create_experiment(f"research-{name}")).info.run_id
+    mlflow.log_text(run_id, "thesis", "result.txt")
+    mlflow.set_terminated(run_id, end_time=1)
+    (tmp_path / "mlops.yaml").write_text(config.replace("NAME", name))
+    args = ("--orphans", "--older-than=30d", "--mode=artifacts", "--yes", f"--tracking-uri={server.url}")
+    done = run_cli("reclaim", *args, f"--config={tmp_path / 'mlops.yaml'}")
+    assert [file.path for file in mlflow.list_artifacts(run_id)] == ["result.txt"]
+    assert (done.code, why.replace("NAME", name) in done.stderr) == (2, True), done
+    assert "nothing was read or deleted" in done.stderr
+    assert "give --models '*'" in done.stderr
+    if "cleanup" not in config:
+        assert run_cli("reclaim", *args, f"--config={tmp_path / 'mlops.yaml'}", "--models=*").code == 0
+        assert mlflow.list_artifacts(run_id) == []
+
+
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:
     with start_s3() as found:

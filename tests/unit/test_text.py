@@ -18,6 +18,7 @@ from jenkins_mlflow.text import (
     redact,
     span,
 )
+from support.steps import steps_of
 
 SECRETS = ("s3cret", "cret", "TOKEN", "hunter2")
 
@@ -95,6 +96,13 @@ def test_nothing_reaches_the_terminal_as_a_command() -> None:
     assert printable("a\x1b]0;x\x07b\r\n\u202e🫀é") == "a\ufffd]0;x\ufffdb\ufffd\ufffd\ufffd🫀é"
     assert one_line("a\n  b http://u:p@h") == "a b http://***@h"
     assert one_line("x" * 300) == "x" * 199 + "…"
+
+
+def test_a_megabyte_of_zeros_is_shown_in_few_steps() -> None:
+    """A notify command printed 200 MB of them, and showing them took longer than it was allowed."""
+    text = "\0" * 1_000_000
+    assert printable(text) == "\ufffd" * len(text)
+    assert steps_of(lambda: printable(text)) < 1000
 
 
 def test_a_code_span_holds_whatever_is_in_it() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from jenkins_mlflow.tags import LEASE_TAG
+from jenkins_mlflow.times import shown
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,4 @@ def _end(value: str) -> float | None:
 
 def minute(moment: float) -> str:
     """A time for people, or "an unknown time": anyone who can write the journal's run sets its start."""
-    try:
-        return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"
+    return shown(moment * 1000, "%Y-%m-%d %H:%M UTC")

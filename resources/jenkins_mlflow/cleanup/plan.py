@@ -54,10 +54,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a model is better left alone; ``gates``: the gates have to be corrected, not the rules."""
+    """Why a model is better left alone; ``correct``: the key of the config that may be wrong, empty if none is."""
 
     why: str
-    gates: bool = False
+    correct: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class CleanupPlan:
             the group.
         refusals: Why the plan must not be carried out; empty when it may be.
         alone: The models of a group that are better left alone: their policy keeps versions, but this plan
-            would delete all of them, or depends on a gate whose metric none of them has.
+            would delete all of them, or depends on a metric that none of them has.
     """
 
     items: tuple[Item, ...]
@@ -129,13 +129,14 @@ def plan_cleanup(
         {model.name for model in all_models if not model.signed},
     )
     items: list[Item] = []
-    unknown: dict[str, tuple[str, ...]] = {}
+    unknown: dict[str, Mapping[str, Sequence[str]]] = {}
     for model in group.models:
         if not is_covered(model.name, rules):
             continue
         others = [version for version in model.versions if not version.in_production(target)]
-        kept = keep(others, rules.rules_for(model.name), select, now=now)
-        unknown[model.name] = unlogged(others, select)
+        of_model = rules.rules_for(model.name)
+        kept = keep(others, of_model, select, now=now)
+        unknown[model.name] = unlogged(others, of_model, select)
         for version in newest_first(model.versions):
             why = protection.reason(version, naming.of(version), at_work, recorded)
             items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
@@ -153,12 +154,15 @@ def is_covered(model: str, rules: Cleanup) -> bool:
     return matches(model, rules.include) and not matches(model, rules.exclude)
 
 
-def _objection(of_model: Sequence[Item], unknown: Sequence[str]) -> Objection | None:
+def _objection(of_model: Sequence[Item], unknown: Mapping[str, Sequence[str]]) -> Objection | None:
     """The objection to a model's part of the plan; None if there is none."""
     doomed = sum(item.action == "delete" for item in of_model)
-    if doomed and unknown:  # a wrong or mistyped metric: every version fails that gate
-        logged = f"has no version outside production that logged {listed(unknown, 3)}"
-        return Objection(f"{logged}, which select.gates asks for", gates=True)
+    if (
+        doomed and unknown
+    ):  # a wrong or mistyped metric: every version fails that gate, or that rule keeps none
+        key, names = next(iter(unknown.items()))
+        logged = f"has no version outside production that logged {listed(names, 3)}"
+        return Objection(f"{logged}, which {key} asks for", correct=key)
     return (
         Objection(f"would lose every version: {plural(doomed, 'version')}")
         if doomed == len(of_model)

@@ -78,6 +78,26 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def check_replaceable(path: Path) -> None:
+    """Refuse to replace a file that is not an earlier plan, such as the config; a device is no such file.
+
+    Raises:
+        UsageError: It would be lost.
+    """
+    try:
+        if not path.is_file() or not (text := path.read_text(encoding="utf-8").strip()):
+            return
+        content = parsed_json(text)
+    except (OSError, ValueError):
+        content = None
+    if not (isinstance(content, dict) and {"format", "registry", "items", "digest"} <= content.keys()):
+        raise UsageError(
+            f"{path} exists and is not a plan of a cleanup, so it is not overwritten",
+            state="nothing was read or deleted",
+            next_step="give --plan another file, or delete this one",
+        )
+
+
 def write_plan(path: Path, plan: CleanupPlan, origin: Origin) -> None:
     """Write a plan to a file.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
-from jenkins_mlflow.config.cleanup import KeepRules
+from jenkins_mlflow.config.cleanup import KeepBest, KeepRules
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.text import number, plural, span
+from jenkins_mlflow.times import shown
 
 _PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W%V"), ("monthly", "%Y-%m"))
 
@@ -30,8 +30,13 @@ class Kept:
 
 
 def made(version: Version) -> int:
-    """When the model was made, in milliseconds: a copy or a migrated version is younger than its run."""
-    return version.run.started if version.run and version.run.started else version.first_created
+    """When the model was made, in milliseconds: a copy or a migrated version is younger than its run.
+
+    The start of a run is the time of the machine that trained, or anything else that a script sent. The
+    registration is the store's time, and no model is made after it.
+    """
+    started = version.run.started if version.run else 0
+    return min(started, version.first_created) if started > 0 else version.first_created
 
 
 def newest_first(versions: Iterable[Version]) -> list[Version]:
@@ -46,10 +51,16 @@ def is_good(version: Version, select: Select) -> bool:
     )
 
 
-def unlogged(versions: Sequence[Version], select: Select) -> tuple[str, ...]:
-    """The metrics of gates that none of these versions has logged: such gates cannot decide."""
+def unlogged(versions: Sequence[Version], rules: KeepRules, select: Select) -> dict[str, tuple[str, ...]]:
+    """The metrics that none of these versions has logged, by the key of the config that asks for them.
+
+    A gate or a rule with such a metric cannot decide.
+    """
     logged = {name for version in versions if version.run for name in version.run.metrics}
-    return tuple(name for name in select.gates if versions and name not in logged)
+    best = (best_metric(rules.keep_best, select),) if rules.keep_best else ()
+    wanted = {"select.gates": tuple(select.gates), "cleanup.keep_best": best}
+    missing = {key: tuple(n for n in names if n not in logged) for key, names in wanted.items() if versions}
+    return {key: names for key, names in missing.items() if names}
 
 
 def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: float) -> dict[int, Kept]:
@@ -76,10 +87,15 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
     return best | kept
 
 
+def best_metric(best: KeepBest, select: Select) -> str:
+    """The metric that ``keep_best`` ranks by."""
+    return best.metric or select.metric
+
+
 def _best(countable: Sequence[Version], rules: KeepRules, select: Select) -> dict[int, Kept]:
     if rules.keep_best is None:
         return {}
-    metric, count = rules.keep_best.metric or select.metric, rules.keep_best.count
+    metric, count = best_metric(rules.keep_best, select), rules.keep_best.count
     sign = 1 if select.direction == "maximize" else -1
     measured = [(value, version) for version in countable if (value := version.metric(metric)) is not None]
     ranked = sorted(measured, key=lambda pair: sign * pair[0], reverse=True)[:count]
@@ -93,7 +109,7 @@ def _thin(countable: Sequence[Version], rule: str, form: str, count: int, kept: 
     """Keep the last version of each of the newest periods; adds them to ``kept``."""
     rank, last = 0, ""
     for version in countable:
-        period = datetime.fromtimestamp(made(version) / 1000, timezone.utc).strftime(form)
+        period = shown(made(version), form)
         if rank < count and period != last and version.number not in kept:
             rank += 1
             kept[version.number] = Kept(rule, rank, f"{rule} #{rank}")
@@ -118,7 +134,7 @@ def describe(rules: KeepRules, select: Select) -> list[str]:
 def _describe_best(rules: KeepRules, select: Select) -> str:
     best = rules.keep_best
     assert best is not None
-    return f"the best {_several(best.count, 'version')} by {best.metric or select.metric}"
+    return f"the best {_several(best.count, 'version')} by {best_metric(best, select)}"
 
 
 def _newest(count: int, period: str) -> str:

@@ -222,7 +222,8 @@ def restore(
 @click.option(
     "--orphans",
     is_flag=True,
-    help="Instead, free the files of ended runs that no registered version comes from, deleted runs included.",
+    help="Instead, free the files of ended runs that no registered version comes from, deleted runs included. "
+    "Such runs may be any team's, so this needs --models '*'.",
 )
 @click.option(
     "--older-than",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jenkins_mlflow import errors
 from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.plan import CleanupPlan, CleanupResult as Cleaned, dry_run, total
-from jenkins_mlflow.cleanup.plan_file import Origin, digest, read_plan, write_plan
+from jenkins_mlflow.cleanup.plan_file import Origin, check_replaceable, digest, read_plan, write_plan
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.cleanup.reclaim_facts import Known, open_entries
 from jenkins_mlflow.cleanup.restorable import what_is_held
@@ -29,11 +29,14 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
     """`cleanup`: plan, show, ask, delete.
 
     Raises:
-        UsageError: The options cannot be combined, or a plan file cannot be read or written.
+        UsageError: The options cannot be combined, or a plan file cannot be read or written, or is
+            another file.
         Refused: A question is needed, but there is no terminal; the named model is excluded from cleanups; or
             the plan file is for another registry, too old, or was edited.
     """
     wish.check()
+    if wish.write:
+        check_replaceable(wish.write)
     registry, rules = session.registry(), session.config.cleanup
     now = registry.now()
     config = digest(session.config.settled("cleanup", "select", "promote", "models"))

@@ -9,7 +9,7 @@ from jenkins_mlflow.cleanup.pace import Pace
 from jenkins_mlflow.cleanup.plan import CleanupPlan, is_covered, plan_cleanup
 from jenkins_mlflow.cleanup.promotions import whole_world
 from jenkins_mlflow.cleanup.protection import Protection
-from jenkins_mlflow.commands.group import require_model
+from jenkins_mlflow.commands.group import nearest, require_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.cleanup import Cleanup
@@ -100,6 +100,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     )
     # The production model of copies is not part of the group: its promotions are settled, its versions stay.
     snapshot = Snapshot(tuple(found for found in everything.models if matches(found.name, patterns)))
+    _warn_of_mistyped(session, registry, snapshot)
     protection = Protection(rules.protect, session.target, rules.rollback_depth, now)
     world = snapshot if "*" in patterns else whole_world(registry, snapshot, protection)
 
@@ -118,7 +119,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     if model or not plan.alone:
         return plan
     for name, objection in plan.alone.items():  # one of many models must not fail a nightly job
-        first = "correct select.gates; " if objection.gates else ""
+        first = f"correct {objection.correct}; " if objection.correct else ""
         session.warn(
             f"{name} is left alone: it {objection.why}; {first}"
             f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes what no rule keeps"
@@ -126,14 +127,30 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
     return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
 
 
+def _warn_of_mistyped(session: Session, registry: Registry, group: Snapshot) -> None:
+    """Warn of each pattern that is to save versions and matches no model; 1 request if one is not in the group."""
+    rules = session.config.cleanup
+    wanted = {"cleanup.exclude": rules.exclude, "cleanup.overrides": tuple(rules.overrides)}
+    known = [model.name for model in group.models]
+    for key, patterns in wanted.items():
+        for pattern in patterns:
+            if any(matches(name, (pattern,)) for name in known):
+                continue
+            known = registry.names()
+            if not any(matches(name, (pattern,)) for name in known):
+                text = f'{key}: "{printable(pattern)}" matches no registered model; {nearest(pattern, known)}'
+                session.warn(text)
+
+
 def refusal(plan: CleanupPlan, model: str | None) -> Refused:
     """The error for a plan that must not be carried out."""
     named = f"--model {argument(model)}" if model else "--model and the model's name"
-    gates = "correct select.gates, " if any(found.gates for found in plan.alone.values()) else ""
+    wrong = sorted({found.correct for found in plan.alone.values() if found.correct})
+    first = f"correct {' and '.join(wrong)}, " if wrong else ""
     return Refused(
         "; ".join(plan.refusals),
         state="nothing was deleted",
-        next_step=f"{gates}add a keep rule, exclude the model with cleanup.exclude, "
+        next_step=f"{first}add a keep rule, exclude the model with cleanup.exclude, "
         "or, if it really may lose every version, "
         f"give --allow-remove-all with {named}",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from jenkins_mlflow.commands.recorded import Recorded, gone_from, read_model, read_recorded
 from jenkins_mlflow.commands.session import Session
@@ -14,6 +13,7 @@ from jenkins_mlflow.history.timeline import Drift, Reign, drifts, reigns
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.results.history import DriftPart, HistoryResult, StayPart
 from jenkins_mlflow.text import number, plural, printable
+from jenkins_mlflow.times import utc
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,5 @@ def _lasted(reign: Reign, time: int) -> bool:
 
 
 def _iso(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    found = None if milliseconds is None else utc(milliseconds)
+    return found.isoformat(timespec="milliseconds") if found else None

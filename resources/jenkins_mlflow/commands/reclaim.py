@@ -17,6 +17,7 @@ from jenkins_mlflow.cleanup.reclaim_reading import Look
 from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.cleanup import Reclaim as Rules
+from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import Interrupted, Refused, UsageError
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
@@ -26,7 +27,7 @@ from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.storage import Storage
 from jenkins_mlflow.results.base import Place, error_part
 from jenkins_mlflow.results.reclaim import PiecePart, ReclaimResult
-from jenkins_mlflow.text import plural, size
+from jenkins_mlflow.text import listed, plural, printable, size
 
 Status = Literal["reclaimed", "planned", "nothing", "stopped"]
 
@@ -51,13 +52,13 @@ class ReclaimWish:
     older_than: float | None = None
     pace: Pace = field(default_factory=Pace)
 
-    def check(self, mode: str) -> None:
-        """Refuse options that cannot be combined.
+    def check(self, config: Config) -> None:
+        """Refuse options that cannot be combined, or do not fit the config.
 
         Raises:
             UsageError: With what to do instead.
         """
-        if mode == "none":
+        if config.cleanup.reclaim.mode == "none":
             raise UsageError(
                 "cleanup.reclaim.mode is none: nothing is freed",
                 state="nothing was read or deleted",
@@ -66,25 +67,49 @@ class ReclaimWish:
         if self.orphans != (self.older_than is not None):
             raise UsageError(
                 "--orphans and --older-than must be given together",
-                next_step="for example `jenkins-mlflow reclaim --orphans --older-than 90d --mode artifacts --dry-run`",
+                next_step="for example `jenkins-mlflow reclaim --orphans --older-than 90d --models '*' "
+                "--mode artifacts --dry-run`",
             )
         if self.orphans and self.model:
             raise UsageError(
                 "--orphans cannot be combined with --model: orphans belong to no model",
                 next_step="leave out --model, or --orphans and --older-than",
             )
+        if self.orphans and (why := _narrower(config)):
+            raise UsageError(
+                f"--orphans frees the files of every team's runs on the server, but {why}",
+                state="nothing was read or deleted",
+                next_step="if other teams' runs may lose their files, give --models '*', "
+                "and a config without cleanup.include and cleanup.exclude",
+            )
+
+
+def _narrower(config: Config) -> str:
+    """Why the config does not permit work on the whole registry; empty if it does.
+
+    An orphan belongs to no model, so it may be anybody's. The default of `models` is no permission.
+    """
+    rules = config.cleanup
+    if "models" not in config.model_fields_set:
+        return "neither the config nor --models names the models"
+    if "*" not in config.models:
+        return f"models is {printable(listed(config.models, 3))}"
+    if "*" not in rules.include or rules.exclude:
+        return "cleanup.include or cleanup.exclude leaves models out"
+    return ""
 
 
 def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     """`reclaim`: plan, show, ask, delete.
 
     Raises:
-        UsageError: The options cannot be combined, or the config says that nothing is freed.
+        UsageError: The options cannot be combined, the config says that nothing is freed, or orphans are asked
+            for without the whole registry.
         Refused: A question is needed, but there is no terminal; or this account may not see every model.
         NotFound: The named model does not exist, and no version of it was deleted.
     """
     rules = session.config.cleanup.reclaim
-    wish.check(rules.mode)
+    wish.check(session.config)
     registry = session.registry()
     _require_sight(registry)
     now = registry.now()

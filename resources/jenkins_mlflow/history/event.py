@@ -6,14 +6,13 @@ import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.registry.times import LATEST
 from jenkins_mlflow.text import printable
+from jenkins_mlflow.times import LATEST, shown
 
 _Number = Annotated[int, Field(ge=0, le=2**31)]
 _Value = Annotated[float, Field(allow_inf_nan=False)]
@@ -142,10 +141,7 @@ def in_order(events: Sequence[Event]) -> list[Event]:
 
 def moment(milliseconds: int) -> str:
     """A time in milliseconds, formatted for people in UTC."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "an unknown time"
+    return shown(milliseconds, "%Y-%m-%d %H:%M:%S")
 
 
 def _finite(value: float | None) -> bool:

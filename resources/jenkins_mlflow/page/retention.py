@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from jenkins_mlflow.page.documents import Document, part, parts, text
 from jenkins_mlflow.text import plural, size
+from jenkins_mlflow.times import shown
 
 LISTED = 500
 _MOST = 10**18
@@ -132,7 +132,7 @@ def _until(held: Document) -> Iterator[str]:
     """The time until which all of it can be restored; nothing if it stays."""
     first = held.get("first")
     if isinstance(first, int | float) and 0 <= first < 10**11:
-        yield f"the first until {datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M} UTC"
+        yield f"the first until {shown(first * 1000, '%Y-%m-%d %H:%M')} UTC"
 
 
 def _what(item: Document) -> str:

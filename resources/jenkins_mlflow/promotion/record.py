@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from pydantic import TypeAdapter, ValidationError
 
 from jenkins_mlflow.registry.snapshot import Target, Version, newest_record
-from jenkins_mlflow.registry.times import LATEST
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,
@@ -25,6 +24,7 @@ from jenkins_mlflow.tags import (
     ROLLED_BACK_AT,
     TARGET,
 )
+from jenkins_mlflow.times import LATEST
 
 Entry = tuple[str, int, int]
 """Model, number and creation time of a version that was in production."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.registry.times import milliseconds
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
+from jenkins_mlflow.times import milliseconds
 
 PRODUCTION = "Production"
 STAGING = "Staging"

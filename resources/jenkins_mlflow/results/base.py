@@ -12,12 +12,12 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from jenkins_mlflow import errors
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.text import redact
+from jenkins_mlflow.times import shown
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # would cost each --help 5 ms
@@ -290,6 +290,4 @@ def plain(value: object) -> object:
 
 def day(milliseconds: int) -> str:
     """A time as `2026-11-28 09:15` (UTC); empty for 0."""
-    if not milliseconds:
-        return ""
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M")
+    return shown(milliseconds, "%Y-%m-%d %H:%M") if milliseconds else ""

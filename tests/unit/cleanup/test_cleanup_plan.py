@@ -15,8 +15,11 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, Objection, plan_cleanup
 from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
 from jenkins_mlflow.config.schema import load
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.history.event import moment
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
+from jenkins_mlflow.results.base import day
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.times import LATEST
 from support.registries import NOW, REGISTRIES, RULES, TARGET
 from support.steps import steps_of
 
@@ -274,8 +277,32 @@ def test_a_gate_that_says_nothing_of_a_model_deletes_nothing_of_it(
         rules = Cleanup(keep_last=1, protect=Protect(aliases=[]))  # type: ignore[arg-type]
         found = plan_cleanup(group, group, rules, TARGET, now=NOW, select=select, allow_remove_all=allowed)
         refusals = [f"m {why}"] if why and not allowed else []
-        alone = {"m": Objection(why, gates=True)} if why else {}
+        alone = {"m": Objection(why, correct="select.gates")} if why else {}
         assert (dict(found.alone), list(found.refusals)) == (alone, refusals)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize(
+    ("rules", "missing"),
+    [
+        ({"keep_best": {"metric": "roc_acu", "count": 3}}, "roc_acu"),
+        ({"keep_best": {"count": 3}}, "roc_auc"),
+        ({"overrides": {"m": {"keep_best": {"metric": "roc_acu"}}}}, "roc_acu"),
+        ({"keep_best": {"metric": "auc", "count": 3}}, ""),
+        ({"keep_last": 5, "keep_best": {"metric": "roc_acu"}}, ""),
+    ],
+)
+def test_keep_best_by_a_metric_that_no_version_has_deletes_nothing(
+    rules: dict[str, Any], missing: str, allowed: bool
+) -> None:
+    """The metric is mistyped, or select.metric means another one: the best versions would go with the others."""
+    serving = version("m", 6, stage="Production", metrics={"roc_acu": 1.0, "roc_auc": 1.0})
+    group = snapshot(*(with_metrics(n, auc=1 - n / 10) for n in range(1, 6)), serving)
+    cleanup = Cleanup(**{"keep_last": 1, **rules})
+    found = plan_cleanup(group, group, cleanup, TARGET, now=NOW, allow_remove_all=allowed)
+    why = f"has no version outside production that logged {missing}, which cleanup.keep_best asks for"
+    assert dict(found.alone) == ({"m": Objection(why, correct="cleanup.keep_best")} if missing else {})
+    assert list(found.refusals) == ([f"m {why}"] if missing and not allowed else [])
 
 
 @pytest.mark.parametrize(
@@ -359,6 +386,41 @@ def before(v: Version) -> list[tuple[str, int]]:
         else []
     )
     return found + ([("a", 4)] if BEFORE in v.tags else [])
+
+
+ODD_TIMES = st.sampled_from(
+    [-(2**63), -62_135_596_800_001, -1, 0, 1, LATEST, LATEST + 1, 1_764_547_200 * 10**9, 2**63 - 1]
+) | st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(st.tuples(ODD_TIMES, ODD_TIMES), min_size=1, max_size=9), RULES, SELECTS)
+def test_no_time_in_the_registry_stops_a_cleanup(
+    times: list[tuple[int, int]], rules: dict[str, object], select: Select
+) -> None:
+    """A client may send anything as the start of its run, such as nanoseconds: the plan and its words are made."""
+    group = snapshot(
+        *(
+            version("m", n, created=created, run=Run("r", {"roc_auc": 0.9}, started=started))
+            for n, (started, created) in enumerate(times, start=1)
+        )
+    )
+    found = plan(group, **{"keep_last": 0, "keep_daily": 1, **rules})
+    assert len(found.items) == len(times)
+    assert all(day(time) and moment(time) for pair in times for time in pair if time)
+
+
+def test_a_clock_that_is_ahead_displaces_no_newer_version() -> None:
+    """The training machine's clock was a year ahead for 1 and 2: they count as trained when they were registered."""
+    ahead = int(NOW * 1000) + 365 * 86_400_000
+    group = snapshot(
+        *(version("m", n, run=Run("r", {}, started=ahead + n if n < 3 else n * 1000)) for n in range(1, 5))
+    )
+    assert [(i.version.number, i.reason.partition(",")[0]) for i in plan(group, keep_last=2).items] == [
+        (4, "last 1 of 2"),
+        (3, "last 2 of 2"),
+        (2, "no rule keeps it"),
+        (1, "no rule keeps it"),
+    ]
 
 
 @given(REGISTRIES, RULES, RULES, SELECTS)

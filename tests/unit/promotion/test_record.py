@@ -10,8 +10,8 @@ from builders import version
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 from jenkins_mlflow.promotion.record import next_time
 from jenkins_mlflow.registry.snapshot import Version, last_recorded
-from jenkins_mlflow.registry.times import LATEST
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
+from jenkins_mlflow.times import LATEST
 
 clocks = st.integers(0, LATEST // 1000 - 60)
 
