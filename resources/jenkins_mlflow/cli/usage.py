@@ -23,7 +23,7 @@ def way_out(error: click.ClickException, arguments: Sequence[str]) -> str:
     if context is None:
         return "jenkins-mlflow --help"
     shown = f"{context.command_path} --help"
-    words = _nameless(context, arguments)
+    typed = _nameless(context, arguments)
     if not typed:
         return shown
     options = _as_options(context.command, typed)
