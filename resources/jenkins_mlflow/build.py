@@ -14,6 +14,8 @@ from pathlib import Path
 
 from jenkins_mlflow.tags import BUILD_TAG, BUILD_URL, CHANGE_TAG, COMMIT_TAG, JOB_TAG
 
+STARTED = "JENKINS_MLFLOW_BUILD_STARTED"
+"""The variable in which a step passes when its build began, in milliseconds since the epoch."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/@+%=-]")
 _LONGEST_ID = 200
 _GIT_SECONDS = 5.0
@@ -32,6 +34,22 @@ def safe_id(text: str) -> str:
         return safe
     digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return f"{safe[: _LONGEST_ID - 9]}-{digest}"
+
+
+def build_id(environ: Mapping[str, str]) -> str:
+    """The identity of Jenkins' build; empty outside Jenkins.
+
+    BUILD_TAG alone is not enough: a job that was made again counts from 1, two Jenkins may have jobs of one name,
+    and the jobs `a/b` and `a-b` have the same tag. So the time at which the build began, which the steps pass on, is
+    part of it; without that time, a digest of the build's address is.
+
+    >>> build_id({"BUILD_TAG": "jenkins-churn-12", "JENKINS_MLFLOW_BUILD_STARTED": "1764485000000"})
+    'jenkins-churn-12@1764485000000'
+    """
+    tag, started = environ.get("BUILD_TAG", ""), environ.get(STARTED, "")
+    url = environ.get("BUILD_URL", "")
+    part = started or (url and hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:8])
+    return f"{tag}@{part}" if tag and part else tag
 
 
 @dataclass(frozen=True)
@@ -61,9 +79,9 @@ class BuildContext:
         Args:
             environ: Jenkins sets BUILD_TAG, BUILD_URL, JOB_NAME and GIT_COMMIT; its build-user-vars plugin
                 sets BUILD_USER and BUILD_USER_ID; a multibranch job sets CHANGE_ID and CHANGE_AUTHOR.
-            build: The id given on the command line; it wins over JENKINS_MLFLOW_BUILD and BUILD_TAG.
+            build: The id given on the command line; it wins over JENKINS_MLFLOW_BUILD and Jenkins' build.
         """
-        chosen = build or environ.get("JENKINS_MLFLOW_BUILD") or environ.get("BUILD_TAG") or ""
+        chosen = build or environ.get("JENKINS_MLFLOW_BUILD") or build_id(environ)
         users = (environ.get(key, "") for key in ("BUILD_USER", "BUILD_USER_ID", "CHANGE_AUTHOR"))
         return cls(
             id=safe_id(chosen) if chosen else "",

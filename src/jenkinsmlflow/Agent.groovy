@@ -65,7 +65,8 @@ class Agent implements Serializable {
     void archiveHere(String report) {
         String mark = "${report}/.jenkins-mlflow-report"
         if (script.fileExists(mark)
-                && script.readFile(file: mark, encoding: 'UTF-8').trim() == "${script.env.BUILD_TAG}") {
+                && script.readFile(file: mark, encoding: 'UTF-8').trim() ==
+                "${script.env.BUILD_TAG}@${script.currentBuild.startTimeInMillis}") {
             script.archiveArtifacts(artifacts: "${report}/**", allowEmptyArchive: true, followSymlinks: false)
             String page = script.fileExists("${report}/index.html") ? 'index.html' : ''
             script.echo("Report: ${script.env.BUILD_URL}artifact/${report}/${page}")

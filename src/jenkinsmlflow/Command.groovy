@@ -162,6 +162,7 @@ class Command implements Serializable {
         Command self = this
         return script.withEnv([
             "JENKINS_MLFLOW_KEY=${Json.parse(manifest).key}",
+            "JENKINS_MLFLOW_BUILD_STARTED=${script.currentBuild.startTimeInMillis}",
             "JENKINS_MLFLOW_BUNDLE=${bundle}",
             "JENKINS_MLFLOW_NONCE=${nonce}",
             "JENKINS_MLFLOW_REQUEST=${Json.write(request)}",

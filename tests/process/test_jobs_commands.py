@@ -466,7 +466,7 @@ def test_status_shows_the_last_builds_and_what_they_did(jenkins: FakeJenkins, jo
         "status": "promoted",
         "message": "churn version 3 is in production",
         "exit_code": 0,
-        "build": "jenkins-mlops-train-2",
+        "build": "jenkins-mlops-train-2@1764485000000",
     }
     select = {"command": "select", "status": "selected", "message": "m", "exit_code": 0}
     archived = {

@@ -24,7 +24,7 @@ def test_everything_comes_from_jenkins() -> None:
     context = BuildContext.from_environment(JENKINS)
 
     assert context == BuildContext(
-        id="jenkins-heart-disease-12",
+        id="jenkins-heart-disease-12@51db9fa2",
         url="https://jenkins.example/job/heart-disease/12/",
         job="heart-disease",
         user="ada",
@@ -32,7 +32,7 @@ def test_everything_comes_from_jenkins() -> None:
     )
     assert context.for_training(Path("/nonexistent")) == context
     assert context.tags() == {
-        "jenkins_mlflow.build": "jenkins-heart-disease-12",
+        "jenkins_mlflow.build": "jenkins-heart-disease-12@51db9fa2",
         "jenkins_mlflow.build_url": "https://jenkins.example/job/heart-disease/12/",
         "jenkins_mlflow.job": "heart-disease",
         "jenkins_mlflow.git_commit": "c0ffee",
@@ -58,6 +58,20 @@ def test_everything_comes_from_jenkins() -> None:
 def test_where_the_id_comes_from(build: str | None, environ: dict[str, str], expected: str) -> None:
     """--build, then JENKINS_MLFLOW_BUILD, then BUILD_TAG."""
     assert BuildContext.from_environment(environ, build=build).id == expected
+
+
+def test_one_tag_of_two_builds_is_two_ids() -> None:
+    """A job that was made again, two Jenkins, or `a/b` beside `a-b`: the new code never ran."""
+    steps = {**JENKINS, "JENKINS_MLFLOW_BUILD_STARTED": "1764485000000"}
+    made_again = {**steps, "JENKINS_MLFLOW_BUILD_STARTED": "1764489000000"}
+    elsewhere = {**JENKINS, "BUILD_URL": "https://other.example/job/heart-disease/12/"}
+    ids = [BuildContext.from_environment(each).id for each in (steps, made_again, JENKINS, elsewhere)]
+    assert ids[0] == "jenkins-heart-disease-12@1764485000000"
+    assert len(set(ids)) == 4
+    moved = {**steps, "BUILD_URL": "https://renamed.example/job/heart-disease/12/"}
+    assert BuildContext.from_environment(moved).id == ids[0], "the time is enough"
+    assert BuildContext.from_environment({}, build=ids[0]).id == ids[0], "as the steps pass it on"
+    assert BuildContext.from_environment({"JENKINS_MLFLOW_BUILD_STARTED": "1"}).id == ""
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def claim(folder: Path, build: str) -> None:
 
     Args:
         folder: The report folder; created if it does not exist.
-        build: Jenkins' BUILD_TAG. Commands of one build may run at once, in parallel branches: the first one
+        build: The build's identity. Commands of one build may run at once, in parallel branches: the first one
             removes the files of other builds, the others find the folder claimed.
 
     Raises:

@@ -23,6 +23,7 @@ from jenkins_mlflow.agent.extras import bring
 from jenkins_mlflow.agent.report import claim
 from jenkins_mlflow.agent.scope import refuse_silent_scope
 from jenkins_mlflow.agent.short import shortened
+from jenkins_mlflow.build import build_id
 from jenkins_mlflow.cli.ending import Invocation, fail
 from jenkins_mlflow.cli.main import run
 from jenkins_mlflow.errors import FAILED, JenkinsMlflowError
@@ -76,7 +77,7 @@ def main() -> None:
         try:
             if report := request["options"].get("report"):
                 try:
-                    claim(Path(report), os.environ.get("BUILD_TAG", ""))
+                    claim(Path(report), build_id(os.environ))
                 except JenkinsMlflowError:
                     arguments.remove(f"--report={report}")  # nor is the failure written there
                     raise

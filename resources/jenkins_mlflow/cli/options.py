@@ -139,7 +139,9 @@ common = _options(
         f"the gates are written there, too [{DEFAULT_REPORT}].",
     ),
 )
-build = click.option("--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else BUILD_TAG].")
+build = click.option(
+    "--build", help="Build id that marks runs [JENKINS_MLFLOW_BUILD, else made of BUILD_TAG]."
+)
 selecting = _options(
     configured("--metric", key="select.metric", help="Metric that ranks the candidates."),
     configured(

@@ -88,7 +88,7 @@ def _documents(archive: Archive, name: str, build: Build) -> Iterator[tuple[str,
 def _other_build(document: Outcome, name: str, number: int) -> str:
     """To which build the result belongs; empty if it names this build."""
     made_by = document.get("build")
-    if made_by and made_by.casefold() in _tags(name, number):
+    if made_by and made_by.casefold().partition("@")[0] in _tags(name, number):
         return ""
     return f"belongs to {made_by}" if made_by else "does not name its build"
 
@@ -115,6 +115,6 @@ def exit_code(result: str, outcome: OutcomePart | None) -> int:
 
 
 def _tags(name: str, number: int) -> set[str]:
-    """The names of a build in results: Jenkins' BUILD_TAG, or the id that is stored in MLflow."""
+    """The names of a build in results, without the time: Jenkins' BUILD_TAG, or the id that is stored in MLflow."""
     tag = f"jenkins-{name.replace('/', '-')}-{number}"
     return {tag.casefold(), safe_id(tag).casefold()}

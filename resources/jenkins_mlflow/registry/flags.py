@@ -33,7 +33,7 @@ def why_gone(flag: Flag, me: Holder, now: float, running: Callable[[int, str], b
     here = other.host == me.host and other.machine == me.machine
     if here and other.pid and not running(other.pid, other.started):
         return f"process {other.pid} on this host has ended"
-    if other.build and other.build == me.build and not here:
+    if me.same_build(other) and not here:
         return "it belongs to this same build, which was restarted"
     age, lease = (now - flag.renewed) / 1000, min(other.lease, LONGEST_LEASE)
     return f"it was last renewed {age:.0f} s ago, its lease is {lease:g} s" if age > lease else ""

@@ -114,6 +114,11 @@ class Holder(Scope):
         """The text that MLflow's UI shows next to the flag."""
         return f"Lock of jenkins-mlflow: {self.summary}. It disappears when that work ends."
 
+    def same_build(self, other: Holder) -> bool:
+        """Whether both belong to one build. Two addresses are never one build, even if somebody gave both one id."""
+        urls = {holder.build_url[:_SHOWN] for holder in (self, other) if holder.build_url}
+        return bool(self.build) and self.build == other.build and len(urls) < 2
+
     def conflicts(self, other: Holder) -> bool:
         """Whether the two must not work at the same time. A holder that cannot be read conflicts with everybody."""
         return not other.readable or self.overlaps(other)

@@ -198,3 +198,13 @@ def test_who_counts_as_gone(
     """The same host and no such process; the same build elsewhere; a lease that has run out. Nobody else."""
     flag = Flag("f", renewed=1_000_000, holder=other)
     assert why_gone(flag, ME, 1_000_000 + age * 1000, running) == gone
+
+
+def test_one_id_at_two_addresses_is_not_one_build() -> None:
+    """A live command of another Jenkins lost its lock to a build with the same id."""
+    me = replace(ME, build_url="http://here/job/a/1/" + "x" * 400)
+    theirs = replace(OTHER, build="b-1", build_url="http://elsewhere/job/a/1/")
+    assert why_gone(Flag("f", 0, theirs), me, 1000.0) == ""
+    restarted = Holder.from_tag(replace(me, host="elsewhere").to_tag())
+    assert "this same build" in why_gone(Flag("f", 0, restarted), me, 1000.0)
+    assert "this same build" in why_gone(Flag("f", 0, replace(theirs, build_url="")), me, 1000.0)

@@ -49,7 +49,7 @@ abstract class LibrarySpec extends Specification {
             command=\$(printf '%s' "\$JENKINS_MLFLOW_REQUEST" | sed 's/.*"command":"\\([a-z]*\\)".*/\\1/')
             printf '%s\\n' "\$JENKINS_MLFLOW_REQUEST" >> '${requests.path}'
             echo "runner says: \$command" >&2
-            mkdir -p mlflow-report && echo "\$BUILD_TAG" > mlflow-report/.jenkins-mlflow-report
+            mkdir -p mlflow-report && echo "\$BUILD_TAG@\$JENKINS_MLFLOW_BUILD_STARTED" > mlflow-report/.jenkins-mlflow-report
             printf '%s ' "\$JENKINS_MLFLOW_NONCE"
             cat '${home.path}'/"\$command.json"
         """)

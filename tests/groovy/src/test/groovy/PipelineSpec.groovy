@@ -186,7 +186,7 @@ class PipelineSpec extends LibrarySpec {
 
         when:
         build.run('''node {
-            writeFile(file: 'mlflow-report/.jenkins-mlflow-report', text: "jenkins-demo-0\\n", encoding: 'UTF-8')
+            writeFile(file: 'mlflow-report/.jenkins-mlflow-report', text: "jenkins-demo-1@1764484000000\\n", encoding: 'UTF-8')
             writeFile(file: 'mlflow-report/notice.txt', text: 'PROMOTE BY HAND', encoding: 'UTF-8')
             mlflowPipeline()
         }''')

@@ -78,7 +78,7 @@ class ResultSpec extends LibrarySpec {
         def build = buildAnswering(promote: [status: 'manual', exit_code: 4, message: 'promote by hand', notice: [files: ['out/notice.txt', 'out/notice.md']]]).run('''
             node {
                 writeFile(file: 'out/notice.md', text: '# By hand', encoding: 'UTF-8')
-                writeFile(file: 'out/.jenkins-mlflow-report', text: env.BUILD_TAG, encoding: 'UTF-8')
+                writeFile(file: 'out/.jenkins-mlflow-report', text: env.BUILD_TAG + '@1764485000000', encoding: 'UTF-8')
                 writeFile(file: 'out/logs/a.log', text: 'x', encoding: 'UTF-8')
                 writeFile(file: 'secret.txt', text: 'x', encoding: 'UTF-8')
                 mlflowPromote(model: 'm', report: 'out')

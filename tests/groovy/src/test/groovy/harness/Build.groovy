@@ -60,6 +60,8 @@ class Build {
     /** What a declarative pipeline declares: options, parameters and triggers, each a list of [name:, args:]. */
     final Map<String, List<Map>> declared = [:]
 
+    static final long STARTED = 1764485000000
+
     private final Map<String, Script> globals = [:]
 
     Build(Map settings) {
@@ -167,6 +169,11 @@ class Build {
 
     /** `currentBuild`, with the real shapes: causes are a list of maps. */
     static class CurrentBuild implements Serializable {
+
+        /** When the build began; the same after a restart of Jenkins, and on every agent. */
+        long getStartTimeInMillis() {
+            return Build.STARTED
+        }
 
         String getDescription() {
             return Build.current.description
