@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from jenkins_mlflow.registry.door_types import (
-    UNENDED,
     FoundLoggedModel,
     FoundModel,
     FoundRun,
@@ -120,8 +119,15 @@ class RunFields(Answer):
     data: Data = msgspec.field(default_factory=Data)
 
     def found(self) -> Run:
-        metrics, tags = as_dict(self.data.metrics), as_dict(self.data.tags)
-        return Run(self.info.run_id, metrics, tags, self.info.start_time, self.info.status in UNENDED)
+        info, data = self.info, self.data
+        return Run(
+            info.run_id,
+            as_dict(data.metrics),
+            as_dict(data.tags),
+            info.start_time,
+            sys.intern(info.status),
+            info.lifecycle_stage == "deleted",
+        )
 
     def kept(self) -> KeptRun:
         info = self.info

@@ -52,10 +52,6 @@ class FoundLoggedModel(NamedTuple):
     uri: str = ""
 
 
-UNENDED = frozenset({"RUNNING", "SCHEDULED"})
-"""The statuses of a run that has not ended."""
-
-
 class KeptRun(NamedTuple):
     """A run with the data about its files; times are in milliseconds, and ``ended`` is 0 while it runs."""
 

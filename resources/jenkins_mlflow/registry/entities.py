@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jenkins_mlflow.registry.door_types import (
-    UNENDED,
     FoundLoggedModel,
     FoundModel,
     FoundRun,
@@ -27,9 +26,14 @@ def found_model(model: RegisteredModel) -> FoundModel:
 
 
 def found_run(run: MlflowRun) -> Run:
-    started = int(run.info.start_time or 0)
+    info, data = run.info, run.data
     return Run(
-        run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started, run.info.status in UNENDED
+        info.run_id,
+        dict(data.metrics),
+        dict(data.tags),
+        int(info.start_time or 0),
+        str(info.status),
+        info.lifecycle_stage == "deleted",
     )
 
 

@@ -62,18 +62,28 @@ LONGEST_TRAINING = 86_400.0
 """Seconds after which an unended training counts as lost, unless the config's train.timeout says otherwise."""
 
 
+UNENDED = frozenset({"RUNNING", "SCHEDULED"})
+"""The statuses of a run that has not ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.
 
-    ``running``: MLflow counts it as not ended, which is permanent if its process was killed.
+    ``status`` is that of MLflow, for example FAILED. ``deleted``: it is in MLflow's trash.
     """
 
     run_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     started: int = 0
-    running: bool = False
+    status: str = "FINISHED"
+    deleted: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether MLflow counts it as not ended, which is permanent if its process was killed."""
+        return self.status in UNENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, REA
 from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
 from jenkins_mlflow.text import number
 
+_ENDED_BADLY = frozenset({"FAILED", "KILLED"})
+"""The statuses of a run whose training MLflow counts as unsuccessful."""
+
 
 @dataclass(frozen=True)
 class GateResult:
@@ -49,9 +52,11 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
 
 
 def wrongly_trained(version: Version, build: str | None) -> str:
-    """Why a version's training speaks against it: it belongs to a change request, or it has not ended well.
+    """Why a version's training speaks against it: it belongs to a change request, did not end well,
+    or was thrown away.
 
-    A version may be registered long before that, and its metrics may be those of the first epoch.
+    A version may be registered long before that, and its metrics may be those of the first epoch. A run that has
+    not ended counts only against a version that this tool has trained: notebooks often leave their runs open.
     """
     run = version.run
     if run is None:
@@ -65,6 +70,11 @@ def wrongly_trained(version: Version, build: str | None) -> str:
         return "its training has not ended"
     if outcome and outcome != OK:
         return f"its training did not end well ({outcome}): promote it by name if it is good all the same"
+    if run.status in _ENDED_BADLY:
+        return f"its run is {run.status} in MLflow: promote it by name if it is good all the same"
+    if run.deleted:
+        back = f"`mlflow runs restore --run-id {run.run_id}` brings it back"
+        return f"its run is in MLflow's trash: {back}; or promote the version by name"
     return ""
 
 
