@@ -10,7 +10,7 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.selection.plan import select
 from support.doors import DOORS, through
-from support.seeding import Spec, client, fresh_name, seed
+from support.seeding import Spec, fresh_name, seed
 
 TARGET = Target("Production", None)
 
@@ -61,7 +61,7 @@ def test_a_run_in_the_trash(
     given = (f"--model={name}", f"--tracking-uri={uri}", "--output=json")
     assert run_cli("promote", *given, "--version=1").doc["status"] == "promoted"
     for number in ("1", "3"):
-        client(uri).delete_run(mlflow.get_model_version(name, number).run_id)
+        mlflow.delete_run(str(mlflow.get_model_version(name, number).run_id))
     for door in DOORS:
         found = reasons(uri, name, door, monkeypatch)
         assert list(found) == [3]

@@ -10,6 +10,7 @@ from jenkins_mlflow.registry.door_types import (
     FoundRun,
     KeptRun,
     WholeRun,
+    last_values,
 )
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
@@ -27,6 +28,7 @@ def found_model(model: RegisteredModel) -> FoundModel:
 
 def found_run(run: MlflowRun) -> Run:
     info, data = run.info, run.data
+    outputs = getattr(run, "outputs", None)  # MLflow 2 has none
     return Run(
         info.run_id,
         dict(data.metrics),
@@ -34,6 +36,8 @@ def found_run(run: MlflowRun) -> Run:
         int(info.start_time or 0),
         str(info.status),
         info.lifecycle_stage == "deleted",
+        info.experiment_id,
+        tuple(dict.fromkeys(model.model_id for model in outputs.model_outputs)) if outputs else (),
     )
 
 
@@ -69,6 +73,7 @@ def found_logged_model(model: LoggedModel) -> FoundLoggedModel:
         model.tags,
         model.experiment_id,
         model.artifact_location,
+        last_values(model.metrics or (), model.source_run_id or ""),
     )
 
 

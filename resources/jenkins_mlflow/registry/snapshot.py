@@ -70,7 +70,11 @@ UNENDED = frozenset({"RUNNING", "SCHEDULED"})
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.
 
-    ``status`` is that of MLflow, for example FAILED. ``deleted``: it is in MLflow's trash.
+    ``status`` is that of MLflow, for example FAILED. ``deleted``: it is in MLflow's trash. ``experiment`` is the id of
+    its experiment. ``logged`` are the ids of the models that it logged, as far as the server lists them.
+
+    If it logged several models, the metrics are those of the version's own one, whose id is ``of_model``; without
+    any metrics and with ``unclear`` if it is not known which one that is. See ``own_metrics``.
     """
 
     run_id: str
@@ -79,6 +83,10 @@ class Run:
     started: int = 0
     status: str = "FINISHED"
     deleted: bool = False
+    experiment: str = ""
+    logged: tuple[str, ...] = ()
+    of_model: str = ""
+    unclear: bool = False
 
     @property
     def running(self) -> bool:
