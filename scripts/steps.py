@@ -63,7 +63,18 @@ PIPELINE = (
     ),
     "comment: a closure that is called with what a change request would do, as Markdown, to post it",
 )
-DECIDED = ("model", "version", "recover", "approvedBy", "over", "plan", "apply", "at", "allowRemoveAll")
+DECIDED = (
+    "model",
+    "version",
+    "recover",
+    "approvedBy",
+    "over",
+    "run",
+    "plan",
+    "apply",
+    "at",
+    "allowRemoveAll",
+)
 DRY_PIPELINE = (
     "dryRun: true: show the candidates that would be trained, select among the registered versions, show "
     "what the promotion and the cleanup would change; train and change nothing"

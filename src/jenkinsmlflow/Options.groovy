@@ -40,10 +40,10 @@ class Options implements Serializable {
             ],
             promote: [
                 model: 'text', version: 'count', stage: ['Production', 'Staging', 'null'], alias: 'text',
-                dryRun: 'boolean', forceMethod: 'texts', approvedBy: 'text', over: 'text', recover: 'boolean',
-                toServer: 'text', metric: 'text', direction: ['maximize', 'minimize'], minImprovement: 'number',
-                scope: ['build', 'group'], build: 'text', config: 'text', trackingUri: 'text', models: 'texts',
-                report: 'folder', notify: 'block',
+                dryRun: 'boolean', forceMethod: 'texts', approvedBy: 'text', over: 'text', run: 'text',
+                recover: 'boolean', toServer: 'text', metric: 'text', direction: ['maximize', 'minimize'],
+                minImprovement: 'number', scope: ['build', 'group'], build: 'text', config: 'text',
+                trackingUri: 'text', models: 'texts', report: 'folder', notify: 'block',
             ],
             restore: [
                 model: 'text', version: 'count', build: 'text', since: 'text', dryRun: 'boolean', config: 'text',
@@ -104,7 +104,7 @@ class Options implements Serializable {
                 adopt: ['since', 'at'],
             ],
             promote: [
-                recover: ['model', 'dryRun', 'over', 'approvedBy', 'toServer'],
+                recover: ['model', 'dryRun', 'over', 'run', 'approvedBy', 'toServer'],
             ],
             rollback: [
                 recorded: ['to'],

@@ -163,10 +163,11 @@ class PipelineStages implements Serializable {
             script.echo("Nothing to promote: ${selection.message}")
             return
         }
-        // exactly what stage Select showed, or nothing: the winner was compared with this version only
+        // exactly what stage Select showed, or nothing: the winner was compared with this version only. A model that
+        // is deleted and registered again during an approval repeats the number, but not the run.
         Map chosen = [
             model: selection.selected.model, version: selection.selected.version, over: place(selection.replaces),
-        ] + approved
+        ] + (selection.run_id ? [run: selection.run_id] : [:]) + approved
         PipelineStages self = this
         boolean locked = !dry && available('lock', 'only the runner itself locks') {
             self.script.lock(resource: "mlflow ${chosen.model}") { self.promoteInOrder(chosen) }

@@ -14,7 +14,7 @@ from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.methods.file_store import FileStore, is_this_host
-from jenkins_mlflow.methods.known_faults import ServerFaults, keeps_files, logged_model_id
+from jenkins_mlflow.methods.known_faults import ServerFaults, keeps_files
 from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
@@ -22,6 +22,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.sources import logged_model_id
 from jenkins_mlflow.registry.writer import Writer
 from support.promoting import QUICK, promote
 from support.proxy import CountingProxy, drop_after, respond

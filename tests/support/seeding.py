@@ -69,6 +69,8 @@ def seed(uri: str, models: Mapping[str, list[Spec]], experiment: str = "seed") -
 
 
 def _make(mlflow: MlflowClient, experiment_id: str, name: str, spec: Spec, *, served: bool) -> None:
+    from mlflow.entities import LoggedModelOutput
+
     run = mlflow.create_run(experiment_id, tags=dict(spec.run_tags), run_name=name)
     run_id = run.info.run_id
     extra: dict[str, Any] = {}
@@ -76,6 +78,7 @@ def _make(mlflow: MlflowClient, experiment_id: str, name: str, spec: Spec, *, se
     if spec.linked:
         logged = mlflow.create_logged_model(experiment_id, name="model", source_run_id=run_id)
         extra = {"model_id": logged.model_id}
+        mlflow.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
         # A server refuses paths of its own machine; a store would look models:/ up in the process's default server.
         source = f"models:/{logged.model_id}" if served else logged.artifact_location
     for key, value in spec.metrics.items():

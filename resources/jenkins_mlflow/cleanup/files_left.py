@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.cleanup.references import copied_from, logged_model_of, run_path_of
+from jenkins_mlflow.cleanup.references import run_path_of
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.reading import FilesUnknown
+from jenkins_mlflow.registry.sources import copied_from, logged_model_of
 
 
 def files_left(registry: Registry, source: str) -> bool:

@@ -14,10 +14,11 @@ from typing import Literal
 from jenkins_mlflow.cleanup.lease import leases, minute
 from jenkins_mlflow.cleanup.reclaim_facts import Home, Known, open_entries
 from jenkins_mlflow.cleanup.reclaim_pieces import Piece
-from jenkins_mlflow.cleanup.references import ByKey, Unknown, claim, logged_model_of, original, run_path_of
+from jenkins_mlflow.cleanup.references import ByKey, Unknown, claim, original, run_path_of
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, Touched, parse_location
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.sources import logged_model_of
 from jenkins_mlflow.tags import KEEP_TAG
 
 

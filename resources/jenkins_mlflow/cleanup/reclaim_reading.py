@@ -11,12 +11,12 @@ from jenkins_mlflow.cleanup.references import Unknown, claim, claimed_by, run_pa
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.door_types import UNENDED, FoundLoggedModel, KeptRun
+from jenkins_mlflow.registry.door_types import FoundLoggedModel, KeptRun
 from jenkins_mlflow.registry.doors import Sends
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.snapshot import UNENDED, Version
 from jenkins_mlflow.registry.storage import Storage
 from jenkins_mlflow.tags import KEEP_TAG
 

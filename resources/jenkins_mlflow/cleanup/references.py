@@ -1,8 +1,4 @@
-"""The files that living versions refer to, as far as their sources say. Pure.
-
-A source may be an address, a path in a run (``runs:/``), a logged model (``models:/m-...``) or another
-version, of which this one is a copy (``models:/NAME/NUMBER``).
-"""
+"""The files that living versions refer to, as far as their sources say. Pure."""
 
 from __future__ import annotations
 
@@ -11,22 +7,15 @@ from collections.abc import Mapping
 
 from jenkins_mlflow.registry.locations import Location, mentioned, parse_location
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.sources import copied_from, logged_model_of
 
 ByKey = Mapping[tuple[str, int], Version]
 
-_LOGGED_MODEL = re.compile(r"models:/+(m-[0-9a-f]{32})/*")
-_COPY = re.compile(r"models:/+(.+)/(\d+)/*")
 _RUN = re.compile(r"runs:/+([0-9a-zA-Z_-]+)(?:/+(.*))?")
 
 
 class Unknown(Exception):
     """The location of a version's files cannot be determined from its source."""
-
-
-def logged_model_of(source: str) -> str:
-    """The id of the logged model that a source names; empty if it names none."""
-    found = _LOGGED_MODEL.fullmatch(source)
-    return found.group(1) if found else ""
 
 
 def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
@@ -35,12 +24,6 @@ def run_path_of(source: str) -> tuple[str, tuple[str, ...]] | None:
     if not found:
         return None
     return found.group(1), tuple(name for name in (found.group(2) or "").split("/") if name)
-
-
-def copied_from(source: str) -> tuple[str, int] | None:
-    """Model and number of the version that a source names; None if the source is not another version."""
-    found = None if logged_model_of(source) else _COPY.fullmatch(source)
-    return (found.group(1), int(found.group(2))) if found else None
 
 
 def original(version: Version, known: ByKey) -> Version:

@@ -10,13 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from jenkins_mlflow.cleanup.plan import Item
-from jenkins_mlflow.cleanup.references import logged_model_of, run_path_of
+from jenkins_mlflow.cleanup.references import run_path_of
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.locations import Location, parse_location
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.sources import logged_model_of
 from jenkins_mlflow.registry.storage import OutOfReach, Storage
 
 

@@ -123,9 +123,14 @@ def select(to_server: str | None, **options: Any) -> None:
     help="Refuse unless this is the version in production that it replaces; `nothing` for a first promotion.",
 )
 @click.option(
+    "--run",
+    metavar="RUN_ID",
+    help="Refuse unless the version comes from this MLflow run; a deleted and registered model repeats its numbers.",
+)
+@click.option(
     "--recover",
     cls=Related,
-    excludes=("model", "dry_run", "over", "approved_by", "to_server"),
+    excludes=("model", "dry_run", "over", "run", "approved_by", "to_server"),
     hint="choose models with --models, another server with --tracking-uri",
     is_flag=True,
     help="Only finish or undo interrupted promotions.",
@@ -139,6 +144,7 @@ def promote(
     dry_run: bool,
     approved_by: str | None,
     over: str | None,
+    run: str | None,
     recover: bool,
     to_server: str | None,
     **options: Any,
@@ -149,7 +155,13 @@ def promote(
     session = open_session(options)
     if recover:
         finish(run_recovery(session), options, session)
-    asked: dict[str, Any] = {"model": model, "version": version, "plan_only": dry_run, "over": over}
+    asked: dict[str, Any] = {
+        "model": model,
+        "version": version,
+        "plan_only": dry_run,
+        "over": over,
+        "run_id": run,
+    }
     if to_server is not None:
         from jenkins_mlflow.commands.promote.to_server import promote_to
 

@@ -68,6 +68,7 @@ def selection_result(selection: Selection) -> SelectResult:
         metric=metric,
         direction=selection.direction,
         selected=measured(selection.selected),
+        run_id=selection.selected.run_id if selection.selected else None,
         champion=measured(selection.champion),
         replaces=measured(selection.replaces),
         beside=tuple(map(Place.of, selection.beside)),

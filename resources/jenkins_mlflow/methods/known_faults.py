@@ -18,7 +18,6 @@ changes, but its YAML writer cannot represent them: `yaml.representer.Represente
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,11 +25,11 @@ from urllib.parse import urlsplit
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.sources import logged_model_id
 
 # MLflow's SQL stores number experiments from 0; its file store uses 18 random digits.
 _FILE_STORE_ID_DIGITS = 18
 _IMPOSSIBLE_IN_FILES = "jenkins-mlflow%probe"
-_LOGGED_MODEL_ID = re.compile(r"(?:^|[/:])(m-[0-9a-f]{32})(?:/|$)")
 _MODEL_VERSIONS_TAG = "mlflow.modelVersions"
 _MOST_LOGGED_MODELS = 2
 
@@ -88,12 +87,6 @@ def _names(versions: Any, version: Version) -> bool:
         and str(item.get("version")) == str(version.number)
         for item in versions
     )
-
-
-def logged_model_id(source: str) -> str:
-    """The logged model in a version's source: `models:/m-ID`, or a path that contains `models/m-ID`; or empty."""
-    match = _LOGGED_MODEL_ID.search(source)
-    return match[1] if match else ""
 
 
 def keeps_files(connection: Connection) -> bool | None:

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from jenkins_mlflow.registry.door_types import (
-    UNENDED,
     FoundLoggedModel,
     FoundModel,
     FoundRun,
     KeptRun,
     Point,
     WholeRun,
+    last_values,
 )
 from jenkins_mlflow.registry.snapshot import NO_STAGE, NOTHING, Run, Version
 
@@ -49,6 +49,7 @@ class Metric(Answer):
     value: float = 0.0
     timestamp: int = 0
     step: int = 0
+    run_id: str = ""
 
 
 class Alias(Answer):
@@ -115,13 +116,34 @@ class Data(Answer):
     tags: list[Tag] = []
 
 
+class ModelOutput(Answer):
+    model_id: str
+
+
+class Outputs(Answer):
+    model_outputs: list[ModelOutput] = []
+
+
+NO_OUTPUTS = Outputs()
+
+
 class RunFields(Answer):
     info: Info
     data: Data = msgspec.field(default_factory=Data)
+    outputs: Outputs = msgspec.field(default_factory=lambda: NO_OUTPUTS)
 
     def found(self) -> Run:
-        metrics, tags = as_dict(self.data.metrics), as_dict(self.data.tags)
-        return Run(self.info.run_id, metrics, tags, self.info.start_time, self.info.status in UNENDED)
+        info, data = self.info, self.data
+        return Run(
+            info.run_id,
+            as_dict(data.metrics),
+            as_dict(data.tags),
+            info.start_time,
+            sys.intern(info.status),
+            info.lifecycle_stage == "deleted",
+            sys.intern(info.experiment_id),
+            tuple(dict.fromkeys(model.model_id for model in self.outputs.model_outputs)),
+        )
 
     def kept(self) -> KeptRun:
         info = self.info
@@ -242,16 +264,16 @@ class Logged(Answer):
     def found(self) -> FoundLoggedModel:
         info = self.info
         status = info.status.removeprefix(_LOGGED_MODEL_STATUS)
-        metrics = bool(self.data.metrics)
         return FoundLoggedModel(
             info.model_id,
             info.name,
             info.source_run_id,
             status,
-            metrics,
+            bool(self.data.metrics),
             as_dict(info.tags),
             info.experiment_id,
             info.artifact_uri,
+            last_values(self.data.metrics, info.source_run_id),
         )
 
 

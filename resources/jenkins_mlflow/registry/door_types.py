@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from jenkins_mlflow.registry.snapshot import Run
 
@@ -40,7 +40,10 @@ class FoundExperiment(NamedTuple):
 
 
 class FoundLoggedModel(NamedTuple):
-    """The data needed of an MLflow 3 logged model; ``run_id`` is the run that logged it, ``uri`` its folder."""
+    """The data needed of an MLflow 3 logged model; ``run_id`` is the run that logged it, ``uri`` its folder.
+
+    ``metrics`` are those that this run logged for it, see ``last_values``.
+    """
 
     model_id: str
     name: str
@@ -50,10 +53,14 @@ class FoundLoggedModel(NamedTuple):
     tags: Mapping[str, str]
     experiment: str = ""
     uri: str = ""
+    metrics: Mapping[str, float] = {}
 
 
-UNENDED = frozenset({"RUNNING", "SCHEDULED"})
-"""The statuses of a run that has not ended."""
+def last_values(metrics: Iterable[Any], run_id: str) -> dict[str, float]:
+    """The last value of each metric that a run logged for a logged model: that of the highest step, as in a run."""
+    mine = [metric for metric in metrics if metric.run_id in (run_id, "", None)]
+    mine.sort(key=lambda metric: (metric.step, metric.timestamp, metric.value))
+    return {metric.key: metric.value for metric in mine}
 
 
 class KeptRun(NamedTuple):

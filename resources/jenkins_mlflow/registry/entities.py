@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jenkins_mlflow.registry.door_types import (
-    UNENDED,
     FoundLoggedModel,
     FoundModel,
     FoundRun,
     KeptRun,
     WholeRun,
+    last_values,
 )
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
@@ -27,9 +27,17 @@ def found_model(model: RegisteredModel) -> FoundModel:
 
 
 def found_run(run: MlflowRun) -> Run:
-    started = int(run.info.start_time or 0)
+    info, data = run.info, run.data
+    outputs = getattr(run, "outputs", None)  # MLflow 2 has none
     return Run(
-        run.info.run_id, dict(run.data.metrics), dict(run.data.tags), started, run.info.status in UNENDED
+        info.run_id,
+        dict(data.metrics),
+        dict(data.tags),
+        int(info.start_time or 0),
+        str(info.status),
+        info.lifecycle_stage == "deleted",
+        info.experiment_id,
+        tuple(dict.fromkeys(model.model_id for model in outputs.model_outputs)) if outputs else (),
     )
 
 
@@ -65,6 +73,7 @@ def found_logged_model(model: LoggedModel) -> FoundLoggedModel:
         model.tags,
         model.experiment_id,
         model.artifact_location,
+        last_values(model.metrics or (), model.source_run_id or ""),
     )
 
 

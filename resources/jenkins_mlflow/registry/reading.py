@@ -19,7 +19,9 @@ from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.connection import Connection, foreign_host, local_path
 from jenkins_mlflow.registry.door_types import FoundModel
 from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.logged_models import logged_models, logged_nan
 from jenkins_mlflow.registry.names import matches, name_filters
+from jenkins_mlflow.registry.own_metrics import Sources, with_own_metrics
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
 from jenkins_mlflow.registry.signing import Keys
@@ -73,6 +75,8 @@ class Reader(Asker):
 
     def snapshot(self, patterns: Sequence[str], *, with_runs: bool | RunsOf = False) -> Snapshot:
         """Read the group: 1 request per page of models, versions and experiments, and per 4,500 runs.
+
+        Versions whose run logged several models cost more: 1 request per 100 such runs, and see ``own_metrics``.
 
         Args:
             patterns: Names or fnmatch patterns of registered models.
@@ -212,10 +216,15 @@ class Reader(Asker):
         runs = self._runs(
             {v.run_id for model in group for v in model.versions if v.run_id and of.versions(v)}, of
         )
-        return tuple(
-            replace(model, versions=tuple(replace(v, run=runs.get(v.run_id or "")) for v in model.versions))
-            for model in group
+        versions = [replace(v, run=runs.get(v.run_id or "")) for model in group for v in model.versions]
+        sources = Sources(
+            functools.partial(logged_models, self), self._addresses, functools.partial(logged_nan, self)
         )
+        rest = iter(with_own_metrics(versions, sources, of.keep))
+        return tuple(replace(model, versions=tuple(next(rest) for _ in model.versions)) for model in group)
+
+    def _addresses(self, versions: Sequence[Version]) -> list[str]:
+        return side_by_side(lambda version: self.storage_uri(version.model, version.number), versions)
 
     def _runs(self, wanted: Collection[str], of: RunsOf = EVERY_RUN) -> dict[str, Run]:
         """The runs with these ids, including deleted ones, as many per request as the server accepts.

@@ -7,7 +7,7 @@ two requests at once, handled by two of its workers, are twice as fast.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.parallel import side_by_side
@@ -71,4 +71,4 @@ def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -
 
 def _without_tags(run: Run, metrics: Sequence[str]) -> Run:
     kept = {name: run.metrics[name] for name in metrics if name in run.metrics} if metrics else run.metrics
-    return Run(run.run_id, kept, NOTHING, run.started, run.running)
+    return replace(run, metrics=kept, tags=NOTHING)

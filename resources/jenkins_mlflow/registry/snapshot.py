@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.sources import copied_from
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 from jenkins_mlflow.text import printable
 from jenkins_mlflow.times import milliseconds
@@ -65,21 +65,37 @@ LONGEST_TRAINING = 86_400.0
 LONGEST_COPYING = 3_600_000
 """Milliseconds from the plan of a promotion by copy to its copy: most of it may be the wait for the lock."""
 _METHODS_OF_COPIES = ("copy", "recovered")
-_COPY = re.compile(r"models:/+.+/[0-9]+")
+
+UNENDED = frozenset({"RUNNING", "SCHEDULED"})
+"""The statuses of a run that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """The training run behind a version: its metrics (last logged value each), tags and start in milliseconds.
 
-    ``running``: MLflow counts it as not ended, which is permanent if its process was killed.
+    ``status`` is that of MLflow, for example FAILED. ``deleted``: it is in MLflow's trash. ``experiment`` is the id of
+    its experiment. ``logged`` are the ids of the models that it logged, as far as the server lists them.
+
+    If it logged several models, the metrics are those of the version's own one, whose id is ``of_model``; without
+    any metrics and with ``unclear`` if it is not known which one that is. See ``own_metrics``.
     """
 
     run_id: str
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     started: int = 0
-    running: bool = False
+    status: str = "FINISHED"
+    deleted: bool = False
+    experiment: str = ""
+    logged: tuple[str, ...] = ()
+    of_model: str = ""
+    unclear: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether MLflow counts it as not ended, which is permanent if its process was killed."""
+        return self.status in UNENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +136,7 @@ class Version:
         MLflow's copy, such as the "Promote" button of its UI, copies all tags. The record of a copy that this
         tool made may also be older than the copy, but only by the time from the plan to the copy.
         """
-        if not _COPY.fullmatch(self.source):
+        if not copied_from(self.source):
             return False
         record = max(milliseconds(self.tags.get(tag, "")) for tag in (PROMOTED_AT, ROLLED_BACK_AT))
         made = self.tags.get(METHOD) in _METHODS_OF_COPIES

@@ -76,6 +76,8 @@ class SelectResult(RegistryResult):
     """`maximize` or `minimize`."""
     selected: Measured | None
     """The version to promote, or null."""
+    run_id: str | None = None
+    """The MLflow run that the selected version comes from; null if there is none. `promote --run` expects it."""
     champion: Measured | None
     """The version in production that it was compared with, or null."""
     replaces: Measured | None

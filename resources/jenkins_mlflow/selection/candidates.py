@@ -7,9 +7,23 @@ from typing import Literal
 
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, READY, STAGING, Target, Version
+from jenkins_mlflow.registry.snapshot import (
+    ARCHIVED,
+    NO_STAGE,
+    PRODUCTION,
+    READY,
+    STAGING,
+    Run,
+    Target,
+    Version,
+)
 from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
 from jenkins_mlflow.text import number
+
+_ENDED_BADLY = frozenset({"FAILED", "KILLED"})
+"""The statuses of a run whose training MLflow counts as unsuccessful."""
+
+UNCLEAR = "its run logged several models, and which of them this version is cannot be determined"
 
 
 @dataclass(frozen=True)
@@ -45,26 +59,39 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return "it failed the check after its promotion; promote it by name to try again"
     if rules.scope == "build" and not _is_own(version, build):
         return f"not trained by build {build}"
-    return wrongly_trained(version, build)
+    unclear = version.run is not None and version.run.unclear
+    return wrongly_trained(version, build) or (f"{UNCLEAR}: promote it by name" if unclear else "")
 
 
 def wrongly_trained(version: Version, build: str | None) -> str:
-    """Why a version's training speaks against it: it belongs to a change request, or it has not ended well.
+    """Why a version's training speaks against it: it belongs to a change request, ended badly, or was thrown away.
 
-    A version may be registered long before that, and its metrics may be those of the first epoch.
+    A version may be registered long before its training ends, and its metrics may be those of the first epoch. A
+    run that has not ended counts only against a version that this tool has trained: notebooks often leave their
+    runs open.
     """
     run = version.run
     if run is None:
         return ""
-    change, outcome = run.tags.get(CHANGE_TAG), run.tags.get(OUTCOME_TAG)
+    change = run.tags.get(CHANGE_TAG)
     if change and not _is_own(version, build):
         return f"trained by the change request {change}, which is no branch: promote it by name"
+    return _ended_badly(run)
+
+
+def _ended_badly(run: Run) -> str:
+    outcome = run.tags.get(OUTCOME_TAG)
     if outcome == LOST:
         return "its training was lost with its agent, before it had ended"
     if not outcome and run.running and BUILD_TAG in run.tags:
         return "its training has not ended"
     if outcome and outcome != OK:
         return f"its training did not end well ({outcome}): promote it by name if it is good all the same"
+    if run.status in _ENDED_BADLY:
+        return f"its run is {run.status} in MLflow: promote it by name if it is good all the same"
+    if run.deleted:
+        back = f"`mlflow runs restore --run-id {run.run_id}` brings it back"
+        return f"its run is in MLflow's trash: {back}; or promote the version by name"
     return ""
 
 
@@ -121,7 +148,15 @@ def why_missing(version: Version, metric: str) -> str:
     """Why ``Version.metric`` returns no value."""
     if version.run is None:
         return f"{metric} unknown: the version has no run"
+    if version.run.unclear:
+        return f"{metric} unknown: {UNCLEAR}"
     known = version.run.metrics
     if metric in known:
         return f"{metric} is {number(known[metric])}, which cannot be compared"
-    return f"{metric} was not logged (logged: {', '.join(sorted(known)[:8]) or 'nothing'})"
+    logged = ", ".join(sorted(known)[:8]) or "nothing"
+    if version.run.of_model:
+        return (
+            f"{metric} was not logged for its model {version.run.of_model}, one of several that its run logged "
+            f"(logged for it: {logged})"
+        )
+    return f"{metric} was not logged (logged: {logged})"

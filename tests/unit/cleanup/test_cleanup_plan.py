@@ -321,7 +321,12 @@ def test_a_version_in_training_may_still_log_what_the_gates_ask_for(
     running: bool, hours: int, reason: str
 ) -> None:
     select = Select(gates={"auc": ">= 0.5"})  # type: ignore[dict-item]
-    young = version("m", 2, created=int(NOW * 1000) - hours * 3_600_000, run=Run("r", {}, {}, 1, running))
+    young = version(
+        "m",
+        2,
+        created=int(NOW * 1000) - hours * 3_600_000,
+        run=Run("r", status="RUNNING" if running else "FINISHED", started=1),
+    )
     group = snapshot(version("m", 1, metrics={"auc": 0.9}), young)
     found = plan_cleanup(group, group, Cleanup(keep_last=1), TARGET, now=NOW, select=select)
     assert {item.version.number: item.reason for item in found.items}[2] == reason

@@ -348,24 +348,28 @@ def test_what_failed_its_check_is_not_promoted_night_after_night(check: str, cho
 
 
 @pytest.mark.parametrize(
-    ("tags", "running", "reason"),
+    ("tags", "status", "reason"),
     [
-        ({OUTCOME: "lost"}, False, "its training was lost with its agent, before it had ended"),
-        ({OUTCOME: "failed"}, False, "its training did not end well (failed)"),
-        ({OUTCOME: "timeout"}, False, "its training did not end well (timeout)"),
-        ({OUTCOME: "cancelled"}, False, "its training did not end well (cancelled)"),
-        ({OUTCOME: "missing"}, False, "its training did not end well (missing)"),
-        ({BUILD: "job-2"}, True, "its training has not ended"),
+        ({OUTCOME: "lost"}, "FINISHED", "its training was lost with its agent, before it had ended"),
+        ({OUTCOME: "failed"}, "FINISHED", "its training did not end well (failed)"),
+        ({OUTCOME: "timeout"}, "FINISHED", "its training did not end well (timeout)"),
+        ({OUTCOME: "cancelled"}, "FINISHED", "its training did not end well (cancelled)"),
+        ({OUTCOME: "missing"}, "FINISHED", "its training did not end well (missing)"),
+        ({BUILD: "job-2"}, "RUNNING", "its training has not ended"),
+        ({BUILD: "job-2"}, "KILLED", "its run is KILLED in MLflow: promote it by name"),
+        ({OUTCOME: "ok"}, "FAILED", "its run is FAILED in MLflow: promote it by name"),
+        ({}, "FAILED", "its run is FAILED in MLflow: promote it by name"),
+        ({}, "KILLED", "its run is KILLED in MLflow: promote it by name"),
     ],
 )
 def test_what_was_not_trained_to_the_end_is_no_candidate(
-    tags: dict[str, str], running: bool, reason: str
+    tags: dict[str, str], status: str, reason: str
 ) -> None:
     """A script may register a version in its first epoch: its metrics say nothing of what it is worth."""
     early = version("a", 1, metrics={"roc_auc": 0.99}, run_tags=tags)
     assert early.run is not None
     group = snapshot(
-        replace(early, run=replace(early.run, running=running)),
+        replace(early, run=replace(early.run, status=status)),
         version("a", 2, metrics={"roc_auc": 0.7}, run_tags={OUTCOME: "ok"}),
     )
     result = choose(group, build="job-2")
@@ -374,12 +378,33 @@ def test_what_was_not_trained_to_the_end_is_no_candidate(
     assert result.verdicts[-1].reason.startswith(reason)
 
 
-@pytest.mark.parametrize("running", [False, True])
-def test_what_this_tool_did_not_train_is_a_candidate(running: bool) -> None:
+def test_a_version_whose_run_is_in_the_trash_is_no_candidate() -> None:
+    """Somebody threw its training away; for the version in production it is too late."""
+    a, b, c = (version("a", number, metrics={"roc_auc": 0.9 + number / 100}) for number in (1, 2, 3))
+    assert a.run is not None
+    assert c.run is not None
+    group = snapshot(
+        replace(a, stage="Production", run=replace(a.run, deleted=True)),
+        b,
+        replace(c, run=replace(c.run, deleted=True)),
+    )
+    result = choose(group)
+    assert result.selected is not None
+    assert result.selected.number == 2
+    assert {verdict.version.number: verdict.reason for verdict in result.verdicts}[3] == (
+        "its run is in MLflow's trash: `mlflow runs restore --run-id run-a-3` brings it back; "
+        "or promote the version by name"
+    )
+    assert result.champion is not None
+    assert result.champion.number == 1
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "RUNNING", "SCHEDULED"])
+def test_what_this_tool_did_not_train_is_a_candidate(status: str) -> None:
     """Scripts that people start by hand often leave their runs open, for ever."""
     trained = version("a", 1, metrics={"roc_auc": 0.9})
     assert trained.run is not None
-    result = choose(snapshot(replace(trained, run=replace(trained.run, running=running))))
+    result = choose(snapshot(replace(trained, run=replace(trained.run, status=status))))
     assert result.status == "selected"
 
 

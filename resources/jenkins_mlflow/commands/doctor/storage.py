@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from jenkins_mlflow.cleanup.references import Unknown, logged_model_of, original
+from jenkins_mlflow.cleanup.references import Unknown, original
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.errors import JenkinsMlflowError, UsageError
@@ -27,6 +27,7 @@ from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Snapshot, Version
+from jenkins_mlflow.registry.sources import logged_model_of
 from jenkins_mlflow.registry.storage import OutOfReach
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.text import argument, parsed_json, plural

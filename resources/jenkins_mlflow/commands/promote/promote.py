@@ -36,6 +36,7 @@ def promote(
     plan_only: bool,
     approved_by: str = "",
     over: str | None = None,
+    run_id: str | None = None,
 ) -> PromoteResult:
     """`promote`: a given version, a model's newest version, or the one that `select` chooses.
 
@@ -46,9 +47,11 @@ def promote(
         plan_only: Change nothing.
         approved_by: Who approved it; recorded in the version's tags.
         over: What it may replace, as ``MODEL/VERSION`` or NOTHING; None for anything.
+        run_id: The run that the version must come from; None for any.
 
     Raises:
-        Refused: Something other than ``over`` would be replaced; nothing was written.
+        Refused: Something other than ``over`` would be replaced, or the version comes from another run; nothing
+            was written.
     """
     if model is not None:
         session = session.for_model(model)
@@ -77,6 +80,7 @@ def promote(
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
     plan = plan_promotion(snapshot, model, number, target)
+    refuse_another_run(run_id, plan.candidate)
     refuse_plan_over_another(over, plan)
     result = PromoteResult(status="planned", message="", selection=selection)
     if plan_only:
@@ -92,6 +96,18 @@ def promote(
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = replace(result, status=outcome.status, message=outcome.message)
     return check_afterwards(session, registry, plan, outcome, reported(result, plan, outcome, notice))
+
+
+def refuse_another_run(run_id: str | None, version: Version) -> None:
+    """Refuse a version that has only the number of the approved one: its model was deleted and registered again."""
+    if run_id is None or version.run_id == run_id:
+        return
+    now = f"run {printable(version.run_id)}" if version.run_id else "no run"
+    raise Refused(
+        f"{version.label} was to be the version from run {printable(run_id)}, but now it comes from {now}",
+        state="nothing was written",
+        next_step="select and approve again",
+    )
 
 
 def refuse_plan_over_another(over: str | None, plan: Plan) -> None:

@@ -11,6 +11,7 @@ from jenkins_mlflow.commands.promote.promote import (
     NOTHING,
     named,
     promote,
+    refuse_another_run,
     refuse_over_another,
     refuse_plan_over_another,
 )
@@ -51,12 +52,13 @@ def promote_to(
     plan_only: bool,
     approved_by: str = "",
     over: str | None = None,
+    run_id: str | None = None,
 ) -> tuple[Session, PromoteResult]:
     """`promote --to-server`: copy a version to another server, promote the copy; also return its session.
 
     Args:
         session: The session on the server that has the version. Nothing is written there.
-        name: The other server's name in the config. model, version, plan_only, approved_by, over: As for
+        name: The other server's name in the config. model, version, plan_only, approved_by, over, run_id: As for
         ``promote``; ``over`` is in the other server's names.
     """
     if model is not None:
@@ -80,6 +82,7 @@ def promote_to(
     else:
         found = require_model(source, here, model)
         chosen = require_version(found, named(found, version, session.build.id))
+    refuse_another_run(run_id, chosen)
     plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
     preview = _plan_there(other_snapshot, plan.into, plan.origin, plan.version, other)
     refuse_plan_over_another(over, preview)

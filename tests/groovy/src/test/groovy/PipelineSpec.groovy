@@ -48,6 +48,15 @@ class PipelineSpec extends LibrarySpec {
         requested[2].options.over == 'heart-svm/3'
     }
 
+    def "only the version of the selected run is promoted: its number may be that of another one after the approval"() {
+        when:
+        def build = buildAnswering(train: [:], select: SELECTED + [run_id: 'ab12'], promote: [status: 'promoted']).run('node { mlflowPipeline() }')
+
+        then:
+        build.error == null
+        requested[2].options.run == 'ab12'
+    }
+
     def "a change request is trained and compared, and promotes nothing"() {
         when:
         def build = buildAnswering([env: [CHANGE_ID: 'PR-12']], [train: [:], select: SELECTED + [message: 'm v7 is better'], promote: [:]]).run('''
