@@ -246,11 +246,12 @@ def test_both_doors_train_the_same(server: Server, monkeypatch: pytest.MonkeyPat
 def test_both_doors_find_logged_models(
     reached: Reached, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the build's tag, oldest first; a server of MLflow 2 has none, which is no error over HTTP."""
+    """By the build's tag, oldest first; a server of MLflow 2 has none, which is no error."""
     mlflow = client(server.url)
     if server.version.startswith("2."):
-        door = through("http", server.url, monkeypatch).connection.door
-        assert door.logged_models(["0"], "tags.of = 'x'", limit=10, page_token="") == []
+        for name in DOORS:
+            door = through(name, server.url, monkeypatch).connection.door
+            assert door.logged_models(["0"], "tags.of = 'x'", limit=10, page_token="") == []
         return
     experiment = mlflow.create_experiment("logged models")
     run = mlflow.create_run(experiment).info.run_id
@@ -433,12 +434,15 @@ def test_both_doors_move_files_the_same(
     run_id = mlflow.create_run(experiment).info.run_id
     doors = [through(door, server.url, monkeypatch).connection.door for door in DOORS]
     source, into = tmp_path / "source", tmp_path / "into"
+    odd = (
+        "ü🫀" if server.version == OWN_VERSION else "u"
+    )  # the older servers fail to send a file of such a name
     for number, (one, other) in enumerate((doors, doors[::-1])):
         folder = f"{experiment}/{run_id}/artifacts/{number}"
         for name, content in {
-            "a b + ü.txt": b"seven b",
+            f"a b + {odd}.txt": b"seven b",
             "empty": b"",
-            "below/🫀.bin": bytes(range(256)),
+            f"below/{odd}.bin": bytes(range(256)),
         }.items():
             source.write_bytes(content)
             for _ in range(2):
@@ -449,7 +453,7 @@ def test_both_doors_move_files_the_same(
         listed = [sorted(door.files(folder)) for door in doors]
         assert listed[0] == listed[1]
         assert [(file.name, file.is_dir) for file in listed[0]] == [
-            ("a b + ü.txt", False),
+            (f"a b + {odd}.txt", False),
             ("below", True),
             ("empty", False),
         ]
@@ -530,7 +534,11 @@ def test_both_doors_are_shut_out_the_same(
     environ, url = reached.shut_out
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    found = {door: fault(call, through(door, url, monkeypatch)) for door in DOORS}
-    assert found["http"] == found["store"]
-    assert found["http"] is not None
-    assert not found["http"].not_found
+    found = [fault(call, through(door, url, monkeypatch)) for door in DOORS]
+    for each in found:
+        assert each is not None
+        assert not each.not_found
+    if url.startswith("https:"):  # TLS 1.3 refuses after the handshake: which error arrives first is chance
+        assert [each and (each.connection, each.status) for each in found] == [(True, None)] * 2
+    else:
+        assert found[0] == found[1]

@@ -8,6 +8,7 @@ import io
 import re
 import sys
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ from jenkins_mlflow.registry.entities import (
     training_run,
     whole_run,
 )
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.mlflow_client import (
     default_store,
     delete_files,
@@ -118,13 +120,18 @@ class StoreDoor:
     def logged_models(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
     ) -> Page[FoundLoggedModel]:
-        found = self.client.search_logged_models(
-            list(experiments),
-            condition,
-            max_results=limit,
-            order_by=[{"field_name": "creation_timestamp", "ascending": True}],
-            page_token=page_token or None,
-        )
+        try:
+            found = self.client.search_logged_models(
+                list(experiments),
+                condition,
+                max_results=limit,
+                order_by=[{"field_name": "creation_timestamp", "ascending": True}],
+                page_token=page_token or None,
+            )
+        except Exception as error:
+            if classify(error).status != HTTPStatus.NOT_FOUND:
+                raise
+            return Page()  # MLflow 2 has no logged models
         return Page.of([found_logged_model(model) for model in found], found.token)
 
     def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
