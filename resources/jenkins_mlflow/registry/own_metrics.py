@@ -56,8 +56,8 @@ def with_own_metrics(
     found = {model.model_id: model for model in sources.logged_models(list(runs.values()))}
     logged = {run_id: set(run.logged) for run_id, run in runs.items()}
     for version in doubtful:
-        if version.run and (own := logged_model_id(origins[version.model, version.number])):
-            logged[version.run.run_id].add(own)
+        if version.run and (model_id := logged_model_id(origins[version.model, version.number])):
+            logged[version.run.run_id].add(model_id)
     for model in found.values():
         logged.setdefault(model.run_id, set()).add(model.model_id)
     several = [version for version in doubtful if version.run and len(logged[version.run.run_id]) > 1]
