@@ -6,6 +6,7 @@ Tables go to build/hostile.md.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -66,8 +67,8 @@ def adoption(server: Server, name: str) -> Scenario:
 
 
 def wrongly_told(ended: Ended, model: Model) -> str:
-    """A failure names what happened; a promotion without its record has a warning."""
-    if ended.code == 1 and not says_so(ended.stderr):
+    """A failure names what happened, in its message or at the version; a promotion without its record has a warning."""
+    if ended.code == 1 and not says_so(ended.stderr + json.dumps(ended.doc)):
         return "the error does not say what happened"
     promoted = ended.doc.get("status") in ("promoted", "rolled_back")
     recorded = any(METHOD in version.tags for version in model.versions)
