@@ -230,6 +230,22 @@ def test_a_flag_beats_the_environment_beats_the_file(
     assert run_cli("select", "--output=json", "--metric=from_flag", env=env).doc["metric"] == "from_flag"
 
 
+def test_another_registry_in_the_environment_is_a_warning(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """MLflow's client would use it, so a training script registers versions where no command looks for them."""
+    name = fresh(Spec())
+    for registry, warned in ((f"{uri}/", False), ("http://other:secret@registry.example:80/x/", True)):
+        done = run_cli(
+            "list", name, "--tracking-uri", uri, "--output=json", env={"MLFLOW_REGISTRY_URI": registry}
+        )
+        expected = (
+            f"MLFLOW_REGISTRY_URI is http://registry.example/x: this command uses the registry of the tracking URI, "
+            f"{uri}, but MLflow's client, such as in a training script, registers versions in the former"
+        )
+        assert (done.code, done.doc["warnings"]) == (0, [expected] if warned else [])
+
+
 def test_by_hand_is_exit_4_with_a_notice(
     make_server: MakeServer,
     make_proxy: Callable[[Server], CountingProxy],

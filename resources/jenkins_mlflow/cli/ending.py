@@ -61,6 +61,7 @@ def open_session(
     from jenkins_mlflow.commands.notify import TELLING, take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
+    from jenkins_mlflow.registry.connection import address
     from jenkins_mlflow.registry.signing import Keys
     from jenkins_mlflow.secrecy import hide_process
 
@@ -98,6 +99,12 @@ def open_session(
     )
     _invocation().sessions.append(session)  # for a failure's document
     _invocation().report = options["report"]
+    other = os.environ.get("MLFLOW_REGISTRY_URI", "").strip()
+    if other and address(other) != address(uri):
+        session.warn(
+            f"MLFLOW_REGISTRY_URI is {address(other)}: this command uses the registry of the tracking URI, "
+            f"{address(uri)}, but MLflow's client, such as in a training script, registers versions in the former"
+        )
     return session
 
 
