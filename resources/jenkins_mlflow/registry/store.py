@@ -36,6 +36,7 @@ from jenkins_mlflow.registry.entities import (
     training_run,
     whole_run,
 )
+from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.mlflow_client import (
     default_store,
     delete_files,
@@ -46,6 +47,8 @@ from jenkins_mlflow.registry.mlflow_client import (
     store_file,
 )
 from jenkins_mlflow.registry.snapshot import Run, Version
+
+_NOT_FOUND = 404
 
 
 class StoreDoor:
@@ -118,13 +121,20 @@ class StoreDoor:
     def logged_models(
         self, experiments: Collection[str], condition: str, *, limit: int, page_token: str
     ) -> Page[FoundLoggedModel]:
-        found = self.client.search_logged_models(
-            list(experiments),
-            condition,
-            max_results=limit,
-            order_by=[{"field_name": "creation_timestamp", "ascending": True}],
-            page_token=page_token or None,
-        )
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client.search_logged_models(
+                list(experiments),
+                condition,
+                max_results=limit,
+                order_by=[{"field_name": "creation_timestamp", "ascending": True}],
+                page_token=page_token or None,
+            )
+        except MlflowException as error:
+            if classify(error).status != _NOT_FOUND:
+                raise
+            return Page()  # a server of MLflow 2 has no logged models
         return Page.of([found_logged_model(model) for model in found], found.token)
 
     def tag_logged_model(self, model_id: str, key: str, value: str) -> None:
