@@ -32,7 +32,7 @@ def test_also_to_another_server(make_server: MakeServer, run_cli: RunCli, tmp_pa
     there = make_server(workers=2).url
     seed(uri, {name: [Spec({"roc_auc": 0.9})]})
     config = tmp_path / "mlops.yaml"
-    config.write_text(f"models: {name}\nservers: {{prod: {{tracking_uri: '{there}'}}}}\n")
+    config.write_text(f"models: {name}\nservers: {{prod: {{uri: '{there}'}}}}\n")
     refused = run_cli(
         "promote", f"--config={config}", f"--tracking-uri={uri}", f"--model={name}", "--version=1",
         "--to-server=prod", "--run=ab12", "--output=json",

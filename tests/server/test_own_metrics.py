@@ -120,6 +120,24 @@ def test_a_version_of_an_unknown_model_is_no_candidate(make_server: MakeServer, 
     assert kept.doc["champion"] == {"model": name, "version": 1, "value": None}
 
 
+def test_a_metric_of_no_model_counts_for_all_models_of_its_run(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script that logs a scaler and a model, and its metrics with ``log_metric`` alone."""
+    uri, name = make_server().url, fresh_name()
+    mlflow = client(uri)
+    mlflow.create_registered_model(name)
+    made = train(mlflow, None, None)
+    mlflow.log_metric(made.run_id, "roc_auc", 0.9)
+    register(mlflow, name, made, 0, 1)
+    artifacts = mlflow.get_run(made.run_id).info.artifact_uri
+    mlflow.create_model_version(name, f"{artifacts}/model", made.run_id)
+    for door in DOORS:
+        assert values(uri, name, door, monkeypatch) == {1: 0.9, 2: 0.9, 3: 0.9}
+        group = through(door, uri, monkeypatch).snapshot([name], with_runs=True)
+        assert not any(version.run and version.run.unclear for version in group.versions())
+
+
 def test_a_value_that_is_no_number_is_none(make_server: MakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow's databases store NaN as 0 for a logged model, which would be the best loss."""
     uri, name = make_server().url, fresh_name()

@@ -1,7 +1,8 @@
 """Gives each version the metrics of its own model if its run logged several models.
 
 Facts (MLflow 3.3 to 3.17): a run has the last value of each metric, whichever of its models it was logged for. A
-logged model has the values that were logged for it. A version names its logged model only in its source. A search
+logged model has the values that were logged for it. A metric that was logged for no model, with ``log_metric`` alone,
+is only in the run, and counts for each of its models. A version names its logged model only in its source. A search
 for runs lists the models that a run logged with ``log_model``; with MLflow 3.3 and a database it lists none. A
 database stores NaN as 0 for a logged model, but not for a run.
 """
@@ -9,7 +10,8 @@ database stores NaN as 0 for a logged model, but not for a run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.registry.door_types import FoundLoggedModel
@@ -65,8 +67,11 @@ def with_own_metrics(
     metrics = _metrics(
         [found[model_id] for model_id in sorted({*ids.values()}) if model_id in found], sources
     )
+    linked: dict[str, set[str]] = defaultdict(set)
+    for model in found.values():
+        linked[model.run_id].update(model.metrics)
     return [
-        replace(version, run=keep(_of_model(version.run, ids[key], metrics)))
+        replace(version, run=keep(_of_model(version.run, ids[key], metrics, linked[version.run.run_id])))
         if version.run and (key := (version.model, version.number)) in ids
         else version
         for version in versions
@@ -117,7 +122,11 @@ def _metrics(models: Sequence[FoundLoggedModel], sources: Sources) -> dict[str, 
     return metrics
 
 
-def _of_model(run: Run, model_id: str, metrics: Mapping[str, Mapping[str, float]]) -> Run:
-    if model_id not in metrics:
-        return replace(run, metrics={}, unclear=True)
-    return replace(run, metrics=metrics[model_id], of_model=model_id)
+def _of_model(
+    run: Run, model_id: str, metrics: Mapping[str, Mapping[str, float]], linked: Collection[str]
+) -> Run:
+    """The run with the metrics of one of its models. Those that were logged for none of them (``linked``) stay."""
+    shared = {name: value for name, value in run.metrics.items() if name not in linked}
+    if model_id in metrics:
+        return replace(run, metrics={**shared, **metrics[model_id]}, of_model=model_id)
+    return replace(run, metrics=shared, unclear=bool(linked))

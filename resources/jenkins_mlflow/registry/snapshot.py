@@ -77,8 +77,9 @@ class Run:
     ``status`` is that of MLflow, for example FAILED. ``deleted``: it is in MLflow's trash. ``experiment`` is the id of
     its experiment. ``logged`` are the ids of the models that it logged, as far as the server lists them.
 
-    If it logged several models, the metrics are those of the version's own one, whose id is ``of_model``; without
-    any metrics and with ``unclear`` if it is not known which one that is. See ``own_metrics``.
+    If it logged several models, it has no metrics of the others than the version's own one, whose id is
+    ``of_model``. ``unclear``: it is not known which one that is, and metrics were logged for some of them. See
+    ``own_metrics``.
     """
 
     run_id: str
