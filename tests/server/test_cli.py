@@ -615,6 +615,7 @@ def test_select_writes_the_gates_report_beside_its_result(
     assert not list(tmp_path.iterdir())
     assert run_cli(*arguments, "--report=out").code == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        ".jenkins-mlflow-report",
         "candidates.svg",
         "gates.xml",
         "index.html",
