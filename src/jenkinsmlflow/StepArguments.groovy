@@ -47,7 +47,9 @@ class StepArguments implements Serializable {
                 all = Options.kinds()[part] + all
             }
             // set by the selection, the approval and the pipeline; allowRemoveAll needs model
-            List said = ['model', 'version', 'recover', 'approvedBy', 'over', 'plan', 'apply', 'at', 'allowRemoveAll']
+            List said = [
+                'model', 'version', 'recover', 'approvedBy', 'over', 'run', 'plan', 'apply', 'at', 'allowRemoveAll',
+            ]
             for (String name in said) {
                 all.remove(name)
             }

@@ -99,6 +99,7 @@ def test_the_report_of_a_promotion(report: Path) -> None:
     """One page, one style sheet, pictures, and the twin; small, without inline style, script or data: pictures."""
     names = sorted(path.name for path in report.iterdir() if path.suffix not in {".csv", ".json", ".xml"})
     assert names == [
+        MARK,
         "attempts.svg",
         "candidates.svg",
         "history.svg",

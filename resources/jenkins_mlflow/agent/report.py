@@ -41,7 +41,7 @@ def claim(folder: Path, build: str) -> None:
         Refused: The folder cannot be written.
     """
     refuse_links(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file() and not _former(folder):
+    if folder.is_dir() and _unmarked(folder) and not _former(folder):
         raise UsageError(
             f"the folder {printable(str(folder))} has files, and none of them marks it as a report folder",
             state="nothing was read, written or removed",
@@ -57,6 +57,13 @@ def claim(folder: Path, build: str) -> None:
             old.unlink(missing_ok=True)
         mark.truncate(0)
         mark.write(f"{build}\n")
+
+
+def _unmarked(folder: Path) -> bool:
+    """Whether it has files, apart from those in marked folders: a report folder may be inside another."""
+    if (folder / MARK).is_file():
+        return False
+    return any(path.is_symlink() or not path.is_dir() or _unmarked(path) for path in folder.iterdir())
 
 
 def _former(folder: Path) -> bool:

@@ -101,6 +101,17 @@ def test_a_folder_that_a_command_made_without_a_step_is_a_report_folder(tmp_path
     assert written(tmp_path / "report") == [MARK]
 
 
+def test_a_report_folder_inside_another_is_no_file_of_the_team(tmp_path: Path) -> None:
+    """The first step of the nightly job reports to `mlflow-report/plan`, the second to `mlflow-report`."""
+    claim(tmp_path / "report" / "plan", "jenkins-demo-2")
+    leave(tmp_path / "report" / "plan", "plan.json")
+    claim(tmp_path / "report", "jenkins-demo-2")
+    leave(tmp_path / "else" / "sources", "plan.json")
+    with pytest.raises(UsageError, match="none of them marks it"):
+        claim(tmp_path / "else", "jenkins-demo-2")
+    assert (tmp_path / "report" / "plan" / "plan.json").is_file()
+
+
 @pytest.mark.parametrize("name", [MARK, "train.json"])
 def test_the_agent_writes_nothing_through_a_link(tmp_path: Path, name: str) -> None:
     """A checkout may bring the folder, and what is in it."""

@@ -49,12 +49,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         ),
         (
             ("promote", "--recover", "--dry-run"),
-            "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
+            "--recover cannot be given together with --model or --dry-run or --over or --run or --approved-by or --to-server",
             "choose models with --models, another server with --tracking-uri",
         ),
         (
             ("promote", "--recover", "--over=m/1"),
-            "--recover cannot be given together with --model or --dry-run or --over or --approved-by or --to-server",
+            "--recover cannot be given together with --model or --dry-run or --over or --run or --approved-by or --to-server",
             "choose models with --models, another server with --tracking-uri",
         ),
     ],

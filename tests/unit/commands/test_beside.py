@@ -24,7 +24,7 @@ def chosen(*, exclusive: bool, others: int) -> Selection:
         target=Target("Production", None, exclusive=exclusive),
         config=SimpleNamespace(select=Select()),
         build=SimpleNamespace(id=None),
-        patterns=(),
+        scope=SimpleNamespace(patterns=()),
         registry=lambda: None,
         book=lambda _registry: SimpleNamespace(read=list),  # no history
     )
