@@ -110,3 +110,22 @@ def test_help_and_a_usage_error_import_little(tmp_path: Path) -> None:
             env=clean_environ(),
         )
         assert done.stdout.endswith(f"{loaded}\n"), arguments
+
+
+def test_a_start_is_not_held_up_by_a_search_for_garbage(tmp_path: Path) -> None:
+    """A command makes tens of thousands of objects at its start, and keeps them all."""
+    code = (
+        "import gc; from jenkins_mlflow.cli.main import run; searches = []; "
+        "gc.callbacks.append(lambda phase, info: searches.append(phase)); "
+        "run(['schema']); sys.stderr.write(str(len(searches)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}"],
+        cwd=tmp_path,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"properties"' in done.stdout
+    assert done.stderr == "0"
