@@ -11,6 +11,11 @@ import pytest
 from jenkins_mlflow.cli.main import run
 from support.environments import ROOT
 
+RECOVER = (
+    "--recover cannot be given together with --model or --dry-run or --over or --run or --approved-by "
+    "or --to-server"
+)
+
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     assert run([*arguments, "--output=json"]) == 2
@@ -49,12 +54,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, An
         ),
         (
             ("promote", "--recover", "--dry-run"),
-            "--recover cannot be given together with --model or --dry-run or --over or --run or --approved-by or --to-server",
+            RECOVER,
             "choose models with --models, another server with --tracking-uri",
         ),
         (
             ("promote", "--recover", "--over=m/1"),
-            "--recover cannot be given together with --model or --dry-run or --over or --run or --approved-by or --to-server",
+            RECOVER,
             "choose models with --models, another server with --tracking-uri",
         ),
     ],
