@@ -254,6 +254,25 @@ def test_a_plain_mlflow_script_takes_part(make_server: MakeServer, experiment: s
     assert client(server.url).get_run(run.run_id).data.tags["jenkins_mlflow.job"] == "a 'job'"
 
 
+def test_a_job_that_was_made_again_trains_again(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """It counts from 1, so its build has the tag of an earlier one; the build's restart keeps the time of its start."""
+    uri, log = make_server().url, tmp_path / "started"
+    code = f"import mlflow; mlflow.start_run(); mlflow.log_metric('roc_auc', 1); open({str(log)!r}, 'a').write('x')"
+    (tmp_path / "mlops.yaml").write_text(
+        json.dumps(
+            {"train": {"experiment": tmp_path.name, "candidates": {"svm": [sys.executable, "-c", code]}}}
+        )
+    )
+    for started, trained in (("1764485000000", 1), ("1764485000000", 1), ("1764571400000", 2)):
+        jenkins = {"BUILD_TAG": f"jenkins-{tmp_path.name}-1", "JENKINS_MLFLOW_BUILD_STARTED": started}
+        done = run_cli("train", "--resume", "--tracking-uri", uri, "--output=json", env=jenkins)
+        assert done.code == 0, done.stderr
+        assert len(log.read_text()) == trained
+        assert done.doc["build"] == f"jenkins-{tmp_path.name}-1@{started}"
+
+
 def test_a_lost_training_is_taken_over_and_gathered(
     uri: str, experiment: str, unique: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
