@@ -244,6 +244,11 @@ def test_another_registry_in_the_environment_is_a_warning(
             f"{uri}, but MLflow's client, such as in a training script, registers versions in the former"
         )
         assert (done.code, done.doc["warnings"]) == (0, [expected] if warned else [])
+    done = run_cli(
+        "list", name, "--tracking-uri", uri, "--output=json", env={"MLFLOW_REGISTRY_URI": "http://[x"}
+    )
+    assert done.code == 0, "no address at all"
+    assert done.doc["warnings"][0].startswith("MLFLOW_REGISTRY_URI is http://[x: this command uses ")
 
 
 def test_by_hand_is_exit_4_with_a_notice(

@@ -61,7 +61,6 @@ def open_session(
     from jenkins_mlflow.commands.notify import TELLING, take_urls
     from jenkins_mlflow.commands.session import Session
     from jenkins_mlflow.config.schema import load
-    from jenkins_mlflow.registry.connection import address
     from jenkins_mlflow.registry.signing import Keys
     from jenkins_mlflow.secrecy import hide_process
 
@@ -100,12 +99,22 @@ def open_session(
     _invocation().sessions.append(session)  # for a failure's document
     _invocation().report = options["report"]
     other = os.environ.get("MLFLOW_REGISTRY_URI", "").strip()
-    if other and address(other) != address(uri):
+    if other and (named := _shown(other)) != _shown(uri):
         session.warn(
-            f"MLFLOW_REGISTRY_URI is {address(other)}: this command uses the registry of the tracking URI, "
-            f"{address(uri)}, but MLflow's client, such as in a training script, registers versions in the former"
+            f"MLFLOW_REGISTRY_URI is {named}: this command uses the registry of the tracking URI, "
+            f"{_shown(uri)}, but MLflow's client, such as in a training script, registers versions in the former"
         )
     return session
+
+
+def _shown(uri: str) -> str:
+    """The address of a registry, without a login; a text that is no address is shown as it is."""
+    from jenkins_mlflow.registry.connection import address
+
+    try:
+        return address(uri)
+    except ValueError:
+        return redact(uri)
 
 
 def finish(result: RegistryResult, options: Mapping[str, Any], session: Session) -> NoReturn:
