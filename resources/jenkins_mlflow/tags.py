@@ -23,6 +23,9 @@ APPROVED_BY = TAG_PREFIX + "approved_by"
 BUILD_URL = TAG_PREFIX + "build_url"
 METHOD = TAG_PREFIX + "method"
 TARGET = TAG_PREFIX + "target"  # the stage and the alias that it got: a record counts only for these
+OTHER_RECORDS = (
+    TAG_PREFIX + "other_records"
+)  # its records for other targets, see registry/promotion_records.py
 METRIC = TAG_PREFIX + "metric"
 PREVIOUS_MODEL = TAG_PREFIX + "previous_model"
 PREVIOUS_VERSION = TAG_PREFIX + "previous_version"
@@ -38,7 +41,7 @@ PENDING, PASSED, FAILED = "pending", "passed", "failed"
 # The tags that a signature covers, see registry/signing.py.
 RECORD_TAGS = frozenset(
     {
-        *(PROMOTED_AT, PROMOTED_BY, APPROVED_BY, BUILD_URL, METHOD, METRIC, CHECK_TAG, TARGET),
+        *(PROMOTED_AT, PROMOTED_BY, APPROVED_BY, BUILD_URL, METHOD, METRIC, CHECK_TAG, TARGET, OTHER_RECORDS),
         *(PREVIOUS_MODEL, PREVIOUS_VERSION, BEFORE, ROLLED_BACK_AT, ROLLED_BACK_BY, ROLLED_BACK_FROM),
     }
 )

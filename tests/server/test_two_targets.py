@@ -202,3 +202,39 @@ def test_from_staging_to_production_as_the_docs_say(
         "Production",
         "Staging",
     ]
+
+
+EUROPE, AMERICA = (("--stage", "null", "--alias", alias) for alias in ("champion-eu", "champion-us"))
+
+
+def test_each_of_two_regions_goes_back_to_what_it_had(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Version 3 replaced 1 in Europe and 2 in America: the second promotion does not hide the first one's way back."""
+    for number, where in (("1", EUROPE), ("2", AMERICA), ("3", EUROPE), ("3", AMERICA)):
+        run(run_cli, server, tmp_path, "promote", "--model", name, "--version", number, *where)
+    kept = run(
+        *(run_cli, server, tmp_path),
+        *("cleanup", "--models", name, "--keep-last", "1", "--min-age", "0s", "--no-bytes", "--dry-run", *AMERICA),
+    )
+    assert {item["version"]: item["reason"] for item in kept["items"] if item["version"] in (1, 2)} == {
+        1: f"rollback target of {name} version 3",
+        2: f"rollback target of {name} version 3",
+    }
+    back = run(run_cli, server, tmp_path, "rollback", "--model", name, *EUROPE)
+    assert back["version"] == 1
+    back = run(run_cli, server, tmp_path, "rollback", "--model", name, *AMERICA)
+    assert back["version"] == 2
+    assert client(server.url).get_registered_model(name).aliases == {"champion-eu": "1", "champion-us": "2"}
+
+
+def test_a_rollback_in_one_region_leaves_the_record_of_the_other(
+    server: Server, name: str, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Version 2 came after 1 in Europe; a rollback to it in America does not change that."""
+    for number, where in (("1", EUROPE), ("2", EUROPE), ("2", AMERICA), ("3", AMERICA)):
+        run(run_cli, server, tmp_path, "promote", "--model", name, "--version", number, *where)
+    run(run_cli, server, tmp_path, "rollback", "--model", name, *AMERICA)
+    assert run(run_cli, server, tmp_path, "rollback", "--model", name, *EUROPE)["version"] == 1
+    first = run(run_cli, server, tmp_path, "rollback", "--model", name, *AMERICA, code=1)
+    assert "first version in production: nothing to return to" in first["message"]

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
@@ -116,18 +117,18 @@ class Protection:
         return RollbackTargets({key: tuple(versions) for key, versions in found.items()})
 
     def _before(self, version: Version, recorded: Mapping[Key, Version]) -> Iterator[Key | Origin]:
-        """The versions that were in production before this one, as far back as a rollback may go."""
-        for name, number, created in _history(version)[-self.rollback_depth :]:
-            yield (name, number)
-            if created:
-                yield (number, created)
-        current: Version | None = version
+        """The versions that were in production before this one, for every target, as far as a rollback may go."""
+        for record in records(version.tags):
+            for name, number, created in _history(record)[-self.rollback_depth :]:
+                yield (name, number)
+                if created:
+                    yield (number, created)
+        previous = _previous(version)
         for _ in range(self.rollback_depth):
-            previous = _previous(current) if current else None
             if previous is None:
                 return
             yield previous
-            current = recorded.get(previous)
+            previous = _previous(recorded[previous]) if previous in recorded else None
 
     def _serves(self, version: Version) -> bool:
         """Whether it may be in production: for other configs, any alias or active stage may mean that."""
@@ -159,10 +160,10 @@ def _previous(version: Version) -> Key | None:
     return (version.tags.get(PREVIOUS_MODEL, version.model), int(number)) if known else None
 
 
-def _history(version: Version) -> list[tuple[str, int, int]]:
+def _history(record: Mapping[str, str]) -> list[tuple[str, int, int]]:
     """The recorded earlier versions in production, oldest first. Invalid entries of a tag are skipped."""
     try:
-        entries = parsed_json(version.tags.get(BEFORE, "[]"))
+        entries = parsed_json(record.get(BEFORE, "[]"))
     except ValueError:
         return []
     if not isinstance(entries, list):

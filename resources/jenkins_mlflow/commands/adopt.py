@@ -93,7 +93,7 @@ def _tag(
     }
     for version in serving:
         over = tags_over(replaced if replaced and replaced.identity != version.identity else None)
-        complete = fresh(version, {**given(tags), **over})
+        complete = fresh(version, session.target, {**given(tags), **over})
         registry.retrying(
             f"tagging {version.label}",
             lambda version=version, complete=complete: registry.record(  # type: ignore[misc]

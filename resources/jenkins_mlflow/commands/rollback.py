@@ -13,7 +13,7 @@ from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import before_tags, next_time
+from jenkins_mlflow.promotion.record import before_tags, continued, next_time
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
@@ -56,6 +56,7 @@ def rollback(
     _refuse_without_files(session, registry, plan)
     begun = Begun("rollback", next_time(snapshot.versions()), session.build.user, session.build.url)
     tags = {**rollback_tags(session, back.current, begun.at), **before_tags(back.before)}
+    tags = continued(plan.candidate, target, tags)
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = reported(result, plan, outcome, notice)
     if outcome.status != "promoted":

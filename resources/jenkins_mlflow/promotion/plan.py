@@ -10,6 +10,7 @@ from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.methods.copy import find_copy
 from jenkins_mlflow.promotion.changes import Table, is_done, states, strangers
 from jenkins_mlflow.registry.change import NEW, Change
+from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import (
     ARCHIVED,
     PRODUCTION,
@@ -169,13 +170,13 @@ def _refuse_to_empty_production(candidate: Version, marked: Sequence[Version], t
 def _is_known_by(version: Version, target: Target) -> bool:
     """Whether clients load this Production version by the target's alias.
 
-    The version's promotion record says which alias it got, unless the record is of this target: then a person
-    moved the version on. Without a record, the answer is yes if the version has no other alias, because a
-    version that was promoted from Staging keeps the alias of Staging beside that of production.
+    The version's promotion records say which aliases it got. A record of this target does not count here: the
+    version has been moved on since. Without a record, the answer is yes if the version has no other alias,
+    because a version that was promoted from Staging keeps the alias of Staging beside that of production.
     """
-    recorded = version.tags.get(TARGET)
+    recorded = [marks for record in records(version.tags) if (marks := record.get(TARGET))]
     if recorded:
-        return recorded != target.marks and f"@{target.alias}" in recorded.split()
+        return any(marks != target.marks and f"@{target.alias}" in marks.split() for marks in recorded)
     return version.aliases == (target.alias,)
 
 

@@ -12,11 +12,13 @@ from datetime import datetime, timezone
 
 from pydantic import TypeAdapter, ValidationError
 
+from jenkins_mlflow.registry.promotion_records import kept, record_for
 from jenkins_mlflow.registry.snapshot import Target, Version, newest_record
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,
     METHOD,
+    OTHER_RECORDS,
     PREVIOUS_MODEL,
     PREVIOUS_VERSION,
     PROMOTED_AT,
@@ -44,8 +46,8 @@ def is_unsigned(version: Version, target: Target) -> bool:
 
 
 def is_elsewhere(version: Version, target: Target) -> bool:
-    """Whether the version's record is for a different stage and alias than this target's."""
-    return _has_tags(version) and not target.counts(version.tags.get(TARGET, ""))
+    """Whether the version has records, but only for other stages and aliases than this target's."""
+    return _has_tags(version) and not record_for(version.tags, target)
 
 
 def _has_tags(version: Version) -> bool:
@@ -88,16 +90,27 @@ def tags_over(replaced: Version | None) -> dict[str, str]:
     return before_tags([*before(replaced), replaced.identity] if replaced else [])
 
 
-def fresh(version: Version | None, tags: Mapping[str, str]) -> dict[str, str]:
-    """A complete new record. Tags left by an earlier record, such as its approver, are cleared.
+def fresh(version: Version | None, target: Target, tags: Mapping[str, str]) -> dict[str, str]:
+    """A complete new record. Tags of an earlier one, such as its approver, are cleared; other targets keep theirs.
 
     Args:
         version: The version that gets the record, in its current state; None for a copy not made yet.
+        target: What the record is for.
         tags: The record.
     """
+    others = kept(version, target) if version else ""
+    tags = {**({OTHER_RECORDS: others} if others else {}), **tags}
     always = {TARGET, METHOD, *tags}
     old = sorted(name for name in RECORD_TAGS - always if version and version.tags.get(name))
     return {**dict.fromkeys(old, ""), **tags}
+
+
+def continued(version: Version, target: Target, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that a rollback to a version adds to its record for a target."""
+    if target.counts(version.tags.get(TARGET, "")):
+        return dict(tags)
+    earlier = {name: text for name, text in version.record.items() if name in RECORD_TAGS - {OTHER_RECORDS}}
+    return fresh(version, target, {**given(earlier), **tags})
 
 
 def given(tags: Mapping[str, str]) -> dict[str, str]:

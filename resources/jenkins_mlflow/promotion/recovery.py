@@ -22,6 +22,7 @@ from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
+from jenkins_mlflow.registry.promotion_records import record_for
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import (
@@ -190,7 +191,7 @@ class Recovery:
             CHECK_TAG: PENDING if self._checked else "",
         }
         try:
-            complete = fresh(version, {**given(tags), **tags_over(found)})
+            complete = fresh(version, self._target, {**given(tags), **tags_over(found)})
             self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
         except Exception as error:
             raise self._registry.translate(f"tagging {version.label}", error) from error
@@ -201,7 +202,7 @@ class Recovery:
         return f"; {' and '.join(missing)}: promote the version again to fix that" if missing else ""
 
     def _unchecked(self, version: Version | None) -> str:
-        pending = version is not None and version.tags.get(CHECK_TAG) == PENDING
+        pending = version is not None and record_for(version.tags, self._target).get(CHECK_TAG) == PENDING
         return "; its check has not run: promote the version again to fix that" if pending else ""
 
     def _close(self, name: str, intent: Intent, outcome: Outcome, message: str) -> Recovered:

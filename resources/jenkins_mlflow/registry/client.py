@@ -16,7 +16,15 @@ from jenkins_mlflow.registry.reading import NO_KEYS, Reader
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Target, Version
-from jenkins_mlflow.tags import FLAG_PREFIX, LONGEST_TAG, METHOD, PROBE_PREFIX, SIGNATURE_TAG, TARGET
+from jenkins_mlflow.tags import (
+    FLAG_PREFIX,
+    LONGEST_TAG,
+    METHOD,
+    OTHER_RECORDS,
+    PROBE_PREFIX,
+    SIGNATURE_TAG,
+    TARGET,
+)
 from jenkins_mlflow.text import printable
 
 _NO_ALIAS = "jenkins-mlflow-may-i"
@@ -97,9 +105,13 @@ class Registry(Reader):
         return bool(self._keys)
 
     def record(self, name: str, number: int, tags: Mapping[str, str]) -> None:
-        """Write tags of a version's promotion record, first the target, and sign them if there is a key."""
+        """Write tags of a version's promotion record, and sign them if there is a key.
+
+        The first tags are the records for other targets and the target, so that a record is never for the wrong one.
+        """
         if self.target and METHOD in tags:
-            tags = {TARGET: self.target.marks, **tags}
+            first = {name: tags[name] for name in (OTHER_RECORDS,) if name in tags}
+            tags = {**first, TARGET: self.target.marks, **tags}
         if self._keys:
             tags = self._keys.record(self._door.version(name, number), _cut(tags))
         self.tag_version(name, number, tags)

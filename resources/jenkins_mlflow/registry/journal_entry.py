@@ -94,7 +94,7 @@ class Entry:
 def facts(version: Version) -> dict[str, Any]:
     """A version as JSON. Its run stays in MLflow, so only its metrics are included, for people."""
     # not asdict(), which copies everything below, including the run
-    facts = {part.name: getattr(version, part.name) for part in fields(version) if part.name != "vouched"}
+    facts = {part.name: getattr(version, part.name) for part in fields(version) if part.name != "counted"}
     return facts | {"run": None, "metrics": dict(version.run.metrics) if version.run else {}}
 
 

@@ -22,12 +22,13 @@ from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.logged_models import logged_models, logged_nan
 from jenkins_mlflow.registry.names import matches, name_filters
 from jenkins_mlflow.registry.own_metrics import Sources, with_own_metrics
+from jenkins_mlflow.registry.promotion_records import counted
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
 from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
 from jenkins_mlflow.registry.translation import not_found
-from jenkins_mlflow.tags import HIDDEN_PREFIXES, TARGET
+from jenkins_mlflow.tags import HIDDEN_PREFIXES
 
 T = TypeVar("T")
 
@@ -201,11 +202,8 @@ class Reader(Asker):
         return map(self.vouched, found) if self._keys or self.target else found
 
     def vouched(self, version: Version) -> Version:
-        """The version, marked with the tags of its record that count: for this target, and signed if there is a key."""
-        names = self._keys.vouched(version) if self._keys else None
-        if self.target and not self.target.counts(version.tags.get(TARGET, "")):
-            names = frozenset()
-        return version if names is None else replace(version, vouched=names)
+        """The version with the promotion record that counts: for this target, and signed if there is a key."""
+        return counted(version, self._keys.vouched(version) if self._keys else None, self.target)
 
     def _model(self, found: FoundModel, versions: Iterable[Version]) -> Model:
         return _model(found, versions, signed=self._keys.count_intent(found.name, found.tags))

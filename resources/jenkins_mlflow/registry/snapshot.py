@@ -104,8 +104,8 @@ class Version:
     """One version of a registered model.
 
     ``created`` is in milliseconds since the epoch, as in MLflow. ``run`` is None if the version has no run,
-    if the run is gone, or if the snapshot was taken without runs. ``vouched`` names the tags of its promotion
-    record that count, see ``Reader.vouched``; it is None if all do.
+    if the run is gone, or if the snapshot was taken without runs. ``counted`` is its promotion record as far as
+    it counts, see ``promotion_records.counted``; it is None if that is in its tags and all of them count.
     """
 
     model: str
@@ -119,19 +119,17 @@ class Version:
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
     description: str = ""
-    vouched: frozenset[str] | None = None
+    counted: Mapping[str, str] | None = None
 
     @property
     def record(self) -> Mapping[str, str]:
         """The tags of its promotion record that count: its own, for the same target, and signed if there is a key."""
-        if self._copied_record:
+        if self.has_copied_record:
             return {}
-        if self.vouched is None:
-            return self.tags
-        return {name: self.tags[name] for name in self.vouched if name in self.tags}
+        return self.tags if self.counted is None else self.counted
 
     @property
-    def _copied_record(self) -> bool:
+    def has_copied_record(self) -> bool:
         """Whether its record is about the version that it was copied from.
 
         MLflow's copy, such as the "Promote" button of its UI, copies all tags. The record of a copy that this

@@ -7,6 +7,7 @@ from typing import Literal
 
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import (
     ARCHIVED,
     NO_STAGE,
@@ -55,7 +56,7 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return f"in {PRODUCTION}, which it would leave for {target.stage}"
     if elsewhere := _serves_elsewhere(version, rules, target, build):
         return elsewhere
-    if version.tags.get(CHECK_TAG) == FAILED:
+    if any(record.get(CHECK_TAG) == FAILED for record in records(version.tags)):
         return "it failed the check after its promotion; promote it by name to try again"
     if rules.scope == "build" and not _is_own(version, build):
         return f"not trained by build {build}"

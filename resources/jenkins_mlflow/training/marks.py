@@ -56,16 +56,15 @@ class Seen:
     def since(self, models: Sequence[Model], target: Target) -> Marks | None:
         """What these models, which share one champion, had in production; a promotion recorded since then counts.
 
-        None if records are signed and one of the versions has no signed record: anybody may write this tag,
-            and it must
-        not put a version into production that has not passed the gates.
+        None if records are signed and one of the versions has no signed record: anybody may write this tag, and
+        it must not put a version into production that has not passed the gates.
         """
         if promoted := promoted_since(models, self.newest):
             return alone(promoted, target)
         names = {model.name for model in models}
         held = {name: one for name, one in self.marks.items() if name in names or target.exclusive}
         versions = [v for model in models for v in model.versions if v.number in _numbers(held, model.name)]
-        return held if all(version.vouched is None or recorded(version) for version in versions) else None
+        return held if all(version.counted is None or recorded(version) for version in versions) else None
 
 
 def _numbers(held: Marks, name: str) -> set[int | None]:

@@ -46,7 +46,7 @@ def test_what_was_in_staging_before_is_not_returned_to() -> None:
     """Version 1 had its last record of production, and was promoted to Staging since: only by its number."""
     tags = {PROMOTED_AT: "2026-11-01T00:00:00+00:00"}
     group = snapshot(
-        version("m", 1, tags={**tags, TARGET: STAGING.marks}, vouched=frozenset()),
+        version("m", 1, tags={**tags, TARGET: STAGING.marks}, counted={}),
         version("m", 2, stage="Production", tags={**tags, BEFORE: '[["m", 1, 0]]'}),
     )
     with pytest.raises(Refused, match="its promotion record is of Staging @staging"):

@@ -67,7 +67,7 @@ def test_what_was_written_is_read() -> None:
 
 def test_with_a_key_it_vouches_for_nothing_itself() -> None:
     """Whatever a run of the journal says, only the signature among the version's tags counts."""
-    (entry,) = read(written(vouched=["jenkins_mlflow.promoted_at"]), Keys(("k" * 32,)))
+    (entry,) = read(written(counted={"jenkins_mlflow.promoted_at": "2026"}), Keys(("k" * 32,)))
     assert entry.version.record == {}
 
 
@@ -146,7 +146,7 @@ VALUES: Any = st.recursive(
 
 @settings(max_examples=examples(100))
 @given(
-    st.dictionaries(st.sampled_from([*ENTRY, "bytes", "vouched", "description"]), VALUES, max_size=4), VALUES
+    st.dictionaries(st.sampled_from([*ENTRY, "bytes", "counted", "description"]), VALUES, max_size=4), VALUES
 )
 def test_any_entry_is_read_or_named(changed: dict[str, object], reclaimed: object) -> None:
     try:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.promotion.record import before, is_recorded, is_unsigned, tags_over
+from jenkins_mlflow.registry.promotion_records import counted
 from jenkins_mlflow.registry.signing import VARIABLE, Keys
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.tags import (
@@ -40,7 +41,7 @@ def signed(version: Version = VERSION, tags: dict[str, str] = RECORD, keys: Keys
 
 def read(version: Version, keys: Keys = KEYS) -> Version:
     """As a registry with these keys gives it."""
-    return replace(version, vouched=keys.vouched(version))
+    return counted(version, keys.vouched(version), None)
 
 
 def test_a_signed_record_counts() -> None:

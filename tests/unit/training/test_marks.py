@@ -142,17 +142,15 @@ def test_one_model_does_not_know_for_another() -> None:
     assert held_in([theirs(2, saw)]) == {}
 
 
-@pytest.mark.parametrize(
-    ("vouched", "known"), [(None, True), (frozenset([PROMOTED_AT]), True), (frozenset(), False)]
-)
+@pytest.mark.parametrize(("counted", "known"), [(None, True), ({PROMOTED_AT: NINE}, True), ({}, False)])
 def test_a_tag_puts_nothing_back_that_has_no_signed_record(
-    vouched: frozenset[str] | None, known: bool
+    counted: dict[str, str] | None, known: bool
 ) -> None:
     """Everybody may write the tag of a run; where records are signed, it can only name what passed a gate."""
-    first = version("m", 1, tags={PROMOTED_AT: NINE}, vouched=vouched)
+    first = version("m", 1, tags={PROMOTED_AT: NINE}, counted=counted)
     seen = Seen(V1, {"m": AT_TEN})
     assert seen.since(snapshot(first).models, TARGET) == (V1 if known else None)
-    assert seen.since(snapshot(version("m", 2, vouched=frozenset())).models, TARGET) == V1, "v1 was deleted"
+    assert seen.since(snapshot(version("m", 2, counted={})).models, TARGET) == V1, "v1 was deleted"
 
 
 def test_what_was_promoted_before_a_training_began_is_no_promotion_since() -> None:

@@ -9,9 +9,10 @@ from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
 from jenkins_mlflow.promotion.record import is_unsigned
+from jenkins_mlflow.registry.promotion_records import record_for
 from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target
 from jenkins_mlflow.results.doctor import Finding
-from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, TAG_PREFIX
+from jenkins_mlflow.tags import BUILD_URL, CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_AT
 from jenkins_mlflow.text import argument, plural, redact
 
 
@@ -82,10 +83,9 @@ def _records(model: Model, target: Target) -> Iterator[Finding]:
                 f"nothing, until it is replaced; `jenkins-mlflow rollback --model {argument(model.name)} --to N` "
                 "goes to a version that you name, and signs that one's record",
             )
-        if version.tags.get(CHECK_TAG) == PENDING:
-            origin = version.tags.get(TAG_PREFIX + "build_url") or version.tags.get(
-                TAG_PREFIX + "promoted_at", ""
-            )
+        record = record_for(version.tags, target)
+        if record.get(CHECK_TAG) == PENDING:
+            origin = record.get(BUILD_URL) or record.get(PROMOTED_AT, "")
             yield Finding(
                 "check not ended",
                 "problem",

@@ -1,9 +1,8 @@
 """The check after a promotion: the team's own command, with a deadline; if it fails, the promotion is undone.
 
 A version that is promoted with a check has the tag CHECK_TAG: pending, passed or failed. So a killed check is
-not
-forgotten: `doctor` names it, and the next promotion of that version runs it again. A version that failed is
-not selected again.
+not forgotten: `doctor` names it, and the next promotion of that version runs it again. A version that failed
+is not selected again.
 """
 
 from __future__ import annotations
@@ -26,11 +25,12 @@ from jenkins_mlflow.promotion.apply import Begun
 from jenkins_mlflow.promotion.changes import in_scope, is_done
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
-from jenkins_mlflow.promotion.record import before_tags, next_time
+from jenkins_mlflow.promotion.record import before_tags, continued, next_time
 from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.promotion.smoke_test import Checked
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
+from jenkins_mlflow.registry.promotion_records import noted, record_for
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
@@ -61,7 +61,7 @@ def check_afterwards(
     if rules is None or outcome.status not in ("promoted", "already"):
         return result
     promoted = registry.version(outcome.table.model, outcome.table.number)
-    if again and promoted.tags.get(CHECK_TAG) != PENDING:
+    if again and record_for(promoted.tags, plan.target).get(CHECK_TAG) != PENDING:
         return result
     checked = after_check(rules, promoted, plan.target, session.uri, session.report, session.environ)
     result = replace(result, check=CheckPart(**vars(checked)))
@@ -148,9 +148,10 @@ def _take_back(
         tags = rollback_tags(session, plan.candidate, at)
         held = registry.under(lock)
         for version in serving:
+            complete = continued(version, plan.target, tags)
             registry.retrying(
                 f"tagging {version.label}",
-                functools.partial(held.record, version.model, version.number, tags),
+                functools.partial(held.record, version.model, version.number, complete),
             )
     book.write()
     if not serving:
@@ -208,6 +209,7 @@ def _roll_back(
         return _kept(result, f"{unknown.message}; `jenkins-mlflow rollback --to` goes back")
     begun = Begun("rollback", next_time(snapshot.versions()), session.build.user, session.build.url)
     tags = {**rollback_tags(session, promoted, begun.at), **before_tags(returning.before)}
+    tags = continued(back.candidate, target, tags)
     outcome, notice = carry_out(session, registry, back, begun, tags)
     result = replace(
         result, production=tuple(map(Place.of, outcome.production)), lock_seconds=outcome.lock_seconds
@@ -224,7 +226,8 @@ def _note(session: Session, registry: Registry, plan: Plan, promoted: Version, e
     """Tag the version, and a copy's original, with the result of its check; a failure is only a warning."""
     for version in (promoted, *((plan.candidate,) if plan.copies else ())):
         try:
-            registry.record(version.model, version.number, {CHECK_TAG: end})
+            current = registry.version(version.model, version.number)  # the check may have taken hours
+            registry.record(version.model, version.number, noted(current, plan.target, {CHECK_TAG: end}))
         except Exception as error:  # noqa: BLE001  whatever the error, the check has ended
             why = classify(error).summary
             session.warn(f"{version.label} could not be tagged with the result of its check ({end}): {why}")

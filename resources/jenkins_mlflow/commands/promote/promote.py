@@ -176,7 +176,7 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
         METRIC: f"{metric}={value!r}" if value is not None else "",
         CHECK_TAG: PENDING if session.config.promote.check else "",
     }
-    return fresh(plan.promoted, {**given(tags), **tags_over(plan.replaces)})
+    return fresh(plan.promoted, plan.target, {**given(tags), **tags_over(plan.replaces)})
 
 
 def named(model: Model, number: int | None, build: str | None) -> int:

@@ -1,0 +1,102 @@
+"""The promotion records of one version: one for each target, as a version may serve in Staging and in Production.
+
+The tags themselves are the record that was written last. The others are in one tag, as JSON. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pydantic import TypeAdapter, ValidationError
+
+from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.tags import BEFORE, LONGEST_TAG, OTHER_RECORDS, RECORD_TAGS, TARGET
+from jenkins_mlflow.text import parsed_json
+
+Record = Mapping[str, str]
+"""The tags of one promotion record."""
+
+_RECORDS: TypeAdapter[list[dict[str, str]]] = TypeAdapter(list[dict[str, str]])
+
+
+def records(tags: Mapping[str, str]) -> Iterator[Record]:
+    """Every record among a version's tags, the one that was written last first."""
+    yield tags
+    yield from _others(tags)
+
+
+def record_for(tags: Mapping[str, str], target: Target) -> Record:
+    """The record for a target, signed or not; empty if there is none."""
+    return next((record for record in records(tags) if target.counts(record.get(TARGET, ""))), {})
+
+
+def counted(version: Version, names: frozenset[str] | None, target: Target | None) -> Version:
+    """The version with the record that counts.
+
+    Args:
+        version: The version as it was read.
+        names: The tags that are signed; None without a key: then all count.
+        target: What the record must be for; None for the one that was written last.
+    """
+    if names is not None:
+        signed = {name: version.tags[name] for name in names if name in version.tags}
+    elif target is None or target.counts(version.tags.get(TARGET, "")):
+        return version  # all its tags count, which is the usual case
+    else:
+        signed = dict(version.tags)
+    return replace(version, counted=record_for(signed, target) if target else signed)
+
+
+def kept(version: Version, target: Target) -> str:
+    """The tag OTHER_RECORDS beside a new record for a target: the version's records for all other targets.
+
+    The oldest entries of what was in production before are left out if MLflow's limit demands it.
+    """
+    if version.has_copied_record:
+        return ""
+    last = {name: text for name, text in version.tags.items() if name in RECORD_TAGS and text}
+    found = (last, *_others(version.tags))
+    others = [dict(one) for one in found if not target.counts(one.get(TARGET, ""))]
+    for one in others:
+        one.pop(OTHER_RECORDS, None)
+    return _fitting(others)
+
+
+def noted(version: Version, target: Target, tags: Record) -> Record:
+    """The tags to write in order to add some to the version's record for a target; without one, to the last record."""
+    if record_for(version.tags, target) in (version.tags, {}):
+        return tags
+    others = [{**one, **tags} if target.counts(one.get(TARGET, "")) else one for one in _others(version.tags)]
+    return {OTHER_RECORDS: _fitting(others)}
+
+
+def _others(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """The records in the tag OTHER_RECORDS; none if it cannot be read."""
+    try:
+        return _RECORDS.validate_json(tags.get(OTHER_RECORDS) or "[]", strict=True)
+    except ValidationError:
+        return []
+
+
+def _fitting(others: Sequence[Record]) -> str:
+    """These records as JSON that fits into a tag; empty without any."""
+    kept = [dict(one) for one in others]
+    while kept and len(text := json.dumps(kept, separators=(",", ":"))) > LONGEST_TAG:
+        longest = max(kept, key=lambda one: len(one.get(BEFORE, "")))
+        if not _shortened(longest):
+            kept.pop()
+    return text if kept else ""
+
+
+def _shortened(record: dict[str, str]) -> bool:
+    """Leave out the oldest entry of what was in production before; False if only one is there, or none can be read."""
+    try:
+        entries = parsed_json(record.get(BEFORE, "[]"))
+    except ValueError:
+        entries = []
+    if not isinstance(entries, list) or len(entries) < 2:
+        return False
+    record[BEFORE] = json.dumps(entries[1:], separators=(",", ":"))
+    return True
