@@ -215,7 +215,18 @@ def test_each_of_two_regions_goes_back_to_what_it_had(
         run(run_cli, server, tmp_path, "promote", "--model", name, "--version", number, *where)
     kept = run(
         *(run_cli, server, tmp_path),
-        *("cleanup", "--models", name, "--keep-last", "1", "--min-age", "0s", "--no-bytes", "--dry-run", *AMERICA),
+        *(
+            "cleanup",
+            "--models",
+            name,
+            "--keep-last",
+            "1",
+            "--min-age",
+            "0s",
+            "--no-bytes",
+            "--dry-run",
+            *AMERICA,
+        ),
     )
     assert {item["version"]: item["reason"] for item in kept["items"] if item["version"] in (1, 2)} == {
         1: f"rollback target of {name} version 3",

@@ -94,7 +94,11 @@ class Entry:
 def facts(version: Version) -> dict[str, Any]:
     """A version as JSON. Its run stays in MLflow, so only its metrics are included, for people."""
     # not asdict(), which copies everything below, including the run
-    facts = {part.name: getattr(version, part.name) for part in fields(version) if part.name != "counted"}
+    facts = {
+        part.name: getattr(version, part.name)
+        for part in fields(version)
+        if part.name not in ("signed", "counted")
+    }
     return facts | {"run": None, "metrics": dict(version.run.metrics) if version.run else {}}
 
 

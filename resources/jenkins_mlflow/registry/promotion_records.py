@@ -40,13 +40,11 @@ def counted(version: Version, names: frozenset[str] | None, target: Target | Non
         names: The tags that are signed; None without a key: then all count.
         target: What the record must be for; None for the one that was written last.
     """
-    if names is not None:
-        signed = {name: version.tags[name] for name in names if name in version.tags}
-    elif target is None or target.counts(version.tags.get(TARGET, "")):
+    if names is None and (target is None or target.counts(version.tags.get(TARGET, ""))):
         return version  # all its tags count, which is the usual case
-    else:
-        signed = dict(version.tags)
-    return replace(version, counted=record_for(signed, target) if target else signed)
+    signed = None if names is None else {name: version.tags[name] for name in names if name in version.tags}
+    counting = version.tags if signed is None else signed
+    return replace(version, signed=signed, counted=record_for(counting, target) if target else counting)
 
 
 def kept(version: Version, target: Target) -> str:
@@ -56,20 +54,23 @@ def kept(version: Version, target: Target) -> str:
     """
     if version.has_copied_record:
         return ""
-    last = {name: text for name, text in version.tags.items() if name in RECORD_TAGS and text}
-    found = (last, *_others(version.tags))
-    others = [dict(one) for one in found if not target.counts(one.get(TARGET, ""))]
-    for one in others:
-        one.pop(OTHER_RECORDS, None)
-    return _fitting(others)
+    tags = _counting(version)
+    last = {name: text for name, text in tags.items() if name in RECORD_TAGS - {OTHER_RECORDS} and text}
+    return _fitting([one for one in (last, *_others(tags)) if not target.counts(one.get(TARGET, ""))])
 
 
 def noted(version: Version, target: Target, tags: Record) -> Record:
     """The tags to write in order to add some to the version's record for a target; without one, to the last record."""
-    if record_for(version.tags, target) in (version.tags, {}):
+    known = _counting(version)
+    if record_for(known, target) in (known, {}):
         return tags
-    others = [{**one, **tags} if target.counts(one.get(TARGET, "")) else one for one in _others(version.tags)]
+    others = [{**one, **tags} if target.counts(one.get(TARGET, "")) else one for one in _others(known)]
     return {OTHER_RECORDS: _fitting(others)}
+
+
+def _counting(version: Version) -> Record:
+    """The tags of all its records that count. A new signature must not cover what somebody else wrote."""
+    return version.tags if version.signed is None else version.signed
 
 
 def _others(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -104,8 +104,9 @@ class Version:
     """One version of a registered model.
 
     ``created`` is in milliseconds since the epoch, as in MLflow. ``run`` is None if the version has no run,
-    if the run is gone, or if the snapshot was taken without runs. ``counted`` is its promotion record as far as
-    it counts, see ``promotion_records.counted``; it is None if that is in its tags and all of them count.
+    if the run is gone, or if the snapshot was taken without runs. ``signed`` are the tags of its promotion
+    records that are signed; None without a key: then all count. ``counted`` is its record for the target, see
+    ``promotion_records.counted``; None if that is in its tags and all of them count.
     """
 
     model: str
@@ -119,6 +120,7 @@ class Version:
     tags: Mapping[str, str] = field(default_factory=dict)
     run: Run | None = None
     description: str = ""
+    signed: Mapping[str, str] | None = None
     counted: Mapping[str, str] | None = None
 
     @property

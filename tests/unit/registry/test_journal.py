@@ -146,7 +146,10 @@ VALUES: Any = st.recursive(
 
 @settings(max_examples=examples(100))
 @given(
-    st.dictionaries(st.sampled_from([*ENTRY, "bytes", "counted", "description"]), VALUES, max_size=4), VALUES
+    st.dictionaries(
+        st.sampled_from([*ENTRY, "bytes", "counted", "signed", "description"]), VALUES, max_size=4
+    ),
+    VALUES,
 )
 def test_any_entry_is_read_or_named(changed: dict[str, object], reclaimed: object) -> None:
     try:

@@ -134,3 +134,20 @@ def test_a_record_for_another_target_cannot_be_added_without_the_key() -> None:
     forged = json.dumps([{TARGET: PRODUCTION.marks, PROMOTED_AT: TIMES[0], METHOD: "stage"}])
     found = replace(found, tags={**found.tags, OTHER_RECORDS: forged})
     assert not is_recorded(seen(found, PRODUCTION, KEYS))
+
+
+@pytest.mark.parametrize("forged", ["in the tags", "beside them"])
+def test_no_promotion_signs_what_somebody_else_wrote(forged: str) -> None:
+    """Who may edit a version writes a record of production; then it is promoted to Staging by this tool."""
+    record = {TARGET: PRODUCTION.marks, PROMOTED_AT: TIMES[0], METHOD: "stage"}
+    found = written(version("m", 9), EUROPE, {PROMOTED_AT: TIMES[0], METHOD: "alias"}, KEYS)
+    added = record if forged == "in the tags" else {OTHER_RECORDS: json.dumps([record])}
+    found = replace(found, tags={**found.tags, **added})
+    before_it = seen(found, STAGING, KEYS)
+    staged = fresh(before_it, STAGING, {PROMOTED_AT: TIMES[1], METHOD: "stage"})
+    after = written(found, STAGING, staged, KEYS)
+    assert is_recorded(seen(after, STAGING, KEYS))
+    assert not is_recorded(seen(after, PRODUCTION, KEYS))
+    tags = KEYS.record(found, noted(before_it, PRODUCTION, {CHECK_TAG: FAILED}))
+    checked = replace(found, tags={**found.tags, **tags})
+    assert not is_recorded(seen(checked, PRODUCTION, KEYS))
