@@ -7,12 +7,10 @@ changes, but its YAML writer cannot represent them: `yaml.representer.Represente
 
 - The server has an affected version: `/version`.
 - Its registry is in files: asked for a model with `%` in its name, a file store answers that no name can
-  contain it
-  (400), and a database that there is no such model (404).
+  contain it (400), and a database that there is no such model (404).
 - The version was made from a logged model that has metrics. The version's record does not show that (no
-  answer
-  contains its `model_id`), but the logged model's tag `mlflow.modelVersions`, which the server sets, names
-  the version.
+  answer contains its `model_id`), but the logged model's tag `mlflow.modelVersions`, which the server sets,
+  names the version.
 """
 
 from __future__ import annotations
