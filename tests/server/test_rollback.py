@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.snapshot import Target
-from support.seeding import Spec, client, fresh_name, seed
+from jenkins_mlflow.tags import PROMOTED_AT
+from support.seeding import Spec, client, fresh_name, give_files, seed
 from support.servers import Server
 
 TARGET = Target("Production", "champion")
@@ -149,3 +152,82 @@ def test_an_exclusive_group_rolls_back_to_the_other_model(
     done = run_cli("rollback", "--model", other, "--tracking-uri", server.url)
     assert done.code == 0, done.stderr
     assert (state(server, one), state(server, other)) == (({1: "Production"}, 1), ({1: "Archived"}, None))
+
+
+BY_ALIAS = "promote: {{stage: null}}\n"
+BY_COPY = "promote: {{methods: [copy], copy_to: {0}-prod}}\n"
+
+
+@pytest.mark.parametrize("config", [BY_ALIAS, BY_COPY], ids=["alias", "copy"])
+def test_a_better_metric_does_not_undo_a_rollback(
+    config: str, make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Without a stage, nothing in MLflow shows that version 2 was taken back; the nightly job must know it."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec({"roc_auc": 0.81}), Spec({"roc_auc": 0.84})]}, experiment="with files")
+    give_files(server.url, name)
+    (tmp_path / "mlops.yaml").write_text(f"models: {name}\n" + config.format(name))
+    place = f"{name}-prod" if config == BY_COPY else name
+
+    def run(*command: str) -> dict[str, object]:
+        done = run_cli(*command, "--tracking-uri", server.url, "--output=json", cwd=tmp_path)
+        return {"code": done.code, **done.doc}
+
+    assert run("promote", "--model", name, "--version", "1")["status"] == "promoted"
+    assert run("promote")["status"] == "promoted"
+    assert run("rollback", "--model", place)["status"] == "rolled_back"
+    kept = run("promote")
+    assert (kept["status"], kept["code"]) == ("champion_kept", 0)
+    assert state(server, place)[1] == 1
+    verdicts = {item["version"]: item["reason"] for item in run("select")["candidates"]}  # type: ignore[attr-defined]
+    assert verdicts[2] == "it was in production before: promote it by name to bring it back"
+    assert run("promote", "--model", name, "--version", "2")["status"] == "promoted"
+    assert state(server, place)[1] == 2
+
+
+def test_the_champion_promoted_again_keeps_its_way_back(make_server: MakeServer, run_cli: RunCli) -> None:
+    """Somebody removes the alias; the command that `doctor` prints restores it, and the rollback still works."""
+    server = make_server()
+    name = model_of(server, 2)
+    end = ("--model", name, "--tracking-uri", server.url, "--output=json")
+    for number in (1, 2):
+        assert run_cli("promote", "--version", str(number), *end).code == 0
+    client(server.url).delete_registered_model_alias(name, "champion")
+    assert run_cli("promote", "--version", "2", *end).doc["status"] == "promoted"
+    cleaned = run_cli("cleanup", "--keep-last=1", "--min-age=0s", "--no-bytes", "--dry-run", *end)
+    reasons = {item["version"]: item["reason"] for item in cleaned.doc["items"]}
+    assert reasons[1] == f"rollback target of {name} version 2"
+    assert run_cli("rollback", *end).doc["status"] == "rolled_back"
+    assert state(server, name)[1] == 1
+
+
+@pytest.mark.parametrize("hours", [-3, 3, 24 * 400])
+def test_a_wrong_clock_of_an_agent_changes_no_record(
+    hours: int, make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """The versions were registered hours ago, and an agent with a slow or fast clock copies them."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec(), Spec()]}, experiment="with files")
+    give_files(server.url, name)
+    with sqlite3.connect(server.store_uri.removeprefix("sqlite:///")) as database:
+        database.execute(
+            "UPDATE model_versions SET creation_time = creation_time - 20000000 WHERE name = ?", (name,)
+        )
+    (tmp_path / "mlops.yaml").write_text(f"models: {name}\n" + BY_COPY.format(name))
+    shift = f"import time\nright = time.time\ntime.time = lambda: right() + {hours * 3600}\n"
+    (tmp_path / "sitecustomize.py").write_text(shift)
+
+    def run(*command: str, wrong: bool) -> dict[str, object]:
+        env = {"PYTHONPATH": str(tmp_path)} if wrong else {}
+        done = run_cli(*command, "--tracking-uri", server.url, "--output=json", cwd=tmp_path, env=env)
+        return {"code": done.code, **done.doc}
+
+    for number in "12":
+        assert run("promote", "--model", name, "--version", number, wrong=True)["status"] == "promoted"
+    place = f"{name}-prod"
+    time.sleep(1.5)  # the times in records are whole seconds, rounded up
+    made = client(server.url).copy_model_version(f"models:/{place}/2", f"{name}-by-hand")
+    assert made.tags[PROMOTED_AT], "MLflow copies the record"
+    assert run("history", "--model", f"{name}-by-hand", wrong=False)["items"] == []
+    back = run("rollback", "--model", place, wrong=False)
+    assert (back["status"], state(server, place)[1]) == ("rolled_back", 1)

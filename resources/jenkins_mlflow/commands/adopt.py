@@ -48,7 +48,8 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
         if not list(drifts(known.events, live, target)) and model in production_at(known.events):
             return _adopted("nothing", f"{model}: what is in production is already recorded", serving)
         lock.check()
-        time, at = lock.now(), next_time(live.versions())
+        time = lock.now()
+        at = next_time(live.versions(), time)
         recorded = production_at(known.events).get(model, ())
         _tag(session, registry.under(lock), snapshot, serving, recorded, at)
         places = tuple(version.identity for version in serving)

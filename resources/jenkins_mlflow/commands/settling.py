@@ -136,6 +136,7 @@ def _recover(session: Session, registry: Registry, model: Model, purpose: Purpos
                 checked=rules.check is not None,
                 confirm=lock.confirm,
                 keep=functools.partial(_keep_recovery, session, book, lock, held),
+                now=lock.now,
             ).run(model.name)
         book.write()
     except Busy as busy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
@@ -11,11 +11,12 @@ from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
 from jenkins_mlflow.promotion.announce import announce, remove_intent
 from jenkins_mlflow.promotion.changes import Table, is_done
-from jenkins_mlflow.promotion.copying import with_the_copy
+from jenkins_mlflow.promotion.copying import later_than_the_copy, with_the_copy
 from jenkins_mlflow.promotion.ending import Ending
 from jenkins_mlflow.promotion.intent import Intent, is_unfinished
 from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, already
 from jenkins_mlflow.promotion.plan import Plan, refuse_if_changed
+from jenkins_mlflow.promotion.record import time_tag
 from jenkins_mlflow.promotion.rights import Forbidden
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
@@ -27,7 +28,10 @@ from jenkins_mlflow.registry.writer import Attempt, Writer
 
 @dataclass(frozen=True)
 class Begun:
-    """What was started when, by whom and in which build. The intent passes this on to its readers."""
+    """What was started when, by whom and in which build. The intent passes this on to its readers.
+
+    ``at`` is the time in the record; until the lock is held, it is the earliest that this may be.
+    """
 
     work: Literal["promotion", "rollback"] = "promotion"
     at: str = ""
@@ -79,7 +83,7 @@ class Promotion:
         """Promote; the outcome is ``promoted`` only if reading the registry back confirms it.
 
         Args:
-            tags: The promotion record: the promoted version's tags, except for the method.
+            tags: The promotion record: the promoted version's tags, except for the method and the time.
             begun: Details for the intent.
 
         Raises:
@@ -106,11 +110,21 @@ class Promotion:
         if self._table.number == NEW:
             self._table = with_the_copy(self._registry, self._writer, plan)
             self._refuse_if_overtaken()
+            begun = replace(begun, at=later_than_the_copy(begun.at, self._table))
         self._steps = self._steps_of(self._table, live)
         intent = Intent.of(self._table, begun.work, begun.at, begun.by, begun.url)
         marks = self._registry.intent_tags(intent.model, intent.tags())
+        tags = {**tags, **({time_tag(begun.work): begun.at} if begun.at else {})}
         ending = Ending(
-            self._registry, plan, self._table, self._steps, self._writer, self._keeper, self._read, [*marks]
+            self._registry,
+            plan,
+            self._table,
+            self._steps,
+            self._writer,
+            self._keeper,
+            self._read,
+            [*marks],
+            begun.at,
         )
         try:
             announce(self._registry, self._writer, intent.model, marks)

@@ -6,6 +6,7 @@ from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.copy import NAME as COPY, find_copy, make_copy
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.plan import Plan
+from jenkins_mlflow.promotion.record import dated
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Version
 from jenkins_mlflow.registry.writer import Writer
@@ -37,3 +38,8 @@ def with_the_copy(registry: Registry, writer: Writer, plan: Plan) -> Table:
             next_step="fix that, then run the command again",
         )
     return plan.table.with_copy(copy)
+
+
+def later_than_the_copy(at: str, table: Table) -> str:
+    """The time for a copy's record, which must not be older than the copy: that would be the record of its source."""
+    return dated(at, table.created[table.model, table.number] + 1000)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from jenkins_mlflow.promotion.changes import is_done, states, strangers
 from jenkins_mlflow.promotion.intent import Intent
-from jenkins_mlflow.promotion.record import is_recorded
+from jenkins_mlflow.promotion.record import is_recorded, time_tag
 from jenkins_mlflow.promotion.undo import restores
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,11 @@ def decide(intent: Intent, live: Snapshot, target: Target) -> Decision:
 
 def has_ended(intent: Intent, promoted: Version) -> bool:
     """Whether the version's own record says that this particular promotion made all its changes."""
-    tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
-    return bool(intent.at) and promoted.record.get(tag) == intent.at and bool(promoted.record.get(METHOD))
+    return (
+        bool(intent.at)
+        and promoted.record.get(time_tag(intent.work)) == intent.at
+        and bool(promoted.record.get(METHOD))
+    )
 
 
 def is_confirmed(change: Change, live: Snapshot, target: Target) -> bool:

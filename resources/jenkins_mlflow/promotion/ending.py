@@ -34,6 +34,7 @@ class Ending:
         keeper: Records how the promotion ended.
         read: Reads the promoted version's model or, for an exclusive target, the whole group.
         intent_tags: The tags that hold the intent, in the order in which they are written.
+        at: The time in the record.
 
     Raises (every method): what ``Steps`` raises, except ``Overtaken``.
     """
@@ -48,6 +49,7 @@ class Ending:
         keeper: Keeper,
         read: Callable[[], Snapshot],
         intent_tags: Sequence[str],
+        at: str = "",
     ) -> None:
         self._registry = registry
         self._plan = plan
@@ -57,6 +59,7 @@ class Ending:
         self._keeper = keeper
         self._read = read
         self._intent_tags = intent_tags
+        self._at = at
 
     def promoted(self, tags: Mapping[str, str], staged_by: str | None) -> Outcome:
         """Write the record, verify the result, and remove the intent.
@@ -216,4 +219,7 @@ class Ending:
         warnings: tuple[str, ...] = (),
     ) -> Outcome:
         attempts = tuple(self._writer.attempts)
-        return Outcome(status, message, method, attempts, serving, self._table, tuple(missing), warnings)
+        missing = tuple(missing)
+        return Outcome(
+            status, message, method, attempts, serving, self._table, missing, warnings, at=self._at
+        )

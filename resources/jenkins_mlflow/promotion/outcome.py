@@ -27,6 +27,7 @@ class Outcome:
         missing: In words, what a person still has to do.
         warnings: Anything else worth knowing.
         lock_seconds: How long the lock was held.
+        at: The time in the promotion record.
     """
 
     status: Status
@@ -38,6 +39,7 @@ class Outcome:
     missing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     lock_seconds: float = 0.0
+    at: str = ""
 
     @property
     def by_hand(self) -> bool:

@@ -6,7 +6,6 @@ With a signing key, only signed records count; see ``Version.record``.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -85,9 +84,22 @@ def before_tags(entries: Sequence[Entry]) -> dict[str, str]:
     }
 
 
-def tags_over(replaced: Version | None) -> dict[str, str]:
-    """Like ``before_tags``, for a version that replaces another one in production."""
-    return before_tags([*before(replaced), replaced.identity] if replaced else [])
+def tags_over(
+    replaced: Version | None, recorded: Version | None = None, promoted: Version | None = None
+) -> dict[str, str]:
+    """Like ``before_tags``, for a promotion.
+
+    If somebody has changed production without this tool, the steps recorded until then stay.
+
+    Args:
+        replaced: The version that is replaced; None if nothing is in production.
+        recorded: The version in production according to the records, see ``last_recorded``.
+        promoted: The promoted version, which may be the recorded one itself; None for a copy not made yet.
+    """
+    last = replaced if replaced and is_recorded(replaced) else recorded
+    again = last is not None and promoted is not None and last.identity == promoted.identity
+    steps = [*before(last), *([] if again else [last.identity])] if last else []
+    return before_tags([*steps, replaced.identity] if replaced and replaced is not last else steps)
 
 
 def fresh(version: Version | None, target: Target, tags: Mapping[str, str]) -> dict[str, str]:
@@ -118,17 +130,32 @@ def given(tags: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in tags.items() if text}
 
 
-def next_time(versions: Iterable[Version]) -> str:
-    """The time for a new record: this agent's time, but later than any record and any registration of these versions.
+def time_tag(work: str) -> str:
+    """The tag with the time of a promotion or, if the work is a rollback, of that."""
+    return ROLLED_BACK_AT if work == "rollback" else PROMOTED_AT
 
-    These times show which version was promoted last, but agents' clocks differ, and two promotions may happen
-    within the same second.
+
+def next_time(versions: Iterable[Version], now: int = 0) -> str:
+    """The time for a new record: now, but later than any record and any registration of these versions.
+
+    These times show which version was promoted last, and whether a record is older than the version that has it.
+    Two promotions may happen within the same second.
 
     Args:
         versions: The versions of the models that the record is about.
+        now: The time in milliseconds by the store's clock, because agents' clocks differ and the registry's times
+            are the store's; 0 for the earliest time that the record may have.
     """
     known = tuple(versions)
     made = max((version.created // 1000 for version in known), default=0)
     after = max(newest_record(known), made) + 1
-    seconds = max(int(time.time()), min(after, LATEST // 1000))
+    return _iso(max(now // 1000, min(after, LATEST // 1000)))
+
+
+def dated(earliest: str, now: int) -> str:
+    """The time for a new record, as for ``next_time``, once the lock has shown the store's time."""
+    return max(earliest, _iso(now // 1000))
+
+
+def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat()

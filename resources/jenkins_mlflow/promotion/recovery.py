@@ -18,7 +18,7 @@ from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, strangers
 from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
 from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
-from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
+from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over, time_tag
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
@@ -32,7 +32,6 @@ from jenkins_mlflow.tags import (
     PENDING,
     PROMOTED_AT,
     PROMOTED_BY,
-    ROLLED_BACK_AT,
     TARGET,
 )
 
@@ -77,6 +76,7 @@ class Recovery:
         checked: Whether the config has a check after a promotion. A promotion finished here has not run it.
         confirm: Reads the flags to confirm that the lock is held; called right before the first write.
         keep: Called with the result before the intent is removed.
+        now: The time in milliseconds by the store's clock.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Recovery:
         checked: bool = False,
         confirm: Callable[[], None] = lambda: None,
         keep: Callable[[Settled], None] = lambda settled: None,
+        now: Callable[[], int] = lambda: 0,
     ) -> None:
         self._registry = registry
         self._methods = methods
@@ -103,6 +104,7 @@ class Recovery:
         self._checked = checked
         self._confirm = confirm
         self._keep = keep
+        self._now = now
 
     def run(self, name: str) -> Recovered | None:
         """Finish or undo the model's unfinished promotion; None if there is none, or no longer.
@@ -183,7 +185,7 @@ class Recovery:
             return self._unchecked(version)
         found = _replaced(intent.table, live, self._target)
         tags = {
-            PROMOTED_AT: next_time(live.versions()),
+            PROMOTED_AT: next_time(live.versions(), self._now()),
             PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
             BUILD_URL: self._url,
             METHOD: "recovered",
@@ -191,7 +193,9 @@ class Recovery:
             CHECK_TAG: PENDING if self._checked else "",
         }
         try:
-            complete = fresh(version, self._target, {**given(tags), **tags_over(found)})
+            complete = fresh(
+                version, self._target, {**given(tags), **tags_over(found, live.recorded, version)}
+            )
             self._writer.run(lambda: self._registry.tag_version(version.model, version.number, complete))
         except Exception as error:
             raise self._registry.translate(f"tagging {version.label}", error) from error
@@ -209,8 +213,7 @@ class Recovery:
         live = self._reader(name)()
         if not strangers(intent.table, live, self._target):  # changes by others are not recorded
             promoted = live.require(name).version(intent.number)
-            tag = ROLLED_BACK_AT if intent.work == "rollback" else PROMOTED_AT
-            at = promoted.tags.get(tag, "") if promoted and outcome == "finished" else ""
+            at = promoted.tags.get(time_tag(intent.work), "") if promoted and outcome == "finished" else ""
             serving = in_scope(intent.table, live, self._target)
             self._keep(Settled(intent, at, serving))
         why = remove_intent(self._registry, self._writer, name, parts_of(live.require(name).tags))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.sources import copied_from
-from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
+from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, TARGET
 from jenkins_mlflow.text import printable
 from jenkins_mlflow.times import milliseconds
 
@@ -63,7 +63,7 @@ LONGEST_TRAINING = 86_400.0
 """Seconds after which an unended training counts as lost, unless the config's train.timeout says otherwise."""
 
 LONGEST_COPYING = 3_600_000
-"""Milliseconds from the plan of a promotion by copy to its copy: most of it may be the wait for the lock."""
+"""Milliseconds from the record of a copy to the copy in version 0.2.0: most of it may be the wait for the lock."""
 _METHODS_OF_COPIES = ("copy", "recovered")
 
 UNENDED = frozenset({"RUNNING", "SCHEDULED"})
@@ -134,14 +134,14 @@ class Version:
     def has_copied_record(self) -> bool:
         """Whether its record is about the version that it was copied from.
 
-        MLflow's copy, such as the "Promote" button of its UI, copies all tags. The record of a copy that this
-        tool made may also be older than the copy, but only by the time from the plan to the copy.
+        MLflow's copy, such as the "Promote" button of its UI, copies all tags. A record is later than its own
+        version. Only version 0.2.0 dated that of a copy before making it, and wrote no target into it.
         """
         if not copied_from(self.source):
             return False
         record = max(milliseconds(self.tags.get(tag, "")) for tag in (PROMOTED_AT, ROLLED_BACK_AT))
-        made = self.tags.get(METHOD) in _METHODS_OF_COPIES
-        return 0 < record < self.created - (LONGEST_COPYING if made else 0)
+        early = self.tags.get(METHOD) in _METHODS_OF_COPIES and not self.tags.get(TARGET)
+        return 0 < record < self.created - (LONGEST_COPYING if early else 0)
 
     @property
     def recorded_at(self) -> str:
@@ -266,6 +266,10 @@ class Snapshot:
 
     def model(self, name: str) -> Model | None:
         return self._by_name.get(name)
+
+    def only(self, name: str) -> Snapshot:
+        """This model alone; empty if it does not exist."""
+        return Snapshot(tuple(model for model in self.models if model.name == name))
 
     def require(self, name: str) -> Model:
         """The model with this name.

@@ -10,12 +10,14 @@ from typing import Literal
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.sources import copied_from
 from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
 from jenkins_mlflow.selection.challenge import Challenge, Outcome, challenge, short_name
 from jenkins_mlflow.text import number
 
 Status = Outcome | Literal["no_candidate"]
 _SHOWN_REJECTIONS = 3
+_FORMER = "it was in production before: promote it by name to bring it back"
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ def select(
 
     The champion is the group's version in production or, if there are several, the best one by the metric. A
     candidate is any other READY version that is not in use elsewhere (by a stage or an alias that ``include``
-    does not list) and did not fail the check after an earlier promotion. With scope ``build``, its run must
-    also carry this build's tag. The winner passes every gate and is better than the champion by at least
-    ``min_improvement``. Ties go to the newer version, then to the first model name.
+    does not list), was not in production before, and did not fail the check after an earlier promotion. With
+    scope ``build``, its run must also carry this build's tag. The winner passes every gate and is better than
+    the champion by at least ``min_improvement``. Ties go to the newer version, then to the first model name.
 
     Args:
         snapshot: The group, read with its runs.
@@ -70,6 +72,7 @@ def select(
     snapshot.require_agreement(target)
     better = _ranking(rules)
     production = sorted(snapshot.production(target), key=better)
+    former = _formerly_in_production(snapshot, target)
     candidates: list[Verdict] = []
     excluded: list[Verdict] = []
     for version in sorted(snapshot.versions(), key=better):
@@ -79,6 +82,8 @@ def select(
             excluded.append(Verdict(version, value, "champion", word))
         elif reason := not_a_candidate(version, rules, target, build):
             excluded.append(Verdict(version, value, "excluded", reason))
+        elif (version.model, version.number) in former:
+            excluded.append(Verdict(version, value, "excluded", _FORMER))
         else:
             candidates.append(judge(version, rules))
     best = next((verdict.version for verdict in candidates if verdict.verdict == "passed"), None)
@@ -98,6 +103,20 @@ def select(
         champion=champion,
         verdicts=(*candidates, *excluded),
     )
+
+
+def _formerly_in_production(snapshot: Snapshot, target: Target) -> set[tuple[str, int]]:
+    """The versions that this tool has put into production, themselves or as a copy, and that are not there now.
+
+    They were replaced, rolled back or taken out, and a better metric must not undo that. A stage shows it, too
+    (Archived), an alias does not.
+    """
+    recorded = [version for version in snapshot.versions() if version.recorded_time]
+    former = [version for version in recorded if not version.in_production(target)]
+    copies = {copied_from(version.source) for version in former if version.model == target.copy_to}
+    serving = {copied_from(version.source) for version in snapshot.production(target)}
+    named = {(version.model, version.number) for version in former}
+    return named | {origin for origin in copies - serving if origin is not None}
 
 
 def _ranking(rules: Select) -> Callable[[Version], tuple[float, int, str, int]]:

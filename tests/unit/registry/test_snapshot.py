@@ -7,7 +7,7 @@ import math
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.registry.snapshot import LONGEST_COPYING, Target, Version
-from jenkins_mlflow.tags import METHOD, PROMOTED_AT, ROLLED_BACK_AT
+from jenkins_mlflow.tags import METHOD, PROMOTED_AT, ROLLED_BACK_AT, TARGET
 
 BOTH = Target("Production", "champion")
 STAGED = version("m", 1, stage="Production")
@@ -107,3 +107,11 @@ def test_a_copy_does_not_have_the_record_of_its_source(
     assert (copy.record == tags) is counts
     assert copy.recorded_at == (NOON if counts else "")
     assert copy.recorded_time == (AT_NOON if counts else 0)
+
+
+@pytest.mark.parametrize(("created", "counts"), [(-1, True), (1, False)])
+def test_only_a_record_of_version_0_2_may_be_older_than_its_copy(created: int, counts: bool) -> None:
+    """That version wrote no target."""
+    tags = {PROMOTED_AT: NOON, METHOD: "copy", TARGET: "@champion"}
+    copy = version("prod", 1, source="models:/m/7", created=AT_NOON + created, tags=tags)
+    assert copy.has_copied_record is not counts

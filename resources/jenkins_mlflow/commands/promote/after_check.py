@@ -143,8 +143,9 @@ def _take_back(
         if undone.kept:
             return _kept(result, undone.kept)
         live = _live(session, registry, plan)
-        serving, at = in_scope(outcome.table, live, plan.target), next_time(live.versions())
-        _keep(session, plan, outcome, at, serving, book, lock.now(), registry.under(lock))
+        serving, now = in_scope(outcome.table, live, plan.target), lock.now()
+        at = next_time(live.versions(), now)
+        _keep(session, plan, outcome, at, serving, book, now, registry.under(lock))
         tags = rollback_tags(session, plan.candidate, at)
         held = registry.under(lock)
         for version in serving:

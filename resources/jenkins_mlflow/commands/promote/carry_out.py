@@ -16,7 +16,7 @@ from jenkins_mlflow.promotion.apply import Begun, Promotion, refuse_if_overtaken
 from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion.outcome import NO_KEEPER, Keeper, Outcome, already
 from jenkins_mlflow.promotion.plan import Plan
-from jenkins_mlflow.promotion.record import given
+from jenkins_mlflow.promotion.record import dated, given
 from jenkins_mlflow.promotion.rights import Forbidden, forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.lock import Lock
@@ -94,7 +94,7 @@ class Kept:
                 outcome.table.model,
                 outcome.table.number,
                 time,
-                self.begun.at,
+                outcome.at,
                 production,
                 tuple(version.identity for version in plan.leaving if version.identity not in production),
                 outcome.method or "",
@@ -154,6 +154,7 @@ def _apply(
         refuse_if_overtaken(registry, plan, session.scope.models)
 
     with session.lock_for(registry, work, plan.table, waiting) as lock:
+        begun = replace(begun, at=dated(begun.at, lock.now()))
         keeper = Kept(session, plan, begun, tags, book, lock, registry.under(lock))
         outcome = promotion(session, registry, plan, lock, keeper, refused).apply(tags, begun)
     outcome = replace(outcome, lock_seconds=round(lock.held, 3))

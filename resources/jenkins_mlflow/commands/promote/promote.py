@@ -92,7 +92,8 @@ def promote(
             return _smoke_test_failed(result, plan, checked)
         session.terminal.say(f"smoke test: {checked.reason}")
     begun = Begun("promotion", next_time(snapshot.versions()), session.build.user, session.build.url)
-    tags = _record(session, plan, begun, approved_by)
+    recorded = (snapshot if target.exclusive else snapshot.only(plan.table.model)).recorded
+    tags = _record(session, plan, begun, approved_by, recorded)
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = replace(result, status=outcome.status, message=outcome.message)
     return check_afterwards(session, registry, plan, outcome, reported(result, plan, outcome, notice))
@@ -164,7 +165,9 @@ def recover(session: Session) -> PromoteResult:
     return PromoteResult(status="recovered", message="; ".join(item.message for item in done))
 
 
-def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Mapping[str, str]:
+def _record(
+    session: Session, plan: Plan, begun: Begun, approved_by: str, recorded: Version | None
+) -> Mapping[str, str]:
     """The promotion record, as tags: when, by whom, in which build, with what metric, what it replaced."""
     metric = session.config.select.metric
     value = plan.candidate.metric(metric)
@@ -176,7 +179,8 @@ def _record(session: Session, plan: Plan, begun: Begun, approved_by: str) -> Map
         METRIC: f"{metric}={value!r}" if value is not None else "",
         CHECK_TAG: PENDING if session.config.promote.check else "",
     }
-    return fresh(plan.promoted, plan.target, {**given(tags), **tags_over(plan.replaces)})
+    over = tags_over(plan.replaces, recorded, plan.promoted)
+    return fresh(plan.promoted, plan.target, {**given(tags), **over})
 
 
 def named(model: Model, number: int | None, build: str | None) -> int:
