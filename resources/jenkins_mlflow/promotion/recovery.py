@@ -31,6 +31,7 @@ from jenkins_mlflow.tags import (
     PENDING,
     PROMOTED_AT,
     PROMOTED_BY,
+    RECOVERED,
     ROLLED_BACK_AT,
     TARGET,
 )
@@ -185,7 +186,7 @@ class Recovery:
             PROMOTED_AT: next_time(live.versions()),
             PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
             BUILD_URL: self._url,
-            METHOD: "recovered",
+            METHOD: RECOVERED,
             TARGET: self._target.marks,
             CHECK_TAG: PENDING if self._checked else "",
         }
