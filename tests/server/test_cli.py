@@ -251,6 +251,29 @@ def test_another_registry_in_the_environment_is_a_warning(
     assert done.doc["warnings"][0].startswith("MLFLOW_REGISTRY_URI is http://[x: this command uses ")
 
 
+def test_an_error_that_is_maximized_by_default_is_a_warning(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """The worst model would be promoted; whoever writes the direction means it."""
+    name = fresh(Spec({"rmse": 1.0}), Spec({"rmse": 9.0}))
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--metric=rmse", "--output=json")
+    expected = (
+        "select.metric is rmse, of which small values are usually good, but the largest is chosen by default: "
+        "set select.direction to minimize, or to maximize if that is meant"
+    )
+    for command in (("select",), ("promote", "--dry-run")):
+        assert run_cli(*command, *where).doc["warnings"] == [expected]
+        for direction in ("minimize", "maximize"):
+            assert run_cli(*command, *where, f"--direction={direction}").doc["warnings"] == []
+    env = {"MLOPS__SELECT__METRIC": "rmse"}
+    diagnosed = run_cli("doctor", f"--models={name}", f"--tracking-uri={uri}", "--output=json", env=env)
+    found = {finding["what"]: finding for finding in diagnosed.doc["findings"]}
+    assert (diagnosed.code, found["direction"]["status"]) == (0, "note")
+    assert "; ".join((found["direction"]["message"], found["direction"]["fix"])) == expected.replace(
+        ": ", "; "
+    )
+
+
 def test_by_hand_is_exit_4_with_a_notice(
     make_server: MakeServer,
     make_proxy: Callable[[Server], CountingProxy],

@@ -768,6 +768,23 @@ def test_mistake_in_a_server(file: Path, text: str, problem: str) -> None:
     assert "dapi" not in line
 
 
+@pytest.mark.parametrize(
+    ("select", "doubtful"),
+    [
+        ({"metric": "val_loss"}, True),
+        ({"metric": "RMSE"}, True),
+        ({"metric": "perplexity"}, True),
+        ({"metric": "rmse", "direction": "minimize"}, False),
+        ({"metric": "rmse", "direction": "maximize"}, False),
+        ({"metric": "neg_log_loss"}, False),
+        ({"metric": "roc_auc"}, False),
+        ({}, False),
+    ],
+)
+def test_a_direction_is_doubtful_only_if_nobody_wrote_it(select: dict[str, str], doubtful: bool) -> None:
+    assert Config.model_validate({"select": select}).select.doubtful_direction == doubtful
+
+
 def test_frozen() -> None:
     """A config cannot be changed after it was checked."""
     with pytest.raises(ValidationError, match="frozen"):

@@ -15,7 +15,7 @@ from jenkins_mlflow.commands.promote.promote import (
     refuse_over_another,
     refuse_plan_over_another,
 )
-from jenkins_mlflow.commands.select import selection_result
+from jenkins_mlflow.commands.select import selection_result, warn_of_direction
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -175,6 +175,7 @@ def _here(session: Session, model: str | None, version: int | None, other_snapsh
 def _choose(
     session: Session, name: str, other: Session, here: Snapshot, other_snapshot: Snapshot
 ) -> Selection:
+    warn_of_direction(session)
     target = other.target
     view = seen_with(here, other_snapshot, target, name)
     choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)
