@@ -66,9 +66,9 @@ def test_promote_selects_and_promotes(
         f"--tracking-uri={uri}",
         "--output=json",
         f"--report={tmp_path / 'r'}",
-        "--approved-by=Grace <g@x>",
+        "--approved-by=Grace\x1b[2J <g@x>",
         env={
-            "BUILD_USER": "Ann",
+            "BUILD_USER": "Ann\x9b2J",
             "BUILD_URL": "http://jenkins/job/1/",
             "MLOPS__NOTIFY__COMMAND": '["sleep", "1.1"]',  # the file and the output tell the same time all the same
         },
@@ -89,8 +89,10 @@ def test_promote_selects_and_promotes(
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     assert (tmp_path / "r" / "promote.csv").read_text().splitlines()[0] == "method,try,outcome,seconds,detail"
     tags = client(uri).get_model_version(name, "2").tags
-    assert tags["jenkins_mlflow.promoted_by"] == "Ann"
-    assert tags["jenkins_mlflow.approved_by"] == "Grace <g@x>"
+    assert (
+        tags["jenkins_mlflow.promoted_by"] == "Ann\ufffd2J"
+    )  # no control characters, which a terminal obeys
+    assert tags["jenkins_mlflow.approved_by"] == "Grace\ufffd[2J <g@x>"
     assert tags["jenkins_mlflow.build_url"] == "http://jenkins/job/1/"
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 

@@ -20,6 +20,7 @@ from jenkins_mlflow.cli.options import (
     to_server as to_server_option,
 )
 from jenkins_mlflow.cli.reporting import reporting
+from jenkins_mlflow.text import printable
 from jenkins_mlflow.whole_number import WholeNumber
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def promote(
     session = open_session(options)
     if recover:
         finish(run_recovery(session), options, session)
-    wish = PromoteWish(model, version, dry_run, approved_by or "", over, run)
+    wish = PromoteWish(model, version, dry_run, printable(approved_by or ""), over, run)
     if to_server is not None:
         from jenkins_mlflow.commands.promote.to_server import promote_to
 
