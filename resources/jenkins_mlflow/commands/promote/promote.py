@@ -35,9 +35,10 @@ def promote(session: Session, wish: PromoteWish) -> PromoteResult:
             was written.
     """
     model = wish.model
+    registry = session.registry()
     if model is not None:
         session = session.for_model(model)
-    registry, target = session.registry(), session.target
+    target = session.target
     alone = model is not None and not target.exclusive
     patterns = session.scope.with_production([str(model)]) if alone else session.scope.patterns
     purpose = Purpose.LOOK if wish.plan_only else Purpose.PROMOTE

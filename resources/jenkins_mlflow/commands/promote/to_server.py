@@ -45,11 +45,11 @@ def promote_to(session: Session, name: str, wish: PromoteWish) -> tuple[Session,
         name: The other server's name in the config.
         wish: As for ``promote``; its ``over`` is in the other server's names.
     """
-    model = wish.model
+    model, source = wish.model, session.registry()
     if model is not None:
         session = session.for_model(model)
     other, other_snapshot = _looked(session, name, model)
-    source, here = session.registry(), _here(session, model, wish.version, other_snapshot)
+    here = _here(session, model, wish.version, other_snapshot)
     result = PromoteResult(status="planned", message="")
     if model is None:
         choice = _choose(session, name, other, here, other_snapshot)
