@@ -19,7 +19,7 @@ from jenkins_mlflow.text import listed, printable
 MOST_NAMED = 3
 
 
-def doubt(rules: Select) -> tuple[str, str] | None:
+def direction_doubt(rules: Select) -> tuple[str, str] | None:
     """Why the direction is probably wrong, and what to do about it; None if it is probably right."""
     if not rules.doubtful_direction:
         return None
@@ -30,7 +30,7 @@ def doubt(rules: Select) -> tuple[str, str] | None:
 
 def warn_of_direction(session: Session) -> None:
     """Warn if a selection probably ranks in the wrong direction."""
-    if found := doubt(session.config.select):
+    if found := direction_doubt(session.config.select):
         session.warn(": ".join(found))
 
 

@@ -16,7 +16,7 @@ from jenkins_mlflow.commands.doctor.probe import probe as run_probe
 from jenkins_mlflow.commands.doctor.server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor.storage import StorageWish, examine_storage
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded, recorded_version
-from jenkins_mlflow.commands.select import doubt
+from jenkins_mlflow.commands.select import direction_doubt
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import JenkinsMlflowError, Refused
@@ -86,7 +86,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
 
 def direction(rules: Select) -> Iterator[Finding]:
     """Whether selections rank in the direction that the metric's name suggests."""
-    if found := doubt(rules):
+    if found := direction_doubt(rules):
         yield Finding("direction", "note", *found)
 
 

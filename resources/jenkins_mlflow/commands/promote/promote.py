@@ -22,7 +22,7 @@ from jenkins_mlflow.registry.snapshot import READY, Model
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult
-from jenkins_mlflow.selection.candidates import wrongly_trained
+from jenkins_mlflow.selection.candidates import doubt
 from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
@@ -128,7 +128,7 @@ def named(model: Model, number: int | None, build: str | None) -> int:
 
     Raises:
         NotFound: no version of the model is READY.
-        Refused: the newest was not trained to a good end.
+        Refused: the newest was not trained to a good end, or it is not known which model it is.
     """
     if number is not None:
         return number
@@ -140,7 +140,7 @@ def named(model: Model, number: int | None, build: str | None) -> int:
             next_step="train one first",
         )
     newest = max(ready, key=lambda version: (version.first_created, version.number))
-    if why := wrongly_trained(newest, build):
+    if why := doubt(newest, build):
         raise Refused(
             f"{printable(newest.label)} is the newest version, but {why}",
             state="nothing was changed",
