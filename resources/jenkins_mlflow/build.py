@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from jenkins_mlflow.tags import BUILD_TAG, BUILD_URL, CHANGE_TAG, COMMIT_TAG, JOB_TAG
+from jenkins_mlflow.text import printable
 
 STARTED = "JENKINS_MLFLOW_BUILD_STARTED"
 """The variable in which a step passes when its build began, in milliseconds since the epoch."""
@@ -85,11 +86,11 @@ class BuildContext:
         users = (environ.get(key, "") for key in ("BUILD_USER", "BUILD_USER_ID", "CHANGE_AUTHOR"))
         return cls(
             id=safe_id(chosen) if chosen else "",
-            url=environ.get("BUILD_URL", ""),
-            job=environ.get("JOB_NAME", ""),
-            user=next((user for user in users if user), "") or _local_user(),
-            git_commit=environ.get("GIT_COMMIT", ""),
-            change=environ.get("CHANGE_ID", ""),
+            url=printable(environ.get("BUILD_URL", "")),
+            job=printable(environ.get("JOB_NAME", "")),
+            user=printable(next((user for user in users if user), "") or _local_user()),
+            git_commit=printable(environ.get("GIT_COMMIT", "")),
+            change=printable(environ.get("CHANGE_ID", "")),
         )
 
     def for_training(self, checkout: Path) -> BuildContext:

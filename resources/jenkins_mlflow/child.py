@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import secrets
 import signal
@@ -86,11 +87,16 @@ class Running:
     or session are found and ended, too, unless they have cleared their environment (or the system has no
     /proc).
 
+    Args:
+        argv: The program and its arguments.
+        environment: All of its environment.
+        most: How many bytes of its output are passed on at most. After that, only its last lines are; None for all.
+
     Raises:
         OSError, ValueError: The command cannot be started.
     """
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], most: int | None = None) -> None:
         self._mark = secrets.token_hex(16)
         self.popen = subprocess.Popen(
             argv,
@@ -105,6 +111,8 @@ class Running:
         self.started = time.monotonic()
         self.at_end = False
         self._pending = b""
+        self._room = math.inf if most is None else most
+        self._dropped = 0
         os.set_blocking(self.pipe.fileno(), False)
 
     def lines(self, chunks: int = 1) -> Iterator[bytes]:
@@ -119,21 +127,37 @@ class Running:
             except BlockingIOError:
                 break
             self.at_end = not chunk
-            *whole, self._pending = (self._pending + chunk).split(b"\n")
-            yield from whole
-            if len(self._pending) >= _LONGEST_LINE:
-                yield self._pending
-                self._pending = b""
+            self._room -= len(chunk)
+            if self._room < 0:
+                self._drop(chunk)
+            else:
+                *whole, self._pending = (self._pending + chunk).split(b"\n")
+                yield from whole
+                if len(self._pending) >= _LONGEST_LINE:
+                    yield self._pending
+                    self._pending = b""
             if len(chunk) < _CHUNK:
                 break
         if self.at_end:
             yield from self.rest()
 
+    def _drop(self, chunk: bytes) -> None:
+        """Keep only the end of the output so far, from the beginning of a line, because a part may show a secret."""
+        output = self._pending + chunk
+        kept = output[-_LONGEST_LINE:]
+        if len(kept) < len(output):
+            kept = kept[kept.find(b"\n", 0, -1) + 1 :]
+        self._dropped += len(output) - len(kept)
+        self._pending = kept
+
     def rest(self) -> Iterator[bytes]:
-        """The last line, if it has no line break."""
+        """The last line, if it has no line break; if output was dropped, that, and all lines after it."""
         last, self._pending = self._pending, b""
+        if self._dropped:
+            yield f"... {self._dropped} bytes of output were dropped here ...".encode()
+            self._dropped = 0
         if last:
-            yield last
+            yield from last.removesuffix(b"\n").split(b"\n")
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the command and everything that it has started; these may have ended."""

@@ -12,6 +12,8 @@ from jenkins_mlflow.text import one_line
 
 _GRACE_SECONDS = 1.0
 _NAME = "check"
+_MOST_BYTES = 1_000_000
+"""The most output that is logged, besides its end. To log 200 MB of short lines takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Ended:
 
 
 def run_bounded(argv: Sequence[str], environ: Mapping[str, str], log: Path, timeout: float) -> Ended:
-    """Run a program without a shell, log its output, and end it with everything that it has started.
+    """Run a program without a shell, log its output up to a limit, and end it with everything that it has started.
 
     A log that cannot be written is only a warning: the program runs anyway.
 
@@ -51,7 +53,13 @@ def run_bounded(argv: Sequence[str], environ: Mapping[str, str], log: Path, time
 
     command = processes.Command(_NAME, tuple(argv), log, environ)
     group = processes.Processes(
-        [command], jobs=1, timeout=timeout, stop_on_failure=False, say=remember, grace=_GRACE_SECONDS
+        [command],
+        jobs=1,
+        timeout=timeout,
+        stop_on_failure=False,
+        say=remember,
+        grace=_GRACE_SECONDS,
+        most=_MOST_BYTES,
     )
     (ended,) = group.run()
     if group.interrupted:

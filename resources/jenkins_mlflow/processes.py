@@ -56,8 +56,8 @@ class Ended:
 class _Process(Running):
     """A running command, and how it is to end."""
 
-    def __init__(self, command: Command, log: Log) -> None:
-        super().__init__(command.argv, command.environment)
+    def __init__(self, command: Command, log: Log, most: int | None) -> None:
+        super().__init__(command.argv, command.environment, most)
         self.command = command
         self.log = log
         self.exited: float | None = None
@@ -76,6 +76,7 @@ class Processes:
         say: Called with every line of output, prefixed by its command's name.
         grace: Seconds between SIGTERM and SIGKILL.
         on_end: Called when a command has ended.
+        most: How many bytes of a command's output are logged and shown at most, besides its last lines; None for all.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Processes:
         say: Callable[[str], None],
         grace: float = GRACE_SECONDS,
         on_end: Callable[[Ended], None] = lambda ended: None,
+        most: int | None = None,
     ) -> None:
         self._order = [command.name for command in commands]
         self._width = max((len(printable(name)) for name in self._order), default=0) + 2
@@ -100,6 +102,7 @@ class Processes:
         self._say = say
         self._grace = grace
         self._on_end = on_end
+        self._most = most
         self._signals: list[int] = []
         self.interrupted: Interrupted | None = None
         self.warnings: list[str] = []
@@ -138,7 +141,7 @@ class Processes:
             log = Log(command.log)
             command = replace(command, log=log.path)  # another training may be using the file of that name
             try:
-                process = _Process(command, log)
+                process = _Process(command, log, self._most)
             except (OSError, ValueError) as error:
                 reason = cannot_start(command.argv[0], error)
                 log.write(reason)

@@ -22,6 +22,7 @@ PROMOTED_BY = TAG_PREFIX + "promoted_by"
 APPROVED_BY = TAG_PREFIX + "approved_by"
 BUILD_URL = TAG_PREFIX + "build_url"
 METHOD = TAG_PREFIX + "method"
+COPY, RECOVERED = "copy", "recovered"  # the methods of a copy that this tool made, also after an interruption
 TARGET = TAG_PREFIX + "target"  # the stage and the alias that it got: a record counts only for these
 OTHER_RECORDS = (
     TAG_PREFIX + "other_records"

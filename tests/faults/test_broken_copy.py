@@ -19,6 +19,7 @@ import pytest
 from conftest import MakeServer
 from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.promote.to_server import promote_to
+from jenkins_mlflow.commands.promote.wish import PromoteWish
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.promote import LockRules, Promote, Retry
 from jenkins_mlflow.config.schema import Config
@@ -72,7 +73,7 @@ class Scene:
         config = Config(models=(NAME,), promote=rules, servers=servers)
         session = Session(config, self.a.url, Terminal(quiet=True), self._folder, BuildContext())
         try:
-            return promote_to(session, "prod", model=NAME, version=made.number, plan_only=False)[1].status
+            return promote_to(session, "prod", PromoteWish(NAME, made.number))[1].status
         except JenkinsMlflowError as error:
             return f"{error.message}; {error.state}"
 

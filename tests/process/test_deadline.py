@@ -50,6 +50,21 @@ def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     )
 
 
+def test_a_flood_of_lines_is_read_and_dropped(tmp_path: Path) -> None:
+    """To log each of 100 million lines would take longer than the program may: the log has the first and the last."""
+    flood = "seq 1000000; echo the end; exit 3"
+    assert run(tmp_path, "sh", "-c", flood, timeout=120) == "it ended with exit code 3: the end"
+    lines = (tmp_path / "r" / "log").read_text().splitlines()
+    (note,) = (at for at, line in enumerate(lines) if not line.isdigit() and at < len(lines) - 1)
+    first, last = lines[:note], lines[note + 1 : -1]
+    assert first == [str(number) for number in range(1, len(first) + 1)]
+    assert last == [str(number) for number in range(1_000_001 - len(last), 1_000_001)]
+    assert (len(first) > 100_000, len(last) > 1000) == (True, True)
+    whole = sum(len(str(number)) + 1 for number in range(1, 1_000_001)) + len("the end\n")
+    shown = sum(len(line) + 1 for line in (*first, *last, lines[-1]))
+    assert lines[note] == f"... {whole - shown} bytes of output were dropped here ..."
+
+
 def test_a_huge_line_takes_no_memory(tmp_path: Path) -> None:
     """200 MB without a line break: this process stays below 150 MB."""
     script = """

@@ -504,7 +504,7 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
     base = ("cleanup", f"--tracking-uri={server.url}", "--output=json")
     path = str(tmp_path / "plan.json")
-    written = run_cli(*base, f"--model={name}", "--keep-last=1", f"--plan={path}", "--at=2099-01-01")
+    written = run_cli(*base, f"--model={name}", "--keep-last=1", "--keep-within=0s", f"--plan={path}")
     assert (written.code, written.doc["status"]) == (0, "planned")
     assert remaining_versions(server, name) == [3, 2, 1]
     seed(server.store_uri, {name: [Spec()]})
@@ -525,6 +525,29 @@ def test_a_plan_file_is_carried_out_as_it_stands(
     done = run_cli(*base, f"--apply={again}", "--yes")
     assert (done.code, done.doc["warnings"]) == (0, []), "an option of --plan is no change of the config"
     assert remaining_versions(server, name) == [4, 1]
+
+
+def test_a_plan_counts_no_age_from_the_future(
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
+) -> None:
+    """Carried out, it would delete versions that the policy keeps; to look at that day deletes nothing."""
+    server, name = make_server(), fresh_name()
+    seed(server.store_uri, {name: [Spec(), Spec()]})
+    base = ("cleanup", f"--tracking-uri={server.url}", "--output=json", f"--model={name}", "--keep-last=1")
+    path = tmp_path / "plan.json"
+    refused = run_cli(*base, f"--plan={path}", "--at=2099-01-01")
+    assert refused.code == 2
+    assert refused.doc["error"]["message"] == (
+        "--at 2099-01-01T00:00:00 is in the future: a plan with these ages would delete versions that the policy "
+        "still keeps"
+    )
+    assert not path.exists()
+    assert [i["action"] for i in run_cli(*base, "--dry-run", "--at=2099-01-01").doc["items"]] == [
+        "keep",
+        "delete",
+    ]
+    assert run_cli(*base, f"--plan={path}", "--at=2020-01-01").code == 0
+    assert remaining_versions(server, name) == [2, 1]
 
 
 def test_names_that_are_mistyped_in_the_rules(

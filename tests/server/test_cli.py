@@ -66,9 +66,9 @@ def test_promote_selects_and_promotes(
         f"--tracking-uri={uri}",
         "--output=json",
         f"--report={tmp_path / 'r'}",
-        "--approved-by=Grace <g@x>",
+        "--approved-by=Grace\x1b[2J <g@x>",
         env={
-            "BUILD_USER": "Ann",
+            "BUILD_USER": "Ann\x9b2J",
             "BUILD_URL": "http://jenkins/job/1/",
             "MLOPS__NOTIFY__COMMAND": '["sleep", "1.1"]',  # the file and the output tell the same time all the same
         },
@@ -89,8 +89,10 @@ def test_promote_selects_and_promotes(
     assert json.loads((tmp_path / "r" / "promote.json").read_text()) == doc
     assert (tmp_path / "r" / "promote.csv").read_text().splitlines()[0] == "method,try,outcome,seconds,detail"
     tags = client(uri).get_model_version(name, "2").tags
-    assert tags["jenkins_mlflow.promoted_by"] == "Ann"
-    assert tags["jenkins_mlflow.approved_by"] == "Grace <g@x>"
+    assert (
+        tags["jenkins_mlflow.promoted_by"] == "Ann\ufffd2J"
+    )  # no control characters, which a terminal obeys
+    assert tags["jenkins_mlflow.approved_by"] == "Grace\ufffd[2J <g@x>"
     assert tags["jenkins_mlflow.build_url"] == "http://jenkins/job/1/"
     assert tags["jenkins_mlflow.metric"] == "roc_auc=0.9"
 
@@ -249,6 +251,29 @@ def test_another_registry_in_the_environment_is_a_warning(
     )
     assert done.code == 0, "no address at all"
     assert done.doc["warnings"][0].startswith("MLFLOW_REGISTRY_URI is http://[x: this command uses ")
+
+
+def test_an_error_that_is_maximized_by_default_is_a_warning(
+    uri: str, fresh: Callable[..., str], run_cli: RunCli
+) -> None:
+    """The worst model would be promoted; whoever writes the direction means it."""
+    name = fresh(Spec({"rmse": 1.0}), Spec({"rmse": 9.0}))
+    where = (f"--models={name}", f"--tracking-uri={uri}", "--metric=rmse", "--output=json")
+    expected = (
+        "select.metric is rmse, of which small values are usually good, but the largest is chosen by default: "
+        "set select.direction to minimize, or to maximize if that is meant"
+    )
+    for command in (("select",), ("promote", "--dry-run")):
+        assert run_cli(*command, *where).doc["warnings"] == [expected]
+        for direction in ("minimize", "maximize"):
+            assert run_cli(*command, *where, f"--direction={direction}").doc["warnings"] == []
+    env = {"MLOPS__SELECT__METRIC": "rmse"}
+    diagnosed = run_cli("doctor", f"--models={name}", f"--tracking-uri={uri}", "--output=json", env=env)
+    found = {finding["what"]: finding for finding in diagnosed.doc["findings"]}
+    assert (diagnosed.code, found["direction"]["status"]) == (0, "note")
+    assert "; ".join((found["direction"]["message"], found["direction"]["fix"])) == expected.replace(
+        ": ", "; "
+    )
 
 
 def test_by_hand_is_exit_4_with_a_notice(

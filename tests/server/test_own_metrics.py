@@ -114,6 +114,9 @@ def test_a_version_of_an_unknown_model_is_no_candidate(make_server: MakeServer, 
     assert only["reason"].startswith(
         "its run logged several models, and which of them this version is cannot be"
     )
+    newest = run_cli("promote", f"--model={name}", *given[1:])
+    assert newest.code == 1
+    assert newest.doc["message"] == f"{name} version 1 is the newest version, but {only['reason']}"
     by_name = run_cli("promote", f"--model={name}", "--version=1", *given[1:])
     assert by_name.doc["status"] == "promoted"
     kept = run_cli("select", *given)

@@ -145,3 +145,20 @@ def test_two_builds_never_become_one() -> None:
     assert safe_id("jenkins-a%2Fb-1") == "jenkins-a%2Fb-1"
     assert safe_id("o'brien-1") != safe_id('o"brien-1') != safe_id("o-brien-1")
     assert safe_id("x" * 400) != safe_id("x" * 401)
+
+
+def test_what_a_person_can_choose_holds_no_control_characters() -> None:
+    """Names and addresses go into tags, which other people read in their terminals."""
+    odd = {
+        "BUILD_USER": "Ann\x1b[2J",
+        "BUILD_URL": "http://ci/\x9b",
+        "JOB_NAME": "a\nb",
+        "CHANGE_ID": "PR\u202e1",
+    }
+    found = BuildContext.from_environment(odd)
+    assert (found.user, found.url, found.job, found.change) == (
+        "Ann\ufffd[2J",
+        "http://ci/\ufffd",
+        "a\ufffdb",
+        "PR\ufffd1",
+    )

@@ -20,6 +20,7 @@ from jenkins_mlflow.cli.options import (
     to_server as to_server_option,
 )
 from jenkins_mlflow.cli.reporting import reporting
+from jenkins_mlflow.text import printable
 from jenkins_mlflow.whole_number import WholeNumber
 
 if TYPE_CHECKING:
@@ -151,23 +152,18 @@ def promote(
 ) -> None:
     """Promote a named version or the one that `select` chooses; if every method fails, say how to do it by hand."""
     from jenkins_mlflow.commands.promote.promote import promote as run_promotion, recover as run_recovery
+    from jenkins_mlflow.commands.promote.wish import PromoteWish
 
     session = open_session(options)
     if recover:
         finish(run_recovery(session), options, session)
-    asked: dict[str, Any] = {
-        "model": model,
-        "version": version,
-        "plan_only": dry_run,
-        "over": over,
-        "run_id": run,
-    }
+    wish = PromoteWish(model, version, dry_run, printable(approved_by or ""), over, run)
     if to_server is not None:
         from jenkins_mlflow.commands.promote.to_server import promote_to
 
-        other, result = promote_to(session, to_server, approved_by=approved_by or "", **asked)
+        other, result = promote_to(session, to_server, wish)
         finish(result, options, other)
-    finish(run_promotion(session, approved_by=approved_by or "", **asked), options, session)
+    finish(run_promotion(session, wish), options, session)
 
 
 @click.command()

@@ -60,24 +60,29 @@ def keep_early_failure(failed: RegistryResult, arguments: Sequence[str]) -> Regi
     build = BuildContext.from_environment(os.environ, build=value_of(arguments, "--build"))
     result = replace(failed, build=build.id or None, time=now())
     report = value_of(arguments, "--report")
-    if not (report and result.command):
+    if not (report and _can_report(result.command, Path(report))):
         return result
     from jenkins_mlflow.commands.page import keep_failure_page
-    from jenkins_mlflow.results.schema import RESULTS
 
     folder, warnings = Path(report), list[str]()
-    if result.command not in RESULTS:
-        return result
-    try:
-        refuse_links(folder)
-    except (JenkinsMlflowError, OSError):  # perhaps this is why the command failed
-        return result
     with reporting(warnings.append):
         warnings += filter(None, [keep_result(result, folder)])
         warnings += keep_failure_page(build, folder, document(result))
     for warning in warnings:
         Terminal().alert(f"warning: {printable(warning)}")
     return replace(result, warnings=tuple(warnings))
+
+
+def _can_report(command: str, folder: Path) -> bool:
+    """Whether the command is one that reports, and nothing in the folder leads out of it."""
+    from jenkins_mlflow.results.schema import RESULTS
+
+    if command not in RESULTS:
+        return False
+    with contextlib.suppress(JenkinsMlflowError, OSError):  # perhaps this is why the command failed
+        refuse_links(folder)
+        return True
+    return False
 
 
 def value_of(arguments: Sequence[str], option: str) -> str:

@@ -83,7 +83,7 @@ rate = click.option(
 @click.option(
     "--at",
     type=TIMES,
-    help="Count ages from this time (UTC) instead of now; with --dry-run or --plan.",
+    help="Count ages from this time (UTC) instead of now; with --dry-run, or with --plan if it is in the past.",
 )
 @configured(
     "--reclaim",

@@ -28,8 +28,8 @@ def adopt(session: Session, model: str, reason: str) -> HistoryResult:
         NotFound: The model does not exist.
         Refused: More than one version is in production.
     """
-    session = session.for_model(model)
     registry = session.registry()
+    session = session.for_model(model)
     snapshot = read_model(session, registry, model, Purpose.CHANGE)
     target = session.target
     book = session.book(registry)

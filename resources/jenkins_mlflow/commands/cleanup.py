@@ -39,6 +39,7 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
         check_replaceable(wish.write)
     registry, rules = session.registry(), session.config.cleanup
     now = registry.now()
+    wish.refuse_the_future(now)
     config = digest(session.config.settled("cleanup", "select", "promote", "models"))
     origin = Origin(address(session.uri), now, config)
     if wish.read:

@@ -19,6 +19,7 @@ from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.text import argument, listed, printable
+from jenkins_mlflow.times import shown
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ class Wish:
             raise UsageError(
                 "--at needs --dry-run or --plan",
                 next_step="write a plan with --plan, review it, carry it out with --apply",
+            )
+
+    def refuse_the_future(self, now: float) -> None:
+        """Refuse to write a plan with ages from the future, which would delete versions that are too young today.
+
+        Raises:
+            UsageError: ``at`` is later than ``now``.
+        """
+        if self.write and self.at is not None and self.at > now:
+            raise UsageError(
+                f"--at {shown(self.at * 1000, '%Y-%m-%dT%H:%M:%S')} is in the future: a plan with these ages would "
+                "delete versions that the policy still keeps",
+                state="nothing was written or deleted",
+                next_step="give --dry-run to see what a cleanup will delete then, or omit --at",
             )
 
 

@@ -13,7 +13,7 @@ from jenkins_mlflow.commands.group import nearest
 from jenkins_mlflow.config.schema import DEFAULT_FILE, default_file
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import Refused, UsageError
-from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.metrics import comparable, is_error
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.names import matches
@@ -32,8 +32,6 @@ _TRAINS = re.compile(r"\bstart_run\b|\blog_(?!loss\b)|\bautolog\b|\b__main__\b")
 _REGISTERS = ("registered_model_name", "register_model")
 # Usual ranking metrics, the most meaningful first; among equally frequent ones the first is chosen.
 _RANKING = ("roc_auc", "auc", "f1", "f1_score", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
-_SMALL_IS_GOOD = ("loss", "error", "rmse", "mse", "mae", "mape", "brier")
-_NEGATED = re.compile(r"(?<![a-z])neg(ative)?(?![a-z])")  # scikit-learn's scores: the larger, the better
 
 
 def refuse_what_exists(path: Path) -> None:
@@ -214,7 +212,6 @@ def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:
         return (-len(values[name]), known, name)
 
     for name in sorted(values, key=rank):
-        lower = name.lower()
-        minimize = any(word in lower for word in _SMALL_IS_GOOD) and not _NEGATED.search(lower)
+        minimize = is_error(name)
         best = min(values[name]) if minimize else max(values[name])
         yield Measured(name, len(values[name]), best, minimize)

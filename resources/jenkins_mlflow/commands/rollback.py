@@ -36,8 +36,9 @@ def rollback(
         NotFound: The model or the version to return to does not exist, or no longer.
         Refused: The previous version is not known, or its files are gone; nothing was written.
     """
+    registry = session.registry()
     session = session.for_model(model)
-    registry, target = session.registry(), session.target
+    target = session.target
     if target.copy_to and matches(model, session.scope.models):
         model = target.copy_to
     patterns = session.scope.patterns if target.exclusive else (model,)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.config.schema import Config
@@ -29,6 +30,11 @@ class Scope:
         copy_to = rules.copy_to if rules.copies else None
         return Scope(config.models, Target(rules.stage, rules.alias, rules.exclusive, copy_to))
 
+    def exactly(self, names: Collection[str]) -> Scope:
+        """This scope with these entries as names: they are registered models, so they do not count as patterns."""
+        models = (glob.escape(entry) if entry in names else entry for entry in self.models)
+        return replace(self, models=tuple(models))
+
     @property
     def patterns(self) -> tuple[str, ...]:
         """The models that a promotion of the group reads: the group, and a production model."""
@@ -36,7 +42,7 @@ class Scope:
 
     def with_production(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """These models, and the production model if promotions copy into one."""
-        extra = [self.target.copy_to] if self.target.copy_to else []
+        extra = [glob.escape(self.target.copy_to)] if self.target.copy_to else []
         return tuple(dict.fromkeys([*patterns, *extra]))
 
     def locked_with(self, models: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import Place
@@ -18,11 +19,27 @@ from jenkins_mlflow.text import listed, printable
 MOST_NAMED = 3
 
 
+def direction_doubt(rules: Select) -> tuple[str, str] | None:
+    """Why the direction is probably wrong, and what to do about it; None if it is probably right."""
+    if not rules.doubtful_direction:
+        return None
+    name = rules.metric
+    why = f"select.metric is {name}, of which small values are usually good, but the largest is chosen by default"
+    return why, "set select.direction to minimize, or to maximize if that is meant"
+
+
+def warn_of_direction(session: Session) -> None:
+    """Warn if a selection probably ranks in the wrong direction."""
+    if found := direction_doubt(session.config.select):
+        session.warn(": ".join(found))
+
+
 def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     """`select`: rank the group's candidates and compare the best with the champion."""
     group = snapshot or settled(
         session, session.registry(), session.scope.patterns, Purpose.LOOK, with_runs=session.runs_to_select()
     )
+    warn_of_direction(session)
     target = session.target
     build = session.build.id
     choice = select(group, session.config.select, target, build=build, gone=_gone(session, group))

@@ -24,6 +24,7 @@ from jenkins_mlflow.registry.connection import connect, is_setting
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.names import may_be_name
 from jenkins_mlflow.registry.reading import NO_KEYS
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
@@ -54,6 +55,7 @@ class Session:
         looks_only: Whether this is a dry run, whose failure is no news.
         locked: The purposes of the locks taken; nothing is written to the registry before the first.
         changed_scope: What the command works on, if that is not what the config says, see ``scope``.
+        are_names: Whether entries of the group that look like patterns are names of registered models, as far as asked.
         waited: The models whose lock others kept for all of the configured wait; it is not waited for again.
     """
 
@@ -71,10 +73,12 @@ class Session:
     locked: list[str] = field(default_factory=list)
     waited: set[str] = field(default_factory=set)
     changed_scope: Scope | None = None
+    are_names: dict[str, bool] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
-        return self.changed_scope or Scope.of(self.config)
+        scope = self.changed_scope or Scope.of(self.config)
+        return scope.exactly([entry for entry, is_name in self.are_names.items() if is_name])
 
     @property
     def target(self) -> Target:
@@ -90,8 +94,14 @@ class Session:
         return ALIAS in self.config.promote.methods
 
     def registry(self, *, may_create: bool = False) -> Registry:
+        """Open the registry. Entries of the group that look like patterns may be names: 1 request for each."""
         connection = connect(self.uri, may_create=may_create, account=self.account)
-        return Registry(connection, self.retry, self.keys, self.target)
+        registry = Registry(connection, self.retry, self.keys, self.target)
+        for entry in self.scope.models:
+            if may_be_name(entry) and entry not in self.are_names:
+                with self.unwritten():
+                    self.are_names[entry] = registry.find_model(entry) is not None
+        return registry
 
     @property
     def environ(self) -> Mapping[str, str]:

@@ -107,10 +107,13 @@ def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
     place, word = section(annotation_at(model, path[:-1])), str(path[-1])
     known = list(fields(place)) if place else []
     near = difflib.get_close_matches(word.casefold().replace("-", "_"), known, n=1)
-    if near:
-        return f'; did you mean "{near[0]}"?'
-    elsewhere = [dotted for dotted in _dotted_keys(model) if dotted.rpartition(".")[2] == word]
-    return f'; did you mean "{elsewhere[0]}"?' if elsewhere else ""
+    if ends := near or [
+        key for key in known if word.endswith(f"_{key}")
+    ]:  # such as tracking_uri for a server's uri
+        return f'; did you mean "{ends[0]}"?'
+    elsewhere = next((dotted for dotted in _dotted_keys(model) if dotted.rpartition(".")[2] == word), "")
+    where = " at the top level" if elsewhere == word else ""
+    return f'; did you mean "{elsewhere}"{where}?' if elsewhere else ""
 
 
 def _dotted_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from jenkins_mlflow.config.mistakes import broken_rule
 from jenkins_mlflow.config.registry_values import (
-    COPY,
     DEFAULT_METHODS,
     Alias,
     Methods,
@@ -19,6 +18,7 @@ from jenkins_mlflow.config.registry_values import (
 )
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.values import Command, Duration, Line, Switch, lasting
+from jenkins_mlflow.tags import COPY
 
 DEFAULT_ALIASES: Mapping[str, str] = {"Production": "champion", "Staging": "challenger"}
 """The alias of the version in a stage: the alias champion never leaves production for Staging by default."""

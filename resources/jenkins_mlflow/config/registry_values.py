@@ -10,9 +10,9 @@ from pydantic import BeforeValidator
 
 from jenkins_mlflow.config.mistakes import did_you_mean, expected
 from jenkins_mlflow.config.values import TEXT, each, one_of, one_or_list, parse_line, parse_lines, schema
+from jenkins_mlflow.tags import COPY
 
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
-COPY = "copy"
 METHOD_NAMES: tuple[str, ...] = (*DEFAULT_METHODS, COPY)
 PROMOTION_STAGES = ("Production", "Staging")
 STAGES = (*PROMOTION_STAGES, "Archived", "None")

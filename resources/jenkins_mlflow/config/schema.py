@@ -59,7 +59,8 @@ class Config(Section):
 
     models: Patterns = Field(
         default=("*",),
-        description="The group: the models whose versions compete. One name or pattern, or a list of them.",
+        description="The group: the models whose versions compete. One name or pattern, or a list of them. The name of "
+        "a registered model is never read as a pattern.",
     )
     tracking_uri: Line | None = Field(
         default=None, description="MLflow server or store; else MLFLOW_TRACKING_URI."

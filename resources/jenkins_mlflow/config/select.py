@@ -10,6 +10,7 @@ from jenkins_mlflow.config.gates import GateValue
 from jenkins_mlflow.config.registry_values import Aliases, Stages
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.values import Line
+from jenkins_mlflow.metrics import is_error
 
 
 class Include(Section):
@@ -46,3 +47,8 @@ class Select(Section):
     include: Include = Field(
         default_factory=Include, description="Versions with another stage or alias that are candidates, too."
     )
+
+    @property
+    def doubtful_direction(self) -> bool:
+        """Whether an error is maximized only because nobody has set the direction."""
+        return is_error(self.metric) and "direction" not in self.model_fields_set

@@ -9,8 +9,6 @@ from __future__ import annotations
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
 
-NAME = "copy"
-
 
 def find_copy(production: Model, candidate: Version) -> int | None:
     """The number of the newest existing copy, so that a repetition makes no second one; None if there is none."""

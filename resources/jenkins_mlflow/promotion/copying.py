@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from jenkins_mlflow.errors import RegistryError
-from jenkins_mlflow.methods.copy import NAME as COPY, find_copy, make_copy
+from jenkins_mlflow.methods.copy import find_copy, make_copy
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.promotion.record import dated
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Model, Version
 from jenkins_mlflow.registry.writer import Writer
+from jenkins_mlflow.tags import COPY
 
 
 def with_the_copy(registry: Registry, writer: Writer, plan: Plan) -> Table:

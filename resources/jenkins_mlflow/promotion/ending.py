@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.methods.alias import NAME as ALIAS
-from jenkins_mlflow.methods.copy import NAME as COPY
 from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, is_done
 from jenkins_mlflow.promotion.outcome import Keeper, Outcome, Status
@@ -19,7 +18,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.registry.writer import Writer
-from jenkins_mlflow.tags import METHOD
+from jenkins_mlflow.tags import COPY, METHOD
 
 
 class Ending:

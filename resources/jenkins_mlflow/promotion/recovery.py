@@ -32,6 +32,7 @@ from jenkins_mlflow.tags import (
     PENDING,
     PROMOTED_AT,
     PROMOTED_BY,
+    RECOVERED,
     TARGET,
 )
 
@@ -188,7 +189,7 @@ class Recovery:
             PROMOTED_AT: next_time(live.versions(), self._now()),
             PROMOTED_BY: f"{self._by} (recovered)" if self._by else "recovered",
             BUILD_URL: self._url,
-            METHOD: "recovered",
+            METHOD: RECOVERED,
             TARGET: self._target.marks,
             CHECK_TAG: PENDING if self._checked else "",
         }

@@ -28,6 +28,8 @@ AZURE_HOST = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """Azure's storage hosts. MLflow's client sends the agent's token to any domain that an address names."""
+_NAMES = ("databricks", "databricks-uc")
+"""Addresses that MLflow reads as names of a server in Databricks' own config, not as folders."""
 _NO_SCHEME = re.compile(r"(localhost|[\w-]+(\.[\w-]+)*):\d+(/[\w/.-]*)?$")
 _LIKE_A_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(/[\w/.-]*)?")  # a folder may have such a name, too
 
@@ -85,14 +87,14 @@ def local_path(uri: str) -> Path | None:
 def address(uri: str) -> str:
     """A text that is the same for one registry in any folder, for any account and any spelling of its address.
 
-    It is an absolute path, or an address without login, default port and trailing slash.
+    It is an absolute path, an address without login, default port and trailing slash, or a name such as databricks-uc.
 
     >>> address("https://ann:secret@MLflow.example:443/x/"), address("sqlite:////data/m.db")
     ('https://mlflow.example/x', '/data/m.db')
     """
     path = local_path(uri)
     if path is not None:
-        return str(path.absolute())
+        return uri if uri in _NAMES else str(path.absolute())
     parts = urlsplit(redact(uri))
     host = host_of(parts.geturl()).lower().removesuffix(f":{_DEFAULT_PORTS.get(parts.scheme, '')}")
     return parts._replace(netloc=host, path=parts.path.rstrip("/")).geturl()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 
 def literal_prefix(pattern: str) -> str:
@@ -39,3 +39,18 @@ def _name_filter(prefix: str, patterns: Sequence[str]) -> str:
 def matches(name: str, patterns: Collection[str]) -> bool:
     """Whether a registered model's name belongs to the group; case-sensitive, as in MLflow."""
     return any(fnmatch.fnmatchcase(name, pattern) or name == pattern for pattern in patterns)
+
+
+def members(names: Collection[str], patterns: Collection[str]) -> Iterator[str]:
+    """Those of a registry's names that belong to the group. What is one of these names is no pattern.
+
+    >>> list(members(["g1", "g[1]", "h1"], ["g[1]", "h[1]"]))
+    ['g[1]', 'h1']
+    """
+    only_patterns = [pattern for pattern in patterns if pattern not in names]
+    return (name for name in names if name in patterns or matches(name, only_patterns))
+
+
+def may_be_name(pattern: str) -> bool:
+    """Whether a pattern may be meant as the name of a model, such as ``churn[eu]``; one with ``*`` never is."""
+    return "*" not in pattern and any(char in pattern for char in "?[")

@@ -20,7 +20,7 @@ from jenkins_mlflow.registry.connection import Connection, foreign_host, local_p
 from jenkins_mlflow.registry.door_types import FoundModel
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.logged_models import logged_models, logged_nan
-from jenkins_mlflow.registry.names import matches, name_filters
+from jenkins_mlflow.registry.names import members, name_filters
 from jenkins_mlflow.registry.own_metrics import Sources, with_own_metrics
 from jenkins_mlflow.registry.promotion_records import counted
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
@@ -80,16 +80,17 @@ class Reader(Asker):
         Versions whose run logged several models cost more: 1 request per 100 such runs, and see ``own_metrics``.
 
         Args:
-            patterns: Names or fnmatch patterns of registered models.
+            patterns: Names or fnmatch patterns of registered models; what is the name of one is no pattern.
             with_runs: Whether metrics and run tags are needed, or for which versions.
         """
         models: dict[str, FoundModel] = {}
         versions: dict[str, dict[int, Version]] = defaultdict(dict)
 
         def read(condition: str) -> None:
-            for model in self._models(condition):
-                if matches(model.name, patterns) and not model.name.startswith(HIDDEN_PREFIXES):
-                    models[model.name] = model
+            found_models = {model.name: model for model in self._models(condition)}
+            for name in members(found_models, patterns):
+                if not name.startswith(HIDDEN_PREFIXES):
+                    models[name] = found_models[name]
             for found in self._versions(condition):
                 if found.model in models:
                     versions[found.model][found.number] = found

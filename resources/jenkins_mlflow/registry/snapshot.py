@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.sources import copied_from
-from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, TARGET
+from jenkins_mlflow.tags import (
+    CHECK_TAG,
+    COPY,
+    FAILED,
+    METHOD,
+    PROMOTED_AT,
+    RECOVERED,
+    RESTORED_FROM,
+    ROLLED_BACK_AT,
+    TARGET,
+)
 from jenkins_mlflow.text import printable
 from jenkins_mlflow.times import milliseconds
 
@@ -64,7 +74,7 @@ LONGEST_TRAINING = 86_400.0
 
 LONGEST_COPYING = 3_600_000
 """Milliseconds from the record of a copy to the copy in version 0.2.0: most of it may be the wait for the lock."""
-_METHODS_OF_COPIES = ("copy", "recovered")
+_METHODS_OF_COPIES = (COPY, RECOVERED)
 
 UNENDED = frozenset({"RUNNING", "SCHEDULED"})
 """The statuses of a run that has not ended."""

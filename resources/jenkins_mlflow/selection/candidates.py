@@ -60,12 +60,13 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return "it failed the check after its promotion; promote it by name to try again"
     if rules.scope == "build" and not _is_own(version, build):
         return f"not trained by build {build}"
-    unclear = version.run is not None and version.run.unclear
-    return wrongly_trained(version, build) or (f"{UNCLEAR}: promote it by name" if unclear else "")
+    return doubt(version, build)
 
 
-def wrongly_trained(version: Version, build: str | None) -> str:
-    """Why a version's training speaks against it: it belongs to a change request, ended badly, or was thrown away.
+def doubt(version: Version, build: str | None) -> str:
+    """Why only a person may choose a version, by its run; empty if there is no reason.
+
+    Its training belongs to a change request, ended badly, or was thrown away; or its metrics may be another model's.
 
     A version may be registered long before its training ends, and its metrics may be those of the first epoch. A
     run that has not ended counts only against a version that this tool has trained: notebooks often leave their
@@ -77,7 +78,7 @@ def wrongly_trained(version: Version, build: str | None) -> str:
     change = run.tags.get(CHANGE_TAG)
     if change and not _is_own(version, build):
         return f"trained by the change request {change}, which is no branch: promote it by name"
-    return _ended_badly(run)
+    return _ended_badly(run) or (f"{UNCLEAR}: promote it by name" if run.unclear else "")
 
 
 def _ended_badly(run: Run) -> str:

@@ -7,11 +7,14 @@ from typing import Any, NoReturn
 
 import pytest
 from jenkins_mlflow.build import BuildContext
+from jenkins_mlflow.commands.scope import Scope
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import ConnectionFailed, NotFound
+from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.terminal import Terminal
 
 
@@ -67,3 +70,18 @@ def test_a_model_outside_an_exclusive_group_changes_the_scope_and_not_the_config
     assert alone.scope.models == ("churn-*",)
     assert alone.config is config
     assert config.promote.exclusive
+
+
+def test_an_entry_of_the_group_that_is_a_name_is_no_pattern() -> None:
+    scope = Scope(("g[1]", "h?", "i-[ab]"), Target("Production", "champion", exclusive=True, copy_to="p[1]"))
+    named = scope.exactly(["g[1]", "h?"])
+    for name, before, after in (
+        ("g[1]", True, True),
+        ("g1", True, False),
+        ("h?", True, True),
+        ("h1", True, False),
+        ("i-a", True, True),
+        ("p[1]", True, True),
+        ("p1", False, False),
+    ):
+        assert (matches(name, scope.patterns), matches(name, named.patterns)) == (before, after), name

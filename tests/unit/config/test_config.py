@@ -242,6 +242,7 @@ MISTAKES = [
     ("\nmetric: x", '2: metric: unknown key; did you mean "select.metric"?'),
     ("zzz: 1", "1: zzz: unknown key"),
     ("source: x.yaml", "1: source: unknown key"),
+    ("ui: {tracking_uri: x}", '1: ui.tracking_uri: unknown key; did you mean "tracking_uri" at the top level?'),
     ("cleanup:\n  keep-last: 3", '2: cleanup.keep-last: unknown key; did you mean "keep_last"?'),
     ("select: {gates: {a: '> 1'}, gates: {}}", "1: select.gates: the key is here twice (first on line 1)"),
     ("select:\n  metric: a\nui: {}\nselect: {}", "4: select: the key is here twice (first on line 1)"),
@@ -753,6 +754,7 @@ SERVERS = [
         'model: expected a model name with {model}, for the name here, and without / : * ? [, got "prod"',
     ),
     ("{uri: 'http://x', models: a}", 'unknown key; did you mean "model"?'),
+    ("{uri: 'http://x', tracking_uri: 'http://x'}", 'unknown key; did you mean "uri"?'),
 ]
 
 
@@ -764,6 +766,23 @@ def test_mistake_in_a_server(file: Path, text: str, problem: str) -> None:
     assert line.endswith(problem)
     assert "geheim" not in line
     assert "dapi" not in line
+
+
+@pytest.mark.parametrize(
+    ("select", "doubtful"),
+    [
+        ({"metric": "val_loss"}, True),
+        ({"metric": "RMSE"}, True),
+        ({"metric": "perplexity"}, True),
+        ({"metric": "rmse", "direction": "minimize"}, False),
+        ({"metric": "rmse", "direction": "maximize"}, False),
+        ({"metric": "neg_log_loss"}, False),
+        ({"metric": "roc_auc"}, False),
+        ({}, False),
+    ],
+)
+def test_a_direction_is_doubtful_only_if_nobody_wrote_it(select: dict[str, str], doubtful: bool) -> None:
+    assert Config.model_validate({"select": select}).select.doubtful_direction == doubtful
 
 
 def test_frozen() -> None:

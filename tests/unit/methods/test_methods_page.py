@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from jenkins_mlflow.config.promote import Promote
-from jenkins_mlflow.config.registry_values import COPY, DEFAULT_METHODS, METHOD_NAMES
+from jenkins_mlflow.config.registry_values import DEFAULT_METHODS, METHOD_NAMES
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.choice import load_methods
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from jenkins_mlflow.tags import COPY
 
 PAGE = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("\n## ")[0]

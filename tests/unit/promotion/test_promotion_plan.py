@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -177,6 +178,18 @@ def test_a_candidate_that_is_gone_is_refused() -> None:
     plan = plan_promotion(snapshot(version("m", 2)), "m", 2, Target("Production", "champion"))
     with pytest.raises(Refused, match="m version 2 was deleted after this promotion was planned"):
         refuse_if_changed(plan, snapshot(version("m", 1)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"run_id": "r2"}, {"created": 9}, {"status": "PENDING_REGISTRATION"}], ids=str
+)
+def test_another_version_of_the_same_number_is_refused(change: dict[str, Any]) -> None:
+    """Under the lock, too, `promote --run` promotes only the version from that run."""
+    planned = version("m", 2, run_id="r1", created=5)
+    plan = plan_promotion(snapshot(planned), "m", 2, Target("Production", "champion"))
+    refuse_if_changed(plan, snapshot(planned))
+    with pytest.raises(Refused, match="m version 2 was deleted after this promotion was planned"):
+        refuse_if_changed(plan, snapshot(replace(planned, **change)))
 
 
 STAGING = Target("Staging", "challenger")

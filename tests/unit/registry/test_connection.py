@@ -69,6 +69,8 @@ HERE = "https://mlflow.example/x"
         ("postgresql://h/db?sslmode=require", "postgresql://h/db?sslmode=require"),
         ("sqlite:////data/m.db", "/data/m.db"),
         ("file:///data/mlruns/", "/data/mlruns"),
+        ("databricks", "databricks"),
+        ("databricks-uc", "databricks-uc"),
     ],
 )
 def test_a_registry_has_one_address(uri: str, same: str) -> None:

@@ -16,7 +16,9 @@ from jenkins_mlflow.commands.doctor.probe import probe as run_probe
 from jenkins_mlflow.commands.doctor.server import clock, door, file_store, login, server
 from jenkins_mlflow.commands.doctor.storage import StorageWish, examine_storage
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded, recorded_version
+from jenkins_mlflow.commands.select import direction_doubt
 from jenkins_mlflow.commands.session import Session
+from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import JenkinsMlflowError, Refused
 from jenkins_mlflow.history.event import Event
 from jenkins_mlflow.history.timeline import Drift, drifts
@@ -70,6 +72,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         door(connection),
         *login(session.uri, os.environ),
         *clock(connection, registry.now(), time.time()),
+        *direction(session.config.select),
         *file_store(session.config.promote.file_store, connection, files=files),
         *rights(registry, snapshot),
         *locks(registry),
@@ -79,6 +82,12 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *(changed_outside(one, session.target) for one in drifted),
         *(run_probe(registry) if probe else ()),
     ]
+
+
+def direction(rules: Select) -> Iterator[Finding]:
+    """Whether selections rank in the direction that the metric's name suggests."""
+    if found := direction_doubt(rules):
+        yield Finding("direction", "note", *found)
 
 
 def rights(registry: Registry, snapshot: Snapshot) -> Iterator[Finding]:

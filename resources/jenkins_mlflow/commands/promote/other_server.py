@@ -44,6 +44,7 @@ def other_session(session: Session, name: str) -> Session:
         # What is left of the config on another server.
         config=config.model_copy(update={"promote": promote, "servers": {}, "ui": Ui()}),
         changed_scope=replace(session.scope, models=models),
+        are_names={},
         uri=server.uri,
         account=_account(name, server, os.environ),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.promote.after_check import check_afterwards
 from jenkins_mlflow.commands.promote.carry_out import carry_out, planned, reported
+from jenkins_mlflow.commands.promote.wish import PromoteWish
 from jenkins_mlflow.commands.select import choose, selection_result
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
@@ -17,60 +18,42 @@ from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
-from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.registry.snapshot import READY, Model
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult
-from jenkins_mlflow.selection.candidates import wrongly_trained
+from jenkins_mlflow.selection.candidates import doubt
 from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
-NOTHING = "nothing"
 
-
-def promote(
-    session: Session,
-    *,
-    model: str | None,
-    version: int | None,
-    plan_only: bool,
-    approved_by: str = "",
-    over: str | None = None,
-    run_id: str | None = None,
-) -> PromoteResult:
+def promote(session: Session, wish: PromoteWish) -> PromoteResult:
     """`promote`: a given version, a model's newest version, or the one that `select` chooses.
 
-    Args:
-        session: Configuration and connection.
-        model, version: What to promote; without a model what ``select`` chooses, without a version the
-            newest.
-        plan_only: Change nothing.
-        approved_by: Who approved it; recorded in the version's tags.
-        over: What it may replace, as ``MODEL/VERSION`` or NOTHING; None for anything.
-        run_id: The run that the version must come from; None for any.
-
     Raises:
-        Refused: Something other than ``over`` would be replaced, or the version comes from another run; nothing
+        Refused: Something other than ``wish.over`` would be replaced, or the version comes from another run; nothing
             was written.
     """
+    model = wish.model
+    registry = session.registry()
     if model is not None:
         session = session.for_model(model)
-    registry, target = session.registry(), session.target
+    target = session.target
     alone = model is not None and not target.exclusive
     patterns = session.scope.with_production([str(model)]) if alone else session.scope.patterns
-    purpose = Purpose.LOOK if plan_only else Purpose.PROMOTE
-    runs = session.runs_to_select() if model is None else session.runs_to_promote(model, version)
+    purpose = Purpose.LOOK if wish.plan_only else Purpose.PROMOTE
+    runs = session.runs_to_select() if model is None else session.runs_to_promote(model, wish.version)
     snapshot = settled(session, registry, patterns, purpose, with_runs=runs)
     selection: SelectResult | None = None
     if model is not None:
-        number = named(require_model(registry, snapshot, model), version, session.build.id)
+        number = named(require_model(registry, snapshot, model), wish.version, session.build.id)
     else:
         choice = choose(session, snapshot)
         selection = selection_result(choice)
         if choice.selected is None:
             assert choice.status != "selected"
             serving = snapshot.production(target)
-            refuse_over_another(over, "a promotion", serving)
+            wish.refuse_over_another("a promotion", serving)
             return PromoteResult(
                 status=choice.status,
                 message=choice.message,
@@ -80,10 +63,10 @@ def promote(
         session.terminal.say(choice.message)
         model, number = choice.selected.model, choice.selected.number
     plan = plan_promotion(snapshot, model, number, target)
-    refuse_another_run(run_id, plan.candidate)
-    refuse_plan_over_another(over, plan)
+    wish.refuse_another_run(plan.candidate)
+    wish.refuse_plan_over_another(plan)
     result = PromoteResult(status="planned", message="", selection=selection)
-    if plan_only:
+    if wish.plan_only:
         return planned(result, plan)
     if not plan.done and session.config.promote.smoke_test:
         checked = smoke_test(session.config.promote.smoke_test, plan.candidate, session.uri, session.report)
@@ -93,49 +76,10 @@ def promote(
         session.terminal.say(f"smoke test: {checked.reason}")
     begun = Begun("promotion", next_time(snapshot.versions()), session.build.user, session.build.url)
     recorded = (snapshot if target.exclusive else snapshot.only(plan.table.model)).recorded
-    tags = _record(session, plan, begun, approved_by, recorded)
+    tags = _record(session, plan, begun, wish.approved_by, recorded)
     outcome, notice = carry_out(session, registry, plan, begun, tags)
     result = replace(result, status=outcome.status, message=outcome.message)
     return check_afterwards(session, registry, plan, outcome, reported(result, plan, outcome, notice))
-
-
-def refuse_another_run(run_id: str | None, version: Version) -> None:
-    """Refuse a version that has only the number of the approved one: its model was deleted and registered again."""
-    if run_id is None or version.run_id == run_id:
-        return
-    now = f"run {printable(version.run_id)}" if version.run_id else "no run"
-    raise Refused(
-        f"{version.label} was to be the version from run {printable(run_id)}, but now it comes from {now}",
-        state="nothing was written",
-        next_step="select and approve again",
-    )
-
-
-def refuse_plan_over_another(over: str | None, plan: Plan) -> None:
-    """Refuse a plan that does not match its approval; a completed promotion replaces nothing any more."""
-    if not plan.done:
-        refuse_over_another(over, plan.candidate.label, plan.leaving[:1])
-
-
-def refuse_over_another(over: str | None, promoted: str, replaced: Sequence[Version]) -> None:
-    """Refuse a promotion that would replace something else than was approved.
-
-    Args:
-        over: What it may replace, as for ``promote``.
-        promoted: What was to be promoted, as text.
-        replaced: What it would replace: any of these. If nothing is promoted, what is in production.
-
-    Raises:
-        Refused: ``over`` is not among these.
-    """
-    places = [f"{version.model}/{version.number}" for version in replaced] or [NOTHING]
-    if over is None or over in places:
-        return
-    raise Refused(
-        f"{promoted} was to replace {over}, but now it would replace {' or '.join(places)}",
-        state="nothing was written",
-        next_step="check what is in production, then select and approve again",
-    )
 
 
 def _smoke_test_failed(result: PromoteResult, plan: Plan, checked: Checked) -> PromoteResult:
@@ -188,7 +132,7 @@ def named(model: Model, number: int | None, build: str | None) -> int:
 
     Raises:
         NotFound: no version of the model is READY.
-        Refused: the newest was not trained to a good end.
+        Refused: the newest was not trained to a good end, or it is not known which model it is.
     """
     if number is not None:
         return number
@@ -200,7 +144,7 @@ def named(model: Model, number: int | None, build: str | None) -> int:
             next_step="train one first",
         )
     newest = max(ready, key=lambda version: (version.first_created, version.number))
-    if why := wrongly_trained(newest, build):
+    if why := doubt(newest, build):
         raise Refused(
             f"{printable(newest.label)} is the newest version, but {why}",
             state="nothing was changed",

@@ -7,15 +7,9 @@ from typing import Any
 
 from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.promote.other_server import name_there, other_session
-from jenkins_mlflow.commands.promote.promote import (
-    NOTHING,
-    named,
-    promote,
-    refuse_another_run,
-    refuse_over_another,
-    refuse_plan_over_another,
-)
-from jenkins_mlflow.commands.select import selection_result
+from jenkins_mlflow.commands.promote.promote import named, promote
+from jenkins_mlflow.commands.promote.wish import NOTHING, PromoteWish
+from jenkins_mlflow.commands.select import selection_result, warn_of_direction
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -43,28 +37,19 @@ def choose_for(session: Session, name: str) -> Selection:
     return _choose(session, name, other, _here(session, None, None, other_snapshot), other_snapshot)
 
 
-def promote_to(
-    session: Session,
-    name: str,
-    *,
-    model: str | None,
-    version: int | None,
-    plan_only: bool,
-    approved_by: str = "",
-    over: str | None = None,
-    run_id: str | None = None,
-) -> tuple[Session, PromoteResult]:
+def promote_to(session: Session, name: str, wish: PromoteWish) -> tuple[Session, PromoteResult]:
     """`promote --to-server`: copy a version to another server, promote the copy; also return its session.
 
     Args:
         session: The session on the server that has the version. Nothing is written there.
-        name: The other server's name in the config. model, version, plan_only, approved_by, over, run_id: As for
-        ``promote``; ``over`` is in the other server's names.
+        name: The other server's name in the config.
+        wish: As for ``promote``; its ``over`` is in the other server's names.
     """
+    model, source = wish.model, session.registry()
     if model is not None:
         session = session.for_model(model)
     other, other_snapshot = _looked(session, name, model)
-    source, here = session.registry(), _here(session, model, version, other_snapshot)
+    here = _here(session, model, wish.version, other_snapshot)
     result = PromoteResult(status="planned", message="")
     if model is None:
         choice = _choose(session, name, other, here, other_snapshot)
@@ -72,21 +57,22 @@ def promote_to(
         if choice.selected is None:
             assert choice.status != "selected"
             serving = other_snapshot.production(other.target)
-            refuse_over_another(over, "a promotion", serving)
+            wish.refuse_over_another("a promotion", serving)
             production = tuple(map(Place.of, serving))
             return other, replace(result, status=choice.status, message=choice.message, production=production)
         session.terminal.say(choice.message)
         chosen = choice.selected
-        if over is None:  # it may replace only the version that it was compared with
-            over = f"{choice.replaces.model}/{choice.replaces.number}" if choice.replaces else NOTHING
+        if wish.over is None:  # it may replace only the version that it was compared with
+            replaced = choice.replaces
+            wish = replace(wish, over=f"{replaced.model}/{replaced.number}" if replaced else NOTHING)
     else:
         found = require_model(source, here, model)
-        chosen = require_version(found, named(found, version, session.build.id))
-    refuse_another_run(run_id, chosen)
+        chosen = require_version(found, named(found, wish.version, session.build.id))
+    wish.refuse_another_run(chosen)
     plan = look(source, chosen, name_there(session.config.servers[name], chosen.model))
     preview = _plan_there(other_snapshot, plan.into, plan.origin, plan.version, other)
-    refuse_plan_over_another(over, preview)
-    if plan_only:
+    wish.refuse_plan_over_another(preview)
+    if wish.plan_only:
         return other, replace(result, **_dry(plan, name, other, preview))
     if session.config.promote.smoke_test:
         checked = smoke_test(session.config.promote.smoke_test, chosen, session.uri, session.report)
@@ -105,14 +91,8 @@ def promote_to(
     copied = _copy(session, source, other, plan, name)
     group = tuple(pattern for pattern in other.scope.models if _matches(other_snapshot, pattern))
     other = replace(other, changed_scope=replace(other.scope, models=(*group, plan.into)))
-    promoted = promote(
-        other,
-        model=copied.version.model,
-        version=copied.version.number,
-        plan_only=False,
-        approved_by=approved_by,
-        over=over,
-    )
+    copy = replace(wish, model=copied.version.model, version=copied.version.number, run_id=None)
+    promoted = promote(other, copy)
     return other, replace(
         promoted,
         selection=result.selection,
@@ -175,6 +155,7 @@ def _here(session: Session, model: str | None, version: int | None, other_snapsh
 def _choose(
     session: Session, name: str, other: Session, here: Snapshot, other_snapshot: Snapshot
 ) -> Selection:
+    warn_of_direction(session)
     target = other.target
     view = seen_with(here, other_snapshot, target, name)
     choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)

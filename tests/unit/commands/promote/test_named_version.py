@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.commands.promote.promote import named
@@ -22,6 +24,16 @@ def test_the_newest_is_refused_if_its_training_speaks_against_it(tag: str, value
         TRAINED, version("m", 2, metrics={}, run_tags={f"jenkins_mlflow.{tag}": value})
     ).models
     with pytest.raises(Refused, match="m version 2 is the newest version, but"):
+        named(model, None, "job-2")
+    assert named(model, 2, "job-2") == 2
+
+
+def test_the_newest_is_refused_if_its_model_is_not_known() -> None:
+    """As in a selection: its metrics may be those of another model of its run."""
+    newest = version("m", 2, metrics={})
+    assert newest.run
+    (model,) = snapshot(TRAINED, replace(newest, run=replace(newest.run, unclear=True))).models
+    with pytest.raises(Refused, match="m version 2 is the newest version, but its run logged several models"):
         named(model, None, "job-2")
     assert named(model, 2, "job-2") == 2
 
