@@ -75,12 +75,6 @@ class Registry:
         self.left_before = started_before
         return self.left_by_others
 
-    def running(self, experiment: str) -> frozenset[str]:
-        return frozenset()
-
-    def ended_again(self, experiment: str, since: int, running: Collection[str]) -> list[LoggedRun]:
-        return []
-
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         return {run_id: self.versions[run_id] for run_id in run_ids if run_id in self.versions}
 

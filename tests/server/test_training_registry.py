@@ -170,24 +170,6 @@ def test_what_builds_left_running_is_found(uri: str, experiment: str) -> None:
     assert [(run.run_id, run.running) for run in found] == [(made[0], True)]
 
 
-def test_a_run_that_ended_again_is_found(uri: str, experiment: str) -> None:
-    """It was resumed; not what goes on, what ended before, and what started since."""
-    registry = training_registry(uri)
-    registry.prepare(experiment)
-    mlflow = client(uri)
-    where = experiment_id(mlflow, experiment)
-    resumed, running, beside, before, since = (
-        mlflow.create_run(where, start_time=start).info.run_id for start in (1000, 1000, 1000, 1000, 3000)
-    )
-    for run_id, end in ((resumed, 1500), (before, 1500)):
-        mlflow.set_terminated(run_id, end_time=end)
-    still = registry.running(experiment)
-    assert still == {running, beside, since}
-    for run_id in (resumed, beside, since):
-        mlflow.set_terminated(run_id, end_time=4000)
-    assert [run.run_id for run in registry.ended_again(experiment, 2000, still)] == [resumed]
-
-
 def test_a_deleted_experiment_is_refused_with_the_way_out(uri: str, experiment: str) -> None:
     """MLflow neither logs to it nor creates it again."""
     registry = training_registry(uri)

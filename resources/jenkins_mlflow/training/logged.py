@@ -64,12 +64,6 @@ class TrainingRegistry(Protocol):
     def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
         """Runs of any build in the experiment that count as running and started before a time in milliseconds."""
 
-    def running(self, experiment: str) -> frozenset[str]:
-        """The ids of the experiment's runs that count as running."""
-
-    def ended_again(self, experiment: str, since: int, running: Collection[str]) -> list[LoggedRun]:
-        """Runs that started before a time in milliseconds and ended since, but did not count as running then."""
-
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         """The registered versions by the run that created them."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.parallel import side_by_side
@@ -79,32 +79,16 @@ class MlflowTrainingRegistry:
 
     def left_running(self, experiment: str, started_before: int) -> list[LoggedRun]:
         """Runs of any build in this experiment that count as running and started before then; 2 requests."""
-        found = self._runs_in(
-            experiment, f"attributes.status = 'RUNNING' AND attributes.start_time < {started_before}"
-        )
-        return [_run(run) for run in found if BUILD_TAG in run.run.tags and OUTCOME_TAG not in run.run.tags]
-
-    def running(self, experiment: str) -> frozenset[str]:
-        """The ids of the experiment's runs that count as running; 2 requests."""
-        return frozenset(run.run.run_id for run in self._runs_in(experiment, "attributes.status = 'RUNNING'"))
-
-    def ended_again(self, experiment: str, since: int, running: Collection[str]) -> list[LoggedRun]:
-        """Runs that started before then and ended since, but were not running then; 2 requests."""
-        found = self._runs_in(
-            experiment, f"attributes.start_time < {since} AND attributes.end_time >= {since}"
-        )
-        return [_run(run) for run in found if run.run.run_id not in running]
-
-    def _runs_in(self, experiment: str, condition: str) -> Iterator[FoundRun]:
         what = f"the runs of experiment {experiment}"
         made = self._registry.retrying(what, lambda: self._door.experiment(experiment))
-        yield from self._registry.pages(
+        found = self._registry.pages(
             what,
             self._door.training_runs,
             experiments=[made.experiment_id] if made else [],
-            condition=condition,
+            condition=f"attributes.status = 'RUNNING' AND attributes.start_time < {started_before}",
             limit=_RUNS_PER_PAGE,
         )
+        return [_run(run) for run in found if BUILD_TAG in run.run.tags and OUTCOME_TAG not in run.run.tags]
 
     def versions_of_runs(self, run_ids: Collection[str]) -> dict[str, tuple[RegisteredVersion, ...]]:
         """The registered versions by run; 1 request for every 1,000 runs."""

@@ -18,7 +18,6 @@ from jenkins_mlflow.training.plan import TrainPlan
 from jenkins_mlflow.training.progress import Progress, progress_of
 from jenkins_mlflow.training.registering import register, with_versions
 from jenkins_mlflow.training.result import Trained, judge, summary
-from jenkins_mlflow.training.resumed import Before, mark_resumed
 
 
 def train(
@@ -45,7 +44,6 @@ def train(
         ConnectionFailed, RegistryError: before any command was started.
     """
     registry.prepare(plan.experiment)
-    start = Before.of(registry, plan.experiment)
     earlier = registry.runs_of_build(plan.build)
     # Without --resume nothing counts as trained, so the versions are not needed.
     known = with_versions(registry, earlier) if resume else earlier
@@ -77,7 +75,7 @@ def train(
     stopped = processes.interrupted
     if not stopped:
         try:
-            return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before, start)
+            return _collect(plan, registry, candidates, {run.run_id for run in earlier}, before)
         except Interrupted as late:  # Jenkins ends the scripts first, then the command that started them
             stopped = late
     runs: list[LoggedRun] = []
@@ -148,7 +146,6 @@ def _collect(
     candidates: tuple[Ended, ...],
     earlier: Collection[str],
     before: dict[str, Progress],
-    start: Before,
 ) -> Trained:
     """Ask MLflow what was logged. If it has stopped answering, the training has failed and its outcome is kept."""
     names = {candidate.name for candidate in candidates if candidate.name not in before}
@@ -159,9 +156,7 @@ def _collect(
         found = registry.runs_of_build(plan.build)
         fresh = [run for run in found if run.candidate in names and run.run_id not in earlier]
         runs = with_versions(registry, [*runs, *fresh])
-        logged = {run.candidate for run in runs}
-        candidates, warnings = without_runs(candidates, logged, plan.tracking_uri)
-        warnings += mark_resumed(registry, plan.experiment, start, candidates, logged)
+        candidates, warnings = without_runs(candidates, {run.candidate for run in runs}, plan.tracking_uri)
         succeeded = [candidate.name for candidate in candidates if candidate.status == "ok"]
         runs, notes = register(plan, registry, runs, succeeded)
         warnings += notes
