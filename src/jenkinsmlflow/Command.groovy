@@ -158,6 +158,7 @@ class Command implements Serializable {
         String bundle = ".jenkins-mlflow-${UUID.randomUUID()}.json"
         String nonce = "${UUID.randomUUID()}"
         Map request = [command: command, options: options, user: user(), all_models: "${args.allModels}" == 'true']
+        request.environment = [BUILD_TAG: script.env.BUILD_TAG, JOB_NAME: script.env.JOB_NAME]
         Object steps = script
         Command self = this
         return script.withEnv([

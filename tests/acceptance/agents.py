@@ -56,7 +56,9 @@ class Agent:
 
 
 @contextlib.contextmanager
-def agents(server: JenkinsServer, label: str, count: int, folder: Path) -> Iterator[dict[str, Agent]]:
+def agents(
+    server: JenkinsServer, label: str, count: int, folder: Path, **environ: str
+) -> Iterator[dict[str, Agent]]:
     """New agents with one executor each, by name, connected; the calling test is skipped if they cannot connect.
 
     Args:
@@ -64,6 +66,7 @@ def agents(server: JenkinsServer, label: str, count: int, folder: Path) -> Itera
         label: Their label; their names begin with it.
         count: How many.
         folder: An empty folder for their files.
+        environ: More of their environment.
     """
     if not shutil.which("java"):
         pytest.skip("needs a java on this machine, for agents of the test's own")
@@ -74,7 +77,7 @@ def agents(server: JenkinsServer, label: str, count: int, folder: Path) -> Itera
         for name in (f"{label}-{number}" for number in range(1, count + 1)):
             stack.callback(remove, server, name)
             secret, *connection = _create(server, name, label, folder / name).split()
-            made[name] = Agent(server, name, label, _start(server, name, secret, connection, jar))
+            made[name] = Agent(server, name, label, _start(server, name, secret, connection, jar, environ))
             stack.callback(made[name].kill)
         for agent in made.values():
             _connected(server, agent)
@@ -111,7 +114,9 @@ def _create(server: JenkinsServer, name: str, label: str, folder: Path) -> str:
     """)
 
 
-def _start(server: JenkinsServer, name: str, secret: str, connection: list[str], jar: Path) -> Background:
+def _start(
+    server: JenkinsServer, name: str, secret: str, connection: list[str], jar: Path, environ: dict[str, str]
+) -> Background:
     folder = jar.parent / name
     folder.mkdir()
     given = folder / "secret"
@@ -129,7 +134,7 @@ def _start(server: JenkinsServer, name: str, secret: str, connection: list[str],
         f"@{given}",
         *connection,
     ]
-    return Background([*command, "-workDir", str(folder)], folder / "agent.log", clean_environ())
+    return Background([*command, "-workDir", str(folder)], folder / "agent.log", clean_environ(**environ))
 
 
 def _connected(server: JenkinsServer, agent: Agent) -> None:

@@ -14,8 +14,9 @@ import pytest
 from support.seeding import client
 
 from acceptance.agents import Agent, agents
+from acceptance.items import pipeline
 from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
-from acceptance.job_scripts import block, call, results, steps
+from acceptance.job_scripts import Block, block, call, results, steps, text
 from acceptance.registry_state import champion, in_production
 from acceptance.served import Mlflow
 
@@ -176,3 +177,50 @@ def test_training_survives_a_lost_agent(
     assert (in_production(mlflow, "survivor"), champion(mlflow, "survivor")) == ([best], best), (
         build.describe()
     )
+
+
+def test_a_build_has_one_id_on_agents_of_two_locales(
+    jenkins: JenkinsServer, untrusted: str, mlflow: Mlflow, prefix: str, tmp_path: Path
+) -> None:
+    """One agent cannot say the job's name: it trains, and the report is archived; another one selects what it trained.
+
+    Jenkins itself cannot work in a folder of that name there, as it need not for a branch of a multibranch project.
+    """
+    label, name = f"{prefix}-ascii", f"{untrusted}/für alle"
+    config = {
+        "models": "locales",
+        "train": {"experiment": "locales", "candidates": {"one": f"{shlex.quote(sys.executable)} train.py"}},
+        "select": {"metric": "score", "scope": "build"},
+    }
+    train = """
+import mlflow
+client = mlflow.MlflowClient()
+with mlflow.start_run() as run:
+    mlflow.log_metric("score", 0.9)
+client.create_registered_model("locales")
+client.create_model_version("locales", run.info.artifact_uri + "/model", run.info.run_id)
+"""
+    written = [
+        call("writeFile", file="mlops.yaml", text=json.dumps(config)),
+        call("writeFile", file="train.py", text=train),
+    ]
+    ascii_agent = Block(
+        f"{{ body -> node({text(label)}) {{ ws({text(str(tmp_path / 'plain'))}) {{ body() }} }} }}"
+    )
+    place = {"trackingUri": mlflow.url}
+    script = steps(
+        "",
+        f"{call('mlflowAgent', agent=ascii_agent, prepare=block(*written))} {{\n"
+        f"  sh('echo SEEN $BUILD_TAG'); {call('mlflowTrain', 'train', **place)}\n}}",
+        f"node {{ deleteDir(); {'; '.join(written)}; {call('mlflowSelect', 'select', **place)} }}",
+        agent=False,
+    )
+    (tmp_path / "agents").mkdir()
+    with agents(jenkins, label, 1, tmp_path / "agents", LC_ALL="POSIX"):
+        jenkins.create(name, pipeline(script))
+        build = jenkins.run(name, seconds=TRAINING_SECONDS).expect("SUCCESS").expect_no_log(*SANDBOX)
+    build.expect_log("SEEN jenkins-").expect_no_log(f"SEEN jenkins-{name.replace('/', '-')}")
+    said = results(build.console)
+    assert said["train"]["build"] == said["select"]["build"], said
+    assert said["select"]["selected"]["version"] == 1, build.describe()
+    assert "mlflow-report/.jenkins-mlflow-report" in build.artifacts, build.describe()

@@ -121,6 +121,29 @@ def test_an_approved_promotion(
     assert os.environ["JENKINS_USER"] in {tags[key] for key in tags if "approved" in key}, tags
 
 
+def test_a_model_made_again_is_not_the_approved_one(
+    jenkins: JenkinsServer, untrusted: str, mlflow: Mlflow, job: Job
+) -> None:
+    """While a person is asked, the model is deleted and registered again: the number is approved, the run is not."""
+    direct = client(mlflow.direct)
+    build = jenkins.start(job(untrusted, team_pipeline(mlflow, "another", approve={"timeout": "20m"})))
+    wait_for_question(jenkins, build)
+    approved = best(mlflow, "another", 3)
+    found = direct.search_model_versions("name = 'another'")
+    runs = {int(version.version): str(version.run_id) for version in found}
+    other = next(run for number, run in runs.items() if number != approved)
+    direct.delete_registered_model("another")
+    direct.create_registered_model("another")
+    for _ in range(3):
+        direct.create_model_version("another", f"runs:/{other}/model", other)
+    build.answer("Promote", proceed=True)
+    build.wait().expect_no_log(*SANDBOX).expect("FAILURE")
+    build.expect_log(
+        f"another version {approved} was to be the version from run {runs[approved]}, but now it comes from "
+    )
+    assert (in_production(mlflow, "another"), champion(mlflow, "another")) == ([], None), build.describe()
+
+
 def test_a_refused_promotion_changes_nothing(
     jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
 ) -> None:

@@ -260,17 +260,23 @@ def test_a_build_archives_no_report_of_the_build_before(
 def test_a_build_that_fails_shows_no_page_of_the_build_before(
     jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
 ) -> None:
-    """Two builds in one workspace: the first promotes, the second fails before it has a page of its own."""
+    """Three builds in one workspace: one promotes, one fails and has its page, one fails before it can have any."""
     seed(mlflow.direct, {"paged": [CHAMPION, Spec()]})
     version = f"env.BUILD_NUMBER == '1' ? 2 : 9, trackingUri: '{mlflow.url}'"
     asked = f"mlflowPromote(model: 'paged', version: {version})"
-    name = job(trusted, steps("", f"{call('mlflowAgent')} {{ {asked} }}", agent=False))
+    cache = "env.BUILD_NUMBER == '3' ? ['JENKINS_MLFLOW_CACHE=relative'] : []"
+    called = f"{call('mlflowAgent')} {{ withEnv({cache}) {{ {asked} }} }}"
+    name = job(trusted, steps("", called, agent=False))
     first = jenkins.run(name).expect("SUCCESS")
     second = jenkins.run(name).expect("FAILURE")
-    for build in (first, second):
+    third = jenkins.run(name).expect("FAILURE").expect_log("the cache folder relative is no absolute path")
+    for build in (first, second, third):
         shown = str(jenkins.json(build.path, "description")["description"])
-        assert ("report: mlflow-report/index.html" in shown) == (build is first), shown
-    assert "mlflow-report/index.html" not in second.artifacts, second.describe()
+        assert ("report: mlflow-report/index.html" in shown) == (build is not third), shown
+    failed = "paged has no version 9"
+    pages = [build.artifacts["mlflow-report/index.html"] for build in (first, second)]
+    assert [failed in page for page in pages] == [False, True], second.describe()
+    assert third.artifacts == {}, third.describe()
 
 
 def test_the_builds_page_is_one_line_of_plain_text(

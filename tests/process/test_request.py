@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jenkins_mlflow.build import safe_id
 from jenkins_mlflow.report import MARK
 from support.servers import clean_environ
 
@@ -22,9 +23,16 @@ train:
 """
 
 
-def ask(folder: Path, command: str, **options: Any) -> tuple[dict[str, Any], str]:
-    """What the step gets and what the log shows."""
-    request = {"command": command, "options": {"report": "mlflow-report", **options}, "user": "timer, job a"}
+def ask(
+    folder: Path, command: str, known: dict[str, str] | None = None, **options: Any
+) -> tuple[dict[str, Any], str]:
+    """What the step gets and what the log shows; ``known`` is what the controller says of the build."""
+    request = {
+        "command": command,
+        "options": {"report": "mlflow-report", **options},
+        "user": "timer, job a",
+        "environment": known or {},
+    }
     done = subprocess.run(
         [sys.executable, "-c", "from jenkins_mlflow.agent.request import main; main()"],
         cwd=folder,
@@ -55,6 +63,18 @@ def test_the_result_carries_its_build_and_what_it_means(tmp_path: Path) -> None:
     assert log.endswith("2 candidates would be trained: svm, knn\nnext:  run it without --dry-run\n")
     kept = json.loads((tmp_path / "mlflow-report" / "train.json").read_text(encoding="utf-8"))
     assert kept["build"] == "jenkins-a-7"
+
+
+def test_a_build_has_one_id_on_every_agent(tmp_path: Path) -> None:
+    """The agent's Java has replaced what its locale cannot say; the controller's name of the build counts.
+
+    The step compares the mark with that name; if they differ, it does not archive the report.
+    """
+    (tmp_path / "mlops.yaml").write_text(CONFIG, encoding="utf-8")
+    known = {"BUILD_TAG": "jenkins-für alle-7", "JOB_NAME": "für alle"}
+    document, _ = ask(tmp_path, "train", known, dryRun=True)
+    assert document["build"] == safe_id("jenkins-für alle-7")
+    assert (tmp_path / "mlflow-report" / MARK).read_text(encoding="utf-8") == "jenkins-für alle-7\n"
 
 
 def test_the_report_of_the_build_before_is_gone_also_when_the_command_fails(tmp_path: Path) -> None:

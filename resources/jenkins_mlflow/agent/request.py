@@ -70,6 +70,8 @@ def main() -> None:
     hide_process()
     extras.brought_by(bring)
     request, nonce = json.loads(os.environ.pop(REQUEST)), os.environ.pop(NONCE)
+    # an agent whose locale is ASCII replaces the other letters of a job's name in the variables that it passes on
+    os.environ.update(request.get("environment", {}))
     if request.get("user"):
         os.environ.setdefault("BUILD_USER_ID", request["user"])
     arguments, invocation = command_line(request), Invocation()

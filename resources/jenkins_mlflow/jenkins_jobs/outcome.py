@@ -88,7 +88,7 @@ def _documents(archive: Archive, name: str, build: Build) -> Iterator[tuple[str,
 def _other_build(document: Outcome, name: str, number: int) -> str:
     """To which build the result belongs; empty if it names this build."""
     made_by = document.get("build")
-    if made_by and made_by.casefold().partition("@")[0] in _tags(name, number):
+    if made_by and made_by.casefold() in _ids(name, number, made_by):
         return ""
     return f"belongs to {made_by}" if made_by else "does not name its build"
 
@@ -114,7 +114,11 @@ def exit_code(result: str, outcome: OutcomePart | None) -> int:
     return RESULT_CODES.get(result, errors.FAILED)
 
 
-def _tags(name: str, number: int) -> set[str]:
-    """The names of a build in results, without the time: Jenkins' BUILD_TAG, or the id that is stored in MLflow."""
+def _ids(name: str, number: int, made_by: str) -> set[str]:
+    """The ids that a build may have in results: Jenkins' BUILD_TAG, then the part after the @ of ``made_by``, if any.
+
+    Each is as it is and as it is stored in MLflow, where the id of a job named with other characters ends in a digest.
+    """
     tag = f"jenkins-{name.replace('/', '-')}-{number}"
-    return {tag.casefold(), safe_id(tag).casefold()}
+    part = made_by.rpartition("@")[2].partition("-")[0]
+    return {each.casefold() for build in (tag, f"{tag}@{part}") for each in (build, safe_id(build))}

@@ -123,6 +123,11 @@ def test_a_result_of_an_earlier_build_is_passed_over() -> None:
     [
         ("jenkins-mlops-train-6", "mlflow-report/promote.json belongs to jenkins-mlops-train-6"),
         ("jenkins-mlops-train-77", "mlflow-report/promote.json belongs to jenkins-mlops-train-77"),
+        (f"{OURS}7@1764485000000", f"mlflow-report/promote.json belongs to {OURS}7@1764485000000"),
+        (
+            safe_id("jenkins-für alle-7@1"),
+            f"mlflow-report/promote.json belongs to {safe_id('jenkins-für alle-7@1')}",
+        ),
         ("evil\x1b[2J", "mlflow-report/promote.json belongs to evil\ufffd[2J"),
         ("", "mlflow-report/promote.json does not name its build"),
         (None, "mlflow-report/promote.json does not name its build"),
@@ -146,6 +151,9 @@ def test_the_description_is_always_this_builds() -> None:
         ("MLOps/Train", OURS),  # Jenkins finds jobs in either case
         ("für alle/train", "jenkins-für alle-train-7"),
         ("für alle/train", safe_id("jenkins-für alle-train-7")),
+        ("für alle/train", safe_id("jenkins-für alle-train-7@1764485000000")),
+        ("für alle/train", safe_id("jenkins-für alle-train-7@51db9fa2")),
+        ("für alle/train", "jenkins-für alle-train-7@1764485000000"),
     ],
 )
 def test_a_builds_tag_is_known_in_each_form(name: str, build: str) -> None:

@@ -61,6 +61,15 @@ class LaunchSpec extends LibrarySpec {
         requests.readLines().collect { new JsonSlurper().parseText(it).user } == ['ada', 'timer, job demo']
     }
 
+    def "the build's own name reaches the runner, whatever the agent's locale can say"() {
+        when:
+        buildAnswering([env: [BUILD_TAG: 'jenkins-für alle-1', JOB_NAME: 'für alle']], [list: [:]]).run(LIST)
+
+        then:
+        requests.text.contains('f\\u00fcr alle')
+        new JsonSlurper().parseText(requests.text).environment == [BUILD_TAG: 'jenkins-für alle-1', JOB_NAME: 'für alle']
+    }
+
     def "a request becomes a command line of the real runner, value by value"() {
         given:
         def request = '{"command": "promote", "options": {"model": "-x $(id)\\n", "version": 7, "dryRun": true, "stage": null, ' +
