@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -22,6 +23,7 @@ from support.servers import Store, clean_environ, start_server
 from support.thorough import THOROUGH
 
 WRITER = Path(__file__).parents[1] / "support" / "file_store.py"
+YEAR = WRITER.with_name("year_store.py")
 VERSIONS = ("2.22.4", "3.3.2", OWN_VERSION) if THOROUGH else ("3.3.2", OWN_VERSION)
 KILLED = """
 import os, sys
@@ -121,6 +123,84 @@ def test_a_file_store_becomes_a_database(
     if kind == "postgresql":
         assert int(number) < 100
         assert len(done.doc["renumbered"]) == 2
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A file store with what a year of use leaves in it, and the ids of some of its parts; nobody may change it."""
+    folder = tmp_path_factory.mktemp("year") / "mlruns"
+    done = subprocess.run(
+        [sys.executable, str(YEAR), str(folder)],
+        env=clean_environ(),
+        cwd=folder.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_all_of_a_year_is_in_the_database_or_named(
+    kind: str,
+    year: tuple[Path, dict[str, str]],
+    run_cli: RunCli,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    folder, ids = year
+    uri = targets(tmp_path, kind, request)
+    done = run_cli("migrate", f"--from={folder}", f"--to={uri}", "--output=json")
+    assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), (
+        done.stdout + done.stderr
+    )
+    assert {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]} == {
+        "experiments": (5, 5),
+        "runs": (17, 17),
+        "metric points": (36, 36),
+        "params": (6, 6),
+        "tags": (25, 25),
+        "datasets": (3, 2),  # one is that of a run that is gone
+        "logged models": (5, 4),  # one is deleted
+        "traces": (1, 1),
+        "assessments": (12, 12),
+        "registered models": (6, 6),
+        "versions": (11, 9),  # two are deleted
+        "aliases": (3, 3),
+    }
+    assert done.doc["warnings"] == [
+        "left out: 4 metric points of 1 logged model with the step, time and run of another point; a database has only "
+        "one of them, here the greatest for the first dataset",
+        "left out: 3 metric points of 1 logged model, logged by runs of another experiment; MLflow's file store does not "
+        "show them either, and the runs have them",
+        "left out: the dataset of 6 metric points of 2 runs; a database has it only for the metrics of logged models",
+        "the session of 1 trace is cut to 250 characters, which is what a database can hold",
+        "1 metric of 1 logged model belong to runs that no longer exist or are left out; a database cannot contain them",
+    ]
+    before, after = client(folder.as_uri()), client(uri)
+    for run in ("evaluation", "run"):
+        one, other = (mlflow.get_run(ids[run]) for mlflow in (before, after))
+        assert other.inputs.model_inputs == one.inputs.model_inputs
+        assert other.outputs.model_outputs == one.outputs.model_outputs
+    assert [each.model_id for each in after.get_run(ids["evaluation"]).inputs.model_inputs] == [ids["model"]]
+    assert after.get_run(ids["run"]).data.metrics["tied"] == 0.7
+    metrics = after.get_logged_model(ids["model"]).metrics
+    assert sorted((point.step, point.value) for point in metrics if point.key == "loss") == [
+        (step, 1 / (step + 1)) for step in range(5)
+    ]
+    assert [point.value for point in metrics if point.key == "tied"] == [0.7]
+    one, other = (mlflow.get_trace(ids["trace"]) for mlflow in (before, after))
+    assert other.info.tags == one.info.tags
+    assert other.data.to_dict() == one.data.to_dict()
+    one, other = (
+        {
+            each.assessment_id: (each.value, each.create_time_ms, each.last_update_time_ms)
+            for each in said.info.assessments
+        }
+        for said in (one, other)
+    )
+    assert other == one
+    assert other[ids["expectation"]][0] == {"a": [1]}
 
 
 def damaged_store(folder: Path) -> Path:
