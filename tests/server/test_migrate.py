@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import RunCli
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, ViewType
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Trace, ViewType
 from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
@@ -168,39 +168,53 @@ def test_all_of_a_year_is_in_the_database_or_named(
         "versions": (11, 9),  # two are deleted
         "aliases": (3, 3),
     }
-    assert done.doc["warnings"] == [
+    crowded, elsewhere, datasets, session, orphans = done.doc["warnings"]
+    assert crowded == (
         "left out: 4 metric points of 1 logged model with the step, time and run of another point; a database has only "
-        "one of them, here the greatest for the first dataset",
-        "left out: 3 metric points of 1 logged model, logged by runs of another experiment; MLflow's file store does not "
-        "show them either, and the runs have them",
-        "left out: the dataset of 6 metric points of 2 runs; a database has it only for the metrics of logged models",
-        "the session of 1 trace is cut to 250 characters, which is what a database can hold",
-        "1 metric of 1 logged model belong to runs that no longer exist or are left out; a database cannot contain them",
-    ]
+        "one of them, here the greatest for the first dataset"
+    )
+    assert elsewhere == (
+        "left out: 3 metric points of 1 logged model, logged by runs of another experiment; MLflow's file store does "
+        "not show them either, and the runs have them"
+    )
+    assert datasets == (
+        "left out: the dataset of 6 metric points of 2 runs; a database has it only for the metrics of logged models"
+    )
+    assert session == "the session of 1 trace is cut to 250 characters, which is what a database can hold"
+    assert orphans == (
+        "1 metric of 1 logged model belong to runs that no longer exist or are left out; a database cannot contain them"
+    )
     before, after = client(folder.as_uri()), client(uri)
     for run in ("evaluation", "run"):
-        one, other = (mlflow.get_run(ids[run]) for mlflow in (before, after))
-        assert other.inputs.model_inputs == one.inputs.model_inputs
-        assert other.outputs.model_outputs == one.outputs.model_outputs
-    assert [each.model_id for each in after.get_run(ids["evaluation"]).inputs.model_inputs] == [ids["model"]]
+        assert linked(after, ids[run]) == linked(before, ids[run])
+    assert linked(after, ids["evaluation"]) == ([ids["model"]], [])
     assert after.get_run(ids["run"]).data.metrics["tied"] == 0.7
-    metrics = after.get_logged_model(ids["model"]).metrics
-    assert sorted((point.step, point.value) for point in metrics if point.key == "loss") == [
-        (step, 1 / (step + 1)) for step in range(5)
+    points = [
+        (point.key, point.step, point.value) for point in after.get_logged_model(ids["model"]).metrics or ()
     ]
-    assert [point.value for point in metrics if point.key == "tied"] == [0.7]
+    assert sorted(point for point in points if point[0] in ("loss", "tied")) == [
+        *(("loss", step, 1 / (step + 1)) for step in range(5)),
+        ("tied", 0, 0.7),
+    ]
     one, other = (mlflow.get_trace(ids["trace"]) for mlflow in (before, after))
-    assert other.info.tags == one.info.tags
-    assert other.data.to_dict() == one.data.to_dict()
-    one, other = (
-        {
-            each.assessment_id: (each.value, each.create_time_ms, each.last_update_time_ms)
-            for each in said.info.assessments
-        }
-        for said in (one, other)
-    )
-    assert other == one
-    assert other[ids["expectation"]][0] == {"a": [1]}
+    assert (other.info.tags, other.data.to_dict()) == (one.info.tags, one.data.to_dict())
+    assert assessed(other) == assessed(one)
+    assert assessed(other)[ids["expectation"]][0] == {"a": [1]}
+
+
+def linked(mlflow: MlflowClient, run: str) -> tuple[list[str], list[tuple[str, int]]]:
+    """The logged models that a run has read, and those that it made, with their steps."""
+    found = mlflow.get_run(run)
+    assert found.inputs
+    assert found.outputs
+    made = [(each.model_id, each.step) for each in found.outputs.model_outputs]
+    return [each.model_id for each in found.inputs.model_inputs], made
+
+
+def assessed(trace: Trace) -> dict[str, tuple[Any, ...]]:
+    """The assessments of a trace: value and times of each by its id."""
+    found: list[Any] = trace.info.assessments
+    return {each.assessment_id: (each.value, each.create_time_ms, each.last_update_time_ms) for each in found}
 
 
 def damaged_store(folder: Path) -> Path:

@@ -15,13 +15,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-os.environ |= {
-    "MLFLOW_ALLOW_FILE_STORE": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
-}
-warnings.simplefilter("ignore")
-
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
@@ -129,7 +122,7 @@ def _evaluations(client: MlflowClient, folder: Path, ids: dict[str, str]) -> Non
     """Runs that read a model, of its experiment and of another one, which has no datasets."""
     model, experiment = ids["model"], client.create_experiment("evaluations")
     evaluation = ids["evaluation"] = _run(client, experiment)
-    of = {"dataset_name": "heart", "dataset_digest": "one", "model_id": model}
+    of: dict[str, Any] = {"dataset_name": "heart", "dataset_digest": "one", "model_id": model}
     for run in (_run(client), evaluation):
         client.log_inputs(run, models=[LoggedModelInput(model)])
         client.log_metric(run, "auc", 0.9, step=9, timestamp=START, **of)
@@ -151,13 +144,14 @@ def _traces(client: MlflowClient, ids: dict[str, str]) -> None:
             response_preview="é",
         )
     human = AssessmentSource("HUMAN", "ada")
-    for value in (1, 0.5, True, "yes", ["a", 1], {"a": 1}):
+    values: list[Any] = [1, 0.5, True, "yes", ["a", 1], {"a": 1}]
+    for value in values:
         mlflow.log_feedback(
             trace_id=trace, name="good", value=value, source=human, rationale="a\nb", metadata={"k": "v"}
         )
     mlflow.log_feedback(trace_id=trace, name="failed", error=ValueError("boom"))
-    for value in ("Paris", {"a": [1]}):
-        expected = mlflow.log_expectation(trace_id=trace, name="answer", value=value, source=human)
+    for answer in ("Paris", {"a": [1]}):
+        expected = mlflow.log_expectation(trace_id=trace, name="answer", value=answer, source=human)
     ids["expectation"] = str(expected.assessment_id)
     first = mlflow.log_feedback(trace_id=trace, name="again", value=1)
     mlflow.override_feedback(trace_id=trace, assessment_id=str(first.assessment_id), value=2)
@@ -201,5 +195,7 @@ def _registry(client: MlflowClient, folder: Path, ids: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    os.environ |= {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false"}
+    warnings.simplefilter("ignore")
     made = fill(Path(sys.argv[1]).resolve())
     print(json.dumps(made))

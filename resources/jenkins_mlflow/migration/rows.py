@@ -192,7 +192,7 @@ class Session:
 
 
 def _session(place: Path, row: Row) -> str:
-    path = place / places.TRACES / row["request_id"] / "request_metadata" / SESSION
+    path: Path = place / places.TRACES / row["request_id"] / "request_metadata" / SESSION
     return path.read_text(encoding="utf-8")
 
 
