@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.transfer.origin import Contents, Origin, copies, read_contents, read_origin
-from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, plan_copy
+from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, own_points, plan_copy
 from jenkins_mlflow.transfer.view import seen_with
 
 RUN, MODEL = "a" * 32, "m-" + "b" * 32
@@ -32,7 +32,7 @@ def whole(**tags: str) -> WholeRun:
 def plan(
     uri: str, files: Mapping[str, int], artifacts: Mapping[str, int], run: WholeRun | None = None
 ) -> CopyPlan:
-    return plan_copy(ORIGIN, CHURN, "prod-churn", run or whole(), (uri, files), artifacts)
+    return plan_copy(ORIGIN, CHURN, "prod-churn", run or whole(), (uri, files), artifacts, {})
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,32 @@ def test_what_is_missing_of_a_history(wanted: list[Point], logged: list[Point]) 
     assert missing(wanted, [*logged, *found]) == []
     assert missing(found, []) == found
     assert all(any(point is each for each in wanted) for point in found)
+
+
+def test_the_last_value_of_its_own_model_is_copied() -> None:
+    """Other metrics have their whole history; NaN and infinities are found in every form; none is found: it is made."""
+    points = [Point("auc", value, when, 0) for when, value in enumerate((0.9, 0.9, 0.3, math.nan, math.inf))]
+    assert own_points(points, "auc", {"loss": 1.0}) == points
+    assert own_points(points, "auc", {"auc": 0.9}) == [points[1]]
+    assert own_points(points, "auc", {"auc": math.nan}) == [points[3]]
+    assert own_points(points, "auc", {"auc": 1.7976931348623157e308}) == [points[4]]
+    assert own_points(points, "auc", {"auc": 0.5}) == [Point("auc", 0.5, 4, 0)]
+    assert own_points([], "auc", {"auc": 0.5}) == []
+
+
+def test_metrics_of_other_models_are_not_copied() -> None:
+    """Of a run with several models; if it is not known which one the version is, only what was logged for none."""
+    run = whole()._replace(metrics=("auc", "other", "seconds"))
+    for seen, names in (
+        (Run(RUN, {"auc": 0.9, "seconds": 3}, of_model="m-1"), ["auc", "seconds"]),
+        (Run(RUN, {"seconds": 3}, unclear=True), ["seconds"]),
+        (Run(RUN, {"auc": 0.9}), ["auc", "other", "seconds"]),
+        (None, ["auc", "other", "seconds"]),
+    ):
+        version = replace(CHURN, run=seen)
+        made = plan_copy(ORIGIN, version, "prod-churn", run, (ROOT, {"MLmodel": 3}), {}, {})
+        assert made.run is not None
+        assert list(made.run.metrics) == names
 
 
 def test_an_infinity_in_the_form_of_a_database_is_not_missing() -> None:

@@ -15,7 +15,7 @@ from jenkins_mlflow.commands.promote.promote import (
     refuse_over_another,
     refuse_plan_over_another,
 )
-from jenkins_mlflow.commands.select import selection_result
+from jenkins_mlflow.commands.select import past, selection_result
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -177,7 +177,10 @@ def _choose(
 ) -> Selection:
     target = other.target
     view = seen_with(here, other_snapshot, target, name)
-    choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)
+    with other.unwritten():
+        before = past(other, other_snapshot, redact(other.uri))
+    rules, here_target = session.config.select, replace(target, copy_to=None)
+    choice = select(view, rules, here_target, build=session.build.id, past=before)
     if choice.selected is None:
         return choice
     server = session.config.servers[name]
