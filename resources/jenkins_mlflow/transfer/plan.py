@@ -51,7 +51,7 @@ class CopyPlan:
         run: The version's run; None if it has none or the run is gone.
         model: The version's own files.
         beside: The other artifacts of its run.
-        own: The last values of the metrics that were logged for its own model, if its run logged several models.
+        model_metrics: The last values of the metrics that were logged for its own model, if its run logged several models.
     """
 
     origin: Origin
@@ -60,7 +60,7 @@ class CopyPlan:
     run: WholeRun | None
     model: Part
     beside: Part
-    own: Mapping[str, float] = field(default_factory=dict)
+    model_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def targets(self) -> dict[str, int]:
@@ -102,7 +102,7 @@ def plan_copy(
     run: WholeRun | None,
     model: tuple[str, Mapping[str, int]],
     artifacts: Mapping[str, int],
-    own: Mapping[str, float],
+    model_metrics: Mapping[str, float],
 ) -> CopyPlan:
     """Lay out the copy's run: the run's artifacts unchanged, and the version's files among them or next to them.
 
@@ -112,7 +112,7 @@ def plan_copy(
         run: The version's run.
         model: Where the version's files are, and the size of each.
         artifacts: The run's artifacts, which may include the version's files.
-        own: See ``CopyPlan``.
+        model_metrics: See ``CopyPlan``.
 
     Raises:
         Refused: the version has no files.
@@ -138,7 +138,7 @@ def plan_copy(
         run and _run_of(version, run),
         model_part,
         Part(run.uri if run else "", "", rest),
-        own,
+        model_metrics,
     )
 
 
@@ -150,14 +150,14 @@ def _run_of(version: Version, run: WholeRun) -> WholeRun:
     return run._replace(metrics=[name for name in run.metrics if name in seen.metrics])
 
 
-def own_points(points: Sequence[Point], key: str, own: Mapping[str, float]) -> Sequence[Point]:
+def own_points(points: Sequence[Point], key: str, model_metrics: Mapping[str, float]) -> Sequence[Point]:
     """The values of a metric to copy: all, or of one with values of several models only the last of the own one.
 
     A run's history does not say for which model a value was logged.
     """
-    if key not in own or not points:
+    if key not in model_metrics or not points:
         return points
-    last = points[-1]._replace(value=own[key])
+    last = points[-1]._replace(value=model_metrics[key])
     return [next((point for point in reversed(points) if _shown(point.value) == _shown(last.value)), last)]
 
 

@@ -31,8 +31,8 @@ def look(registry: Registry, version: Version, into: str) -> CopyPlan:
         artifacts = files.tree(run.uri) if run else {}
     except OutOfReach as error:
         raise unreadable(version, error) from error
-    origin, own = Origin.of(version, registry.connection.uri), _own_metrics(registry, version)
-    return plan_copy(origin, version, into, run, model, artifacts, own)
+    origin, metrics = Origin.of(version, registry.connection.uri), _own_metrics(registry, version)
+    return plan_copy(origin, version, into, run, model, artifacts, metrics)
 
 
 def _own_metrics(registry: Registry, version: Version) -> dict[str, float]:

@@ -97,7 +97,7 @@ class CopyRun:
 
     def _metric(self, old: WholeRun, run: WholeRun, key: str) -> None:
         door, tries = self.other.connection.door, itertools.count(int(key in run.metrics))
-        wanted = own_points(history(self.source, old.run_id, key), key, self.plan.own)
+        wanted = own_points(history(self.source, old.run_id, key), key, self.plan.model_metrics)
 
         def log() -> None:
             logged = history(self.other, run.run_id, key) if next(tries) else []
