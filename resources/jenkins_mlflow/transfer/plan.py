@@ -51,7 +51,7 @@ class CopyPlan:
         run: The version's run; None if it has none or the run is gone.
         model: The version's own files.
         beside: The other artifacts of its run.
-        model_metrics: The last values of the metrics that were logged for its own model, if its run logged several models.
+        model_metrics: The last values that were logged for its own model, if its run logged several models.
     """
 
     origin: Origin
