@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from conftest import RunCli
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, ViewType
+from mlflow.entities import Dataset, DatasetInput, LoggedModelOutput, Trace, ViewType
 from support.environments import OWN_VERSION, mlflow_python
 from support.postgres import Postgres
 from support.seeding import Spec, client, seed
@@ -22,6 +23,7 @@ from support.servers import Store, clean_environ, start_server
 from support.thorough import THOROUGH
 
 WRITER = Path(__file__).parents[1] / "support" / "file_store.py"
+YEAR = WRITER.with_name("year_store.py")
 VERSIONS = ("2.22.4", "3.3.2", OWN_VERSION) if THOROUGH else ("3.3.2", OWN_VERSION)
 KILLED = """
 import os, sys
@@ -121,6 +123,98 @@ def test_a_file_store_becomes_a_database(
     if kind == "postgresql":
         assert int(number) < 100
         assert len(done.doc["renumbered"]) == 2
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A file store with what a year of use leaves in it, and the ids of some of its parts; nobody may change it."""
+    folder = tmp_path_factory.mktemp("year") / "mlruns"
+    done = subprocess.run(
+        [sys.executable, str(YEAR), str(folder)],
+        env=clean_environ(),
+        cwd=folder.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return folder, json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_all_of_a_year_is_in_the_database_or_named(
+    kind: str,
+    year: tuple[Path, dict[str, str]],
+    run_cli: RunCli,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    folder, ids = year
+    uri = targets(tmp_path, kind, request)
+    done = run_cli("migrate", f"--from={folder}", f"--to={uri}", "--output=json")
+    assert (done.code, done.doc["status"], done.doc["differences"]) == (0, "migrated", []), (
+        done.stdout + done.stderr
+    )
+    assert {item["kind"]: (item["found"], item["verified"]) for item in done.doc["items"]} == {
+        "experiments": (5, 5),
+        "runs": (17, 17),
+        "metric points": (36, 36),
+        "params": (6, 6),
+        "tags": (25, 25),
+        "datasets": (3, 2),  # one is that of a run that is gone
+        "logged models": (5, 4),  # one is deleted
+        "traces": (1, 1),
+        "assessments": (12, 12),
+        "registered models": (6, 6),
+        "versions": (11, 9),  # two are deleted
+        "aliases": (3, 3),
+    }
+    crowded, elsewhere, datasets, session, orphans = done.doc["warnings"]
+    assert crowded == (
+        "left out: 4 metric points of 1 logged model with the step, time and run of another point; a database has only "
+        "one of them, here the greatest for the first dataset"
+    )
+    assert elsewhere == (
+        "left out: 3 metric points of 1 logged model, logged by runs of another experiment; MLflow's file store does "
+        "not show them either, and the runs have them"
+    )
+    assert datasets == (
+        "left out: the dataset of 6 metric points of 2 runs; a database has it only for the metrics of logged models"
+    )
+    assert session == "the session of 1 trace is cut to 250 characters, which is what a database can hold"
+    assert orphans == (
+        "1 metric of 1 logged model belong to runs that no longer exist or are left out; a database cannot contain them"
+    )
+    before, after = client(folder.as_uri()), client(uri)
+    for run in ("evaluation", "run"):
+        assert linked(after, ids[run]) == linked(before, ids[run])
+    assert linked(after, ids["evaluation"]) == ([ids["model"]], [])
+    assert after.get_run(ids["run"]).data.metrics["tied"] == 0.7
+    points = [
+        (point.key, point.step, point.value) for point in after.get_logged_model(ids["model"]).metrics or ()
+    ]
+    assert sorted(point for point in points if point[0] in ("loss", "tied")) == [
+        *(("loss", step, 1 / (step + 1)) for step in range(5)),
+        ("tied", 0, 0.7),
+    ]
+    one, other = (mlflow.get_trace(ids["trace"]) for mlflow in (before, after))
+    assert (other.info.tags, other.data.to_dict()) == (one.info.tags, one.data.to_dict())
+    assert assessed(other) == assessed(one)
+    assert assessed(other)[ids["expectation"]][0] == {"a": [1]}
+
+
+def linked(mlflow: MlflowClient, run: str) -> tuple[list[str], list[tuple[str, int]]]:
+    """The logged models that a run has read, and those that it made, with their steps."""
+    found = mlflow.get_run(run)
+    assert found.inputs
+    assert found.outputs
+    made = [(each.model_id, each.step) for each in found.outputs.model_outputs]
+    return [each.model_id for each in found.inputs.model_inputs], made
+
+
+def assessed(trace: Trace) -> dict[str, tuple[Any, ...]]:
+    """The assessments of a trace: value and times of each by its id."""
+    found: list[Any] = trace.info.assessments
+    return {each.assessment_id: (each.value, each.create_time_ms, each.last_update_time_ms) for each in found}
 
 
 def damaged_store(folder: Path) -> Path:

@@ -10,6 +10,8 @@ import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput
 from support.copied import FILES, downloaded, files_of, rich, run_data
 from support.proxy import CountingProxy
 from support.seeding import client, fresh_name
@@ -240,3 +242,71 @@ def test_no_other_login_reaches_the_other_server(
     pair.here.reset()
     pair.run("promote", "--to-server=prod", "--dry-run", HOME=str(home))
     assert {r.login for r in pair.here.requests} == {"netrc:secret-of-netrc"}
+
+
+def checkpoints(mlflow: MlflowClient, folder: Path, *values: float) -> tuple[str, list[str]]:
+    """Log one model for each value of roc_auc in one run; return the run's id and the models' ids."""
+    (folder / "weights").write_text("w")
+    run_id, ids = mlflow.create_run("0").info.run_id, []
+    for step, value in enumerate(values):
+        made = mlflow.create_logged_model("0", name=f"step{step}", source_run_id=run_id).model_id
+        mlflow.log_outputs(run_id, [LoggedModelOutput(made, step)])
+        mlflow.log_metric(run_id, "roc_auc", value, step=step, model_id=made)
+        mlflow.log_metric(run_id, f"only {step}", value, model_id=made)
+        mlflow.log_model_artifacts(made, str(folder))
+        mlflow.finalize_logged_model(made, "READY")
+        ids.append(made)
+    for step in range(3):
+        mlflow.log_metric(run_id, "seconds", step, step=step)
+    mlflow.set_terminated(run_id)
+    return run_id, ids
+
+
+def test_the_copy_has_the_metrics_of_its_own_model(
+    make_server: MakeServer, pair_of: PairOf, tmp_path: Path
+) -> None:
+    """Its run logged a worse model last. The champion there is the better one, also if its origin is deleted here."""
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
+    pair, mlflow = pair_of(here, other, name), client(here.url)
+    (tmp_path / "files").mkdir()
+    run_id, ids = checkpoints(mlflow, tmp_path / "files", 0.97, 0.3)
+    mlflow.create_registered_model(name)
+    mlflow.create_model_version(name, f"models:/{ids[0]}", run_id, model_id=ids[0])
+    done = pair.run("promote", "--to-server=prod")
+    assert (done["status"], done["version"]) == ("promoted", 1), pair.said
+    copy = Registry(connect(other.url)).version(f"prod-{name}", 1)
+    assert copy.tags["jenkins_mlflow.metric"] == "roc_auc=0.97"
+    metrics = run_data(other.url, str(copy.run_id))["metrics"]
+    assert {key: len(points) for key, points in metrics.items()} == {"roc_auc": 1, "only 0": 1, "seconds": 3}
+    mlflow.delete_model_version(name, "1")
+    register(here.url, name)
+    client(here.url).log_metric(str(mlflow.get_model_version(name, "2").run_id), "roc_auc", 0.5)
+    kept = pair.run("select", "--to-server=prod")
+    assert kept["message"] == (
+        f"Kept prod-{name} on prod v1 (0.97). Best challenger: {name} v2 with 0.5, 0.47 lower."
+    )
+
+
+def test_what_was_in_production_there_is_read_there(make_server: MakeServer, pair_of: PairOf) -> None:
+    """The record of a promotion here says nothing about the other server; a champion that was taken out or renamed
+    there is named."""
+    here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
+    pair, into, mlflow = pair_of(here, other, name), f"prod-{name}", client(other.url)
+    rich(here.url, name)
+    assert pair.run("promote")["status"] == "promoted"
+    chosen = pair.run("select", "--to-server=prod")
+    first = f"Selected {name} v1 (0.8): nothing is in Production"
+    assert chosen["message"] == f"{first} yet. On prod it replaces nothing."
+    pair.run("promote", "--to-server=prod")
+    mlflow.transition_model_version_stage(into, "1", "Archived")
+    mlflow.delete_registered_model_alias(into, "champion")
+    chosen = pair.run("select", "--to-server=prod")
+    assert chosen["message"] == (
+        f"{first}: {into} v1 was taken out without this tool. `jenkins-mlflow rollback --model {into} --recorded "
+        f"--tracking-uri {pair.other.url}` brings it back. On prod it replaces nothing."
+    )
+    mlflow.delete_registered_model(into)
+    chosen = pair.run("select", "--to-server=prod")
+    assert chosen["message"] == (
+        f"{first}: {into}, in production before, was deleted or renamed without this tool. On prod it replaces nothing."
+    )

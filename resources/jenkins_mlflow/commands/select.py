@@ -13,6 +13,7 @@ from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.select import CandidatePart, GatePart, Measured, SelectResult
+from jenkins_mlflow.selection.challenge import Past
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.text import listed, printable
 
@@ -42,7 +43,7 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     warn_of_direction(session)
     target = session.target
     build = session.build.id
-    choice = select(group, session.config.select, target, build=build, gone=_gone(session, group))
+    choice = select(group, session.config.select, target, build=build, past=past(session, group))
     if choice.selected is None:
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
@@ -51,13 +52,19 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     return replace(choice, replaces=plan.replaces, beside=beside, message=message)
 
 
-def _gone(session: Session, group: Snapshot) -> tuple[str, ...]:
-    """The models that were in production and are no longer registered; asked for if nothing is in production."""
+def past(session: Session, group: Snapshot, uri: str = "") -> Past:
+    """What was in production before; models that are no longer registered are only asked for if nothing is.
+
+    Args:
+        session: The session on the server.
+        group: The group there.
+        uri: See ``Past``.
+    """
     if group.production(session.target):
-        return ()
+        return Past(group.recorded, uri=uri)
     registry = session.registry()
     known = read_recorded(session, registry, group, gone=session.scope.patterns)
-    return gone_from(registry, known, group, session.scope.patterns)
+    return Past(group.recorded, gone_from(registry, known, group, session.scope.patterns), uri)
 
 
 def _beside(versions: Sequence[Version]) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from jenkins_mlflow.metrics import STORED_INFINITY
+from jenkins_mlflow.migration.points import Point
 
+SESSION = "mlflow.trace.session"
+LONGEST_SESSION = 250
 _PAGE = 1000
 
 
@@ -48,7 +51,8 @@ def runs(store: Any, experiment: str) -> Iterator[Any]:
     )
 
 
-def about_run(run: Any) -> dict[str, Any]:
+def about_run(run: Any, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """A run with the values of its metrics, which a file store does not always show as they were logged."""
     info, data = run.info, run.data
     return {
         "name": info.run_name,
@@ -60,7 +64,7 @@ def about_run(run: Any) -> dict[str, Any]:
         "artifacts": info.artifact_uri,
         "params": dict(data.params),
         "tags": dict(data.tags),
-        "metrics": {key: as_stored(value) for key, value in data.metrics.items()},
+        "metrics": {key: as_stored(value) for key, value in metrics.items()},
         "datasets": _sorted(
             {**dict(each.dataset), "tags": {tag.key: tag.value for tag in each.tags}}
             for each in run.inputs.dataset_inputs
@@ -70,31 +74,33 @@ def about_run(run: Any) -> dict[str, Any]:
     }
 
 
-def logged_models(store: Any, experiment: str, runs: Collection[str]) -> dict[str, Any]:
-    """The logged models by id, with those of their metrics that belong to one of the runs."""
+def logged_models(store: Any, experiment: str) -> Iterator[Any]:
+    return _pages(lambda token: store.search_logged_models([experiment], max_results=50, page_token=token))
+
+
+def about_logged_model(model: Any, points: Iterable[tuple[str, Point]]) -> dict[str, Any]:
+    """A logged model with all points of its metrics, of which a file store shows only the latest."""
     return {
-        model.model_id: {
-            "name": model.name,
-            "run": model.source_run_id,
-            "artifacts": model.artifact_location,
-            "status": str(model.status),
-            "type": model.model_type or None,
-            "created": model.creation_timestamp,
-            "updated": model.last_updated_timestamp,
-            "params": dict(model.params),
-            "tags": dict(model.tags),
-            "metrics": sorted(
-                {
-                    (m.key, m.step, m.timestamp, m.run_id, _stored(m.value))
-                    for m in model.metrics or ()
-                    if m.run_id in runs
-                }
-            ),
-        }
-        for model in _pages(
-            lambda token: store.search_logged_models([experiment], max_results=50, page_token=token)
-        )
+        "name": model.name,
+        "run": model.source_run_id,
+        "artifacts": model.artifact_location,
+        "status": str(model.status),
+        "type": model.model_type or None,
+        "created": model.creation_timestamp,
+        "updated": model.last_updated_timestamp,
+        "params": dict(model.params),
+        "tags": dict(model.tags),
+        "metrics": sorted(
+            ((name, *point.key, point.dataset, _stored(point.value)) for name, point in points), key=repr
+        ),
     }
+
+
+def points_of(model: Any) -> Iterator[tuple[str, Point]]:
+    """The points of a logged model's metrics as a database store lists them."""
+    for m in model.metrics or ():
+        dataset = (m.dataset_name, m.dataset_digest) if m.dataset_name else None
+        yield m.key, Point(m.step, m.timestamp, m.value, m.run_id, dataset)
 
 
 def traces(store: Any, experiment: str) -> dict[str, Any]:
@@ -102,20 +108,37 @@ def traces(store: Any, experiment: str) -> dict[str, Any]:
     token = None
     while True:
         page, token = store.search_traces(locations=[experiment], max_results=500, page_token=token)
-        found |= {
-            trace.trace_id: {
-                "time": trace.request_time,
-                "took": trace.execution_duration,
-                "state": str(trace.state),
-                "request": trace.request_preview,
-                "response": trace.response_preview,
-                "tags": dict(trace.tags),
-                "assessments": sorted(each.assessment_id for each in trace.assessments),
-            }
-            for trace in page
-        }
+        found |= {trace.trace_id: trace for trace in page}
         if not token:
             return found
+
+
+def about_trace(trace: Any) -> dict[str, Any]:
+    return {
+        "time": trace.request_time,
+        "took": trace.execution_duration,
+        "state": str(trace.state),
+        "client request": trace.client_request_id,
+        "request": trace.request_preview,
+        "response": trace.response_preview,
+        "metadata": {**trace.trace_metadata, **_session(trace)},
+        "tags": dict(trace.tags),
+    }
+
+
+def _session(trace: Any) -> dict[str, str]:
+    """The session of a trace, which a database cuts."""
+    session = trace.trace_metadata.get(SESSION)
+    return {SESSION: session[:LONGEST_SESSION]} if session else {}
+
+
+def assessments(traces: Mapping[str, Any]) -> dict[str, Any]:
+    """The assessments of traces, by name."""
+    return {
+        f"{each.assessment_id} of trace {name}": {**each.to_dictionary(), "valid": each.valid is not False}
+        for name, trace in traces.items()
+        for each in trace.assessments
+    }
 
 
 def _every(search: Callable[..., Any], most: int) -> Iterator[Any]:

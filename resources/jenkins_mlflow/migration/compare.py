@@ -10,12 +10,13 @@ import logging
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jenkins_mlflow.migration import answers, folder as places
+from jenkins_mlflow.migration.points import Point, latest, points_of, storable
 from jenkins_mlflow.migration.source import python_values_are_nothing
 from jenkins_mlflow.registry.mlflow_client import default_store
 from jenkins_mlflow.text import one_line
@@ -78,37 +79,73 @@ def compare(
 def _tracking(
     done: Comparison, ours: Any, theirs: Any, numbers: Mapping[str, int], progress: Callable[[], None]
 ) -> None:
+    folder = Path(ours.root_directory)
     names = {number: str(copied_id) for number, copied_id in numbers.items()}
-    every_run = places.run_ids(Path(ours.root_directory))
+    every_run = places.run_ids(folder)
     wanted = {names[e.experiment_id]: answers.about_experiment(e) for e in answers.experiments(ours)}
     found = {e.experiment_id: answers.about_experiment(e) for e in answers.experiments(theirs)}
     done.items("experiments", wanted, found)
-    for number, copied_id in names.items():
+    for number, place in places.experiments(folder):
+        copied_id = names[number]
         if copied_id not in wanted or copied_id not in found:
             continue
-        runs, copies = (
-            {run.info.run_id: run for run in answers.runs(store, e)}
-            for store, e in ((ours, number), (theirs, copied_id))
-        )
-        one = {run_id: answers.about_run(run) for run_id, run in runs.items()}
-        other = {run_id: answers.about_run(run) for run_id, run in copies.items()}
-        done.items("runs", one, other)
-        _parts(done, [run for run_id, run in one.items() if run == other.get(run_id)])
-        for run_id in runs.keys() & copies.keys():
-            for key in runs[run_id].data.metrics:
-                _history(
-                    done,
-                    f"{run_id} {key}",
-                    ours.get_metric_history(run_id, key),
-                    theirs.get_metric_history(run_id, key),
-                )
+        _runs(done, ours, theirs, (number, copied_id), place)
         done.items(
             "logged models",
-            answers.logged_models(ours, number, every_run),
-            answers.logged_models(theirs, copied_id, every_run),
+            {
+                model.model_id: answers.about_logged_model(
+                    model, _recorded(place / places.MODELS / model.model_id, every_run)
+                )
+                for model in answers.logged_models(ours, number)
+            },
+            {
+                model.model_id: answers.about_logged_model(model, answers.points_of(model))
+                for model in answers.logged_models(theirs, copied_id)
+            },
         )
-        done.items("traces", answers.traces(ours, number), answers.traces(theirs, copied_id))
+        traces, copied = answers.traces(ours, number), answers.traces(theirs, copied_id)
+        about = answers.about_trace
+        done.items(
+            "traces", {n: about(t) for n, t in traces.items()}, {n: about(t) for n, t in copied.items()}
+        )
+        done.items("assessments", answers.assessments(traces), answers.assessments(copied))
         progress()
+
+
+def _runs(done: Comparison, ours: Any, theirs: Any, ids: tuple[str, str], place: Path) -> None:
+    """Compare the runs of an experiment.
+
+    Args:
+        done: The result.
+        ours: The file store.
+        theirs: The database store.
+        ids: The experiment's id in each of them.
+        place: The experiment's folder.
+    """
+    runs, copies = (
+        {run.info.run_id: run for run in answers.runs(store, e)}
+        for store, e in zip((ours, theirs), ids, strict=True)
+    )
+    one, other = {}, {run_id: answers.about_run(run, run.data.metrics) for run_id, run in copies.items()}
+    for run_id, run in runs.items():
+        points = points_of(place / run_id, of_model=False)
+        one[run_id] = answers.about_run(run, {key: latest(of).value for key, of in points.items()})
+        if run_id not in copies:
+            continue
+        if run.inputs.model_inputs:  # a database store's search does not list these
+            other[run_id] = answers.about_run(theirs.get_run(run_id), copies[run_id].data.metrics)
+        for key, logged in points.items():
+            _history(done, f"{run_id} {key}", logged, theirs.get_metric_history(run_id, key))
+    done.items("runs", one, other)
+    _parts(done, [run for run_id, run in one.items() if run == other.get(run_id)])
+
+
+def _recorded(place: Path, runs: Collection[str]) -> Iterator[tuple[str, Point]]:
+    """The points of a logged model's metrics that a database can have: those that belong to one of the runs."""
+    for name, points in points_of(place, of_model=True).items():
+        for point in storable(points).values():
+            if point.run in runs:
+                yield name, point
 
 
 def _parts(done: Comparison, runs: Iterable[Mapping[str, Any]]) -> None:
@@ -121,11 +158,10 @@ def _parts(done: Comparison, runs: Iterable[Mapping[str, Any]]) -> None:
     done.same["datasets"] += len(datasets)
 
 
-def _history(done: Comparison, name: str, wanted: Iterable[Any], found: Iterable[Any]) -> None:
+def _history(done: Comparison, name: str, wanted: Iterable[Point], found: Iterable[Any]) -> None:
     """Compare all points of a metric; a database has each point once."""
-    one, other = (
-        {(m.step, m.timestamp, answers.as_stored(m.value)) for m in points} for points in (wanted, found)
-    )
+    one = {(point.step, point.time, answers.as_stored(point.value)) for point in wanted}
+    other = {(m.step, m.timestamp, answers.as_stored(m.value)) for m in found}
     done.same["metric points"] += len(one & other)
     if one != other:
         done.differences.append(

@@ -181,17 +181,20 @@ def fingerprint(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def view(folder: Path, hidden: Collection[Path] = ()) -> Iterator[Path]:
-    """A copy of the store made of links, for MLflow, which creates missing folders in a store that it opens.
+def view(
+    folder: Path, hidden: Collection[Path] = (), complete: Collection[str] = (TRASH, MODELS)
+) -> Iterator[Path]:
+    """A copy of a folder made of links, for MLflow, which creates missing folders in a store that it opens.
 
     Args:
-        folder: The store.
+        folder: The store, or a folder in it.
         hidden: Folders in it to leave out, because MLflow cannot read them and would stop.
+        complete: The folders in it that MLflow needs; those that it lacks are created in the copy.
     """
     with tempfile.TemporaryDirectory(prefix="jenkins-mlflow-") as made:
         shown = Path(made) / "mlruns"
         _show(folder, shown, frozenset(hidden))
-        for name in (TRASH, MODELS):
+        for name in complete:
             (shown / name).mkdir(exist_ok=True)
         yield shown
 

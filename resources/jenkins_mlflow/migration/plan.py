@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jenkins_mlflow.migration.answers import LONGEST_SESSION
 from jenkins_mlflow.migration.rows import Notes, Row
 from jenkins_mlflow.migration.source import Reader
 from jenkins_mlflow.text import one_line, plural
@@ -25,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "datasets": "datasets",
     "logged models": "logged_models",
     "traces": "trace_info",
+    "assessments": "assessments",
     "registered models": "registered_models",
     "versions": "model_versions",
     "aliases": "registered_model_aliases",
@@ -92,6 +94,29 @@ class Plan:
             where = plural(len(self.notes.repeated), "run or model", "runs or models")
             yield (
                 f"{plural(repeated, 'metric point')} in {where} are in the folder twice; a database has each only once"
+            )
+        if crowded := self.notes.crowded.total():
+            where = plural(len(self.notes.crowded), "logged model")
+            yield (
+                f"left out: {plural(crowded, 'metric point')} of {where} with the step, time and run of another "
+                "point; a database has only one of them, here the greatest for the first dataset"
+            )
+        if elsewhere := self.notes.elsewhere.total():
+            where = plural(len(self.notes.elsewhere), "logged model")
+            yield (
+                f"left out: {plural(elsewhere, 'metric point')} of {where}, logged by runs of another experiment; "
+                "MLflow's file store does not show them either, and the runs have them"
+            )
+        if on_datasets := self.notes.on_datasets.total():
+            where = plural(len(self.notes.on_datasets), "run")
+            yield (
+                f"left out: the dataset of {plural(on_datasets, 'metric point')} of {where}; a database has it only "
+                "for the metrics of logged models"
+            )
+        if sessions := self.notes.long_sessions:
+            yield (
+                f"the session of {plural(sessions, 'trace')} is cut to {LONGEST_SESSION} characters, which is what a "
+                "database can hold"
             )
         if orphans := self.notes.orphans.total():
             yield (

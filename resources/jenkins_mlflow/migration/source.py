@@ -7,7 +7,7 @@ values of Python classes in a `meta.yaml` are read as None, and items that canno
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ import yaml
 
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.migration import folder as places
+from jenkins_mlflow.migration.points import on_datasets, points_of
 from jenkins_mlflow.migration.rows import Notes, Session, Take
 
 RUNS_PER_UNIT = 200
@@ -99,6 +100,8 @@ class Reader:
 
     def _some_runs(self, number: str, runs: list[Path], take: Take) -> None:
         for run in self._readable(runs):
+            if named := on_datasets(run):
+                self.notes.on_datasets[run.name] = named
             with self._one(run, take) as session:
                 self._tracking._migrate_one_run(session, run, self._numbers[number], self._stats())
 
@@ -109,13 +112,16 @@ class Reader:
         self._readable(places.folders(place / places.DATASETS))
         runs = self._runs - {path.name for path in self.notes.unreadable if path.parent == place}
         session, ours = Session(take, place, runs, self.notes), self._numbers[number]
-        with self._without_unreadable(place) as shown:
+        # without this folder, MLflow's migration skips the models that the runs have read
+        with self._seen(place, complete=(places.DATASETS,)) as shown:
             for migrate in ("datasets", "traces", "assessments", "logged_models"):
                 call = getattr(self._tracking, f"_migrate_{migrate}_for_experiment")
                 call(session, shown, ours, self._stats())
             self._tracking._migrate_outputs_for_experiment(session, shown, self._stats())
         for model in models:
-            if model.name not in session.made and (model / places.META).exists():
+            if not (model / places.META).exists():
+                self.notes.elsewhere[model.name] = sum(map(len, points_of(model, of_model=True).values()))
+            elif model.name not in session.made:
                 self.notes.unreadable[model] = model / places.META
 
     def _models(self, models: list[Path], take: Take) -> None:
@@ -125,7 +131,7 @@ class Reader:
                 meta = self._read_yaml(version, places.META)
                 if not isinstance(meta, Mapping) or "version" not in meta:
                     self.notes.unreadable[version] = version / places.META
-            with self._one(model, take) as session, self._without_unreadable(model) as shown:
+            with self._one(model, take) as session, self._seen(model) as shown:
                 self._registry._migrate_one_registered_model(session, shown, self._stats())
 
     def _readable(self, found: Iterable[Path]) -> list[Path]:
@@ -135,10 +141,12 @@ class Reader:
         return [place for place in new if place not in self.notes.unreadable]
 
     @contextlib.contextmanager
-    def _without_unreadable(self, place: Path) -> Iterator[Path]:
-        """The folder as MLflow sees it, without what cannot be read."""
+    def _seen(self, place: Path, complete: Collection[str] = ()) -> Iterator[Path]:
+        """The folder for MLflow: without what cannot be read, and with the folders that it needs."""
         hidden = [path for path in self.notes.unreadable if place in path.parents]
-        with places.view(place, hidden) if hidden else contextlib.nullcontext(place) as shown:
+        lacking = [name for name in complete if not (place / name).is_dir()]
+        seen = places.view(place, hidden, lacking) if hidden or lacking else contextlib.nullcontext(place)
+        with seen as shown:
             yield shown
 
     @contextlib.contextmanager

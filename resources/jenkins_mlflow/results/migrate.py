@@ -18,7 +18,7 @@ class MigratedPart(Part):
     found: int
     """The number in the file store, including its trash."""
     verified: int
-    """How many are equal in both stores; deleted logged models and versions are copied, but not shown by either."""
+    """How many are equal in both stores, which show neither deleted logged models and versions nor unused datasets."""
 
 
 @dataclass(frozen=True, kw_only=True)

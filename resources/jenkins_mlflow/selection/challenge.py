@@ -25,13 +25,24 @@ class Challenge:
     message: str
 
 
+@dataclass(frozen=True)
+class Past:
+    """What was in production before, if nothing is.
+
+    Attributes:
+        recorded: The version in production according to the records.
+        gone: The models that were in production and are no longer registered. If there are any, ``recorded`` is only
+            the newest record that is left, and says nothing about what was in production last.
+        uri: The address of the server that has them, if it is not the session's own.
+    """
+
+    recorded: Version | None = None
+    gone: Sequence[str] = ()
+    uri: str = ""
+
+
 def challenge(
-    best: Version,
-    production: Sequence[Version],
-    rules: Select,
-    target: Target,
-    recorded: Version | None = None,
-    gone: Sequence[str] = (),
+    best: Version, production: Sequence[Version], rules: Select, target: Target, past: Past
 ) -> Challenge:
     """Compare the best candidate with the champion.
 
@@ -43,15 +54,13 @@ def challenge(
         production: The group's versions in production, the champion first.
         rules: The config's ``select`` section.
         target: What marks production.
-        recorded: The version in production according to the records; it counts if nothing is in production.
-        gone: The models that were in production and are no longer registered. If there are any, ``recorded`` is
-            only the newest record that is left, and says nothing about what was in production last.
+        past: What was in production before; it counts if nothing is in production.
     """
     value = best.metric(rules.metric)
     assert value is not None, "a candidate without the metric passes no gate"
     shown = f"{short_name(best)} ({number(value)})"
     if not production:
-        return _unopposed(shown, target, recorded, gone)
+        return _unopposed(shown, target, past)
     champion = production[0]
     replaced = [version for version in production if target.exclusive or version.model == best.model]
     rivals = [champion, *replaced]
@@ -83,16 +92,18 @@ def challenge(
     return Challenge("champion_kept", reason, message)
 
 
-def _unopposed(shown: str, target: Target, recorded: Version | None, gone: Sequence[str]) -> Challenge:
+def _unopposed(shown: str, target: Target, past: Past) -> Challenge:
     """The outcome for a candidate if nothing is in production; says what was."""
     where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
-    if gone:
-        lost = f"nothing {where}: {listed(gone, _NAMED)}, in production before, was deleted or renamed"
+    recorded = past.recorded
+    if past.gone:
+        lost = f"nothing {where}: {listed(past.gone, _NAMED)}, in production before, was deleted or renamed"
         return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.")
     if recorded is None:
         return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
     lost = f"nothing {where}: {short_name(recorded)} was taken out without this tool"
-    back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded` brings it back"
+    server = f" --tracking-uri {argument(past.uri)}" if past.uri else ""
+    back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded{server}` brings it back"
     return Challenge("selected", lost, f"Selected {shown}: {lost}. {back}.")
 
 

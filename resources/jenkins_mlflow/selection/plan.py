@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.sources import copied_from
 from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
-from jenkins_mlflow.selection.challenge import Challenge, Outcome, challenge, short_name
+from jenkins_mlflow.selection.challenge import Challenge, Outcome, Past, challenge, short_name
 from jenkins_mlflow.text import number
 
 Status = Outcome | Literal["no_candidate"]
@@ -43,7 +43,7 @@ def select(
     target: Target,
     *,
     build: str | None = None,
-    gone: Sequence[str] = (),
+    past: Past | None = None,
 ) -> Selection:
     """Choose the best version of the group.
 
@@ -58,7 +58,7 @@ def select(
         rules: The config's ``select`` section.
         target: What marks production.
         build: The build whose runs count, with scope ``build``.
-        gone: The models of the group that were in production and are no longer registered.
+        past: What was in production before; by default, what the group's own records say.
 
     Raises:
         UsageError: scope ``build`` without a build.
@@ -91,7 +91,7 @@ def select(
     if best is None:
         status, message = _without_challenger(candidates, champion, rules)
     else:
-        result = challenge(best, production, rules, target, snapshot.recorded, gone)
+        result = challenge(best, production, rules, target, past or Past(snapshot.recorded))
         status, message = result.outcome, result.message
         candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(

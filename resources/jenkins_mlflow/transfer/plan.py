@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from jenkins_mlflow.errors import Refused
@@ -51,6 +51,7 @@ class CopyPlan:
         run: The version's run; None if it has none or the run is gone.
         model: The version's own files.
         beside: The other artifacts of its run.
+        model_metrics: The last values that were logged for its own model, if its run logged several models.
     """
 
     origin: Origin
@@ -59,6 +60,7 @@ class CopyPlan:
     run: WholeRun | None
     model: Part
     beside: Part
+    model_metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def targets(self) -> dict[str, int]:
@@ -100,6 +102,7 @@ def plan_copy(
     run: WholeRun | None,
     model: tuple[str, Mapping[str, int]],
     artifacts: Mapping[str, int],
+    model_metrics: Mapping[str, float],
 ) -> CopyPlan:
     """Lay out the copy's run: the run's artifacts unchanged, and the version's files among them or next to them.
 
@@ -109,6 +112,7 @@ def plan_copy(
         run: The version's run.
         model: Where the version's files are, and the size of each.
         artifacts: The run's artifacts, which may include the version's files.
+        model_metrics: See ``CopyPlan``.
 
     Raises:
         Refused: the version has no files.
@@ -127,7 +131,34 @@ def plan_copy(
         folder = next(name for name in names if name not in taken)
     model_part = Part(uri, folder, files)
     rest = {path: length for path, length in artifacts.items() if path not in model_part.targets}
-    return CopyPlan(origin, version, into, run, model_part, Part(run.uri if run else "", "", rest))
+    return CopyPlan(
+        origin,
+        version,
+        into,
+        run and _run_of(version, run),
+        model_part,
+        Part(run.uri if run else "", "", rest),
+        model_metrics,
+    )
+
+
+def _run_of(version: Version, run: WholeRun) -> WholeRun:
+    """The run without the metrics that it logged only for other models."""
+    seen = version.run
+    if seen is None or not (seen.of_model or seen.unclear):
+        return run
+    return run._replace(metrics=[name for name in run.metrics if name in seen.metrics])
+
+
+def own_points(points: Sequence[Point], key: str, model_metrics: Mapping[str, float]) -> Sequence[Point]:
+    """The values of a metric to copy: all, or of one with values of several models only the last of the own one.
+
+    A run's history does not say for which model a value was logged.
+    """
+    if key not in model_metrics or not points:
+        return points
+    last = points[-1]._replace(value=model_metrics[key])
+    return [next((point for point in reversed(points) if _shown(point.value) == _shown(last.value)), last)]
 
 
 def missing(wanted: Collection[Point], logged: Collection[Point]) -> list[Point]:
@@ -152,10 +183,12 @@ def batches(items: Sequence[T], most: int) -> list[Sequence[T]]:
 
 
 def _key(point: Point) -> tuple[str, str, int, int]:
-    value = point.value
-    # NaN is not equal to itself, and stores represent infinities in two ways
-    shown = repr(value) if comparable(value) else "+" if value > 0 else "-" if value < 0 else "NaN"
-    return (point.key, shown, point.when, point.step)
+    return (point.key, _shown(point.value), point.when, point.step)
+
+
+def _shown(value: float) -> str:
+    """A value as text, because NaN is not equal to itself, and stores represent infinities in two ways."""
+    return repr(value) if comparable(value) else "+" if value > 0 else "-" if value < 0 else "NaN"
 
 
 def _may_go(tag: str) -> bool:

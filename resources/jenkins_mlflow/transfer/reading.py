@@ -31,7 +31,19 @@ def look(registry: Registry, version: Version, into: str) -> CopyPlan:
         artifacts = files.tree(run.uri) if run else {}
     except OutOfReach as error:
         raise unreadable(version, error) from error
-    return plan_copy(Origin.of(version, registry.connection.uri), version, into, run, model, artifacts)
+    origin, metrics = Origin.of(version, registry.connection.uri), _own_metrics(registry, version)
+    return plan_copy(origin, version, into, run, model, artifacts, metrics)
+
+
+def _own_metrics(registry: Registry, version: Version) -> dict[str, float]:
+    """The metrics that were logged for the version's own model, if its run logged several; 1 request if it did."""
+    run, door = version.run, registry.connection.door
+    if run is None or not run.of_model:
+        return {}
+    logged = registry.retrying(
+        f"reading model {run.of_model}", lambda: door.logged_model(run.of_model)
+    ).metrics
+    return {name: run.metrics[name] for name in logged if name in run.metrics}
 
 
 def unreadable(version: Version, why: OutOfReach) -> Refused:

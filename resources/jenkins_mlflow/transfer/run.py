@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.records import equals
 from jenkins_mlflow.tags import COPY_ID
 from jenkins_mlflow.text import redact
-from jenkins_mlflow.transfer.plan import CopyPlan, batches, may_go_on, missing
+from jenkins_mlflow.transfer.plan import CopyPlan, batches, may_go_on, missing, own_points
 from jenkins_mlflow.transfer.reading import history, whole_run
 
 _PARAMS, _POINTS = 100, 1000  # the most that MLflow accepts in one request
@@ -97,7 +97,7 @@ class CopyRun:
 
     def _metric(self, old: WholeRun, run: WholeRun, key: str) -> None:
         door, tries = self.other.connection.door, itertools.count(int(key in run.metrics))
-        wanted = history(self.source, old.run_id, key)
+        wanted = own_points(history(self.source, old.run_id, key), key, self.plan.model_metrics)
 
         def log() -> None:
             logged = history(self.other, run.run_id, key) if next(tries) else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 
 from jenkins_mlflow.registry.snapshot import NO_STAGE, PRODUCTION, Model, Snapshot, Target, Version
@@ -13,7 +14,8 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
     """The group with the marks of the other server's production in place of its own.
 
     Versions in production here are candidates like any others. A version whose copy is in production there is
-    the champion. Versions in production there that come from elsewhere are shown next to the group.
+    the champion, and its promotion record is that of its copy: one that has only been in production here has
+    none. Versions in production there that come from elsewhere are shown next to the group.
 
     Args:
         here: The group.
@@ -23,7 +25,8 @@ def seen_with(here: Snapshot, on_other_server: Snapshot, target: Target, server:
     """
     serving = copies_in_production(on_other_server, target)
     ids = {version.identity: Origin.of(version, "").id for version in here.versions()}
-    models = tuple(_marked(model, serving, ids, target) for model in here.models)
+    records = _records_of_copies(on_other_server)
+    models = tuple(_marked(model, serving, records, ids, target) for model in here.models)
     known = set(ids.values())
     foreign: dict[str, list[Version]] = defaultdict(list)
     for version in on_other_server.production(target):
@@ -39,11 +42,23 @@ def copies_in_production(on_other_server: Snapshot, target: Target) -> dict[str,
     return {origin.id: version for version in production if (origin := read_origin(version))}
 
 
+def _records_of_copies(on_other_server: Snapshot) -> dict[str, Mapping[str, str]]:
+    """The latest promotion record of each version's copies on the other server, by the id of that version."""
+    copies = sorted(on_other_server.versions(), key=lambda version: version.recorded_time)
+    return {origin.id: version.record for version in copies if (origin := read_origin(version))}
+
+
 def _marked(
-    model: Model, serving: dict[str, Version], ids: dict[tuple[str, int, int], str], target: Target
+    model: Model,
+    serving: Mapping[str, Version],
+    records: Mapping[str, Mapping[str, str]],
+    ids: Mapping[tuple[str, int, int], str],
+    target: Target,
 ) -> Model:
     versions = tuple(
-        _with_marks(version, serving.get(ids[version.identity]), target) for version in model.versions
+        replace(_with_marks(version, serving.get(name), target), counted=records.get(name, {}))
+        for version in model.versions
+        for name in [ids[version.identity]]
     )
     return replace(model, versions=versions, aliases=_aliases(versions))
 

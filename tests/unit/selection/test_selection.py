@@ -13,6 +13,7 @@ from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.selection.challenge import Past
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM
 
@@ -57,7 +58,7 @@ def test_a_deleted_champion_is_told_and_not_the_record_of_another_model() -> Non
     tags = {PROMOTED_AT: "2026-11-28T02:00:00+00:00"}
     old = version("a", 1, metrics={"roc_auc": 0.95}, stage="Archived", tags=tags)
     group = snapshot(old, version("b", 1, metrics={"roc_auc": 0.9}))
-    result = select(group, Select(), Target("Production", "champion"), gone=["x"])
+    result = select(group, Select(), Target("Production", "champion"), past=Past(gone=["x"]))
     lost = "nothing is in Production: x, in production before, was deleted or renamed"
     assert result.message == f"Selected b v1 (0.9): {lost} without this tool."
     assert result.verdicts[0].reason == lost

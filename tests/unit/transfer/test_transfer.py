@@ -14,8 +14,9 @@ from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
 from jenkins_mlflow.selection.plan import select
+from jenkins_mlflow.tags import PROMOTED_AT, TARGET
 from jenkins_mlflow.transfer.origin import Contents, Origin, copies, read_contents, read_origin
-from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, plan_copy
+from jenkins_mlflow.transfer.plan import CopyPlan, may_go_on, missing, own_points, plan_copy
 from jenkins_mlflow.transfer.view import seen_with
 
 RUN, MODEL = "a" * 32, "m-" + "b" * 32
@@ -32,7 +33,7 @@ def whole(**tags: str) -> WholeRun:
 def plan(
     uri: str, files: Mapping[str, int], artifacts: Mapping[str, int], run: WholeRun | None = None
 ) -> CopyPlan:
-    return plan_copy(ORIGIN, CHURN, "prod-churn", run or whole(), (uri, files), artifacts)
+    return plan_copy(ORIGIN, CHURN, "prod-churn", run or whole(), (uri, files), artifacts, {})
 
 
 @pytest.mark.parametrize(
@@ -156,6 +157,32 @@ def test_what_is_missing_of_a_history(wanted: list[Point], logged: list[Point]) 
     assert all(any(point is each for each in wanted) for point in found)
 
 
+def test_the_last_value_of_its_own_model_is_copied() -> None:
+    """Other metrics have their whole history; NaN and infinities are found in every form; none is found: it is made."""
+    points = [Point("auc", value, when, 0) for when, value in enumerate((0.9, 0.9, 0.3, math.nan, math.inf))]
+    assert own_points(points, "auc", {"loss": 1.0}) == points
+    assert own_points(points, "auc", {"auc": 0.9}) == [points[1]]
+    assert own_points(points, "auc", {"auc": math.nan}) == [points[3]]
+    assert own_points(points, "auc", {"auc": 1.7976931348623157e308}) == [points[4]]
+    assert own_points(points, "auc", {"auc": 0.5}) == [Point("auc", 0.5, 4, 0)]
+    assert own_points([], "auc", {"auc": 0.5}) == []
+
+
+def test_metrics_of_other_models_are_not_copied() -> None:
+    """Of a run with several models; if it is not known which one the version is, only what was logged for none."""
+    run = whole()._replace(metrics=("auc", "other", "seconds"))
+    for seen, names in (
+        (Run(RUN, {"auc": 0.9, "seconds": 3}, of_model="m-1"), ["auc", "seconds"]),
+        (Run(RUN, {"seconds": 3}, unclear=True), ["seconds"]),
+        (Run(RUN, {"auc": 0.9}), ["auc", "other", "seconds"]),
+        (None, ["auc", "other", "seconds"]),
+    ):
+        version = replace(CHURN, run=seen)
+        made = plan_copy(ORIGIN, version, "prod-churn", run, (ROOT, {"MLmodel": 3}), {}, {})
+        assert made.run is not None
+        assert list(made.run.metrics) == names
+
+
 def test_an_infinity_in_the_form_of_a_database_is_not_missing() -> None:
     point = Point("auc", math.inf, 1, 0)
     assert missing([point], [point._replace(value=1.7976931348623157e308)]) == []
@@ -174,10 +201,8 @@ def test_a_selection_sees_the_other_servers_production() -> None:
     lost = Version("churn", 4, "Production", run_id="l", tags=Origin.of(replace(one, created=9), "x").tags())
     on_other_server = Snapshot((Model("churn", (lost, idle, copy)), Model("fraud", (other,))))
     seen = seen_with(here, on_other_server, BOTH, "prod")
-    assert seen.models[0].versions == (
-        replace(two, stage="Production", aliases=("champion",)),
-        replace(one, stage="None", aliases=("blue",)),
-    )
+    marks = [(v.number, v.stage, v.aliases) for v in seen.models[0].versions]
+    assert marks == [(2, "Production", ("champion",)), (1, "None", ("blue",))]
     assert seen.models[0].aliases == {"champion": 2, "blue": 1}
     beside = [version for model in seen.models[1:] for version in model.versions]
     assert [version.label for version in beside] == ["churn on prod version 4", "fraud on prod version 9"]
@@ -186,8 +211,22 @@ def test_a_selection_sees_the_other_servers_production() -> None:
 
 @pytest.mark.parametrize("target", [Target("Staging", "challenger"), Target(None, "challenger"), BOTH])
 def test_what_is_in_production_here_is_a_candidate_for_any_place_there(target: Target) -> None:
-    """A copy takes nothing from it: it stays in production here."""
-    serving = Version("churn", 1, "Production", created=1, run_id="r", run=Run("r", {"roc_auc": 0.9}))
+    """A copy takes nothing from it: it stays in production here. That it was promoted here counts only here."""
+    tags = {PROMOTED_AT: "2026-11-24T10:00:00+00:00", TARGET: target.marks}
+    serving = Version("churn", 1, "Production", created=1, tags=tags, run=Run("r", {"roc_auc": 0.9}))
     seen = seen_with(Snapshot((Model("churn", (serving,)),)), Snapshot(), target, "prod")
     chosen = select(seen, Select(), target)
-    assert (chosen.status, chosen.selected) == ("selected", replace(serving, stage="None"))
+    assert chosen.status == "selected"
+    assert chosen.selected is not None
+    assert (chosen.selected.label, chosen.selected.stage) == ("churn version 1", "None")
+
+
+def test_what_was_in_production_there_is_not_selected_again() -> None:
+    """A rollback on the other server took the copy out."""
+    here = Version("churn", 1, created=1, run=Run("r", {"roc_auc": 0.9}))
+    tags = {PROMOTED_AT: "2026-11-24T10:00:00+00:00", **Origin.of(here, "x").tags()}
+    copy = Version("churn", 4, tags=tags)
+    seen = seen_with(Snapshot((Model("churn", (here,)),)), Snapshot((Model("churn", (copy,)),)), BOTH, "prod")
+    chosen = select(seen, Select(), BOTH)
+    assert chosen.status == "no_candidate"
+    assert "was in production before" in chosen.verdicts[0].reason

@@ -9,7 +9,7 @@ from jenkins_mlflow.commands.group import require_model
 from jenkins_mlflow.commands.promote.other_server import name_there, other_session
 from jenkins_mlflow.commands.promote.promote import named, promote
 from jenkins_mlflow.commands.promote.wish import NOTHING, PromoteWish
-from jenkins_mlflow.commands.select import selection_result, warn_of_direction
+from jenkins_mlflow.commands.select import past, selection_result, warn_of_direction
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -158,7 +158,10 @@ def _choose(
     warn_of_direction(session)
     target = other.target
     view = seen_with(here, other_snapshot, target, name)
-    choice = select(view, session.config.select, replace(target, copy_to=None), build=session.build.id)
+    with other.unwritten():
+        before = past(other, other_snapshot, redact(other.uri))
+    rules, here_target = session.config.select, replace(target, copy_to=None)
+    choice = select(view, rules, here_target, build=session.build.id, past=before)
     if choice.selected is None:
         return choice
     server = session.config.servers[name]
