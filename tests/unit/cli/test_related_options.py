@@ -72,6 +72,20 @@ def test_options_that_do_not_fit(
     assert (error["message"], error["next_step"]) == (message, next_step)
 
 
+def test_no_option_has_the_name_of_a_parameter_that_only_steps_have() -> None:
+    """`mlflowPromote(label: 'linux')` chooses an agent: an option `--label` would get the same text."""
+    code = (
+        "import click, runpy; from jenkins_mlflow.cli.main import cli; "
+        "cli.commands['promote'].params.append(click.Option(['--label'], help='A label.')); "
+        "runpy.run_path('scripts/steps.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    message = "--label of promote: the steps have a parameter label of another meaning; choose another name\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
 def test_the_steps_know_the_command_line_as_it_is() -> None:
     """Options.groovy and the help pages are made from it."""
     done = subprocess.run(
