@@ -44,7 +44,8 @@ def test_keep_last_counts_versions_that_are_not_in_production() -> None:
 @pytest.mark.parametrize("name", KeepRules.model_fields)
 def test_each_rule_keeps_something_and_is_described(name: str) -> None:
     """A policy without a description counts as empty, and its cleanup is refused."""
-    rules = KeepRules(keep_last=0).model_copy(update={name: KeepBest() if name == "keep_best" else 1})
+    off: dict[str, Any] = dict.fromkeys(KeepRules.model_fields, 0) | {"keep_best": None}
+    rules = KeepRules().model_copy(update=off | {name: KeepBest() if name == "keep_best" else 1})
     made = version("m", 1, created=1000, run=Run("r", metrics={"roc_auc": 0.8}))
     assert len(keep([made], rules, Select(), now=1.5)) == 1
     assert len(describe(rules, Select())) == 1
