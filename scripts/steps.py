@@ -63,6 +63,12 @@ PIPELINE = (
     ),
     "comment: a closure that is called with what a change request would do, as Markdown, to post it",
 )
+# The names of the parameters above: only the steps have them.
+ONLY_STEPS = {
+    name
+    for text in (PLACE, MAX_PARALLEL, NOTIFY, ALL_MODELS, *PIPELINE)
+    for name in text.partition(":")[0].split(", ")
+}
 DECIDED = (
     "model",
     "version",
@@ -128,6 +134,11 @@ def options(command: str) -> Iterator[tuple[str, click.Option]]:
         for switch in option.opts:
             name = switch.removeprefix("--")
             if switch.startswith("--") and name not in NOT_FOR_STEPS:
+                if parameter(name) in ONLY_STEPS:  # the step would use one text for two things
+                    sys.exit(
+                        f"{switch} of {command}: the steps have a parameter {parameter(name)} of another meaning; "
+                        "choose another name"
+                    )
                 yield parameter(name), option
 
 

@@ -58,13 +58,30 @@ def test_without_a_tracking_uri_it_says_what_to_set(run_cli: RunCli, tmp_path: P
     assert "export MLFLOW_TRACKING_URI=sqlite:///mlflow.db (a file in this folder)" in refused.stderr
 
 
+def test_without_a_training_script_it_advises_no_training(run_cli: RunCli, tmp_path: Path) -> None:
+    """`train` would refuse the config; and models without a common name may belong to several teams."""
+    seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"churn": [Spec()], "heart": [Spec()]})
+    done = run_cli("init", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+    assert done.stderr == (
+        "wrote mlops.yaml\nnext:  review it, then run: `jenkins-mlflow select`; "
+        "before you train, name your training commands in the section `train`\n"
+    )
+    assert (
+        "# These are all the models of the registry: leave out those that do not compete with yours.\n"
+        "models: [churn, heart]\n"
+    ) in (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mlops.yaml").unlink()
+    run_cli("init", "--models=churn", "--models=heart", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
+    assert "all the models" not in (tmp_path / "mlops.yaml").read_text(encoding="utf-8")
+
+
 def test_a_tracking_uri_of_init_alone_has_to_be_set(run_cli: RunCli, tmp_path: Path) -> None:
     """It is not written into the file, where its login would lie."""
     seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
     done = run_cli("init", "--tracking-uri=sqlite:///mlflow.db")
     assert done.stderr == (
         "wrote mlops.yaml\nnext:  review it, set MLFLOW_TRACKING_URI to the same address, then run: "
-        "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered\n"
+        "`jenkins-mlflow select`; before you train, name your training commands in the section `train`\n"
     )
 
 
@@ -95,6 +112,7 @@ def test_a_file_with_the_other_ending_is_named(run_cli: RunCli, tmp_path: Path) 
 
 def test_another_file_is_named_in_the_advice(run_cli: RunCli, tmp_path: Path) -> None:
     """The commands find it by --config only."""
+    (tmp_path / "train.py").write_text(TRAIN, encoding="utf-8")
     seed(f"sqlite:///{tmp_path / 'mlflow.db'}", {"m": [Spec()]})
     done = run_cli("init", "--output=my config.yaml", env={"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"})
     assert done.stderr == (

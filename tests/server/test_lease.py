@@ -59,7 +59,10 @@ def test_a_rollback_says_who_still_runs_what(make_server: MakeServer, run_cli: R
         ),
         (
             ["--for=7"],
-            "Invalid value for '--for': expected a duration: a number and its unit (ms, s, m, h, d, w)",
+            (
+                "Invalid value for '--for': expected a duration: a number and its unit (ms, s, m, h, d, w); "
+                'did you mean "7d"?'
+            ),
         ),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MakeServer
+from conftest import MakeServer, RunCli
 from jenkins_mlflow.errors import ConnectionFailed, JenkinsMlflowError, RegistryError, UsageError
 from jenkins_mlflow.registry import quick_connections, rest, sending, timely_heads
 from jenkins_mlflow.registry.asking import Asker
@@ -546,3 +546,24 @@ def test_a_keepalive_that_cannot_be() -> None:
     with pytest.raises(UsageError) as caught:
         HttpDoor("http://127.0.0.1:9", {"MLFLOW_HTTP_TCP_KEEPALIVE_COUNT": "many"}, Path("/"))
     assert caught.value.message == "MLFLOW_HTTP_TCP_KEEPALIVE_COUNT is 'many'"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list",
+        "cleanup --dry-run",
+        "reclaim --mode=artifacts",
+        "lease",
+        "restore --model=m",
+        "init --output=new.yaml",
+    ],
+)
+def test_a_command_that_reaches_no_server_says_what_state_it_leaves(arguments: str, run_cli: RunCli) -> None:
+    """The first request differs from command to command; nobody should have to know that it only reads."""
+    done = run_cli(*arguments.split(), "--tracking-uri=http://127.0.0.1:9")
+    assert done.code == 1
+    assert done.stderr.splitlines()[1:] == [
+        "state: nothing was written",
+        "next:  check that the MLflow server runs and is reachable from here, then run the command again",
+    ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ONE_MODE = "give only one of them; --dry-run shows the candidates and trains none"
 
 
-@click.command()
+@click.command(short_help="Run the training commands and report what they registered.")
 @configured(
     "--jobs",
     key="train.jobs",
@@ -74,7 +74,7 @@ def train(only: tuple[str, ...], resume: bool, gather: bool, dry_run: bool, **op
     finish(run_training(session, only, mode=mode), options, session)
 
 
-@click.command()
+@click.command(short_help="Rank the candidates, apply the gates, compare with the champion.")
 @marks
 @to_server_option
 @selecting
@@ -97,7 +97,7 @@ def select(to_server: str | None, **options: Any) -> None:
     finish(selection_result(selection), options, session)
 
 
-@click.command()
+@click.command(short_help="Promote a named version or the one that `select` chooses.")
 @click.option("--model", help="Promote this registered model instead of selecting one.")
 @click.option(
     "--version",
@@ -166,7 +166,7 @@ def promote(
     finish(run_promotion(session, wish), options, session)
 
 
-@click.command()
+@click.command(short_help="Return a model to the version that was in production before.")
 @click.option("--model", required=True, help="Registered model to roll back.")
 @click.option("--to", type=VersionNumber(), metavar="V", help="Version to return to [the one before].")
 @click.option(

@@ -62,7 +62,7 @@ def list_models(names: tuple[str, ...], brief: bool, **options: Any) -> None:
     finish(show_registry(session, brief=brief), options, session)
 
 
-@cli.command()
+@cli.command(short_help="Write a starter config from the registry and this folder.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
@@ -89,6 +89,8 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     write_starter(output, text)
     done = f"wrote {printable(str(output))}"
     run = "`jenkins-mlflow train`, or `jenkins-mlflow select` if models are already registered"
+    if "\ntrain:\n" not in text:
+        run = "`jenkins-mlflow select`; before you train, name your training commands in the section `train`"
     if not uri:
         done += " from this folder alone: no registry was read, because no tracking URI is set"
         todo = f"review it, and {SET_URI}; then run: {run}"
@@ -103,7 +105,7 @@ def init(output: Path, tracking_uri: str | None, models: tuple[str, ...]) -> Non
     Terminal().say(f"{done}\nnext:  {todo}")
 
 
-@cli.command()
+@cli.command(short_help="Print the JSON Schema of the config or of a result.")
 @click.option(
     "--result",
     metavar="COMMAND",

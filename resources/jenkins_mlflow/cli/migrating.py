@@ -33,7 +33,7 @@ def _aliases(context: click.Context, parameter: click.Parameter, given: tuple[st
     return found
 
 
-@click.command()
+@click.command(short_help="Copy a file store into a database, or give stages aliases.")
 @click.option(
     "--from", "source", metavar="FOLDER", help="File store to copy, such as ./mlruns; never changed."
 )

@@ -167,7 +167,7 @@ selecting = _options(
 to_server = click.option(
     "--to-server",
     metavar="NAME",
-    help="Compare with production on this server of the config (`servers`). A promotion copies it there.",
+    help="Compare with production on this server of the config (`servers`). A promotion copies the version there.",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Show what would be changed, change nothing.")
 marks = _options(

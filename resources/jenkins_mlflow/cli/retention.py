@@ -41,7 +41,7 @@ rate = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Delete the versions that no rule of the retention policy keeps.")
 @click.option("--model", help="Clean up only this registered model.")
 @configured(
     "--keep-last",
@@ -83,7 +83,8 @@ rate = click.option(
 @click.option(
     "--at",
     type=TIMES,
-    help="Count ages from this time (UTC) instead of now; with --dry-run, or with --plan if it is in the past.",
+    metavar="TIME",
+    help="Count ages from this time (UTC), e.g. 2026-12-01, instead of now; with --dry-run, or with --plan if past.",
 )
 @configured(
     "--reclaim",
@@ -182,7 +183,8 @@ def lease(
 @click.option(
     "--since",
     type=TIMES,
-    help="Only versions that were deleted at this time (UTC) or later.",
+    metavar="TIME",
+    help="Only versions that were deleted at this time (UTC) or later, e.g. 2026-12-01.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be restored, change nothing.")
 @common

@@ -12,10 +12,20 @@ from jenkins_mlflow.cli.options import TIMES, Related, common, duration, epoch, 
 from jenkins_mlflow.errors import UsageError
 
 
-@click.command()
+@click.command(short_help="Show who put which version into production, when and why.")
 @click.option("--model", help="Only this registered model.")
-@click.option("--since", type=TIMES, help="Only what was in production at this time (UTC) or later.")
-@click.option("--at", type=TIMES, help="Only what was in production at this time (UTC).")
+@click.option(
+    "--since",
+    type=TIMES,
+    metavar="TIME",
+    help="Only what was in production at this time (UTC) or later, e.g. 2026-12-01.",
+)
+@click.option(
+    "--at",
+    type=TIMES,
+    metavar="TIME",
+    help="Only what was in production at this time (UTC), e.g. 2026-12-01T14:30.",
+)
 @click.option(
     "--adopt",
     cls=Related,
@@ -54,7 +64,7 @@ def history(
     finish(tell(session, model=model, since=epoch(since), at=epoch(at)), options, session)
 
 
-@click.command()
+@click.command(short_help="Check server, store, locks and models; find drift.")
 @click.option(
     "--probe",
     is_flag=True,

@@ -38,7 +38,8 @@ def clean_up(session: Session, wish: Wish) -> CleanupResult:
     if wish.write:
         check_replaceable(wish.write)
     registry, rules = session.registry(), session.config.cleanup
-    now = registry.now()
+    with session.unwritten():
+        now = registry.now()
     wish.refuse_the_future(now)
     config = digest(session.config.settled("cleanup", "select", "promote", "models"))
     origin = Origin(address(session.uri), now, config)

@@ -12,7 +12,7 @@ from pathlib import Path
 from jenkins_mlflow.commands.group import nearest
 from jenkins_mlflow.config.schema import DEFAULT_FILE, default_file
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
-from jenkins_mlflow.errors import Refused, UsageError
+from jenkins_mlflow.errors import ConnectionFailed, Refused, UsageError
 from jenkins_mlflow.metrics import comparable, is_error
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -92,7 +92,11 @@ def make_starter(uri: str | None, patterns: Sequence[str], folder: Path, environ
         ConnectionFailed, RegistryError: The registry cannot be read.
     """
     scripts = tuple(find_scripts(folder))
-    snapshot = Registry(connect(uri)).snapshot(["*"], with_runs=True) if uri else Snapshot()
+    try:
+        snapshot = Registry(connect(uri)).snapshot(["*"], with_runs=True) if uri else Snapshot()
+    except ConnectionFailed as error:
+        error.state = error.state or "nothing was written"
+        raise
     experiment = next((script.experiment for script in scripts if script.experiment), "")
     return starter(
         describe(
@@ -175,6 +179,7 @@ def describe(
         metrics=tuple(_metrics(versions)),
         champions=tuple(dict.fromkeys(version.model for version in serving)),
         alias=aliases.most_common(1)[0][0] if aliases and "champion" not in aliases else "",
+        everything=not patterns and not named and len(group) > 1,
     )
 
 

@@ -64,11 +64,10 @@ def release_lease(session: Session, model: str, number: int, holder: str) -> Lea
 def list_leases(session: Session) -> LeaseResult:
     """`lease` alone: every lease in the group, including expired ones."""
     registry = session.registry()
-    now = registry.now()
+    with session.unwritten():
+        now, group = registry.now(), registry.snapshot(session.scope.models)
     found = tuple(
-        _shown(version, lease, now)
-        for version in registry.snapshot(session.scope.models).versions()
-        for lease in leases(version.tags)
+        _shown(version, lease, now) for version in group.versions() for lease in leases(version.tags)
     )
     return LeaseResult(status="listed", message=plural(len(found), "lease"), leases=found)
 

@@ -111,8 +111,9 @@ def reclaim(session: Session, wish: ReclaimWish) -> ReclaimResult:
     rules = session.config.cleanup.reclaim
     wish.check(session.config)
     registry = session.registry()
-    _require_sight(registry)
-    now = registry.now()
+    with session.unwritten():
+        _require_sight(registry)
+        now = registry.now()
     work = _work(session, registry, wish, now)
     pieces = work.measured(work.plan())
     if wish.model and not pieces and wish.model not in registry.names():

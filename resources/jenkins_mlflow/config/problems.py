@@ -106,6 +106,8 @@ def _likely_key(model: type[BaseModel], path: KeyPath) -> str:
     """A hint with the key that was probably meant: one of the section, or the same key in another section."""
     place, word = section(annotation_at(model, path[:-1])), str(path[-1])
     known = list(fields(place)) if place else []
+    if word == "retention" and "cleanup" in known:
+        return '; did you mean "cleanup"?'  # the retention policy
     near = difflib.get_close_matches(word.casefold().replace("-", "_"), known, n=1)
     if ends := near or [
         key for key in known if word.endswith(f"_{key}")

@@ -56,6 +56,7 @@ class Found:
         metrics: The group's metrics, first the one to rank the candidates by.
         champions: The models of the group that are in production.
         alias: The alias of the versions in production, if it is not the default.
+        everything: Whether the models are all of the registry, because nothing shows which belong together.
     """
 
     uri: str
@@ -66,6 +67,7 @@ class Found:
     metrics: tuple[Measured, ...] = ()
     champions: tuple[str, ...] = ()
     alias: str = ""
+    everything: bool = False
 
 
 def starter(found: Found) -> str:
@@ -97,6 +99,8 @@ def _group(found: Found) -> Iterator[str]:
         yield "# models: churn-*"
         return
     yield f"# The group whose versions compete; {plural(found.versions, 'version')} at {found.uri}."
+    if found.everything:
+        yield "# These are all the models of the registry: leave out those that do not compete with yours."
     yield f"models: {_list(found.models)}"
 
 

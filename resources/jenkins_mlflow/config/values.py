@@ -58,6 +58,8 @@ def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
         meant = f"{slip[1]}{slip[2][0].lower()}"
     elif number and value > 0:
         meant = f"{value}{likely_unit}"
+    elif isinstance(value, str) and re.fullmatch(r"\s*0*[1-9]\d{0,4}\s*", value, re.ASCII):
+        meant = f"{value.strip()}{likely_unit}"
     units = ", ".join(UNIT_SECONDS)
     raise expected(
         f"a duration: a number and its unit ({units})", f'; did you mean "{meant}"?' if meant else ""

@@ -43,7 +43,7 @@ def jobs() -> None:
     """
 
 
-@jobs.command("apply")
+@jobs.command("apply", short_help="Create or update the jobs of jobs.yaml.")
 @file_option
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -103,7 +103,7 @@ def apply_jobs(
     finish(result, output)
 
 
-@jobs.command("run")
+@jobs.command("run", short_help="Start a build and watch it from the queue to its end.")
 @click.argument("job")
 @click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
@@ -169,7 +169,7 @@ def run_job(
     finish(queued if no_wait else watch(server, queued, terminal, limit), output)
 
 
-@jobs.command("status")
+@jobs.command("status", short_help="Show the last builds of the jobs and what they did.")
 @click.argument("names", nargs=-1, metavar="[JOB]...")
 @click.option(
     "--last",
@@ -199,7 +199,7 @@ def show_status(
     finish(StatusResult(message=message, items=items), output)
 
 
-@jobs.command("logs")
+@jobs.command("logs", short_help="Print the log of a build, by default of the last one.")
 @click.argument("job")
 @click.argument("number", type=WholeNumber(min=1), required=False)
 @click.option(

@@ -56,7 +56,8 @@ def plan_return(
         raise _refused(f"{current.label} is in production, and {void}")
     steps = before(current)
     if not steps:
-        raise _refused(f"{current.label} is in production, and {_why_last(current)}")
+        step = "" if is_recorded(current) else _to_recorded(model)
+        raise _refused(f"{current.label} is in production, and {_why_last(current)}", step)
     back = _there(snapshot, steps[-1])
     if not is_recorded(back) and not (unrecorded and back.model == name):
         reason = _why_void(back, target) or "no recorded promotion put it there"
@@ -88,19 +89,23 @@ def _why_last(version: Version) -> str:
 
 def _unclear(model: Model, target: Target) -> tuple[str, str]:
     """Why it is not known which version to return from, and what to do; with a record, that is a single command."""
-    serving, recorded = model.production(target), model.recorded
+    serving = model.production(target)
     count = f"{len(serving)} versions of {model.name} are" if serving else f"no version of {model.name} is"
     apart = model.disagreement(target)
     marks = (
         f" (version {apart[0].number} by its stage, version {apart[1].number} by its alias)" if apart else ""
     )
     why = f"{count} in production{marks}, so there is no single previous version"
-    if recorded is None:
-        return why, ""
-    name = argument(model.name)
-    return why, (
-        f"`jenkins-mlflow rollback --model {name} --recorded` returns to version {recorded.number}, "
-        "which is recorded as in production; or name a version with --to"
+    return why, _to_recorded(model)
+
+
+def _to_recorded(model: Model) -> str:
+    """The command that returns to the version that is recorded as in production; empty if none is."""
+    if model.recorded is None:
+        return ""
+    return (
+        f"`jenkins-mlflow rollback --model {argument(model.name)} --recorded` returns to version "
+        f"{model.recorded.number}, which is recorded as in production; or name a version with --to"
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.cleanup.plan import CleanupPlan, Objection, plan_cleanup
+from jenkins_mlflow.cleanup.policy import describe, keep
 from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
 from jenkins_mlflow.config.schema import load
 from jenkins_mlflow.config.select import Select
@@ -38,6 +39,16 @@ def test_keep_last_counts_versions_that_are_not_in_production() -> None:
         *(version("m", n, stage="Archived") for n in range(1, 5)), version("m", 5, stage="Production")
     )
     assert deleted(plan(group, keep_last=2)) == [2, 1]
+
+
+@pytest.mark.parametrize("name", KeepRules.model_fields)
+def test_each_rule_keeps_something_and_is_described(name: str) -> None:
+    """A policy without a description counts as empty, and its cleanup is refused."""
+    off: dict[str, Any] = dict.fromkeys(KeepRules.model_fields, 0) | {"keep_best": None}
+    rules = KeepRules().model_copy(update=off | {name: KeepBest() if name == "keep_best" else 1})
+    made = version("m", 1, created=1000, run=Run("r", metrics={"roc_auc": 0.8}))
+    assert len(keep([made], rules, Select(), now=1.5)) == 1
+    assert len(describe(rules, Select())) == 1
 
 
 def test_production_by_alias_does_not_count_either() -> None:

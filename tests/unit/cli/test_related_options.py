@@ -72,12 +72,38 @@ def test_options_that_do_not_fit(
     assert (error["message"], error["next_step"]) == (message, next_step)
 
 
+def test_no_option_has_the_name_of_a_parameter_that_only_steps_have() -> None:
+    """`mlflowPromote(label: 'linux')` chooses an agent: an option `--label` would get the same text."""
+    code = (
+        "import click, runpy; from jenkins_mlflow.cli.main import cli; "
+        "cli.commands['promote'].params.append(click.Option(['--label'], help='A label.')); "
+        "runpy.run_path('scripts/steps.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    message = "--label of promote: the steps have a parameter label of another meaning; choose another name\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
 def test_the_steps_know_the_command_line_as_it_is() -> None:
     """Options.groovy and the help pages are made from it."""
     done = subprocess.run(
         [sys.executable, "scripts/steps.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [(), ("jobs",)])
+def test_no_line_of_the_list_of_commands_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """In a terminal of 80 columns; a help that is too long needs a short_help."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*command, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("\nCommands:\n")[2].splitlines()
+    assert len(listed) > 3
+    assert [line for line in listed if line.endswith("...")] == []
 
 
 def test_without_a_command_the_help_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

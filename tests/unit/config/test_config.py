@@ -17,7 +17,7 @@ from hypothesis import example, given, settings, strategies as st
 from jenkins_mlflow.config.cleanup import KeepRules, Reclaim
 from jenkins_mlflow.config.gates import OPERATORS, Gate
 from jenkins_mlflow.config.loading import Overrides
-from jenkins_mlflow.config.registry_values import DEFAULT_METHODS
+from jenkins_mlflow.config.registry_values import DEFAULT_METHODS, METHOD_NAMES
 from jenkins_mlflow.config.schema import Config, default_of, json_schema, load, schema_of
 from jenkins_mlflow.config.section import Section
 from jenkins_mlflow.config.servers import OtherServer
@@ -225,7 +225,7 @@ COMPARISON = 'expected a comparison such as ">= 0.8"'
 ONE_LINE = "expected one line of text that is not blank"
 MAPPING = "expected a mapping of keys and values"
 CANDIDATE = "expected a candidate name: at most 100 letters, digits, dots, dashes, underscores; no dot first"
-METHODS = "stage-archive, stage, file-store, alias, copy"
+METHODS = ", ".join(METHOD_NAMES)
 SHELL = 'for a shell write ["bash", "-c", "..."]'
 RESERVED = "expected an alias that MLflow does not reserve (latest, v1, v2, ...)"
 ALIAS = "expected an alias of letters, digits, dash and underscore (or null for no alias)"
@@ -240,6 +240,7 @@ MISTAKES = [
     ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),
     ("slect: {}", '1: slect: unknown key; did you mean "select"?'),
     ("\nmetric: x", '2: metric: unknown key; did you mean "select.metric"?'),
+    ("retention: {keep_last: 3}", '1: retention: unknown key; did you mean "cleanup"?'),
     ("zzz: 1", "1: zzz: unknown key"),
     ("source: x.yaml", "1: source: unknown key"),
     ("ui: {tracking_uri: x}", '1: ui.tracking_uri: unknown key; did you mean "tracking_uri" at the top level?'),
@@ -290,6 +291,7 @@ MISTAKES = [
     ("select:\n  gates:\n    drift: != 0.5 # never\n", '3: expected YAML, got a comparison without quotes; write drift: "!= 0.5"'),
     ("cleanup: {keep_within: 7}", f'1: cleanup.keep_within: {DURATION}, got 7; did you mean "7d"?'),
     ("cleanup: {plan_expires: 7}", f'1: cleanup.plan_expires: {DURATION}, got 7; did you mean "7d"?'),
+    ("cleanup: {min_age: '7'}", f'1: cleanup.min_age: {DURATION}, got "7"; did you mean "7d"?'),
     ("cleanup: {min_age: 7 days}", f'1: cleanup.min_age: {DURATION}, got "7 days"; did you mean "7d"?'),
     ("cleanup: {min_age: 1 Hour}", f'1: cleanup.min_age: {DURATION}, got "1 Hour"; did you mean "1h"?'),
     ("cleanup: {min_age: 30min}", f'1: cleanup.min_age: {DURATION}, got "30min"; did you mean "30m"?'),
@@ -875,6 +877,8 @@ def test_a_default_time_is_written_as_in_a_config() -> None:
     ("page", "phrase", "key"),
     [
         ("README.md", "the metric is `{}`", "select.metric"),
+        ("docs/commands.md", "those of the config, which are {} by default", "cleanup.keep_last"),
+        ("docs/jenkins.md", "With `{}`, the default,", "train.on_failure"),
         ("docs/notify.md", "`notify.timeout` (`{}` by default)", "notify.timeout"),
         ("docs/reliability.md", "(`promote.lock.lease`, `{}` by default)", "promote.lock.lease"),
         ("docs/retention.md", "`plan_expires` (`{}` by default)", "cleanup.plan_expires"),

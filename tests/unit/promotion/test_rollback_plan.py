@@ -110,6 +110,18 @@ def test_a_version_that_was_restored_twice_is_named_too(asked: int) -> None:
     assert caught.value.next_step.endswith("`jenkins-mlflow rollback --model m --to 8`")
 
 
+def test_what_was_promoted_without_this_tool_can_be_left_for_what_is_recorded() -> None:
+    """Otherwise somebody has to know the number to return to."""
+    by_hand = version("m", 2, stage="Production")
+    recorded = version("m", 1, stage="Archived", tags={PROMOTED_AT: "2026-01-01T00:00:00+00:00"})
+    with pytest.raises(Refused, match="no promotion recorded what was there before it") as caught:
+        plan_return(snapshot(recorded, by_hand), "m", None, TARGET)
+    assert caught.value.next_step == (
+        "`jenkins-mlflow rollback --model m --recorded` returns to version 1, which is recorded as in production; "
+        "or name a version with --to"
+    )
+
+
 @pytest.mark.parametrize("text", ["", "x", "{}", '[["m"]]', '[["m", "1", 5]]x', "[" * 2000])
 def test_a_record_that_cannot_be_read_counts_as_none(text: str) -> None:
     group = snapshot(version("m", 1), version("m", 2, stage="Production", tags={BEFORE: text}))
