@@ -8,7 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
+from jenkins_mlflow.config.values import SWITCH_WORDS
 from jenkins_mlflow.errors import ConfigError, UsageError
 from jenkins_mlflow.jenkins_jobs import job_xml
 from jenkins_mlflow.jenkins_jobs.comparison import parse
@@ -232,12 +233,13 @@ def test_a_job_with_everything(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=())))
+@example("YES")
 def test_text_that_is_accepted_arrives_in_jenkins_as_it_is(text: str) -> None:
     """XML cannot hold every character, and reads some as others."""
     try:
         parameter = Parameter(description=text, default=text)
     except ValidationError:
-        assert not all(char.isprintable() or char == "\n" for char in text)
+        assert text.casefold() in SWITCH_WORDS or not all(char.isprintable() or char == "\n" for char in text)
         return
     rules = {"repository": {"url": "u"}, "jobs": {"j": {"parameters": {"A": parameter}}}}
     xml = parse("j", job_xml.text(job_xml.job(Definition.model_validate(rules), "j")))
