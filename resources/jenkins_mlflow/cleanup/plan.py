@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first, unlogged
+from jenkins_mlflow.cleanup.policy import UNKNOWN, Kept, describe, is_good, keep, made, newest_first, unlogged
 from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
@@ -34,7 +34,7 @@ class Item:
 
     Attributes:
         reason: Why it stays or goes, in words.
-        rule: What keeps it: ``protected``, or the name of a keep rule.
+        rule: What keeps it: ``protected``, the name of a keep rule, or ``unknown`` if a metric is.
         rank: Its place under that rule, from 1; 0 where the rule has no places.
         error: Why it was kept after all, or could not be deleted.
         bytes: The size of its files; None if that was not determined or is unknown.
@@ -84,6 +84,11 @@ class CleanupPlan:
     def deletions(self) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.action == "delete")
 
+    @property
+    def unknown(self) -> tuple[Item, ...]:
+        """The versions that stay only because a metric is unknown."""
+        return tuple(item for item in self.items if item.rule == UNKNOWN)
+
 
 @dataclass(frozen=True)
 class CleanupResult:
@@ -117,7 +122,7 @@ def plan_cleanup(
         now: Seconds since the epoch by the store's clock.
         select: The gates, and the metric for ``keep_best``; None for the defaults.
         allow_remove_all: Whether to carry out even an empty policy, or a plan in which a model loses every
-            version.
+            version, and to count a metric that cannot be read as missing.
     """
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
@@ -135,7 +140,7 @@ def plan_cleanup(
             continue
         others = [version for version in model.versions if not version.in_production(target)]
         of_model = rules.rules_for(model.name)
-        kept = keep(others, of_model, select, now=now)
+        kept = keep(others, of_model, select, now=now, unknown_stay=not allow_remove_all)
         unknown[model.name] = unlogged(others, of_model, select)
         for version in newest_first(model.versions):
             why = protection.reason(version, naming.of(version), at_work, recorded)

@@ -14,6 +14,7 @@ from jenkins_mlflow.registry.snapshot import (
     PRODUCTION,
     READY,
     STAGING,
+    UNCLEAR,
     Run,
     Target,
     Version,
@@ -23,8 +24,6 @@ from jenkins_mlflow.text import number
 
 _ENDED_BADLY = frozenset({"FAILED", "KILLED"})
 """The statuses of a run whose training MLflow counts as unsuccessful."""
-
-UNCLEAR = "its run logged several models, and which of them this version is cannot be determined"
 
 
 @dataclass(frozen=True)
