@@ -453,6 +453,31 @@ def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None
     ]
 
 
+def test_what_no_selection_chooses_displaces_no_version(make_server: MakeServer, run_cli: RunCli) -> None:
+    """The tags and the state of the runs come from MLflow: two good versions, and newer ones that nobody may select."""
+    server, name = make_server(), fresh_name()
+    made = [
+        *(Spec({"auc": 0.9}), Spec({"auc": 0.9}, run_tags={"jenkins_mlflow.outcome": "ok"})),
+        Spec({"auc": 0.95}, run_tags={"jenkins_mlflow.change": "PR-1", "jenkins_mlflow.outcome": "ok"}),
+        Spec({"auc": 0.95}, run_tags={"jenkins_mlflow.outcome": "failed"}),
+        *(Spec({"auc": 0.95}, tags={"jenkins_mlflow.check": "failed"}), Spec({"auc": 0.95})),
+    ]
+    mlflow = seed(server.store_uri, {name: made})
+    mlflow.delete_run(mlflow.get_model_version(name, "6").run_id)
+    done = run_cli(
+        *("cleanup", "--keep-last=2", "--dry-run", "--no-bytes", f"--models={name}"),
+        *(f"--tracking-uri={server.url}", "--output=json"),
+    )
+    assert [(item["version"], item["reason"].partition(", ")[0]) for item in done.doc["items"]] == [
+        (6, "no rule counts it: its run is in MLflow's trash"),
+        (5, "no rule counts it: it failed the check after its promotion"),
+        (4, "no rule counts it: its training did not end well (failed)"),
+        (3, "trained by the change request PR-1"),
+        (2, "last 1 of 2"),
+        (1, "last 2 of 2"),
+    ], done.stderr
+
+
 def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: RunCli) -> None:
     """keep_last 0 is refused with the plan and the way out; by name and with the option it is carried out."""
     server, name = make_server(), fresh_name()

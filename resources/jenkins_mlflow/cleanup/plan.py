@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jenkins_mlflow.cleanup.policy import UNKNOWN, Kept, describe, is_good, keep, made, newest_first, unlogged
+from jenkins_mlflow.cleanup.policy import (
+    UNKNOWN,
+    Kept,
+    describe,
+    keep,
+    made,
+    newest_first,
+    uncounted,
+    unlogged,
+)
 from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
@@ -144,7 +153,7 @@ def plan_cleanup(
         unknown[model.name] = unlogged(others, of_model, select)
         for version in newest_first(model.versions):
             why = protection.reason(version, naming.of(version), at_work, recorded)
-            items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
+            items.append(_item(version, why, kept.get(version.number), now, uncounted(version, select)))
     objections = {
         name: found for name, some in _by_model(items).items() if (found := _objection(some, unknown[name]))
     }
@@ -175,12 +184,12 @@ def _objection(of_model: Sequence[Item], unknown: Mapping[str, Sequence[str]]) -
     )
 
 
-def _item(version: Version, protected: str, kept: Kept | None, now: float, *, good: bool) -> Item:
+def _item(version: Version, protected: str, kept: Kept | None, now: float, uncounted: str) -> Item:
     if protected:
         return Item(version, "keep", protected, "protected")
     if kept:
         return Item(version, "keep", kept.reason, kept.rule, kept.rank)
-    verdict = "no rule keeps it" if good else "no rule counts it (not READY, or a gate fails)"
+    verdict = f"no rule counts it{uncounted}" if uncounted else "no rule keeps it"
     why = f"{verdict}, {span(now - version.created / 1000)} old"
     return Item(version, "delete", sys.intern(why))  # of 100,000 versions, thousands share one reason
 

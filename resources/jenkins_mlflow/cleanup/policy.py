@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from jenkins_mlflow.config.cleanup import KeepBest, KeepRules
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
+from jenkins_mlflow.registry.unfit import unfit
 from jenkins_mlflow.text import number, plural, span
 from jenkins_mlflow.times import shown
 
@@ -49,17 +50,18 @@ def newest_first(versions: Iterable[Version]) -> list[Version]:
     return sorted(versions, key=lambda version: (made(version), version.number), reverse=True)
 
 
-def is_good(version: Version, select: Select) -> bool:
-    """Whether it counts towards a rule: READY, and every gate's metric is logged and within its limit."""
+def uncounted(version: Version, select: Select) -> str:
+    """Why no rule counts a version; empty if they count it: fit, READY, and every gate's metric within its limit."""
+    if speaks_against := unfit(version):
+        return f": {speaks_against.why}"
     values = {name: version.metric(name) for name in select.gates}
-    return version.status == READY and all(
-        value is not None and select.gates[name].holds(value) for name, value in values.items()
-    )
+    passes = all(value is not None and select.gates[name].holds(value) for name, value in values.items())
+    return "" if version.status == READY and passes else " (not READY, or a gate fails)"
 
 
 def unknown(version: Version, rules: KeepRules, select: Select) -> str:
     """Why a metric that decides about a version is unknown; empty if all are known, or one known gate fails."""
-    if version.status != READY:
+    if version.status != READY or unfit(version):
         return ""
     values = {name: version.metric(name) for name in select.gates}
     if any(value is not None and not select.gates[name].holds(value) for name, value in values.items()):
@@ -108,7 +110,7 @@ def keep(
         elif unknown_stay and (why := unknown(version, rules, select)):
             reason = f"{why}; only --allow-remove-all with --model deletes it"
             kept[version.number] = Kept(UNKNOWN, 0, sys.intern(reason))
-    countable = [v for v in newest_first(versions) if v.number not in kept and is_good(v, select)]
+    countable = [v for v in newest_first(versions) if v.number not in kept and not uncounted(v, select)]
     best = _best(countable, rules, select)
     for rank, version in enumerate(countable[: rules.keep_last], start=1):
         kept[version.number] = Kept("last", rank, f"last {rank} of {rules.keep_last}")

@@ -14,6 +14,7 @@ from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
+from jenkins_mlflow.registry.unfit import change_request
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 
@@ -92,6 +93,7 @@ class Protection:
             f"alias {', '.join(aliases)}" if aliases else "",
             f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
             "its training run has not ended" if self._in_training(version) else "",
+            self._awaited(version),
             *(lease.description for lease in leases(version.tags) if lease.runs(self.now)),
             *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
         ]
@@ -99,9 +101,18 @@ class Protection:
 
     def _in_training(self, version: Version) -> bool:
         """Whether its script may still log metrics for the gates. A killed script's run stays RUNNING."""
-        return (
-            bool(version.run and version.run.running) and self.now - version.created / 1000 < LONGEST_TRAINING
-        )
+        return bool(version.run and version.run.running) and self._is_fresh(version)
+
+    def _awaited(self, version: Version) -> str:
+        """Why the build that trained it may still need it: nobody else selects the version of a change request."""
+        change = change_request(version)
+        if not change or not self._is_fresh(version):
+            return ""
+        return f"trained by the change request {change}, whose build may still select it"
+
+    def _is_fresh(self, version: Version) -> bool:
+        """Whether the build that registered it may still be running."""
+        return self.now - version.created / 1000 < LONGEST_TRAINING
 
     def rollback_targets(self, recorded: Iterable[Version]) -> RollbackTargets:
         """The versions that rollbacks may return to.

@@ -18,6 +18,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.unfit import telling_tags
 from jenkins_mlflow.text import argument, listed, plural, printable
 
 
@@ -96,7 +97,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         registry,
         session.scope.with_production(patterns),
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
-        with_runs=RunsOf.every_version(),
+        with_runs=RunsOf.every_version(tags=telling_tags),
     )
     # The production model of copies is not part of the group: its promotions are settled, its versions stay.
     snapshot = Snapshot(tuple(found for found in everything.models if matches(found.name, patterns)))

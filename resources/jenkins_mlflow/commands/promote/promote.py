@@ -18,10 +18,10 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
 from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.registry.unfit import wrongly_trained
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult
-from jenkins_mlflow.selection.candidates import wrongly_trained
 from jenkins_mlflow.tags import APPROVED_BY, BUILD_URL, CHECK_TAG, METRIC, PENDING, PROMOTED_AT, PROMOTED_BY
 from jenkins_mlflow.text import plural, printable
 
