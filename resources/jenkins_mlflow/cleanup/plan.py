@@ -27,6 +27,7 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.tags import KEEP_TAG
 from jenkins_mlflow.text import listed, plural, size, span
 
 ItemOutcome = Literal[
@@ -142,6 +143,7 @@ def plan_cleanup(
         {model.name: model.tags for model in all_models},
         {model.name for model in all_models if not model.signed},
     )
+    kept_models = {model.name for model in group.models if KEEP_TAG in model.tags}
     items: list[Item] = []
     unknown: dict[str, Mapping[str, Sequence[str]]] = {}
     for model in group.models:
@@ -152,7 +154,7 @@ def plan_cleanup(
         kept = keep(others, of_model, select, now=now, unknown_stay=not allow_remove_all)
         unknown[model.name] = unlogged(others, of_model, select)
         for version in newest_first(model.versions):
-            why = protection.reason(version, naming.of(version), at_work, recorded)
+            why = protection.reason(version, naming.of(version), at_work, recorded, kept_models)
             items.append(_item(version, why, kept.get(version.number), now, uncounted(version, select)))
     objections = {
         name: found for name, some in _by_model(items).items() if (found := _objection(some, unknown[name]))

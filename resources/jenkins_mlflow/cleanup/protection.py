@@ -62,6 +62,7 @@ class Protection:
         naming: Iterable[Version] = (),
         unfinished: Collection[str] = (),
         recorded: Collection[Key] = (),
+        kept: Collection[str] = (),
     ) -> str:
         """Why the version must stay; empty when nothing protects it.
 
@@ -70,14 +71,17 @@ class Protection:
             naming: The versions that have it as a rollback target, see ``rollback_targets``.
             unfinished: The models of unfinished promotions, see ``unfinished``.
             recorded: The versions that are in production by the records, see ``recorded_champions``.
+            kept: The models with the tag KEEP_TAG.
         """
         carried = self._carried(version)
         if carried:
             return carried
+        if version.model in kept:
+            return f"tag {KEEP_TAG} of its model"
         if matches(version.model, tuple(unfinished)):
             return "an unfinished promotion works on this model"
         if _key(version) in recorded:  # taken out without this tool; somebody may want it back
-            return "recorded as in production"
+            return "recorded as in production, which it no longer is"
         serving = next((other for other in naming if _key(other) in recorded or self._serves(other)), None)
         return f"rollback target of {serving.label}" if serving else ""
 
@@ -92,6 +96,7 @@ class Protection:
             f"stage {version.stage}" if version.stage in stages else "",
             f"alias {', '.join(aliases)}" if aliases else "",
             f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
+            f"tag {KEEP_TAG} of its run" if version.run and KEEP_TAG in version.run.tags else "",
             "its training run has not ended" if self._in_training(version) else "",
             self._awaited(version),
             *(lease.description for lease in leases(version.tags) if lease.runs(self.now)),

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import NOTHING, Run, Version
-from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG
+from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, KEEP_TAG, LOST, OK, OUTCOME_TAG
 
 _ENDED_BADLY = frozenset({"FAILED", "KILLED"})
 """The statuses of a run whose training MLflow counts as unsuccessful."""
-_TAGS = (BUILD_TAG, CHANGE_TAG, OUTCOME_TAG)
+_TELLING = (CHANGE_TAG, KEEP_TAG)
+_TAGS = (BUILD_TAG, OUTCOME_TAG, *_TELLING)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def is_own(version: Version, build: str | None) -> bool:
 
 
 def telling_tags(run: Run) -> Mapping[str, str]:
-    """The tags of a run that ``unfit`` needs. Most runs have ended well and need none, which saves memory."""
+    """The tags of a run that a cleanup needs. Most runs have ended well and need none, which saves memory."""
     tags = {name: run.tags[name] for name in _TAGS if name in run.tags}
-    says_nothing = CHANGE_TAG not in tags and tags.get(OUTCOME_TAG, OK) == OK and not run.running
-    return NOTHING if says_nothing else tags
+    tells = run.running or tags.get(OUTCOME_TAG, OK) != OK or any(name in tags for name in _TELLING)
+    return tags if tells else NOTHING
