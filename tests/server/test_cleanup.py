@@ -485,7 +485,7 @@ def test_what_no_selection_chooses_displaces_no_version(make_server: MakeServer,
         *(Spec({"auc": 0.95}, tags={"jenkins_mlflow.check": "failed"}), Spec({"auc": 0.95})),
     ]
     mlflow = seed(server.store_uri, {name: made})
-    mlflow.delete_run(mlflow.get_model_version(name, "6").run_id)
+    mlflow.delete_run(mlflow.get_model_version(name, "6").run_id or "")
     done = run_cli(
         *("cleanup", "--keep-last=2", "--dry-run", "--no-bytes", f"--models={name}"),
         *(f"--tracking-uri={server.url}", "--output=json"),
