@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import MakeAccounts
+from conftest import MakeAccounts, RunCli
 from jenkins_mlflow.cli import main as cli
 from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.plan import plan_promotion
@@ -154,3 +154,34 @@ def let_all_write_the_journal(accounts: Accounts) -> None:
 
 def test_every_command_of_the_table_is_tried() -> None:
     assert list(table()) == list(ROWS)
+
+
+def test_a_cleanup_deletes_no_version_whose_run_is_hidden(accounts: Accounts, run_cli: RunCli) -> None:
+    """The account may not read one experiment: the best versions come from there, and no gate has failed."""
+    name, me = fresh_name(), "reads-one-experiment"
+    accounts.ensure(me)
+    seed(accounts.server.store_uri, {name: [Spec({"roc_auc": 0.9})] * 3}, experiment=f"seen-{name}")
+    best = f"hidden-{name}"
+    client = seed(accounts.server.store_uri, {name: [Spec({"roc_auc": 0.95})] * 2}, experiment=best)
+    accounts.grant(me, name, "MANAGE")
+    found = client.get_experiment_by_name(best)
+    assert found is not None
+    accounts.grant(me, found.experiment_id, "DENY", kind="experiment")
+    rules = {"MLOPS__SELECT__GATES": '{"roc_auc": ">= 0.8"}', "MLOPS__MODELS": f'["{name}"]'}
+    done = run_cli(
+        *("cleanup", "--keep-last=2", "--dry-run", "--no-bytes", "--output=json"),
+        env={**rules, **accounts.environ(me)},
+    )
+    assert (done.code, done.doc["status"]) == (0, "planned"), done.stderr
+    fates = [(item["version"], item["action"], item["rule"]) for item in done.doc["items"]]
+    assert fates == [
+        *((5, "keep", "unknown"), (4, "keep", "unknown")),
+        *((3, "keep", "last"), (2, "keep", "last"), (1, "delete", "")),
+    ]
+    (warning,) = done.doc["warnings"]
+    assert warning == (
+        f"2 versions of {name} are kept because a metric that the policy needs is unknown: this account may not read "
+        "the runs, or they were deleted for good; give the account READ on the experiments of the runs; if the runs "
+        f"are gone, `jenkins-mlflow cleanup --allow-remove-all --model {name}` deletes what no rule keeps, "
+        "and counts an unknown metric as missing"
+    )

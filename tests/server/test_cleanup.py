@@ -34,9 +34,11 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.unfit import telling_tags
 from jenkins_mlflow.results.base import document
-from jenkins_mlflow.tags import INTENT_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.terminal import Terminal
 from support.promoting import QUICK, promote
 from support.proxy import (
@@ -360,7 +362,7 @@ def test_what_is_recorded_as_in_production_stays(hand: str, make_server: MakeSer
         user.set_registered_model_alias(name, "champion", "3")
     document = command(server, tmp_path, name, keep_last=1)
     reasons = {item["version"]: item["reason"] for item in document["items"]}
-    assert reasons[2] == "recorded as in production"
+    assert reasons[2] == "recorded as in production, which it no longer is"
     assert reasons[1] == f"rollback target of {name} version 2"
     assert remaining_versions(server, name) == ([4, 2, 1] if hand == "takes it out" else [4, 3, 2, 1])
 
@@ -383,6 +385,26 @@ def test_what_was_promoted_last_stays_whatever_the_agents_clocks_said(
     seed(server.store_uri, {name: [Spec()]})
     command(server, tmp_path, name, keep_last=1)
     assert remaining_versions(server, name) == [4, 2, 1]
+
+
+def test_a_model_that_is_to_be_kept_loses_no_version(make_server: MakeServer, tmp_path: Path) -> None:
+    """The tag on the registered model counts as on each version, even if it is set after the plan; so on a run."""
+    server, name = make_server(), fresh_name()
+    mlflow = seed(server.store_uri, {name: [Spec(run_tags={KEEP_TAG: ""}), *[Spec()] * 3]})
+    registry = Registry(connect(server.url), QUICK)
+    group = registry.snapshot([name], with_runs=RunsOf.every_version(tags=telling_tags))
+    plan = plan_cleanup(group, group, Cleanup(keep_last=1), TARGET, now=time.time())
+    assert [(i.version.number, i.reason) for i in plan.items if i.action == "keep"] == [
+        (4, "last 1 of 1"),
+        (1, "tag jenkins_mlflow.keep of its run"),
+    ]
+    mlflow.set_registered_model_tag(name, KEEP_TAG, "")
+    result = apply_cleanup(registry, plan, locks(registry))
+    kept = [(i.version.number, i.error) for i in result.items if i.outcome == "kept: changed since the plan"]
+    assert kept == [(3, of_model := "tag jenkins_mlflow.keep of its model"), (2, of_model)]
+    group = registry.snapshot([name], with_runs=True)
+    plan = plan_cleanup(group, group, Cleanup(keep_last=1), TARGET, now=time.time())
+    assert {i.reason for i in plan.items} == {of_model, "tag jenkins_mlflow.keep of its run"}
 
 
 def test_a_foreign_hand_right_before_the_deletion_saves_a_target(
@@ -451,6 +473,31 @@ def test_the_gates_and_dates_come_from_the_runs(make_server: MakeServer) -> None
         (2, "last 1 of 2"),
         (1, "last 2 of 2"),
     ]
+
+
+def test_what_no_selection_chooses_displaces_no_version(make_server: MakeServer, run_cli: RunCli) -> None:
+    """The tags and the state of the runs come from MLflow: two good versions, and newer ones that nobody may select."""
+    server, name = make_server(), fresh_name()
+    made = [
+        *(Spec({"auc": 0.9}), Spec({"auc": 0.9}, run_tags={"jenkins_mlflow.outcome": "ok"})),
+        Spec({"auc": 0.95}, run_tags={"jenkins_mlflow.change": "PR-1", "jenkins_mlflow.outcome": "ok"}),
+        Spec({"auc": 0.95}, run_tags={"jenkins_mlflow.outcome": "failed"}),
+        *(Spec({"auc": 0.95}, tags={"jenkins_mlflow.check": "failed"}), Spec({"auc": 0.95})),
+    ]
+    mlflow = seed(server.store_uri, {name: made})
+    mlflow.delete_run(mlflow.get_model_version(name, "6").run_id or "")
+    done = run_cli(
+        *("cleanup", "--keep-last=2", "--dry-run", "--no-bytes", f"--models={name}"),
+        *(f"--tracking-uri={server.url}", "--output=json"),
+    )
+    assert [(item["version"], item["reason"].partition(", ")[0]) for item in done.doc["items"]] == [
+        (6, "no rule counts it: its run is in MLflow's trash"),
+        (5, "no rule counts it: it failed the check after its promotion"),
+        (4, "no rule counts it: its training did not end well (failed)"),
+        (3, "trained by the change request PR-1"),
+        (2, "last 1 of 2"),
+        (1, "last 2 of 2"),
+    ], done.stderr
 
 
 def test_a_model_is_never_emptied_by_the_way(make_server: MakeServer, run_cli: RunCli) -> None:

@@ -23,6 +23,7 @@ from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import Connection
 from jenkins_mlflow.registry.door_types import FoundFile
+from jenkins_mlflow.registry.journal import EXPERIMENT
 from jenkins_mlflow.registry.locations import parse_location
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.storage import Measured, OutOfReach, Storage
@@ -172,6 +173,30 @@ def test_orphans(fresh_server: FreshServer, tmp_path: Path) -> None:
     for wish in (ReclaimWish(orphans=True), ReclaimWish(older_than=1.0)):
         with pytest.raises(UsageError, match="--orphans and --older-than must be given together"):
             reclaim(session(server.url, tmp_path), wish)
+
+
+def test_orphans_are_left_alone_while_another_experiment_is_a_journal_too(
+    fresh_server: FreshServer, tmp_path: Path
+) -> None:
+    """The journal was renamed, and an older version of this tool has made a new one: the first names files to keep."""
+    server, name = fresh_server("served"), fresh_name()
+    for _ in range(2):
+        register(server.url, name)
+    clean(server.url, name, keep_last=1)
+    mlflow = client(server.url)
+    first = mlflow.get_experiment_by_name(EXPERIMENT)
+    assert first is not None
+    mlflow.rename_experiment(first.experiment_id, "audit trail")
+    mlflow.create_experiment(EXPERIMENT)
+    with pytest.raises(Refused) as refused:
+        free(server.url, tmp_path, orphans=True, older_than=-5.0)
+    assert str(refused.value.message) == (
+        f"the experiment {first.experiment_id} also has a journal of deletions, which is not read because it is not "
+        f"the experiment {EXPERIMENT}: files of versions that it could restore would be deleted"
+    )
+    assert refused.value.state == "nothing was deleted"
+    mlflow.delete_experiment(first.experiment_id)
+    assert free(server.url, tmp_path, orphans=True, older_than=-5.0)["freed"] > 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jenkins_mlflow.cleanup.apply import apply_cleanup
 from jenkins_mlflow.cleanup.restore import plan_restore, restore
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.journal import Journal
+from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.tags import RESTORED_FROM
 from support.promoting import QUICK
@@ -174,3 +174,29 @@ def test_a_journal_of_many_long_tags(make_server: MakeServer) -> None:
     versions = [Version(name, n, tags={"t": "é" * 900 + str(n)}) for n in range(200)]
     journal.close(journal.write(name, versions), name, {"deleted": 1})
     assert [entry.version for entry in journal.read(name)] == versions
+
+
+@pytest.mark.parametrize(
+    ("version", "store"), [("3.17.2", "sqlite"), ("3.3.2", "file"), ("2.22.4", "sqlite"), ("2.22.4", "file")]
+)
+def test_the_journal_is_found_under_another_name(
+    version: str, store: Store, make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """Somebody renames its experiment in MLflow: what it names can still be restored, and it is written further."""
+    server, name = make_server(version, store), fresh_name()
+    seed(server.url, {name: [Spec(), Spec(), Spec()]})
+    give_files(server.url, name)
+    end = (f"--model={name}", f"--tracking-uri={server.url}", "--output=json")
+    assert run_cli("cleanup", "--keep-last=2", "--yes", *end).doc["status"] == "deleted"
+    mlflow = client(server.url)
+    journal = mlflow.get_experiment_by_name(EXPERIMENT)
+    assert journal is not None
+    mlflow.rename_experiment(journal.experiment_id, f"audit {name}")
+    try:
+        assert run_cli("cleanup", "--keep-last=1", "--yes", *end).doc["status"] == "deleted"
+        found = run_cli("restore", "--dry-run", *end)
+        assert (found.code, found.doc["message"]) == (0, "DRY RUN: would restore 2 versions"), found.stderr
+        assert mlflow.get_experiment_by_name(EXPERIMENT) is None
+    finally:
+        mlflow.rename_experiment(journal.experiment_id, EXPERIMENT)
+    assert run_cli("restore", *end).doc["message"] == "restored 2 versions"

@@ -24,6 +24,7 @@ MARKS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "aliases": st.sampled_from([(), (), (), ("champion",), ("x", "y")]),
         "status": st.sampled_from(["READY", "READY", "FAILED_REGISTRATION"]),
         "metrics": st.sampled_from([None, {}, {"roc_auc": 0.2}, {"roc_auc": 0.7}, {"roc_auc": 0.9}]),
+        "hidden": st.sampled_from([False, False, False, True]),
         "tags": st.sampled_from(
             [
                 *[{}] * 4,
@@ -39,9 +40,17 @@ MARKS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "created": st.integers(0, 90 * 24).map(lambda hours: int((NOW - hours * 3600) * 1000)),
     }
 )
+
+
+def _version(name: str, number: int, *, hidden: bool, **marks: Any) -> Version:
+    """A version; the run of a hidden one cannot be read."""
+    made = version(name, number, **marks)
+    return replace(made, run=None, run_id=made.run_id or "hidden") if hidden else made
+
+
 REGISTRIES = st.fixed_dictionaries({}, optional={n: st.lists(MARKS, max_size=9) for n in "ab"}).map(
     lambda models: snapshot(
-        *(version(name, n, **marks) for name, of in models.items() for n, marks in enumerate(of, start=1))
+        *(_version(name, n, **marks) for name, of in models.items() for n, marks in enumerate(of, start=1))
     )
 )
 RULES = st.fixed_dictionaries(

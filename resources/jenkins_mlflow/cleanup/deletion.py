@@ -11,6 +11,7 @@ from jenkins_mlflow.cleanup.protection import Protection, recorded_champions, un
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.tags import KEEP_TAG
 
 
 class Deletion:
@@ -31,6 +32,7 @@ class Deletion:
         found = read_promotions(registry)
         self._naming = protection.rollback_targets(found.recorded)
         self._recorded = recorded_champions(found.recorded)
+        self._kept = registry.models_with_tag(KEEP_TAG)
         self._unfinished = unfinished(found.intents, found.unsigned)
 
     def delete(self, item: Item) -> Item:
@@ -59,6 +61,6 @@ class Deletion:
         if (live.created, live.run_id) != (planned.created, planned.run_id):
             return "it was deleted and created again under the same number"
         named = (as_it_is(self._registry, version) for version in self._naming.of(live))
-        reason = self._protection.reason(live, named, self._unfinished, self._recorded)
+        reason = self._protection.reason(live, named, self._unfinished, self._recorded, self._kept)
         changed = (live.stage, live.aliases, live.tags) != (planned.stage, planned.aliases, planned.tags)
         return reason or ("its stage, aliases or tags changed" if changed else "")

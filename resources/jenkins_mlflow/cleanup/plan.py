@@ -11,13 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jenkins_mlflow.cleanup.policy import Kept, describe, is_good, keep, made, newest_first, unlogged
+from jenkins_mlflow.cleanup.policy import (
+    UNKNOWN,
+    Kept,
+    describe,
+    keep,
+    made,
+    newest_first,
+    uncounted,
+    unlogged,
+)
 from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.tags import KEEP_TAG
 from jenkins_mlflow.text import listed, plural, size, span
 
 ItemOutcome = Literal[
@@ -34,7 +44,7 @@ class Item:
 
     Attributes:
         reason: Why it stays or goes, in words.
-        rule: What keeps it: ``protected``, or the name of a keep rule.
+        rule: What keeps it: ``protected``, the name of a keep rule, or ``unknown`` if a metric is.
         rank: Its place under that rule, from 1; 0 where the rule has no places.
         error: Why it was kept after all, or could not be deleted.
         bytes: The size of its files; None if that was not determined or is unknown.
@@ -84,6 +94,11 @@ class CleanupPlan:
     def deletions(self) -> tuple[Item, ...]:
         return tuple(item for item in self.items if item.action == "delete")
 
+    @property
+    def unknown(self) -> tuple[Item, ...]:
+        """The versions that stay only because a metric is unknown."""
+        return tuple(item for item in self.items if item.rule == UNKNOWN)
+
 
 @dataclass(frozen=True)
 class CleanupResult:
@@ -117,7 +132,7 @@ def plan_cleanup(
         now: Seconds since the epoch by the store's clock.
         select: The gates, and the metric for ``keep_best``; None for the defaults.
         allow_remove_all: Whether to carry out even an empty policy, or a plan in which a model loses every
-            version.
+            version, and to count a metric that cannot be read as missing.
     """
     select = select or Select()
     protection = Protection(rules.protect, target, rules.rollback_depth, now)
@@ -128,6 +143,7 @@ def plan_cleanup(
         {model.name: model.tags for model in all_models},
         {model.name for model in all_models if not model.signed},
     )
+    kept_models = {model.name for model in group.models if KEEP_TAG in model.tags}
     items: list[Item] = []
     unknown: dict[str, Mapping[str, Sequence[str]]] = {}
     for model in group.models:
@@ -135,11 +151,11 @@ def plan_cleanup(
             continue
         others = [version for version in model.versions if not version.in_production(target)]
         of_model = rules.rules_for(model.name)
-        kept = keep(others, of_model, select, now=now)
+        kept = keep(others, of_model, select, now=now, unknown_stay=not allow_remove_all)
         unknown[model.name] = unlogged(others, of_model, select)
         for version in newest_first(model.versions):
-            why = protection.reason(version, naming.of(version), at_work, recorded)
-            items.append(_item(version, why, kept.get(version.number), now, good=is_good(version, select)))
+            why = protection.reason(version, naming.of(version), at_work, recorded, kept_models)
+            items.append(_item(version, why, kept.get(version.number), now, uncounted(version, select)))
     objections = {
         name: found for name, some in _by_model(items).items() if (found := _objection(some, unknown[name]))
     }
@@ -170,12 +186,12 @@ def _objection(of_model: Sequence[Item], unknown: Mapping[str, Sequence[str]]) -
     )
 
 
-def _item(version: Version, protected: str, kept: Kept | None, now: float, *, good: bool) -> Item:
+def _item(version: Version, protected: str, kept: Kept | None, now: float, uncounted: str) -> Item:
     if protected:
         return Item(version, "keep", protected, "protected")
     if kept:
         return Item(version, "keep", kept.reason, kept.rule, kept.rank)
-    verdict = "no rule keeps it" if good else "no rule counts it (not READY, or a gate fails)"
+    verdict = f"no rule counts it{uncounted}" if uncounted else "no rule keeps it"
     why = f"{verdict}, {span(now - version.created / 1000)} old"
     return Item(version, "delete", sys.intern(why))  # of 100,000 versions, thousands share one reason
 

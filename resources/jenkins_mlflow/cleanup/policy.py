@@ -4,19 +4,26 @@ A version stays if any rule keeps it. A version that a finer rule keeps does not
 calendar rules, so an additional rule never makes another version go. The calendar rules are those of borg:
 the last version of each of the newest days (weeks, months), and the oldest version as long as the rule is not
 full.
+
+A version is neither good nor bad if a metric that decides cannot be read: its run is hidden from the account, or
+was deleted for good. Such a version stays and takes nobody's place, because it may be the best one.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from jenkins_mlflow.config.cleanup import KeepBest, KeepRules
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import READY, Version
+from jenkins_mlflow.registry.unfit import unfit
 from jenkins_mlflow.text import number, plural, span
 from jenkins_mlflow.times import shown
 
+UNKNOWN = "unknown"
+"""The rule that keeps a version although a metric is unknown."""
 _PERIODS: tuple[tuple[str, str], ...] = (("daily", "%Y-%m-%d"), ("weekly", "%G-W%V"), ("monthly", "%Y-%m"))
 
 
@@ -43,11 +50,25 @@ def newest_first(versions: Iterable[Version]) -> list[Version]:
     return sorted(versions, key=lambda version: (made(version), version.number), reverse=True)
 
 
-def is_good(version: Version, select: Select) -> bool:
-    """Whether it counts towards a rule: READY, and every gate's metric is logged and within its limit."""
+def uncounted(version: Version, select: Select) -> str:
+    """Why no rule counts a version; empty if they count it: fit, READY, and every gate's metric within its limit."""
+    if speaks_against := unfit(version):
+        return f": {speaks_against.why}"
     values = {name: version.metric(name) for name in select.gates}
-    return version.status == READY and all(
-        value is not None and select.gates[name].holds(value) for name, value in values.items()
+    passes = all(value is not None and select.gates[name].holds(value) for name, value in values.items())
+    return "" if version.status == READY and passes else " (not READY, or a gate fails)"
+
+
+def unknown(version: Version, rules: KeepRules, select: Select) -> str:
+    """Why a metric that decides about a version is unknown; empty if all are known, or one known gate fails."""
+    if version.status != READY or unfit(version):
+        return ""
+    values = {name: version.metric(name) for name in select.gates}
+    if any(value is not None and not select.gates[name].holds(value) for name, value in values.items()):
+        return ""
+    best = (best_metric(rules.keep_best, select),) if rules.keep_best else ()
+    return next(
+        (f"{name} is unknown: {why}" for name in (*values, *best) if (why := version.unread(name))), ""
     )
 
 
@@ -63,7 +84,14 @@ def unlogged(versions: Sequence[Version], rules: KeepRules, select: Select) -> d
     return {key: names for key, names in missing.items() if names}
 
 
-def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: float) -> dict[int, Kept]:
+def keep(
+    versions: Sequence[Version],
+    rules: KeepRules,
+    select: Select,
+    *,
+    now: float,
+    unknown_stay: bool = True,
+) -> dict[int, Kept]:
     """The versions that the rules keep, by number.
 
     Args:
@@ -71,6 +99,7 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
         rules: The rules for this model.
         select: The gates and the metric.
         now: Seconds since the epoch by the store's clock.
+        unknown_stay: Whether a version with an unknown metric stays; otherwise the metric counts as missing.
     """
     kept: dict[int, Kept] = {}
     for version in versions:
@@ -78,7 +107,10 @@ def keep(versions: Sequence[Version], rules: KeepRules, select: Select, *, now: 
         age = max(now - version.created / 1000, 0.0)
         if age < rules.keep_within:
             kept[version.number] = Kept("within", 0, f"within {span(rules.keep_within)} ({span(age)} old)")
-    countable = [v for v in newest_first(versions) if v.number not in kept and is_good(v, select)]
+        elif unknown_stay and (why := unknown(version, rules, select)):
+            reason = f"{why}; only --allow-remove-all with --model deletes it"
+            kept[version.number] = Kept(UNKNOWN, 0, sys.intern(reason))
+    countable = [v for v in newest_first(versions) if v.number not in kept and not uncounted(v, select)]
     best = _best(countable, rules, select)
     for rank, version in enumerate(countable[: rules.keep_last], start=1):
         kept[version.number] = Kept("last", rank, f"last {rank} of {rules.keep_last}")

@@ -14,6 +14,7 @@ from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
+from jenkins_mlflow.registry.unfit import change_request
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 
@@ -61,6 +62,7 @@ class Protection:
         naming: Iterable[Version] = (),
         unfinished: Collection[str] = (),
         recorded: Collection[Key] = (),
+        kept: Collection[str] = (),
     ) -> str:
         """Why the version must stay; empty when nothing protects it.
 
@@ -69,14 +71,17 @@ class Protection:
             naming: The versions that have it as a rollback target, see ``rollback_targets``.
             unfinished: The models of unfinished promotions, see ``unfinished``.
             recorded: The versions that are in production by the records, see ``recorded_champions``.
+            kept: The models with the tag KEEP_TAG.
         """
         carried = self._carried(version)
         if carried:
             return carried
+        if version.model in kept:
+            return f"tag {KEEP_TAG} of its model"
         if matches(version.model, tuple(unfinished)):
             return "an unfinished promotion works on this model"
         if _key(version) in recorded:  # taken out without this tool; somebody may want it back
-            return "recorded as in production"
+            return "recorded as in production, which it no longer is"
         serving = next((other for other in naming if _key(other) in recorded or self._serves(other)), None)
         return f"rollback target of {serving.label}" if serving else ""
 
@@ -91,7 +96,9 @@ class Protection:
             f"stage {version.stage}" if version.stage in stages else "",
             f"alias {', '.join(aliases)}" if aliases else "",
             f"tag {KEEP_TAG}" if KEEP_TAG in version.tags else "",
+            f"tag {KEEP_TAG} of its run" if version.run and KEEP_TAG in version.run.tags else "",
             "its training run has not ended" if self._in_training(version) else "",
+            self._awaited(version),
             *(lease.description for lease in leases(version.tags) if lease.runs(self.now)),
             *(f"tag {key}={value}" for key, value in rules.tags.items() if version.tags.get(key) == value),
         ]
@@ -99,9 +106,18 @@ class Protection:
 
     def _in_training(self, version: Version) -> bool:
         """Whether its script may still log metrics for the gates. A killed script's run stays RUNNING."""
-        return (
-            bool(version.run and version.run.running) and self.now - version.created / 1000 < LONGEST_TRAINING
-        )
+        return bool(version.run and version.run.running) and self._is_fresh(version)
+
+    def _awaited(self, version: Version) -> str:
+        """Why the build that trained it may still need it: nobody else selects the version of a change request."""
+        change = change_request(version)
+        if not change or not self._is_fresh(version):
+            return ""
+        return f"trained by the change request {change}, whose build may still select it"
+
+    def _is_fresh(self, version: Version) -> bool:
+        """Whether the build that registered it may still be running."""
+        return self.now - version.created / 1000 < LONGEST_TRAINING
 
     def rollback_targets(self, recorded: Iterable[Version]) -> RollbackTargets:
         """The versions that rollbacks may return to.

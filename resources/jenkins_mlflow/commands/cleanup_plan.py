@@ -18,7 +18,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Snapshot
-from jenkins_mlflow.text import argument, listed, printable
+from jenkins_mlflow.registry.unfit import telling_tags
+from jenkins_mlflow.text import argument, listed, plural, printable
 from jenkins_mlflow.times import shown
 
 
@@ -111,7 +112,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         registry,
         session.scope.with_production(patterns),
         Purpose.LOOK if wish.looks_only else Purpose.CHANGE,
-        with_runs=RunsOf.every_version(),
+        with_runs=RunsOf.every_version(tags=telling_tags),
     )
     # The production model of copies is not part of the group: its promotions are settled, its versions stay.
     snapshot = Snapshot(tuple(found for found in everything.models if matches(found.name, patterns)))
@@ -132,6 +133,7 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
 
     plan = planned(rules)
     if model or not plan.alone:
+        _warn_of_unknown(session, plan)
         return plan
     for name, objection in plan.alone.items():  # one of many models must not fail a nightly job
         first = f"correct {objection.correct}; " if objection.correct else ""
@@ -139,7 +141,24 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
             f"{name} is left alone: it {objection.why}; {first}"
             f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes what no rule keeps"
         )
-    return planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
+    plan = planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
+    _warn_of_unknown(session, plan)
+    return plan
+
+
+def _warn_of_unknown(session: Session, plan: CleanupPlan) -> None:
+    """Warn of the versions that stay because a metric is unknown, which would otherwise stay unnoticed for ever."""
+    if not plan.unknown:
+        return
+    names = list(dict.fromkeys(item.version.model for item in plan.unknown))
+    are = "is" if len(plan.unknown) == 1 else "are"
+    session.warn(
+        f"{plural(len(plan.unknown), 'version')} of {listed(names, 3)} {are} kept because a metric that "
+        "the policy needs is unknown: this account may not read the runs, or they were deleted for good; give the "
+        "account READ on the experiments of the runs; if the runs are gone, "
+        f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(names[0])}` deletes what no rule keeps, "
+        "and counts an unknown metric as missing"
+    )
 
 
 def _warn_of_mistyped(session: Session, registry: Registry, group: Snapshot) -> None:

@@ -24,6 +24,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.names import matches
+from jenkins_mlflow.registry.records import Records
 from jenkins_mlflow.registry.storage import Storage
 from jenkins_mlflow.results.base import Place, error_part
 from jenkins_mlflow.results.reclaim import PiecePart, ReclaimResult
@@ -175,13 +176,24 @@ def is_asked(session: Session, model: str | None, name: str) -> bool:
 
 
 def _orphans(registry: Registry, before: float) -> list[KeptRun]:
-    """The runs that ended before a time, without those of the journal."""
-    journal = registry.retrying(
-        "reading the journal", lambda: registry.connection.door.experiment(EXPERIMENT)
-    )
-    journal_experiment = journal.experiment_id if journal else ""
+    """The runs that ended before a time, without those of the journal.
+
+    Raises:
+        Refused: There is a second journal, which is not read: what it names would look like orphans.
+    """
+    records = Records(registry)
+    journal = registry.retrying("reading the journal", records.home)
+    if other := next(records.others(), None):
+        raise Refused(
+            f"the experiment {other} also has a journal of deletions, which is not read because it is not "
+            f"the experiment {EXPERIMENT}: files of versions that it could restore would be deleted",
+            state="nothing was deleted",
+            next_step=f"if {EXPERIMENT} has nothing that you need, rename it, and rename the other one to "
+            f"{EXPERIMENT}; if nothing in the other one needs to be restored, put it in the trash: "
+            f"`mlflow experiments delete -x {other}`; then run the command again",
+        )
     found = homes.every_run(registry, f"attributes.end_time < {int(before * 1000)}")
-    return [run for run in found if run.experiment != journal_experiment and 0 < run.ended < before * 1000]
+    return [run for run in found if run.experiment != journal and 0 < run.ended < before * 1000]
 
 
 def _require_sight(registry: Registry) -> None:

@@ -13,6 +13,7 @@ from jenkins_mlflow.times import shown
 LISTED = 500
 _MOST = 10**18
 _GONE = ("deleted", "already gone")
+_NO_KEEP_RULE = {"protected": "protected", "unknown": "metric unknown"}
 _WORDS = {"keep": "kept", "delete": "would be deleted", "defer": "later"}
 
 
@@ -90,7 +91,7 @@ def _of_model(model: str, items: Sequence[Document]) -> OfModel:
     for item in items:
         if item.get("action") == "keep":
             rule = text(item.get("rule"))
-            stays["protected" if rule == "protected" else f"by keep_{rule}"] += 1
+            stays[_NO_KEEP_RULE.get(rule, f"by keep_{rule}")] += 1
         elif _what(item).startswith("kept: "):
             stays[_what(item).removeprefix("kept: ")] += 1
         else:

@@ -31,6 +31,12 @@ def every_run(registry: Registry, condition: str) -> Iterator[KeptRun]:
     return _runs(registry, _experiments(registry), condition)
 
 
+def runs_outside(registry: Registry, experiment: str, condition: str) -> Iterator[KeptRun]:
+    """The same without those of one experiment."""
+    others = [one for one in _experiments(registry) if one != experiment]
+    return _runs(registry, others, condition) if others else iter(())
+
+
 def children(registry: Registry, run_id: str) -> list[str]:
     """The ids of this run's child runs."""
     found = _runs(registry, _experiments(registry), f"tags.`mlflow.parentRunId` = '{run_id}'")

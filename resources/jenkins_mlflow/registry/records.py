@@ -3,6 +3,9 @@
 The journal of deletions and the history of promotions are both stored like this, because every server accepts
 tags, but some accept no artifacts. JSON that is longer than a tag is cut into pieces. MLflow's own pages show
 these runs.
+
+The experiment is found by its name. If somebody has renamed it, it is found by its runs, because no other run has
+the tag RECORD_TAG; that takes a search in all experiments, until the first record of a new server is written.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jenkins_mlflow.errors import Refused
+from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.door_types import FoundExperiment, KeptRun
 from jenkins_mlflow.registry.doors import Door
 from jenkins_mlflow.registry.faults import unless_there
+from jenkins_mlflow.tags import JOURNAL_MODEL, RECORD_TAG
 from jenkins_mlflow.text import argument, redact
 
 EXPERIMENT = "jenkins-mlflow"
@@ -73,12 +78,26 @@ class Records:
         """The experiment's id; empty if there is none."""
         if not self._experiment:
             found = self._door.experiment(EXPERIMENT)
-            if found is None and create:
+            renamed = self._renamed() if found is None else ""
+            if found is None and not renamed and create:
                 found = self._make()
             if found is not None and found.deleted:
                 raise self._in_trash(found.experiment_id)
-            self._experiment = found.experiment_id if found is not None else ""
+            self._experiment = found.experiment_id if found is not None else renamed
         return self._experiment
+
+    def others(self) -> Iterator[str]:
+        """Other experiments with a journal of deletions that is not in MLflow's trash; each may be named repeatedly.
+
+        There is one if the experiment was renamed and a new one made, by an account that may not see the first.
+        """
+        found = homes.runs_outside(self.registry, self.home(), f"tags.`{JOURNAL_MODEL}` LIKE '%'")
+        return (run.experiment for run in found if not run.deleted)
+
+    def _renamed(self) -> str:
+        """The experiment with the oldest record, if none has the name; empty if nothing was ever recorded."""
+        found = homes.runs_outside(self.registry, "", f"tags.`{RECORD_TAG}` LIKE '%'")
+        return next((run.experiment for run in found), "")
 
     def _in_trash(self, experiment: str) -> Refused:
         uri = self.registry.connection.uri

@@ -6,7 +6,7 @@ two requests at once, handled by two of its workers, are twice as fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.errors import JenkinsMlflowError
@@ -38,9 +38,11 @@ class RunsOf:
     keep: Callable[[Run], Run] = lambda run: run
 
     @classmethod
-    def every_version(cls, *metrics: str) -> RunsOf:
-        """The runs of all versions, with these metrics (all if none are named) and without tags."""
-        return cls(keep=lambda run: _without_tags(run, metrics))
+    def every_version(
+        cls, *metrics: str, tags: Callable[[Run], Mapping[str, str]] = lambda run: NOTHING
+    ) -> RunsOf:
+        """The runs of all versions, with these metrics (all if none are named) and the tags that ``tags`` returns."""
+        return cls(keep=lambda run: _only(run, metrics, tags(run)))
 
 
 EVERY_RUN = RunsOf()
@@ -69,6 +71,6 @@ def by_ids(ids: Sequence[str], read: Callable[[Sequence[str]], Iterable[Run]]) -
         start = end
 
 
-def _without_tags(run: Run, metrics: Sequence[str]) -> Run:
+def _only(run: Run, metrics: Sequence[str], tags: Mapping[str, str]) -> Run:
     kept = {name: run.metrics[name] for name in metrics if name in run.metrics} if metrics else run.metrics
-    return replace(run, metrics=kept, tags=NOTHING)
+    return replace(run, metrics=kept, tags=tags)

@@ -69,6 +69,8 @@ class Target:
         return version.stage == PRODUCTION and gets not in (None, PRODUCTION)
 
 
+UNCLEAR = "its run logged several models, and which of them this version is cannot be determined"
+
 LONGEST_TRAINING = 86_400.0
 """Seconds after which an unended training counts as lost, unless the config's train.timeout says otherwise."""
 
@@ -194,6 +196,12 @@ class Version:
         """The metric's value; None if it is missing or cannot be compared."""
         value = self.run.metrics.get(name) if self.run else None
         return value if value is not None and comparable(value) else None
+
+    def unread(self, name: str) -> str:
+        """Why it is unknown whether a metric was logged for it; empty if that is known."""
+        if self.run is None:
+            return "its run cannot be read" if self.run_id else ""
+        return UNCLEAR if self.run.unclear and name not in self.run.metrics else ""
 
     def in_production(self, target: Target) -> bool:
         """Whether it is in production, that is, has the stage or the alias for that. This is the only definition.

@@ -54,7 +54,8 @@ class ItemPart(Part):
     action: Literal["keep", "delete", "defer"]
     reason: str
     rule: str
-    """What keeps it: `protected`, or the name of a keep rule; may be empty."""
+    """What keeps it: `protected`, the name of a keep rule, or `unknown` if a metric that the policy needs is unknown;
+    may be empty."""
     rank: int
     """Its rank under that rule, from 1; 0 if the rule has no ranks."""
     outcome: Literal[

@@ -7,24 +7,19 @@ from typing import Literal
 
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.promotion_records import records
 from jenkins_mlflow.registry.snapshot import (
     ARCHIVED,
     NO_STAGE,
     PRODUCTION,
     READY,
     STAGING,
-    Run,
+    UNCLEAR,
     Target,
     Version,
 )
-from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
+from jenkins_mlflow.registry.unfit import failed_check, is_own, wrongly_trained
+from jenkins_mlflow.tags import PROMOTED_AT
 from jenkins_mlflow.text import number
-
-_ENDED_BADLY = frozenset({"FAILED", "KILLED"})
-"""The statuses of a run whose training MLflow counts as unsuccessful."""
-
-UNCLEAR = "its run logged several models, and which of them this version is cannot be determined"
 
 
 @dataclass(frozen=True)
@@ -56,9 +51,9 @@ def not_a_candidate(version: Version, rules: Select, target: Target, build: str 
         return f"in {PRODUCTION}, which it would leave for {target.stage}"
     if elsewhere := _serves_elsewhere(version, rules, target, build):
         return elsewhere
-    if any(record.get(CHECK_TAG) == FAILED for record in records(version.tags)):
-        return "it failed the check after its promotion; promote it by name to try again"
-    if rules.scope == "build" and not _is_own(version, build):
+    if failed := failed_check(version):
+        return str(failed)
+    if rules.scope == "build" and not is_own(version, build):
         return f"not trained by build {build}"
     return doubt(version, build)
 
@@ -67,39 +62,11 @@ def doubt(version: Version, build: str | None) -> str:
     """Why only a person may choose a version, by its run; empty if there is no reason.
 
     Its training belongs to a change request, ended badly, or was thrown away; or its metrics may be another model's.
-
-    A version may be registered long before its training ends, and its metrics may be those of the first epoch. A
-    run that has not ended counts only against a version that this tool has trained: notebooks often leave their
-    runs open.
     """
-    run = version.run
-    if run is None:
-        return ""
-    change = run.tags.get(CHANGE_TAG)
-    if change and not _is_own(version, build):
-        return f"trained by the change request {change}, which is no branch: promote it by name"
-    return _ended_badly(run) or (f"{UNCLEAR}: promote it by name" if run.unclear else "")
-
-
-def _ended_badly(run: Run) -> str:
-    outcome = run.tags.get(OUTCOME_TAG)
-    if outcome == LOST:
-        return "its training was lost with its agent, before it had ended"
-    if not outcome and run.running and BUILD_TAG in run.tags:
-        return "its training has not ended"
-    if outcome and outcome != OK:
-        return f"its training did not end well ({outcome}): promote it by name if it is good all the same"
-    if run.status in _ENDED_BADLY:
-        return f"its run is {run.status} in MLflow: promote it by name if it is good all the same"
-    if run.deleted:
-        back = f"`mlflow runs restore --run-id {run.run_id}` brings it back"
-        return f"its run is in MLflow's trash: {back}; or promote the version by name"
-    return ""
-
-
-def _is_own(version: Version, build: str | None) -> bool:
-    """Whether this build trained it."""
-    return build is not None and version.run is not None and version.run.tags.get(BUILD_TAG) == build
+    if wrong := wrongly_trained(version, build):
+        return str(wrong)
+    unclear = version.run is not None and version.run.unclear
+    return f"{UNCLEAR}: promote it by name" if unclear else ""
 
 
 def _serves_elsewhere(version: Version, rules: Select, target: Target, build: str | None) -> str:
@@ -110,7 +77,7 @@ def _serves_elsewhere(version: Version, rules: Select, target: Target, build: st
     named = (PRODUCTION, STAGING) if stages == "all" else stages
     if version.stage != NO_STAGE and version.stage not in named:
         if version.stage == ARCHIVED:
-            if _is_own(version, build) and PROMOTED_AT not in version.record:
+            if is_own(version, build) and PROMOTED_AT not in version.record:
                 return ""  # archived by a script that itself promoted another version that it trained
             return "archived: promote it by name to bring it back"
         return (

@@ -19,7 +19,19 @@ from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.history.event import moment
 from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
 from jenkins_mlflow.results.base import day
-from jenkins_mlflow.tags import BEFORE, KEEP_TAG, LEASE_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import (
+    BEFORE,
+    CHANGE_TAG,
+    CHECK_TAG,
+    FAILED,
+    KEEP_TAG,
+    LEASE_TAG,
+    LOST,
+    OTHER_RECORDS,
+    OUTCOME_TAG,
+    PREVIOUS_MODEL,
+    PREVIOUS_VERSION,
+)
 from jenkins_mlflow.times import LATEST
 from support.registries import NOW, REGISTRIES, RULES, TARGET
 from support.steps import steps_of
@@ -167,6 +179,115 @@ def test_garbage_pushes_nothing_out() -> None:
         5: True,
         6: True,
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"run_tags": {CHANGE_TAG: "PR-7"}}, "trained by the change request PR-7, which is no branch"),
+        ({"run_tags": {OUTCOME_TAG: "failed"}}, "its training did not end well (failed)"),
+        ({"run_tags": {OUTCOME_TAG: LOST}}, "its training was lost with its agent, before it had ended"),
+        ({"status": "FAILED"}, "its run is FAILED in MLflow"),
+        ({"deleted": True}, "its run is in MLflow's trash"),
+        ({"tags": {CHECK_TAG: FAILED}}, "it failed the check after its promotion"),
+        (
+            {"tags": {OTHER_RECORDS: f'[{{"{CHECK_TAG}": "{FAILED}"}}]'}},
+            "it failed the check after its promotion",
+        ),
+    ],
+)
+def test_what_no_selection_chooses_displaces_nothing(fields: dict[str, Any], why: str) -> None:
+    """Three versions that no selection may choose, newer and better: the last and the best of the others stay."""
+    of_run = {name: fields[name] for name in ("status", "deleted") if name in fields}
+    of_version = {name: value for name, value in fields.items() if name not in of_run}
+
+    def unfit(number: int) -> Version:
+        made = version("m", number, metrics={"auc": 0.99}, **of_version)
+        assert made.run is not None
+        return replace(made, run=replace(made.run, **of_run))
+
+    group = snapshot(
+        version("m", 1, metrics={"auc": 0.9}),
+        version("m", 2, metrics={"auc": 0.8}),
+        *(unfit(number) for number in (3, 4, 5)),
+    )
+    cleanup = Cleanup(keep_last=1, keep_best=KeepBest(metric="auc"))
+    found = plan_cleanup(group, group, cleanup, TARGET, now=NOW)
+    assert reasons(found) == {2: "last 1 of 1", 1: "best 1 of 1 (auc 0.9)"}
+    assert {item.reason for item in found.deletions} == {f"no rule counts it: {why}, 99 d old"}
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(23, True), (25, False)])
+def test_the_build_of_a_change_request_may_still_select_its_version(hours: int, stays: bool) -> None:
+    """It trains, then selects what it has trained; a cleanup in between leaves it the version."""
+    young = version(
+        "m", 2, metrics={}, run_tags={CHANGE_TAG: "PR-7"}, created=int((NOW - hours * 3600) * 1000)
+    )
+    found = plan(snapshot(version("m", 1, metrics={}), young), keep_last=1)
+    why = "trained by the change request PR-7, whose build may still select it"
+    assert reasons(found) == {1: "last 1 of 1", **({2: why} if stays else {})}
+
+
+UNREADABLE = Run("r", {"loss": 1.0}, unclear=True)
+SEVERAL = "its run logged several models, and which of them this version is cannot be determined"
+ONLY_BY_NAME = "only --allow-remove-all with --model deletes it"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({"run": None}, "its run cannot be read"), ({"run": UNREADABLE}, SEVERAL)],
+    ids=["hidden or purged", "unclear"],
+)
+@pytest.mark.parametrize(
+    "rules", [{"gates": {"auc": ">= 0.5"}}, {"keep_best": KeepBest(metric="auc")}], ids=["gates", "keep_best"]
+)
+def test_a_metric_that_cannot_be_read_is_no_failed_gate(
+    fields: dict[str, Any], why: str, rules: dict[str, Any]
+) -> None:
+    """The unknown versions may be the best ones: they stay, say how they go, and take nobody's place."""
+    group = snapshot(
+        *(version("m", n, metrics={"auc": 0.9 - n / 10}) for n in (1, 2, 3)),
+        *(version("m", n, run_id=f"hidden-{n}", **fields) for n in (4, 5)),
+        version("m", 6, run_id="hidden-6", status="FAILED_REGISTRATION", **fields),
+    )
+    select = Select(metric="auc", gates=rules.get("gates", {}))
+    cleanup = Cleanup(keep_last=1, keep_best=rules.get("keep_best"))
+    found = plan_cleanup(group, group, cleanup, TARGET, now=NOW, select=select)
+    unknown = f"auc is unknown: {why}; {ONLY_BY_NAME}"
+    best = {1: "best 1 of 1 (auc 0.8)"} if cleanup.keep_best else {}
+    assert reasons(found) == {5: unknown, 4: unknown, 3: "last 1 of 1", **best}
+    assert {item.version.number: item.rule for item in found.items}[5] == "unknown"
+
+
+@pytest.mark.parametrize("gates", [{"auc": ">= 0.5"}, {}], ids=["gates", "keep_best"])
+def test_allow_remove_all_takes_an_unknown_metric_for_a_missing_one(gates: dict[str, Any]) -> None:
+    group = snapshot(
+        *(version("m", n, metrics={"auc": 0.9 - n / 10}) for n in (1, 2)),
+        *(version("m", n, run_id=f"hidden-{n}") for n in (3, 4)),
+    )
+    cleanup = Cleanup(keep_last=1, keep_best=KeepBest(metric="auc"))
+    found = plan_cleanup(
+        group, group, cleanup, TARGET, now=NOW, select=Select(gates=gates), allow_remove_all=True
+    )
+    last = {2: "last 1 of 1"} if gates else {4: "last 1 of 1"}
+    assert reasons(found) == {1: "best 1 of 1 (auc 0.8)", **last}
+
+
+def test_what_surely_fails_a_gate_is_not_unknown() -> None:
+    """One known metric is enough to fail; a version without any run has no metric that anybody could read."""
+    select = Select(gates={"loss": "<= 0.5", "auc": ">= 0.5"})  # type: ignore[dict-item]
+    group = snapshot(
+        version("m", 1, metrics={"auc": 0.9, "loss": 0.1}),
+        version("m", 2, run_id="r", run=UNREADABLE),
+        version("m", 3),
+    )
+    assert deleted(plan_cleanup(group, group, Cleanup(keep_last=3), TARGET, now=NOW, select=select)) == [3, 2]
+
+
+def test_without_gates_the_age_alone_decides() -> None:
+    """No metric matters, so a run that was purged long ago keeps no version for ever."""
+    group = snapshot(*(version("m", n, run_id=f"hidden-{n}") for n in range(1, 4)))
+    assert reasons(plan(group, keep_last=1)) == {3: "last 1 of 1"}
 
 
 def test_a_version_inside_the_grace_period_uses_up_no_count() -> None:

@@ -111,7 +111,7 @@ def test_what_the_records_say_is_in_production_stays_with_what_it_replaced() -> 
     recorded = recorded_champions([first, second, failed, other, version("o", 1)])
     assert recorded == {("m", 2), ("n", 1)}
     protection = Protection(Protect(), TARGET)
-    assert protection.reason(second, (), (), recorded) == "recorded as in production"
+    assert protection.reason(second, (), (), recorded) == ("recorded as in production, which it no longer is")
     assert protection.reason(first, [second], (), recorded) == "rollback target of m version 2"
     assert protection.reason(first, [failed], (), recorded) == ""
 
