@@ -50,8 +50,8 @@ def _way_out(intent: Intent, target: Target, group: tuple[str, ...]) -> str:
         f"--{option} {argument(mark) if mark else 'null'}"
         for option, mark in (("stage", started.stage), ("alias", started.alias))
     )
-    command = f"jenkins-mlflow promote --recover {marks} --models {argument(intent.model)}"
-    return f"if it was started with these marks, `{command}` finishes or undoes it; else {remove}"
+    command = f"`jenkins-mlflow promote --recover {marks} --models {argument(intent.model)}`"
+    return f"if it was started with these marks, {command} finishes or undoes it; else {remove}"
 
 
 def _started_with(table: Table, target: Target) -> Target:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from jenkins_mlflow.commands.conflicts import champions, conflict, keep_one
+from jenkins_mlflow.commands.conflicts import Half, champions, conflict, halves, keep_one
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.promotion.allowed import allowed_intent
@@ -33,10 +33,11 @@ def examine(
         uri: The registry's address, for the advised commands; a password in it is not shown.
         group: The name patterns of the group.
     """
+    half = {one.version.model: one for one in halves(snapshot, target) if one.version.model not in drifted}
     found = [
         finding
         for model in snapshot.models
-        for finding in _of(model, target, group, uri, drifted=model.name in drifted)
+        for finding in _of(model, target, group, uri, half.get(model.name), drifted=model.name in drifted)
     ]
     if target.exclusive:
         found += _several_champions(snapshot, target)
@@ -48,12 +49,16 @@ def examine(
     return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
 
 
-def _of(model: Model, target: Target, group: tuple[str, ...], uri: str, *, drifted: bool) -> list[Finding]:
+def _of(
+    model: Model, target: Target, group: tuple[str, ...], uri: str, half: Half | None, *, drifted: bool
+) -> list[Finding]:
     """The findings in one model; suggestions are omitted if there are problems."""
     found = list(_intent(model, target, group))
     if not is_unfinished(model):
         if not drifted and (two := conflict(model, target)):
             found.append(Finding(two.kind, "problem", two.message, keep_one(two.versions)))
+        if half:
+            found.append(Finding("partly in production", "problem", half.message, half.fix))
         found += _records(model, target)
     return [
         *found,

@@ -1,0 +1,56 @@
+"""What `promote`, `select` and `doctor` say about production that a person has changed by hand, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import MakeServer
+from runner import Ended, Zygote
+from support.seeding import Spec, client, fresh_name, give_files, seed
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    with Zygote(tmp_path_factory.mktemp("zygote")) as running:
+        yield running
+
+
+def warnings(done: Ended) -> str:
+    return " ".join(done.doc["warnings"])
+
+
+@pytest.mark.parametrize("taken", ["stage", "alias"])
+def test_a_champion_that_lost_half_of_production_is_a_problem(
+    taken: str, make_server: MakeServer, zygote: Zygote
+) -> None:
+    """Doctor fails, whoever keeps the champion says so, and the command that they name restores it."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec({"roc_auc": value}) for value in (0.8, 0.9)]})
+    give_files(server.url, name)
+    where = (f"--models={name}", f"--tracking-uri={server.url}")
+    assert zygote.run("promote", *where).code == 0
+    mlflow = client(server.store_uri)
+    if taken == "stage":
+        mlflow.transition_model_version_stage(name, "2", "Archived")
+        lost = "stage Production"
+    else:
+        mlflow.delete_registered_model_alias(name, "champion")
+        lost = "alias champion"
+    message = (
+        f"{name} version 2 is only partly in production: its promotion record says Production @champion, "
+        f"but it lacks the {lost}"
+    )
+    command = f"promote --model {name} --version 2 --tracking-uri {server.url}"
+    found = zygote.run("doctor", *where)
+    findings = {one["what"]: one for one in found.doc["findings"] if one["status"] != "fine"}
+    assert (found.code, [*findings]) == (1, ["partly in production"])
+    assert findings["partly in production"]["message"] == message
+    assert findings["partly in production"]["fix"] == f"`jenkins-mlflow {command}`"
+    for stage in ("select", "promote"):
+        kept = zygote.run(stage, *where)
+        assert (kept.code, kept.doc["status"]) == (0, "champion_kept")
+        assert warnings(kept) == f"{message}; `jenkins-mlflow {command}` restores it"
+    assert zygote.run(*command.split()).code == 0
+    assert zygote.run("doctor", *where).code == 0
+    assert not zygote.run("promote", *where).doc["warnings"]
