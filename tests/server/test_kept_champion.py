@@ -54,3 +54,24 @@ def test_a_champion_that_lost_half_of_production_is_a_problem(
     assert zygote.run(*command.split()).code == 0
     assert zygote.run("doctor", *where).code == 0
     assert not zygote.run("promote", *where).doc["warnings"]
+
+
+def test_an_exclusive_group_with_two_champions_is_reported_when_one_is_kept(
+    make_server: MakeServer, zygote: Zygote
+) -> None:
+    """By `promote` as by `select`, once, with the commands that settle it."""
+    server, one, two = make_server(), fresh_name(), fresh_name()
+    seed(server.url, {one: [Spec({"roc_auc": 0.8})], two: [Spec({"roc_auc": 0.9}), Spec({"roc_auc": 0.7})]})
+    give_files(server.url, one, two)
+    where = (f"--models={one}", f"--models={two}", f"--tracking-uri={server.url}")
+    exclusive = {"MLOPS__PROMOTE__EXCLUSIVE": "true"}
+    assert zygote.run("promote", *where, **exclusive).code == 0
+    client(server.store_uri).set_registered_model_alias(one, "champion", "1")
+    for command in (("select",), ("promote",), ("promote", "--dry-run")):
+        kept = zygote.run(*command, *where, **exclusive)
+        assert (kept.code, kept.doc["status"]) == (0, "champion_kept")
+        (warning,) = kept.doc["warnings"]
+        assert f"2 of its models are in production: {one} version 1, {two} version 1" in warning
+        assert f"keep one: `jenkins-mlflow promote --model {two} --version 1 --tracking-uri" in warning
+    assert zygote.run("promote", f"--model={two}", "--version=1", *where, **exclusive).code == 0
+    assert not zygote.run("promote", *where, **exclusive).doc["warnings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jenkins_mlflow.commands.conflicts import halves
+from jenkins_mlflow.commands.conflicts import halves, rivals
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
@@ -28,8 +28,10 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     build = session.build.id
     choice = select(group, session.config.select, target, build=build, gone=_gone(session, group))
     if choice.selected is None:
-        for half in halves(group, target):
-            session.warn(f"{half.message}; {half.fix} restores it")
+        restored = [f"{half.message}; {half.fix} restores it" for half in halves(group, target)]
+        for text in (*restored, *rivals(group, target)):
+            if text not in session.warnings:
+                session.warn(text)
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
     beside = tuple(v for v in group.production(target) if v.model not in plan.table.models)
