@@ -75,3 +75,25 @@ def test_an_exclusive_group_with_two_champions_is_reported_when_one_is_kept(
         assert f"keep one: `jenkins-mlflow promote --model {two} --version 1 --tracking-uri" in warning
     assert zygote.run("promote", f"--model={two}", "--version=1", *where, **exclusive).code == 0
     assert not zygote.run("promote", *where, **exclusive).doc["warnings"]
+
+
+def test_a_champion_that_was_deleted_is_not_confused_with_the_one_before(
+    make_server: MakeServer, zygote: Zygote
+) -> None:
+    """Version 1 was replaced properly; version 2 cannot come back, and the advised command returns to version 1."""
+    server, name = make_server(), fresh_name()
+    seed(server.url, {name: [Spec({"roc_auc": value}) for value in (0.8, 0.9, 0.7)]})
+    give_files(server.url, name)
+    where = (f"--models={name}", f"--tracking-uri={server.url}")
+    for number in ("1", "2"):
+        assert zygote.run("promote", f"--model={name}", f"--version={number}", *where).code == 0
+    client(server.store_uri).delete_model_version(name, "2")
+    found = zygote.run("select", *where)
+    command = f"rollback --model {name} --to 1 --tracking-uri {server.url}"
+    assert found.doc["message"] == (
+        f"Selected {name} v3 (0.7): nothing is in Production: {name} v2, in production before, was deleted without "
+        f"this tool. `jenkins-mlflow {command}` returns to {name} v1, the last one before it that still exists."
+    )
+    done = zygote.run(*command.split())
+    assert done.code == 0, done.doc
+    assert client(server.store_uri).get_model_version(name, "1").current_stage == "Production"

@@ -9,6 +9,7 @@ from jenkins_mlflow.commands.conflicts import halves, rivals
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
+from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import Place
@@ -26,7 +27,8 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     )
     target = session.target
     build = session.build.id
-    choice = select(group, session.config.select, target, build=build, gone=_gone(session, group))
+    gone, deleted = _lost(session, group)
+    choice = select(group, session.config.select, target, build=build, gone=gone, deleted=deleted)
     if choice.selected is None:
         restored = [f"{half.message}; {half.fix} restores it" for half in halves(group, target)]
         for text in (*restored, *rivals(group, target)):
@@ -39,13 +41,22 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     return replace(choice, replaces=plan.replaces, beside=beside, message=message)
 
 
-def _gone(session: Session, group: Snapshot) -> tuple[str, ...]:
-    """The models that were in production and are no longer registered; asked for if nothing is in production."""
+def _lost(session: Session, group: Snapshot) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the last records say was in production and does not exist any more; asked for if nothing is there now.
+
+    Returns:
+        The models that are no longer registered, and the short names of deleted versions in the other models.
+    """
     if group.production(session.target):
-        return ()
+        return (), ()
     registry = session.registry()
     known = read_recorded(session, registry, group, gone=session.scope.patterns)
-    return gone_from(registry, known, group, session.scope.patterns)
+    gone = gone_from(registry, known, group, session.scope.patterns)
+    recorded = production_at(known.events)
+    places = [place for model in group.models for place in recorded.get(model.name, ())]
+    existing = {version.identity for version in group.versions()}
+    deleted = [f"{printable(place[0])} v{place[1]}" for place in places if place not in existing]
+    return gone, tuple(deleted)
 
 
 def _beside(versions: Sequence[Version]) -> str:

@@ -32,6 +32,7 @@ def challenge(
     target: Target,
     recorded: Version | None = None,
     gone: Sequence[str] = (),
+    deleted: Sequence[str] = (),
 ) -> Challenge:
     """Compare the best candidate with the champion.
 
@@ -46,12 +47,14 @@ def challenge(
         recorded: The version in production according to the records; it counts if nothing is in production.
         gone: The models that were in production and are no longer registered. If there are any, ``recorded`` is
             only the newest record that is left, and says nothing about what was in production last.
+        deleted: The short names of versions that were in production and no longer exist. If there are any,
+            ``recorded`` was in production before them.
     """
     value = best.metric(rules.metric)
     assert value is not None, "a candidate without the metric passes no gate"
     shown = f"{short_name(best)} ({number(value)})"
     if not production:
-        return _unopposed(shown, target, recorded, gone)
+        return _unopposed(shown, target, recorded, gone, deleted)
     champion = production[0]
     replaced = [version for version in production if target.exclusive or version.model == best.model]
     rivals = [champion, *replaced]
@@ -83,12 +86,23 @@ def challenge(
     return Challenge("champion_kept", reason, message)
 
 
-def _unopposed(shown: str, target: Target, recorded: Version | None, gone: Sequence[str]) -> Challenge:
+def _unopposed(
+    shown: str, target: Target, recorded: Version | None, gone: Sequence[str], deleted: Sequence[str]
+) -> Challenge:
     """The outcome for a candidate if nothing is in production; says what was."""
     where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
     if gone:
         lost = f"nothing {where}: {listed(gone, _NAMED)}, in production before, was deleted or renamed"
         return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.")
+    if deleted:
+        lost = f"nothing {where}: {listed(deleted, _NAMED)}, in production before, was deleted"
+        back = ""
+        if recorded:
+            command = f"jenkins-mlflow rollback --model {argument(recorded.model)} --to {recorded.number}"
+            back = (
+                f" `{command}` returns to {short_name(recorded)}, the last one before it that still exists."
+            )
+        return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.{back}")
     if recorded is None:
         return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
     lost = f"nothing {where}: {short_name(recorded)} was taken out without this tool"

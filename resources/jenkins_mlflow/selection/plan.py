@@ -42,6 +42,7 @@ def select(
     *,
     build: str | None = None,
     gone: Sequence[str] = (),
+    deleted: Sequence[str] = (),
 ) -> Selection:
     """Choose the best version of the group.
 
@@ -57,6 +58,7 @@ def select(
         target: What marks production.
         build: The build whose runs count, with scope ``build``.
         gone: The models of the group that were in production and are no longer registered.
+        deleted: The short names of versions in the other models that were in production and no longer exist.
 
     Raises:
         UsageError: scope ``build`` without a build.
@@ -86,7 +88,7 @@ def select(
     if best is None:
         status, message = _without_challenger(candidates, champion, rules)
     else:
-        result = challenge(best, production, rules, target, snapshot.recorded, gone)
+        result = challenge(best, production, rules, target, snapshot.recorded, gone, deleted)
         status, message = result.outcome, result.message
         candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(
