@@ -56,9 +56,9 @@ def _way_out(intent: Intent, target: Target, group: tuple[str, ...]) -> str:
 
 def _started_with(table: Table, target: Target) -> Target:
     """The reader's target with the stage and the alias that the promoted version was to get."""
-    own = table.of(table.model).changes
-    stages = [change.wanted for change in own if change.mark == table.number]
-    aliases = [change.mark for change in own if not change.is_stage]
+    changes = table.of(table.model).changes
+    stages = [change.wanted for change in changes if change.mark == table.number]
+    aliases = [change.mark for change in changes if not change.is_stage]
     return replace(
         target,
         stage=str(stages[0]) if stages else None,

@@ -98,10 +98,8 @@ def _unopposed(
         lost = f"nothing {where}: {listed(deleted, _NAMED)}, in production before, was deleted"
         back = ""
         if recorded:
-            command = f"jenkins-mlflow rollback --model {argument(recorded.model)} --to {recorded.number}"
-            back = (
-                f" `{command}` returns to {short_name(recorded)}, the last one before it that still exists."
-            )
+            command = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --to {recorded.number}`"
+            back = f" {command} returns to {short_name(recorded)}, the last one before it that still exists."
         return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.{back}")
     if recorded is None:
         return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
