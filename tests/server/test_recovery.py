@@ -13,6 +13,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
+from jenkins_mlflow.registry.signing import Keys
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_BY
 from support.promoting import AT, crashed, intent_over_1, recover
@@ -199,6 +200,77 @@ def test_a_command_that_looks_writes_nothing(
     # doctor asks for its rights by a tag for a version that cannot exist: see test_doctor_findings
     assert writes == (["POST model-versions/set-tag"] if command[0] == "doctor" else [])
     assert state(server, name) == ({1: "Archived", 2: "None"}, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("stages", "alias"),
+    [({1: "Production"}, 1), ({1: "Archived", 2: "Production"}, 1), ({1: "Archived", 2: "Production"}, 2)],
+    ids=["nothing was changed", "half", "only the record is missing"],
+)
+def test_a_model_that_was_renamed_since_is_recovered_under_its_new_name(
+    stages: dict[int, str], alias: int, make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """The intent has the old name, but number and creation time show that it is about these versions."""
+    server, old, new = make_server(), fresh_name(), fresh_name()
+    crashed(server, old, stages=stages, alias=alias)
+    client(server.store_uri).rename_registered_model(old, new)
+    where = ("--models", new, "--tracking-uri", server.url, "--output=json")
+    looked = run_cli("list", *where)
+    assert f"`jenkins-mlflow promote --recover --models {new} --tracking-uri" in str(looked.doc["warnings"])
+    done = run_cli("promote", "--recover", *where)
+    assert (done.code, done.doc["status"]) == (0, "recovered"), done.stderr
+    assert state(server, new) == (DONE if alias == 2 else BEFORE)
+    again = run_cli("promote", "--model", new, "--version", "2", *where)
+    assert again.code == 0, again.stderr
+    assert state(server, new) == DONE
+
+
+def test_a_signature_does_not_outlast_a_rename(make_server: MakeServer, run_cli: RunCli) -> None:
+    """With a key, the intent no longer counts, so it stops nobody: the next promotion settles the model."""
+    server, old, new, key = make_server(), fresh_name(), fresh_name(), "k" * 40
+    crashed(server, old, stages={1: "Archived", 2: "Production"}, alias=1)
+    mlflow = client(server.store_uri)
+    for name, text in Keys((key,)).intent(old, intent_over_1(server.url, old).tags()).items():
+        mlflow.set_registered_model_tag(old, name, text)
+    mlflow.rename_registered_model(old, new)
+    where = ("--models", new, "--tracking-uri", server.url, "--output=json")
+    env = {"JENKINS_MLFLOW_SIGNING_KEY": key}
+    recovered = run_cli("promote", "--recover", *where, env=env)
+    assert recovered.doc["status"] == "nothing"
+    assert state(server, new) == ({1: "Archived", 2: "Production"}, 1, True)
+    said = " ".join(recovered.doc["warnings"])
+    assert "or was renamed since" in said
+    assert f"`jenkins-mlflow promote --model {new} --version 2 " in said
+    done = run_cli("promote", "--model", new, "--version", "2", *where, env=env)
+    assert done.code == 0, done.stderr
+    assert state(server, new) == DONE
+
+
+@pytest.mark.parametrize(
+    ("config", "marks"),
+    [
+        ({"MLOPS__PROMOTE__ALIAS": "live"}, "--stage Production --alias champion"),
+        ({"MLOPS__PROMOTE__STAGE": "null"}, "--stage Production --alias champion"),
+    ],
+)
+def test_a_config_that_was_edited_since_is_answered_with_a_command_that_works(
+    config: dict[str, str], marks: str, make_server: MakeServer, run_cli: RunCli
+) -> None:
+    """Every command names it: a recovery with the marks that the promotion was started with."""
+    server, name = make_server(), fresh_name()
+    crashed(server, name, stages={1: "Archived", 2: "Production"}, alias=1)
+    where = ("--tracking-uri", server.url, "--output=json")
+    command = f"promote --recover {marks} --models {name} --tracking-uri {server.url}"
+    for looking in (("list",), ("doctor",), ("promote", "--recover")):
+        done = run_cli(*looking, "--models", name, *where, env=config)
+        assert f"`jenkins-mlflow {command}`" in done.stdout, (looking, done.stderr)
+    refused = run_cli("promote", "--model", name, "--version", "2", *where, env=config)
+    assert refused.code == 1
+    assert f"`jenkins-mlflow {command}`" in refused.doc["error"]["next_step"], refused.stderr
+    assert state(server, name) == ({1: "Archived", 2: "Production"}, 1, True)
+    done = run_cli(*command.split(), "--output=json", env=config)
+    assert (done.code, done.doc["status"]) == (0, "recovered"), done.stderr
+    assert state(server, name) == BEFORE
 
 
 def write(server: Server, name: str, intent: Intent) -> None:

@@ -1,4 +1,4 @@
-"""Production in two places at once, as every command reports it, and how to resolve that. Pure."""
+"""Production in two places at once, or only half there, as commands report it, and how to resolve that. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version, last_recorded
+from jenkins_mlflow.tags import TARGET
 from jenkins_mlflow.text import argument
 
 
@@ -72,6 +73,52 @@ def keep_one(versions: Sequence[Version]) -> str:
 
 def _promote(version: Version) -> str:
     return f"jenkins-mlflow promote --model {argument(version.model)} --version {version.number}"
+
+
+@dataclass(frozen=True)
+class Half:
+    """A champion that lacks a mark that its promotion gave it: a person took it away, or no method could set it.
+
+    Attributes:
+        version: The champion.
+        missing: The mark in words.
+    """
+
+    version: Version
+    missing: str
+
+    @property
+    def message(self) -> str:
+        marks = self.version.record.get(TARGET, "")
+        return (
+            f"{self.version.label} is only partly in production: its promotion record says {marks}, "
+            f"but it lacks the {self.missing}"
+        )
+
+    @property
+    def fix(self) -> str:
+        return f"`{_promote(self.version)}`"
+
+
+def halves(snapshot: Snapshot, target: Target) -> list[Half]:
+    """The champions that lack a mark of the target although their own record says that they got it.
+
+    Only the version that was promoted last counts, if nothing else is in production. A version without a record
+    lacks nothing: teams may set only the stage by hand.
+    """
+    found = []
+    for model in snapshot.models:
+        serving = model.production(target)
+        recorded = snapshot.recorded if target.exclusive else model.recorded
+        if len(serving) != 1 or serving[0] is not recorded or is_unfinished(model):
+            continue
+        version = serving[0]
+        given = {*version.record.get(TARGET, "").split()} & {*target.marks.split()}
+        if target.stage in given and version.stage != target.stage:
+            found.append(Half(version, f"stage {target.stage}"))
+        elif f"@{target.alias}" in given and target.alias not in version.aliases:
+            found.append(Half(version, f"alias {target.alias}"))
+    return found
 
 
 def champions(snapshot: Snapshot, target: Target) -> list[Version]:

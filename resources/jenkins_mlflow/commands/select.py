@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from jenkins_mlflow.commands.conflicts import halves, rivals
 from jenkins_mlflow.commands.recorded import gone_from, read_recorded
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.select import Select
+from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.select import CandidatePart, GatePart, Measured, SelectResult
-from jenkins_mlflow.selection.challenge import Past
+from jenkins_mlflow.selection.past import Past
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.text import listed, printable
 
@@ -45,6 +47,10 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     build = session.build.id
     choice = select(group, session.config.select, target, build=build, past=past(session, group))
     if choice.selected is None:
+        restored = [f"{half.message}; {half.fix} restores it" for half in halves(group, target)]
+        for text in (*restored, *rivals(group, target)):
+            if text not in session.warnings:
+                session.warn(text)
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
     beside = tuple(v for v in group.production(target) if v.model not in plan.table.models)
@@ -53,7 +59,7 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
 
 
 def past(session: Session, group: Snapshot, uri: str = "") -> Past:
-    """What was in production before; models that are no longer registered are only asked for if nothing is.
+    """What the last records say was in production; what does not exist any more is only asked for if nothing is.
 
     Args:
         session: The session on the server.
@@ -64,7 +70,12 @@ def past(session: Session, group: Snapshot, uri: str = "") -> Past:
         return Past(group.recorded, uri=uri)
     registry = session.registry()
     known = read_recorded(session, registry, group, gone=session.scope.patterns)
-    return Past(group.recorded, gone_from(registry, known, group, session.scope.patterns), uri)
+    gone = gone_from(registry, known, group, session.scope.patterns)
+    recorded = production_at(known.events)
+    places = [place for model in group.models for place in recorded.get(model.name, ())]
+    existing = {version.identity for version in group.versions()}
+    deleted = [f"{printable(place[0])} v{place[1]}" for place in places if place not in existing]
+    return Past(group.recorded, gone, tuple(deleted), uri)
 
 
 def _beside(versions: Sequence[Version]) -> str:

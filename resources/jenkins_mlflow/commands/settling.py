@@ -13,7 +13,8 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import Busy, JenkinsMlflowError
 from jenkins_mlflow.history.book import Book
 from jenkins_mlflow.history.event import Event, new_id
-from jenkins_mlflow.promotion.intent import asks_for_more, is_unfinished, read_intent, unsigned
+from jenkins_mlflow.promotion.allowed import allowed_intent
+from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
 from jenkins_mlflow.promotion.recovery import Recovery, Settled
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.lock import Lock
@@ -101,13 +102,9 @@ def settled(
 def _unfinished(session: Session, model: Model) -> str:
     """The warning about a model's intent from a command that changes nothing."""
     try:
-        intent = read_intent(model)
+        allowed_intent(model, session.target, session.scope.models)
     except JenkinsMlflowError as error:
         return f"{error.message}; {error.next_step}"
-    assert intent is not None, "an unfinished model has an intent or an error"
-    why = asks_for_more(intent, session.target, session.scope.models)
-    if why:
-        return f"{model.name} carries an unfinished promotion that this config does not allow: {why}"
     return (
         f"{model.name} has a promotion that is not finished; "
         f"`jenkins-mlflow promote --recover --models {argument(model.name)}` finishes or undoes it"

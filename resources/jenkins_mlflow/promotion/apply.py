@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
+from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused, RegistryError
 from jenkins_mlflow.methods.alias import NAME as ALIAS
 from jenkins_mlflow.methods.base import Method
+from jenkins_mlflow.promotion.allowed import allowed_intent
 from jenkins_mlflow.promotion.announce import announce, remove_intent
 from jenkins_mlflow.promotion.changes import Table, is_done
 from jenkins_mlflow.promotion.copying import later_than_the_copy, with_the_copy
@@ -22,7 +23,7 @@ from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undone
 from jenkins_mlflow.registry.change import NEW
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
 from jenkins_mlflow.registry.writer import Attempt, Writer
 
 
@@ -47,7 +48,7 @@ class Promotion:
         plan: What to do.
         methods: The ways to change a stage, in the order in which to try them.
         writer: Guards, retries and records every write.
-        group: The group's name patterns, if the group is exclusive.
+        group: The group's name patterns.
         alias_fallback: Whether to set the alias alone when no method can set the stage.
         confirm: Reads the flags to confirm that the lock is held; called right before the first write.
         keeper: Records how the promotion ended.
@@ -94,15 +95,9 @@ class Promotion:
         """
         plan = self._plan
         live = self._read(with_candidate=plan.copies)
-        carrying = [
-            model.name for model in live.models if model.name in plan.table.models and is_unfinished(model)
-        ]
-        if carrying:
-            raise Refused(
-                f"another promotion in {carrying[0]} started but did not finish",
-                state="this one wrote nothing",
-                next_step="run the command again: it first finishes or undoes the other one",
-            )
+        for model in live.models:
+            if model.name in plan.table.models and is_unfinished(model):
+                raise self._other_unfinished(model)
         refuse_if_changed(plan, live)
         if is_done(plan.table, live, plan.target):
             return already(plan)
@@ -140,6 +135,19 @@ class Promotion:
                     "it first finishes or undoes what is half done"
                 )
             raise
+
+    def _other_unfinished(self, model: Model) -> Refused:
+        """The refusal because of another promotion that did not finish, with what settles that one."""
+        message, state = (
+            f"another promotion in {model.name} started but did not finish",
+            "this one wrote nothing",
+        )
+        try:
+            allowed_intent(model, self._plan.target, self._group)
+        except RegistryError as error:  # running the command again would not settle it
+            return Refused(f"{message}: {error.message}", state=state, next_step=error.next_step)
+        again = "run the command again: it first finishes or undoes the other one"
+        return Refused(message, state=state, next_step=again)
 
     def _read(self, *, with_candidate: bool = False) -> Snapshot:
         """Read the current state of everything in the table: the promoted version's model, or the exclusive group.

@@ -3,7 +3,8 @@
 It is written as tags of the promoted version's model before the first change, and removed once the last
 change is verified. A command that finds one knows that a promotion stopped in the middle. It is a hint where
 to look, not an authority, because anybody who may edit that model can write it. So it is validated and
-compared with what the reader's own config allows, and neither the target nor an approval is taken from it.
+compared with what the reader's own config allows (``allowed.py``), and neither the target nor an approval is
+taken from it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from jenkins_mlflow.errors import RegistryError, UsageError
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Model, Target
+from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.tags import INTENT_TAG, LONGEST_TAG, SIGNATURE_TAG
 from jenkins_mlflow.text import one_line, parsed_json
 
-STAGES = (NO_STAGE, STAGING, PRODUCTION, ARCHIVED)
 _MOST_PARTS = 99
 _Text = Annotated[str, Field(max_length=1000)]
 _Number = Annotated[int, Field(ge=1, le=2**31)]
@@ -77,6 +76,12 @@ class Intent(BaseModel):
             {(model, number): when for model, number, when in self.created},
         )
 
+    def renamed(self, name: str) -> Intent:
+        """The same intent for a model whose name was changed."""
+        rows = [(name if row[0] == self.model else row[0], *row[1:]) for row in self.changes]
+        created = [(name if row[0] == self.model else row[0], *row[1:]) for row in self.created]
+        return self.model_copy(update={"model": name, "changes": rows, "created": created})
+
     @property
     def title(self) -> str:
         """What was started and by whom: `the promotion of churn version 2 begun by jenkins at ...`."""
@@ -120,17 +125,17 @@ def unsigned(model: Model) -> str:
     if model.signed:
         return ""
     return (
-        f"{model.name} carries an intent that is not signed with this key: anybody who may edit the model could "
-        f"have written it, so it is left alone; remove the tag {INTENT_TAG} in MLflow, unless a promotion without "
-        "the key is running there"
+        f"{model.name} carries an intent that is not signed with this key, or was renamed since: anybody who may "
+        f"edit the model could have written it, so it is left alone; remove the tag {INTENT_TAG} in MLflow, unless a "
+        "promotion without the key is running there"
     )
 
 
 def read_intent(model: Model) -> Intent | None:
-    """Read a model's unfinished intent; None if it has none.
+    """Read a model's unfinished intent; None if it has none. It has the model's present name if that was changed.
 
     Raises:
-        RegistryError: the intent cannot be read.
+        RegistryError: the intent cannot be read, or it is about another model.
     """
     if not is_unfinished(model):
         return None
@@ -138,42 +143,22 @@ def read_intent(model: Model) -> Intent | None:
         intent = Intent.model_validate_json(_joined(model.tags))
     except (ValidationError, ValueError) as error:
         raise _unreadable(model.name) from error
-    if intent.model != model.name:
+    if intent.model == model.name:
+        return intent
+    if not _is_about(intent, model):
         raise _unreadable(model.name)
-    return intent
+    return intent.renamed(model.name)
 
 
-def asks_for_more(intent: Intent, target: Target, group: tuple[str, ...]) -> str:
-    """What an intent asks for that no promotion under this config would do; empty if nothing. Pure.
+def _is_about(intent: Intent, model: Model) -> bool:
+    """Whether an intent with another name is about this model, which was renamed: a version in it is in the model.
 
-    Args:
-        intent: The intent found.
-        target: The reader's own target.
-        group: The name patterns of the reader's own group.
+    The process that wrote it can change nothing any more, because its requests have the old name.
     """
-    table = intent.table
-    for change in table.changes:
-        in_promoted_model = change.model == table.model
-        if not in_promoted_model and not (target.exclusive and matches(change.model, group)):
-            return f"it would change {change.model}, which is outside its reach"
-        if not (_own_change(change, table, target) if in_promoted_model else _retirement(change, target)):
-            return f"it would make a change that no promotion makes here ({change.describe()})"
-    return ""
-
-
-def _own_change(change: Change, table: Table, target: Target) -> bool:
-    if not change.is_stage:
-        return change.mark == target.alias and change.wanted == table.number
-    if change.mark == table.number:
-        return change.wanted == target.stage and change.found in STAGES
-    return _retirement(change, target)
-
-
-def _retirement(change: Change, target: Target) -> bool:
-    """Whether the change takes a version out of production."""
-    if change.is_stage:
-        return target.stage is not None and (change.found, change.wanted) == (target.stage, ARCHIVED)
-    return change.mark == target.alias and change.wanted is None
+    named = {(number, created) for name, number, created in intent.created if name == intent.model}
+    return model.name not in intent.table.models and any(
+        (version.number, version.created) in named for version in model.versions
+    )
 
 
 def parts_of(tags: Mapping[str, str]) -> Iterator[str]:

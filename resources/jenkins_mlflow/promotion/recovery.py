@@ -14,10 +14,11 @@ from typing import Literal
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.methods.base import Method
+from jenkins_mlflow.promotion.allowed import allowed_intent
 from jenkins_mlflow.promotion.announce import remove_intent
 from jenkins_mlflow.promotion.changes import Table, in_scope, strangers
 from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
-from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, parts_of, read_intent
+from jenkins_mlflow.promotion.intent import Intent, is_unfinished, parts_of
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over, time_tag
 from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
@@ -118,16 +119,8 @@ class Recovery:
         model = live.require(name)
         if not is_unfinished(model):
             return None
-        intent = read_intent(model)
+        intent = allowed_intent(model, self._target, self._group)
         assert intent is not None, "an unfinished model has an intent or an error"
-        why = asks_for_more(intent, self._target, self._group)
-        if why:
-            raise RegistryError(
-                f"{name} carries an unfinished promotion that this config does not allow: {why}",
-                state="nothing was changed",
-                next_step="run `jenkins-mlflow promote --recover` with the config that it was started with, or look at "
-                f"the tag jenkins_mlflow.intent of {name} in MLflow and remove it",
-            )
         self._confirm()
         decision = decide(intent, live, self._target)
         if decision.kind == "finish" and (not decision.repair or self._repair(intent.table, live)):

@@ -10,7 +10,8 @@ from typing import Literal
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
-from jenkins_mlflow.text import argument, difference, listed, number
+from jenkins_mlflow.selection.past import Past, nothing_is, short_name
+from jenkins_mlflow.text import difference, number
 
 _NAMED = 3
 Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
@@ -23,22 +24,6 @@ class Challenge:
     outcome: Outcome
     reason: str
     message: str
-
-
-@dataclass(frozen=True)
-class Past:
-    """What was in production before, if nothing is.
-
-    Attributes:
-        recorded: The version in production according to the records.
-        gone: The models that were in production and are no longer registered. If there are any, ``recorded`` is only
-            the newest record that is left, and says nothing about what was in production last.
-        uri: The address of the server that has them, if it is not the session's own.
-    """
-
-    recorded: Version | None = None
-    gone: Sequence[str] = ()
-    uri: str = ""
 
 
 def challenge(
@@ -94,26 +79,11 @@ def challenge(
 
 def _unopposed(shown: str, target: Target, past: Past) -> Challenge:
     """The outcome for a candidate if nothing is in production; says what was."""
-    where = f"is in {target.stage}" if target.stage else f"has the alias {target.alias}"
-    recorded = past.recorded
-    if past.gone:
-        lost = f"nothing {where}: {listed(past.gone, _NAMED)}, in production before, was deleted or renamed"
-        return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.")
-    if recorded is None:
-        return Challenge("selected", f"nothing {where} yet", f"Selected {shown}: nothing {where} yet.")
-    lost = f"nothing {where}: {short_name(recorded)} was taken out without this tool"
-    server = f" --tracking-uri {argument(past.uri)}" if past.uri else ""
-    back = f"`jenkins-mlflow rollback --model {argument(recorded.model)} --recorded{server}` brings it back"
-    return Challenge("selected", lost, f"Selected {shown}: {lost}. {back}.")
-
-
-def short_name(version: Version, *, beside: Version | None = None) -> str:
-    """`heart-disease-svm v2`, or just `v2` next to a version of the same model."""
-    return (
-        f"v{version.number}"
-        if beside and beside.model == version.model
-        else f"{version.model} v{version.number}"
-    )
+    lost, back = past.lost(target)
+    if not lost:
+        reason = f"{nothing_is(target)} yet"
+        return Challenge("selected", reason, f"Selected {shown}: {reason}.")
+    return Challenge("selected", lost, f"Selected {shown}: {lost} without this tool.{back and f' {back}.'}")
 
 
 def _is_better(new: float, old: float, rules: Select) -> bool:

@@ -12,7 +12,8 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
 from jenkins_mlflow.registry.sources import copied_from
 from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
-from jenkins_mlflow.selection.challenge import Challenge, Outcome, Past, challenge, short_name
+from jenkins_mlflow.selection.challenge import Challenge, Outcome, challenge
+from jenkins_mlflow.selection.past import Past, short_name
 from jenkins_mlflow.text import number
 
 Status = Outcome | Literal["no_candidate"]
@@ -70,6 +71,7 @@ def select(
             next_step="give --build ID, or run inside a Jenkins build (BUILD_TAG)",
         )
     snapshot.require_agreement(target)
+    past = past or Past(snapshot.recorded)
     better = _ranking(rules)
     production = sorted(snapshot.production(target), key=better)
     former = _formerly_in_production(snapshot, target)
@@ -90,8 +92,10 @@ def select(
     champion = production[0] if production else None
     if best is None:
         status, message = _without_challenger(candidates, champion, rules)
+        lost, back = ("", "") if production else past.lost(target)
+        message += (f" N{lost[1:]} without this tool." if lost else "") + (f" {back}." if back else "")
     else:
-        result = challenge(best, production, rules, target, past or Past(snapshot.recorded))
+        result = challenge(best, production, rules, target, past)
         status, message = result.outcome, result.message
         candidates = [_final(verdict, best, result) for verdict in candidates]
     return Selection(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.commands.conflicts import conflicts, rivals
+from jenkins_mlflow.commands.conflicts import conflicts, halves, rivals
 from jenkins_mlflow.registry.snapshot import Target, Version
-from jenkins_mlflow.tags import PROMOTED_AT
+from jenkins_mlflow.tags import PROMOTED_AT, TARGET
 
 BOTH, EXCLUSIVE = Target("Production", "champion"), Target("Production", "champion", exclusive=True)
 STAGED: dict[str, Any] = {"stage": "Production"}
@@ -76,3 +76,40 @@ def test_two_models_of_an_exclusive_group() -> None:
             "`jenkins-mlflow promote --model b --version 2`"
         )
     ]
+
+
+BY_TOOL = {PROMOTED_AT: "2026-11-02T00:00:00+00:00", TARGET: "Production @champion"}
+HALF_ALIAS = version("m", 2, tags=BY_TOOL, **STAGED)
+HALF_STAGE = version("m", 2, tags=BY_TOOL, stage="Archived", **ALIASED)
+
+
+@pytest.mark.parametrize(
+    ("versions", "target", "missing"),
+    [
+        ((HALF_STAGE,), BOTH, ["stage Production"]),
+        ((HALF_ALIAS, version("m", 1)), BOTH, ["alias champion"]),
+        ((HALF_ALIAS,), EXCLUSIVE, ["alias champion"]),
+        ((version("m", 2, tags=BY_TOOL, **STAGED, **ALIASED),), BOTH, []),
+        # a mark that the config does not name any more, or that this version never got
+        ((HALF_ALIAS,), Target("Production", None), []),
+        ((HALF_ALIAS,), Target("Production", "live"), []),
+        ((version("m", 2, tags={**BY_TOOL, TARGET: "Production"}, **STAGED),), BOTH, []),
+        # without a record of this tool: a team that sets only the stage by hand, or version 0.2
+        ((version("m", 2, **STAGED),), BOTH, []),
+        ((version("m", 2, tags={PROMOTED_AT: "2026-11-02T00:00:00+00:00"}, **STAGED),), BOTH, []),
+        # a record of another time: somebody put an old champion back by hand, which is reported otherwise
+        (
+            (HALF_ALIAS, version("m", 3, tags={**BY_TOOL, PROMOTED_AT: "2026-11-03T00:00:00+00:00"})),
+            BOTH,
+            [],
+        ),
+        ((HALF_ALIAS, version("n", 1, tags=BY_TOOL, **STAGED)), BOTH, ["alias champion", "alias champion"]),
+        # nothing of it, or two versions in production
+        ((version("m", 2, tags=BY_TOOL),), BOTH, []),
+        ((HALF_ALIAS, version("m", 1, **ALIASED)), BOTH, []),
+    ],
+)
+def test_a_champion_lacks_what_its_own_record_says_it_got(
+    versions: tuple[Version, ...], target: Target, missing: list[str]
+) -> None:
+    assert [half.missing for half in halves(snapshot(*versions), target)] == missing

@@ -14,8 +14,9 @@ from jenkins_mlflow.build import BuildContext
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import RegistryError, UsageError
+from jenkins_mlflow.promotion.allowed import allowed_intent, asks_for_more
 from jenkins_mlflow.promotion.decision import Decision, decide, has_ended, is_confirmed
-from jenkins_mlflow.promotion.intent import Intent, asks_for_more, is_unfinished, read_intent
+from jenkins_mlflow.promotion.intent import Intent, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.holder import Holder
@@ -99,6 +100,37 @@ def test_an_intent_that_cannot_be_read_is_no_crash(text: str) -> None:
     assert INTENT_TAG in caught.value.next_step
 
 
+def test_an_intent_follows_its_model_to_another_name() -> None:
+    """The versions are identified by number and creation time; one of them is enough, as others may be deleted."""
+    for versions in [(NEW, OLD), (NEW,), (OLD,)]:
+        renamed = tuple(replace(one, model="new") for one in versions)
+        found = read_intent(Model("new", renamed, tags=INTENT.tags()))
+        assert found == INTENT.renamed("new")
+        assert (found.table.model, {change.model for change in found.table.changes}) == ("new", {"new"})
+        assert set(found.table.created) == {("new", 1), ("new", 2)}
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        (),
+        (version("new", 3),),
+        (version("new", 2, created=NEW.created + 1),),
+        (version("new", 1, created=5),),
+    ],
+)
+def test_an_intent_that_was_copied_from_another_model_is_not_followed(versions: tuple[Version, ...]) -> None:
+    with pytest.raises(RegistryError, match="new carries an unfinished promotion that cannot be read"):
+        read_intent(Model("new", versions, tags=INTENT.tags()))
+
+
+def test_an_intent_that_also_changes_the_model_that_carries_it_is_not_followed() -> None:
+    rows = [*INTENT.changes, ("new", 1, "Production", "Archived")]
+    intent = INTENT.model_copy(update={"changes": rows})
+    with pytest.raises(RegistryError, match="new carries an unfinished promotion that cannot be read"):
+        read_intent(Model("new", (replace(NEW, model="new"),), tags=intent.tags()))
+
+
 @settings(max_examples=examples(100))
 @given(
     st.recursive(
@@ -168,6 +200,42 @@ def test_an_intent_may_ask_only_for_what_the_readers_own_config_does(
     found = asks_for_more(intent, target, ("m", "n"))
     assert found.startswith(why)
     assert bool(found) == bool(why)
+
+
+RETIRED = Change("n", 1, "Production", "Archived")
+
+
+@pytest.mark.parametrize(
+    ("intent", "target", "marks"),
+    [
+        (INTENT, Target("Production", "live"), "--stage Production --alias champion"),
+        (INTENT, Target(None, "champion"), "--stage Production --alias champion"),
+        (forged(Change("m", "it's", 1, 2)), BOTH, """--stage null --alias 'it'"'"'s'"""),
+        (forged(Change("m", 2, "None", "Staging")), BOTH, "--stage Staging --alias null"),
+        (
+            forged(*INTENT.table.changes, RETIRED),
+            replace(EXCLUSIVE, alias="live"),
+            "--stage Production --alias champion",
+        ),
+        # no marks would do: a stage that means nothing, other versions' marks, another model's
+        (forged(Change("m", 2, "None", "Archived")), BOTH, ""),
+        (forged(Change("m", 1, "Staging", "None")), BOTH, ""),
+        (forged(Change("m", "champion", 2, 1)), BOTH, ""),
+        (forged(Change("m", "champion", 1, 2), Change("m", "stable", 1, 2)), BOTH, ""),
+        (forged(*INTENT.table.changes, RETIRED), BOTH, ""),
+    ],
+)
+def test_what_the_config_does_not_allow_is_answered_with_a_command_if_one_works(
+    intent: Intent, target: Target, marks: str
+) -> None:
+    """Only stage and alias may differ: no command is advised that would change another model."""
+    with pytest.raises(RegistryError, match="this config does not allow") as caught:
+        allowed_intent(Model("m", (NEW, OLD), tags=intent.tags()), target, ("m", "n"))
+    advice = (
+        f"`jenkins-mlflow promote --recover {marks} --models m`" if marks else "with the config that it was"
+    )
+    assert advice in caught.value.next_step
+    assert INTENT_TAG in caught.value.next_step
 
 
 NAMES = st.sampled_from(["m", "n", "heart-a", "heart-b"])

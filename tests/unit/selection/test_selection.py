@@ -13,7 +13,7 @@ from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
-from jenkins_mlflow.selection.challenge import Past
+from jenkins_mlflow.selection.past import Past
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM
 

@@ -78,7 +78,7 @@ def diagnose(session: Session, *, probe: bool = False) -> list[Finding]:
         *locks(registry),
         *leftovers(registry),
         *journal(registry),
-        *examine(snapshot, session.target, [one.model for one in drifted], session.uri),
+        *examine(snapshot, session.target, [one.model for one in drifted], session.uri, session.scope.models),
         *(changed_outside(one, session.target) for one in drifted),
         *(run_probe(registry) if probe else ()),
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from jenkins_mlflow.commands.conflicts import champions, conflict, keep_one
+from jenkins_mlflow.commands.conflicts import Half, champions, conflict, halves, keep_one
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.history.book import unwritten
-from jenkins_mlflow.promotion.intent import is_unfinished, read_intent, unsigned
+from jenkins_mlflow.promotion.allowed import allowed_intent
+from jenkins_mlflow.promotion.intent import is_unfinished, unsigned
 from jenkins_mlflow.promotion.record import is_unsigned
 from jenkins_mlflow.registry.promotion_records import record_for
 from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target
@@ -17,7 +18,11 @@ from jenkins_mlflow.text import argument, plural, redact
 
 
 def examine(
-    snapshot: Snapshot, target: Target, drifted: Collection[str] = (), uri: str = ""
+    snapshot: Snapshot,
+    target: Target,
+    drifted: Collection[str] = (),
+    uri: str = "",
+    group: tuple[str, ...] = (),
 ) -> list[Finding]:
     """Find problems in the models. Pure.
 
@@ -26,11 +31,13 @@ def examine(
         target: Stage and alias of production.
         drifted: The models whose production was changed without this tool; another finding covers that.
         uri: The registry's address, for the advised commands; a password in it is not shown.
+        group: The name patterns of the group.
     """
+    half = {one.version.model: one for one in halves(snapshot, target) if one.version.model not in drifted}
     found = [
         finding
         for model in snapshot.models
-        for finding in _of(model, target, uri, drifted=model.name in drifted)
+        for finding in _of(model, target, group, uri, half.get(model.name), drifted=model.name in drifted)
     ]
     if target.exclusive:
         found += _several_champions(snapshot, target)
@@ -42,12 +49,16 @@ def examine(
     return [Finding("models", "fine", f"{count}: each has at most one version in production"), *found]
 
 
-def _of(model: Model, target: Target, uri: str, *, drifted: bool) -> list[Finding]:
+def _of(
+    model: Model, target: Target, group: tuple[str, ...], uri: str, half: Half | None, *, drifted: bool
+) -> list[Finding]:
     """The findings in one model; suggestions are omitted if there are problems."""
-    found = list(_intent(model))
+    found = list(_intent(model, target, group))
     if not is_unfinished(model):
         if not drifted and (two := conflict(model, target)):
             found.append(Finding(two.kind, "problem", two.message, keep_one(two.versions)))
+        if half:
+            found.append(Finding("partly in production", "problem", half.message, half.fix))
         found += _records(model, target)
     return [
         *found,
@@ -57,18 +68,18 @@ def _of(model: Model, target: Target, uri: str, *, drifted: bool) -> list[Findin
     ]
 
 
-def _intent(model: Model) -> Iterator[Finding]:
+def _intent(model: Model, target: Target, group: tuple[str, ...]) -> Iterator[Finding]:
     """A promotion that has not ended, or a tag that looks like one but is not signed."""
     if text := unsigned(model):
         yield Finding("intent not signed", "problem", text, f"remove the tag {INTENT_TAG} of {model.name}")
     if is_unfinished(model):
         try:
-            intent = read_intent(model)
-            text = intent.title if intent else ""
+            intent = allowed_intent(model, target, group)
+            text = f"{intent.title} has not ended" if intent else ""
             fix = f"`jenkins-mlflow promote --recover --models {argument(model.name)}`"
         except JenkinsMlflowError as error:
             text, fix = error.message, error.next_step
-        yield Finding("unfinished promotion", "problem", f"{text} has not ended", fix)
+        yield Finding("unfinished promotion", "problem", text, fix)
 
 
 def _records(model: Model, target: Target) -> Iterator[Finding]:
