@@ -19,11 +19,12 @@ from jenkins_mlflow.registry.snapshot import (
     Version,
 )
 from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, LOST, OK, OUTCOME_TAG, PROMOTED_AT
-from jenkins_mlflow.text import number
+from jenkins_mlflow.text import listed, number, printable
 
 _ENDED_BADLY = frozenset({"FAILED", "KILLED"})
 """The statuses of a run whose training MLflow counts as unsuccessful."""
 
+_NAMED = 3
 UNCLEAR = "its run logged several models, and which of them this version is cannot be determined"
 
 
@@ -151,6 +152,12 @@ def why_missing(version: Version, metric: str) -> str:
         return f"{metric} unknown: the version has no run"
     if version.run.unclear:
         return f"{metric} unknown: {UNCLEAR}"
+    if datasets := version.run.mixed.get(metric):
+        named = listed([printable(name) for name in datasets], _NAMED)
+        return (
+            f"{metric} unknown: its run logged it for several datasets ({named}); "
+            "log it under another name for each of them"
+        )
     known = version.run.metrics
     if metric in known:
         return f"{metric} is {number(known[metric])}, which cannot be compared"
