@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.render import render
-from jenkins_mlflow.report import refuse_links, write_report
+from jenkins_mlflow.report import refuse_foreign_files, refuse_links, write_report
 from jenkins_mlflow.results.base import RegistryResult, document
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import one_line, printable
@@ -70,6 +70,7 @@ def keep_early_failure(failed: RegistryResult, arguments: Sequence[str]) -> Regi
         return result
     try:
         refuse_links(folder)
+        refuse_foreign_files(folder)
     except (JenkinsMlflowError, OSError):  # perhaps this is why the command failed
         return result
     with reporting(warnings.append):
