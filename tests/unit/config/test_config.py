@@ -182,6 +182,14 @@ def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> 
     assert load(None, {}, environ).promote.exclusive is wanted
 
 
+@pytest.mark.parametrize("word", ["no", "off", "none", "true"])
+def test_an_alias_of_that_name_is_written_in_quotes(file: Path, word: str) -> None:
+    """Without quotes, it most likely means that there should be no alias."""
+    file.write_text(f"promote: {{alias: '{word}'}}\n")
+    assert load(file, {}, {}).promote.alias == word
+    assert load(None, {"promote.alias": ("--alias", word)}, {}).promote.alias == word
+
+
 def test_an_exclusive_group_must_be_named(file: Path) -> None:
     """One promotion took the champions of all other teams out of production."""
     file.write_text("select: {metric: auc}\npromote:\n  exclusive: true\n")
@@ -229,6 +237,7 @@ METHODS = "stage-archive, stage, file-store, alias, copy"
 SHELL = 'for a shell write ["bash", "-c", "..."]'
 RESERVED = "expected an alias that MLflow does not reserve (latest, v1, v2, ...)"
 ALIAS = "expected an alias of letters, digits, dash and underscore (or null for no alias)"
+NO_ALIAS = "expected an alias, or null for none"
 STAGE = "expected null for no stage, or one of Production, Staging"
 COMMAND = "train: {experiment: e, command: x, "
 
@@ -319,6 +328,12 @@ MISTAKES = [
     ("promote: {stage: Archived}", f'1: promote.stage: {STAGE}, got "Archived"'),
     ("promote: {stage: 'None'}", f'1: promote.stage: {STAGE}, got "None"'),
     ("promote: {stage: prodution}", f'1: promote.stage: {STAGE}, got "prodution"; did you mean "Production"?'),
+    ("promote: {alias: no}", f'1: promote.alias: {NO_ALIAS}, got "no"; an alias of that name needs quotes: "no"'),
+    ("promote: {alias: Off}", f'1: promote.alias: {NO_ALIAS}, got "Off"; an alias of that name needs quotes: "Off"'),
+    ("promote: {alias: none}", f'1: promote.alias: {NO_ALIAS}, got "none"; an alias of that name needs quotes: "none"'),
+    ("promote: {alias: false}", f'1: promote.alias: {NO_ALIAS}, got false; an alias of that name needs quotes: "false"'),
+    ("promote: {stage: no}", f'1: promote.stage: {STAGE}, got "no"'),
+    ("select: {include: {aliases: [a, yes]}}", f'1: select.include.aliases[1]: {NO_ALIAS}, got "yes"; an alias of that name needs quotes: "yes"'),
     ("promote: {alias: ''}", f'1: promote.alias: {ALIAS}, got ""'),
     ("promote: {alias: 'a b'}", f'1: promote.alias: {ALIAS}, got "a b"'),
     ("promote: {alias: Latest}", f'1: promote.alias: {RESERVED}, got "Latest"'),
