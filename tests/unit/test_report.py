@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from jenkins_mlflow.errors import Refused, UsageError
-from jenkins_mlflow.report import MARK, probe, refuse_foreign_files, write_report
+from jenkins_mlflow.report import MARK, probe, refuse_foreign_files, refuse_links, write_report
 
 
 def test_a_folder_that_can_be_written_is_made_and_marked(tmp_path: Path) -> None:
@@ -29,6 +29,12 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
     assert (
         error.next_step == "choose another folder with --report, correct the permissions, or free disk space"
     )
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        refuse_links(tmp_path / ("x" * 300))
+    assert refused.value.message.endswith("xxx cannot be written: File name too long")
 
 
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def each(values: Iterable[Any], parse: Callable[[Any], str]) -> tuple[str, ...]:
             parsed.append(parse(value))
         except PydanticCustomError as error:
             context = error.context or {}
-            raise expected(context["what"], context["hint"], item=(index, value)) from None
+            raise expected(context["what"], context["hint"], item=((index,), value)) from None
     return tuple(parsed)
 
 

@@ -244,6 +244,7 @@ COMMAND = "train: {experiment: e, command: x, "
 # ruff: noqa: E501 - a table
 GRID = "train: {experiment: e, candidates: {g: "
 GRID_AT = "1: train.candidates.g: expected"
+MATRIX_AT = "1: train.candidates.g.matrix.a"
 MISTAKES = [
     # keys
     ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),
@@ -370,10 +371,13 @@ MISTAKES = [
     (GRID + "{command: 'x {a.real}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
     (GRID + "{command: 'x {', matrix: {a: [1]}}}}", f"{GRID_AT} pairs of braces under command, got a mapping; write {{{{ and }}}} for braces"),
     (GRID + "{command: 'x', matrix: {a: [1]}}}}", f"{GRID_AT} {{a}} under command, where the matrix parameter goes, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: [[1]]}}}}", f"{GRID_AT} texts, numbers, true or false as values of the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f"{GRID_AT} each value of the matrix parameter a once, in one line of text, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{MATRIX_AT}: expected a list of values for the matrix parameter, got 1"),
+    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{MATRIX_AT}: expected a list of values for the matrix parameter, got an empty list"),
+    (GRID + "{command: 'x {a}', matrix: {a: [2, [1]]}}}}", f"{MATRIX_AT}[1]: expected a text, a number, true or false, got a list"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f'{MATRIX_AT}[1]: expected each value once, got "1" twice, at [0] too'),
+    (GRID + "{command: 'x {a}', matrix: {a: [1e-3, 2, 0.001]}}}}", f"{MATRIX_AT}[2]: expected each value once, got 0.001 twice, at [0] too"),
+    (GRID + "{command: 'x {a}', matrix: {a: [\"1\\n2\"]}}}}", f'{MATRIX_AT}[0]: expected one line of text, got "1\\n2"'),
+    (GRID + "{command: 'x {a}', matrix: {a: [A-b, a-B]}}}}", "1: train: the matrices expand to the candidates g-a-A-b and g-a-a-B, which would have one log where case does not matter"),
     (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; the command has them in {{braces}}"),
     (GRID + "{command: 'x {a}', matrix: [a]}}}", f"{GRID_AT} a matrix of parameters, each with a list of values, such as {{depth: [3, 5]}}, got a mapping"),
     (GRID + "{command: 'x {a}', matrix: {a: [b c, b-c]}}}}", "1: train: the matrices expand to two candidates of the name g-a-b-c"),
