@@ -58,7 +58,7 @@ def refuse_foreign_files(folder: Path) -> None:
     """
     if (folder / MARK).is_file() or any(_is_document(folder / f"{name}.json", name) for name in COMMANDS):
         return
-    foreign = next((name for name in REPORT_FILES if (folder / name).exists()), "")
+    foreign = next((name for name in REPORT_FILES if (folder / name).is_file()), "")
     if foreign:
         raise not_a_report(folder, "--report", f": the report would overwrite {foreign}")
 

@@ -159,10 +159,11 @@ def test_a_model_that_only_has_the_name_of_a_flag_is_not_removed(make_server: Ma
     said: list[str] = []
     with lock(registry, wait=0, say=said.append) as held:
         held.confirm()
-    assert said == [
+    [why] = said
+    assert why == (
         f"the registered model {name} has versions, so it is not a lock and stays; "
         "names that begin with jenkins-mlflow.lock. are for locks only: rename it"
-    ]
+    )
     assert [version.number for version in registry.model(name).versions] == [2, 1]
     registry.lower_flag(name)
 

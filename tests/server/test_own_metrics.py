@@ -11,6 +11,7 @@ from conftest import MakeServer, RunCli
 from support.doors import DOORS, through
 from support.proxy import CountingProxy
 from support.seeding import Spec, client, fresh_name, seed
+from support.servers import Store
 
 GATE = 'models: "{}"\nselect: {{metric: roc_auc, gates: {{roc_auc: ">= 0.8"}}}}\n'
 
@@ -194,7 +195,7 @@ def evaluated(mlflow: Any, name: str, *values: tuple[str, str, float], models: i
 @pytest.mark.parametrize("store", ["sqlite", "file"])
 @pytest.mark.parametrize("models", [1, 2])
 def test_a_metric_of_several_datasets_passes_no_gate(
-    models: int, store: str, make_server: MakeServer, run_cli: RunCli, tmp_path: Any
+    models: int, store: Store, make_server: MakeServer, run_cli: RunCli, tmp_path: Any
 ) -> None:
     """The value for the training data was logged last: it is the run's, and would be the best."""
     uri, name = make_server(store=store).url, fresh_name()
