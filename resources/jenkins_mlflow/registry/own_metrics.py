@@ -71,14 +71,14 @@ def with_own_metrics(
     linked: dict[str, set[str]] = defaultdict(set)
     for model in found.values():
         linked[model.run_id].update(model.metrics)
-    own = [
+    measured = [
         replace(version, run=keep(_of_model(version.run, ids[key], metrics, linked[version.run.run_id])))
         if version.run and (key := (version.model, version.number)) in ids
         else version
         for version in versions
     ]
     mixed = {model_id: model.mixed for model_id, model in found.items() if model.mixed}
-    return [_of_one_dataset(version, mixed, logged) for version in own] if mixed else own
+    return [_of_one_dataset(version, mixed, logged) for version in measured] if mixed else measured
 
 
 def _origin(version: Version, known: Mapping[tuple[str, int], Version]) -> str:
