@@ -1,4 +1,4 @@
-"""The report folder lies in a workspace that others fill: nothing is written through a link in it."""
+"""The report folder lies in a workspace that others fill: no link is followed, and no file of others is overwritten."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ def test_nothing_is_written_through_a_link(command: str, where: str, tmp_path: P
     assert "state: nothing was written" in done.stderr
     assert "next:  remove it, or choose another folder with --report" in done.stderr
     assert {path.name: path.read_text() for path in outside.iterdir()} == {"select.json": PRECIOUS}
+
+
+@pytest.mark.parametrize("given", [["select"], ["list"], ["select", "--workers=x"]])
+def test_no_page_of_somebody_else_is_overwritten(given: list[str], tmp_path: Path, run_cli: RunCli) -> None:
+    """Not even with the page of a command that failed before it looked at the folder."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "index.html").write_text(PRECIOUS)
+    done = run_cli(*given, "--report=site", f"--tracking-uri=sqlite:///{tmp_path}/none.db", cwd=tmp_path)
+    assert done.code == 2
+    if len(given) == 1:
+        assert (
+            "error: the folder site has files, and none of them marks it as a report folder: "
+            "the report would overwrite index.html\n"
+        ) in done.stderr
+    assert {path.name: path.read_text() for path in site.iterdir()} == {"index.html": PRECIOUS}
 
 
 REFUSED = "mlflow-report is a symbolic link; the report is not written through it"

@@ -57,6 +57,7 @@ def test_a_rollback_says_who_still_runs_what(make_server: MakeServer, run_cli: R
             ["--model=m", "--version=1", "--holder=a b", "--for=1d"],
             "--holder must be at most 100 letters, digits, dots, dashes and underscores",
         ),
+        (["--model=m", "--version=1", "--holder=a", "--for=0s"], "--for must be more than 0"),
         (
             ["--for=7"],
             (

@@ -149,6 +149,25 @@ def test_the_dead_are_swept_away_wherever_they_worked(make_server: MakeServer) -
     registry.lower_flag("jenkins-mlflow.lock.living")
 
 
+def test_a_model_that_only_has_the_name_of_a_flag_is_not_removed(make_server: MakeServer) -> None:
+    """Its versions would go with it. Only the first look says so, and nobody waits for it."""
+    server = make_server()
+    registry = without_flags(server.url, QUICK)
+    name = "jenkins-mlflow.lock.mine"
+    seed(server.url, {name: [Spec()] * 2})
+    registry.tag_model(name, HOLDER_TAG, replace(ME, pid=ended_process()).to_tag())
+    said: list[str] = []
+    with lock(registry, wait=0, say=said.append) as held:
+        held.confirm()
+    [why] = said
+    assert why == (
+        f"the registered model {name} has versions, so it is not a lock and stays; "
+        "names that begin with jenkins-mlflow.lock. are for locks only: rename it"
+    )
+    assert [version.number for version in registry.model(name).versions] == [2, 1]
+    registry.lower_flag(name)
+
+
 def test_the_living_renew_their_lease(make_server: MakeServer) -> None:
     """Three leases later the holder still holds it, and nobody else got in."""
     registry = without_flags(make_server().url, QUICK)

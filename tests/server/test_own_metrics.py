@@ -11,6 +11,7 @@ from conftest import MakeServer, RunCli
 from support.doors import DOORS, through
 from support.proxy import CountingProxy
 from support.seeding import Spec, client, fresh_name, seed
+from support.servers import Store
 
 GATE = 'models: "{}"\nselect: {{metric: roc_auc, gates: {{roc_auc: ">= 0.8"}}}}\n'
 
@@ -170,4 +171,89 @@ def test_one_model_in_a_run_needs_no_further_request(
         return sum("logged-models" in str(request) for request in proxy.requests[before:])
 
     assert asked(name) == 0
+    assert asked(several) == 1
+
+
+def evaluated(mlflow: Any, name: str, *values: tuple[str, str, float], models: int = 1) -> str:
+    """Log one metric for several datasets of one model, as ``log_metric(dataset=...)`` does, and register the model.
+
+    Args:
+        mlflow: The client.
+        name: The registered model.
+        values: The name, the digest and the value for each dataset.
+        models: How many models the run logs, of which the last one is registered.
+    """
+    from mlflow.entities import Dataset, DatasetInput
+
+    made = train(mlflow, *([None] * models))
+    for dataset, digest, value in values:
+        entity = Dataset(dataset, digest, "local", "{}")
+        mlflow.log_inputs(made.run_id, datasets=[DatasetInput(entity)])
+        given = {"model_id": made.ids[-1], "dataset_name": dataset, "dataset_digest": digest}
+        mlflow.log_metric(made.run_id, "roc_auc", value, **given)
+    register(mlflow, name, made, models - 1)
+    return made.run_id
+
+
+@pytest.mark.parametrize("store", ["sqlite", "file"])
+@pytest.mark.parametrize("models", [1, 2])
+def test_a_metric_of_several_datasets_passes_no_gate(
+    models: int, store: Store, make_server: MakeServer, run_cli: RunCli, tmp_path: Any
+) -> None:
+    """The value for the training data was logged last: it is the run's, and would be the best."""
+    uri, name = make_server(store=store).url, fresh_name()
+    mlflow = client(uri)
+    mlflow.create_registered_model(name)
+    evaluated(mlflow, name, ("test", "1", 0.71), ("train", "2", 0.99), models=models)
+    (tmp_path / "mlops.yaml").write_text(GATE.format(name))
+    given = (f"--config={tmp_path / 'mlops.yaml'}", f"--tracking-uri={uri}", "--output=json")
+    chosen = run_cli("select", *given)
+    assert chosen.doc["status"] == "no_candidate"
+    [only] = chosen.doc["candidates"]
+    assert (only["verdict"], only["value"]) == ("rejected", None)
+    why = (
+        "roc_auc unknown: its run logged it for several datasets (test, train); "
+        "log it under another name for each of them"
+    )
+    assert only["reason"] == f"{why}; gate roc_auc >= 0.8: {why}"
+    evaluated(mlflow, name, ("test", "1", 0.85), ("test", "1", 0.86), models=models)
+    assert run_cli("select", *given).doc["selected"] == {"model": name, "version": 2, "value": 0.86}
+    assert run_cli("promote", *given, f"--model={name}", "--version=1").doc["status"] == "promoted"
+    kept = run_cli("select", *given)
+    assert (kept.doc["status"], kept.doc["champion"]["value"]) == ("champion_unmeasured", None)
+    assert why in kept.doc["message"]
+
+
+def test_datasets_of_one_name_are_told_apart(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Datasets without a name are all called "dataset"."""
+    uri, name = make_server().url, fresh_name()
+    mlflow = client(uri)
+    mlflow.create_registered_model(name)
+    evaluated(mlflow, name, ("dataset", "1a", 0.7), ("dataset", "2b", 0.9), ("test", "3c", 0.8))
+    for door in DOORS:
+        [version] = through(door, uri, monkeypatch).snapshot([name], with_runs=True).versions()
+        assert version.run
+        assert version.run.mixed == {"roc_auc": ("dataset 1a", "dataset 2b", "test")}
+
+
+def test_one_dataset_in_a_run_needs_no_further_request(
+    make_server: MakeServer, make_proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only runs that used several ask for the logged models: with one search for all of them."""
+    uri, one, several = make_server().url, fresh_name(), fresh_name()
+    mlflow = client(uri)
+    for name, used in ((one, ("test",)), (several, ("test", "train"))):
+        mlflow.create_registered_model(name)
+        for _ in range(3):
+            evaluated(mlflow, name, *((dataset, "1", 0.8) for dataset in used))
+    proxy: CountingProxy = make_proxy(make_server())
+
+    def asked(model: str) -> int:
+        before = len(proxy.requests)
+        through("http", proxy.url, monkeypatch).snapshot([model], with_runs=True)
+        return sum("logged-models" in str(request) for request in proxy.requests[before:])
+
+    assert asked(one) == 0
     assert asked(several) == 1

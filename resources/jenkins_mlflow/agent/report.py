@@ -6,23 +6,13 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
-from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.report import MARK, probe, refuse_links
-from jenkins_mlflow.text import printable
+from jenkins_mlflow.report import MARK, REPORT_FILES, not_a_report, probe, refuse_links
 
 _FORMER_MARK = ".build"  # up to version 0.2.0, in any folder that a step named
-_COMMANDS = (
-    *("cleanup", "doctor", "history", "lease", "list", "migrate", "promote"),
-    *("reclaim", "restore", "rollback", "select", "train"),
-)
-_PICTURES = ("attempts", "candidates", "history", "precision-recall", "roc")
 # Only files that commands write: the team may keep its own files in the folder.
 _WRITTEN = (
-    *(f"{name}.{form}" for name in _COMMANDS for form in ("json", "csv")),
-    _FORMER_MARK,
-    *("gates.xml", "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
-    *("index.html", "report.md", "report.css", "evaluation.json"),
-    *(f"{name}.svg" for name in _PICTURES),
+    *REPORT_FILES,
+    *(_FORMER_MARK, "notice.txt", "notice.md", "*.log", "logs/**/*.log"),
     *("challenger-*.png", "champion-*.png"),
 )
 
@@ -42,11 +32,7 @@ def claim(folder: Path, build: str) -> None:
     """
     refuse_links(folder)
     if folder.is_dir() and _unmarked(folder) and not _former(folder):
-        raise UsageError(
-            f"the folder {printable(str(folder))} has files, and none of them marks it as a report folder",
-            state="nothing was read, written or removed",
-            next_step="choose a new folder with the parameter report; or, if it is an old report, delete the folder",
-        )
+        raise not_a_report(folder, "the parameter report")
     probe(folder)
     with (folder / MARK).open("a+", encoding="utf-8") as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)

@@ -17,7 +17,7 @@ from jenkins_mlflow.cli.repeated import advice_for
 from jenkins_mlflow.cli.reporting import keep_early_failure, keep_result, now, reporting, value_of
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, UsageError
 from jenkins_mlflow.render import render
-from jenkins_mlflow.report import probe, refuse_links
+from jenkins_mlflow.report import probe, refuse_foreign_files, refuse_links
 from jenkins_mlflow.results.base import RecoveredPart, RegistryResult, document, error_part, failure
 from jenkins_mlflow.terminal import Terminal, discard
 from jenkins_mlflow.text import redact
@@ -80,6 +80,8 @@ def open_session(
     tells = bool(loaded.notify.command) and context.command.name in TELLING  # the notification has a log
     if options["report"] or writes != "never" or tells:
         refuse_links(report)
+    if options["report"]:
+        refuse_foreign_files(report)
     if options["report"] or (writes == "always" and loaded.train):
         probe(report)
     keys = Keys.take(os.environ)

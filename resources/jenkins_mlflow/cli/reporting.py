@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.render import render
-from jenkins_mlflow.report import refuse_links, write_report
+from jenkins_mlflow.report import refuse_foreign_files, refuse_links, write_report
 from jenkins_mlflow.results.base import RegistryResult, document
 from jenkins_mlflow.terminal import Terminal
 from jenkins_mlflow.text import one_line, printable
@@ -74,13 +74,14 @@ def keep_early_failure(failed: RegistryResult, arguments: Sequence[str]) -> Regi
 
 
 def _can_report(command: str, folder: Path) -> bool:
-    """Whether the command is one that reports, and nothing in the folder leads out of it."""
+    """Whether the command is one that reports, and may write into the folder."""
     from jenkins_mlflow.results.schema import RESULTS
 
     if command not in RESULTS:
         return False
     with contextlib.suppress(JenkinsMlflowError, OSError):  # perhaps this is why the command failed
         refuse_links(folder)
+        refuse_foreign_files(folder)
         return True
     return False
 

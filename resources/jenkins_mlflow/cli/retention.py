@@ -166,6 +166,8 @@ def lease(
     given = [option is not None for option in (model, version, holder)]
     if not any(given) and seconds is None and not release:
         finish(lease_command.list_leases(session), options, session)
+    if seconds == 0:
+        raise UsageError("--for must be more than 0", next_step="end a lease with --release")
     if model is None or version is None or holder is None or (seconds is None) != release:
         raise UsageError(
             "a lease needs --model, --version and --holder, and either --for or --release",

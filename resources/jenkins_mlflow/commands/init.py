@@ -158,7 +158,7 @@ def describe(
     """
     named = tuple(dict.fromkeys(script.model for script in scripts if script.model))
     names = tuple(model.name for model in snapshot.models)
-    group = tuple(patterns) or _group(names, named)
+    group = tuple(patterns) or tuple(map(_as_pattern, _group(names, named)))
     for pattern in patterns:
         if names and not any(matches(name, [pattern]) for name in names):
             raise UsageError(
@@ -202,6 +202,11 @@ def _group(names: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
             next_step="name the models of this project, for example --models 'churn-*'",
         )
     return tuple(names)
+
+
+def _as_pattern(name: str) -> str:
+    """A name as a config can have it: with ``?``, which matches any character, for a line break and the like."""
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _metrics(versions: Sequence[Version]) -> Iterator[Measured]:

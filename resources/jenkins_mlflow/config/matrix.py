@@ -76,18 +76,26 @@ def _parse_matrix(value: Any) -> dict[str, tuple[str, ...]]:
         raise expected(what)
     parsed: dict[str, tuple[str, ...]] = {}
     for key, values in value.items():
+        at = ("matrix", key)
         if not isinstance(key, str) or not _PARAMETER.fullmatch(key):
             raise expected(
                 "matrix parameters of letters, digits and underscores", "; the command has them in {braces}"
             )
         if not isinstance(values, list) or not values:
-            raise expected(f"a list of values for the matrix parameter {key}")
-        if not all(isinstance(item, str | int | float) for item in values):
-            raise expected(f"texts, numbers, true or false as values of the matrix parameter {key}")
-        texts = tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in values)
-        if len(set(texts)) < len(texts) or any(not text.isprintable() for text in texts):
-            raise expected(f"each value of the matrix parameter {key} once, in one line of text")
-        parsed[key] = texts
+            raise expected("a list of values for the matrix parameter", item=(at, values))
+        texts: list[str] = []
+        for index, item in enumerate(values):
+            if not isinstance(item, str | int | float):
+                raise expected("a text, a number, true or false", item=((*at, index), item))
+            text = str(item).lower() if isinstance(item, bool) else str(item)
+            if not text.isprintable():
+                raise expected("one line of text", item=((*at, index), text))
+            if text in texts:
+                raise expected(
+                    "each value once", f" twice, at [{texts.index(text)}] too", item=((*at, index), item)
+                )
+            texts.append(text)
+        parsed[key] = tuple(texts)
     return parsed
 
 
@@ -117,17 +125,23 @@ def expand(grids: Mapping[str, Grid], limit: int) -> dict[str, tuple[str, ...]]:
     """All candidates by name.
 
     Raises:
-        ValueError: There are more than ``limit``, two have one name, or a name is too long; the text says
-            which.
+        ValueError: There are more than ``limit``, two have one name or one that differs only in case, as macOS has one
+            log file for both, or a name is too long; the text says which.
     """
     count = sum(len(grid) for grid in grids.values())
     if count > limit:
         raise ValueError(f"{count} candidates, more than max_candidates ({limit})")
     found: dict[str, tuple[str, ...]] = {}
+    logs: dict[str, str] = {}
     for base, grid in grids.items():
         for name, command in grid.expand(base):
             if name in found:
                 raise ValueError(f"two candidates of the name {name}")
+            if other := logs.get(name.casefold()):
+                raise ValueError(
+                    f"the candidates {other} and {name}, which would have one log where case does not matter"
+                )
+            logs[name.casefold()] = name
             try:
                 found[parse_candidate_name(name)] = command
             except PydanticCustomError:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
 
-def expected(what: str, hint: str = "", *, item: tuple[int, Any] | None = None) -> PydanticCustomError:
+def expected(
+    what: str, hint: str = "", *, item: tuple[tuple[Hashable, ...], Any] | None = None
+) -> PydanticCustomError:
     """The error for a value of the wrong kind: it reads ``expected WHAT, got VALUE`` and then the hint.
 
     Args:
         what: What is expected.
         hint: A guess at what was meant, starting with a semicolon.
-        item: Index and value of the wrong item of a list; None if the value itself is wrong.
+        item: The keys and indexes that lead to the wrong part of the value, and that part; None if all of it is wrong.
     """
     return PydanticCustomError("expected", "{what}{hint}", {"what": what, "hint": hint, "item": item})
 

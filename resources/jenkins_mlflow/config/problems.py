@@ -83,8 +83,8 @@ def explain(model: type[BaseModel], error: Mapping[str, Any]) -> tuple[KeyPath, 
     if path[-1:] == ("[key]",):
         return path[:-1], path[:-2], _mismatch(kind, context, value, error["msg"])
     if context.get("item"):
-        index, value = context["item"]
-        path = (*path, index)
+        below, value = context["item"]
+        path = (*path, *below)
     return path, path, _mismatch(kind, context, value, error["msg"])
 
 

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from jenkins_mlflow.config.mistakes import did_you_mean, expected
-from jenkins_mlflow.config.values import TEXT, each, one_of, one_or_list, parse_line, parse_lines, schema
+from jenkins_mlflow.config.values import (
+    TEXT,
+    Unquoted,
+    each,
+    one_of,
+    one_or_list,
+    parse_line,
+    parse_lines,
+    schema,
+)
 from jenkins_mlflow.tags import COPY
 
 DEFAULT_METHODS = ("stage-archive", "stage", "file-store", "alias")
@@ -68,7 +77,10 @@ def parse_stages(value: Any) -> tuple[str, ...] | Literal["all"]:
 
 
 def parse_alias(value: Any) -> str:
-    """An alias that MLflow accepts."""
+    """An alias that MLflow accepts. ``alias: no`` most likely means that there should be none."""
+    if isinstance(value, Unquoted | bool):
+        word = str(value).lower() if isinstance(value, bool) else value
+        raise expected("an alias, or null for none", f'; an alias of that name needs quotes: "{word}"')
     if not isinstance(value, str) or not re.fullmatch(rf"[\w-]{{1,{MAX_ALIAS_LENGTH}}}", value):
         raise expected("an alias of letters, digits, dash and underscore (or null for no alias)")
     if value.casefold() == "latest" or re.fullmatch(r"[vV]\d+", value):

@@ -20,7 +20,7 @@ from jenkins_mlflow.config.values import LONGEST_NAME
 from jenkins_mlflow.text import number, plural, printable
 
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*(?: [\w./=-]+)*")
-_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", "none"}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,12 @@ _DURATION_IN_WORDS = re.compile(
 )
 
 
+class Unquoted(str):
+    """A word without quotes that YAML 1.1 reads as true or false, or that people take for null."""
+
+    __slots__ = ()
+
+
 def parse_duration(value: Any, *, likely_unit: str = "s") -> float:
     """Read a duration such as ``90s`` as seconds. Only zero may be without a unit.
 
@@ -92,7 +98,7 @@ def each(values: Iterable[Any], parse: Callable[[Any], str]) -> tuple[str, ...]:
             parsed.append(parse(value))
         except PydanticCustomError as error:
             context = error.context or {}
-            raise expected(context["what"], context["hint"], item=(index, value)) from None
+            raise expected(context["what"], context["hint"], item=((index,), value)) from None
     return tuple(parsed)
 
 

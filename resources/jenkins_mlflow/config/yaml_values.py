@@ -8,11 +8,13 @@ from typing import Any
 import yaml
 
 from jenkins_mlflow.config.problems import show
+from jenkins_mlflow.config.values import Unquoted
 
 MAX_VALUES = 10_000
 
 _NONSENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _BOOL, _INT, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_UNQUOTED_WORD = "tag:yaml.org,2002:word"
 _REPLACED_TAGS = (_BOOL, _INT, _FLOAT, "tag:yaml.org,2002:timestamp")
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # as PyYAML counts lines
 # `auc: >= 0.9` without quotes: YAML takes > for a block of text and ! for a tag.
@@ -31,7 +33,7 @@ class Loader(yaml.SafeLoader):
     """PyYAML's safe loader with a limit on its values, lines in its errors, and values as people mean them.
 
     Dates, on, off, yes and no stay text, 1e-3 is a number, 010 is ten and 1:30 is not a number, as in YAML
-    1.2.
+    1.2. The four words, and none, are ``Unquoted`` if they are.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012
@@ -69,6 +71,9 @@ class Loader(yaml.SafeLoader):
             what = f"plain YAML values, got a value that does not fit its tag {_short_tag(node.tag)}"
             raise _unfit(what, node) from error
 
+    def construct_word(self, node: yaml.ScalarNode) -> Unquoted:
+        return Unquoted(self.construct_scalar(node))
+
     def construct_int(self, node: yaml.ScalarNode) -> int:
         return int(self.construct_scalar(node))
 
@@ -83,7 +88,11 @@ Loader.add_implicit_resolver(
     ),
     list("-+.0123456789"),
 )
+Loader.add_implicit_resolver(
+    _UNQUOTED_WORD, re.compile("(?:yes|no|on|off|none)$", re.IGNORECASE), list("yYnNoO")
+)
 Loader.add_constructor(_INT, Loader.construct_int)
+Loader.add_constructor(_UNQUOTED_WORD, Loader.construct_word)
 
 
 def line_of(error: yaml.YAMLError, text: str) -> int:

@@ -20,6 +20,7 @@ from jenkins_mlflow.registry.door_types import (
     Point,
     WholeRun,
     last_values,
+    mixed_datasets,
 )
 from jenkins_mlflow.registry.snapshot import NO_STAGE, NOTHING, Run, Version
 
@@ -50,6 +51,8 @@ class Metric(Answer):
     timestamp: int = 0
     step: int = 0
     run_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
 
 
 class Alias(Answer):
@@ -127,9 +130,26 @@ class Outputs(Answer):
 NO_OUTPUTS = Outputs()
 
 
+class Dataset(Answer):
+    name: str = ""
+    digest: str = ""
+
+
+class DatasetInput(Answer):
+    dataset: Dataset
+
+
+class Inputs(Answer):
+    dataset_inputs: list[DatasetInput] = []
+
+
+NO_INPUTS = Inputs()
+
+
 class RunFields(Answer):
     info: Info
     data: Data = msgspec.field(default_factory=Data)
+    inputs: Inputs = msgspec.field(default_factory=lambda: NO_INPUTS)
     outputs: Outputs = msgspec.field(default_factory=lambda: NO_OUTPUTS)
 
     def found(self) -> Run:
@@ -143,6 +163,7 @@ class RunFields(Answer):
             info.lifecycle_stage == "deleted",
             sys.intern(info.experiment_id),
             tuple(dict.fromkeys(model.model_id for model in self.outputs.model_outputs)),
+            datasets=len({(used.dataset.name, used.dataset.digest) for used in self.inputs.dataset_inputs}),
         )
 
     def kept(self) -> KeptRun:
@@ -274,6 +295,7 @@ class Logged(Answer):
             info.experiment_id,
             info.artifact_uri,
             last_values(self.data.metrics, info.source_run_id),
+            mixed_datasets(self.data.metrics, info.source_run_id),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -42,7 +43,8 @@ class FoundExperiment(NamedTuple):
 class FoundLoggedModel(NamedTuple):
     """The data needed of an MLflow 3 logged model; ``run_id`` is the run that logged it, ``uri`` its folder.
 
-    ``metrics`` are those that this run logged for it, see ``last_values``.
+    ``metrics`` are those that this run logged for it, see ``last_values``; ``mixed`` are those of them that it logged
+    for several datasets, see ``mixed_datasets``.
     """
 
     model_id: str
@@ -54,13 +56,38 @@ class FoundLoggedModel(NamedTuple):
     experiment: str = ""
     uri: str = ""
     metrics: Mapping[str, float] = {}
+    mixed: Mapping[str, tuple[str, ...]] = {}
 
 
 def last_values(metrics: Iterable[Any], run_id: str) -> dict[str, float]:
     """The last value of each metric that a run logged for a logged model: that of the highest step, as in a run."""
-    mine = [metric for metric in metrics if metric.run_id in (run_id, "", None)]
+    mine = _logged_by(run_id, metrics)
     mine.sort(key=lambda metric: (metric.step, metric.timestamp, metric.value))
     return {metric.key: metric.value for metric in mine}
+
+
+def mixed_datasets(metrics: Iterable[Any], run_id: str) -> dict[str, tuple[str, ...]]:
+    """The metrics that a run logged for a logged model and several datasets, with the names of these datasets.
+
+    Datasets with the same name differ by their digest, which is then added to the name.
+    """
+    digests: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for metric in _logged_by(run_id, metrics):
+        if metric.dataset_name:
+            digests[metric.key].add((metric.dataset_name, metric.dataset_digest or ""))
+    return {
+        key: tuple(
+            name if [other for other, _ in found].count(name) == 1 else f"{name} {digest}"
+            for name, digest in sorted(found)
+        )
+        for key, found in digests.items()
+        if len(found) > 1
+    }
+
+
+def _logged_by(run_id: str, metrics: Iterable[Any]) -> list[Any]:
+    """Those metrics of a logged model that this run logged; a server may leave out which run did."""
+    return [metric for metric in metrics if metric.run_id in (run_id, "", None)]
 
 
 class KeptRun(NamedTuple):

@@ -11,6 +11,7 @@ from jenkins_mlflow.registry.door_types import (
     KeptRun,
     WholeRun,
     last_values,
+    mixed_datasets,
 )
 from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
 
@@ -29,6 +30,7 @@ def found_model(model: RegisteredModel) -> FoundModel:
 def found_run(run: MlflowRun) -> Run:
     info, data = run.info, run.data
     outputs = getattr(run, "outputs", None)  # MLflow 2 has none
+    used = [given.dataset for given in run.inputs.dataset_inputs] if run.inputs else []
     return Run(
         info.run_id,
         dict(data.metrics),
@@ -38,6 +40,7 @@ def found_run(run: MlflowRun) -> Run:
         info.lifecycle_stage == "deleted",
         info.experiment_id,
         tuple(dict.fromkeys(model.model_id for model in outputs.model_outputs)) if outputs else (),
+        datasets=len({(dataset.name, dataset.digest) for dataset in used}),
     )
 
 
@@ -74,6 +77,7 @@ def found_logged_model(model: LoggedModel) -> FoundLoggedModel:
         model.experiment_id,
         model.artifact_location,
         last_values(model.metrics or (), model.source_run_id or ""),
+        mixed_datasets(model.metrics or (), model.source_run_id or ""),
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder, is_running
-from jenkins_mlflow.tags import HOLDER_TAG
+from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG
+from jenkins_mlflow.text import printable
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,20 @@ class Flags:
         return up, [flag for flag in living if self._holder.conflicts(flag.holder)]
 
     def _gone(self, flag: Flag, now: float) -> bool:
-        """Whether its holder is gone. If so, remove the flag, even if it is not in the way: nobody else would."""
+        """Whether its holder is gone. If so, remove the flag, even if it is not in the way: nobody else would.
+
+        A flag never has versions. A model that has some is somebody's, and only its name looks like a flag's.
+        """
         reason = why_gone(flag, self._holder, now)
         if reason and flag.name not in self._left_alone:
             try:
+                if self._registry.has_versions(flag.name):
+                    self._left_alone.add(flag.name)
+                    self._say(
+                        f"the registered model {printable(flag.name)} has versions, so it is not a lock and stays; "
+                        f"names that begin with {FLAG_PREFIX} are for locks only: rename it"
+                    )
+                    return True
                 self._registry.lower_flag(flag.name)
             except Exception:  # noqa: BLE001  perhaps another account's; it no longer counts, removed or not
                 self._left_alone.add(flag.name)

@@ -1,10 +1,13 @@
-"""Gives each version the metrics of its own model if its run logged several models.
+"""Gives each version the metrics of its own model if its run logged several models, for one dataset each.
 
 Facts (MLflow 3.3 to 3.17): a run has the last value of each metric, whichever of its models it was logged for. A
 logged model has the values that were logged for it. A metric that was logged for no model, with ``log_metric`` alone,
 is only in the run, and counts for each of its models. A version names its logged model only in its source. A search
 for runs lists the models that a run logged with ``log_model``; with MLflow 3.3 and a database it lists none. A
 database stores NaN as 0 for a logged model, but not for a run.
+
+``log_metric(..., dataset=...)`` names the dataset in the logged model, and adds it to the inputs of the run. In a
+database, the metrics of a run name no dataset, and a metric that was logged before its model loses it (3.17).
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ class Sources:
 def with_own_metrics(
     versions: Sequence[Version], sources: Sources, keep: Callable[[Run], Run]
 ) -> list[Version]:
-    """The versions, each with the metrics of its own model.
+    """The versions, each with the metrics of its own model, without those that were logged for several datasets.
 
     Args:
         versions: The versions of the group with their runs.
@@ -49,9 +52,7 @@ def with_own_metrics(
     """
     known = {(version.model, version.number): version for version in versions}
     origins = {key: _origin(version, known) for key, version in known.items() if version.run}
-    doubtful = [
-        known[key] for key, origin in origins.items() if _may_be_one_of_several(known[key].run, origin)
-    ]
+    doubtful = [known[key] for key, origin in origins.items() if _is_doubtful(known[key].run, origin)]
     if not doubtful:
         return list(versions)
     runs = {version.run.run_id: version.run for version in doubtful if version.run}
@@ -70,12 +71,14 @@ def with_own_metrics(
     linked: dict[str, set[str]] = defaultdict(set)
     for model in found.values():
         linked[model.run_id].update(model.metrics)
-    return [
+    measured = [
         replace(version, run=keep(_of_model(version.run, ids[key], metrics, linked[version.run.run_id])))
         if version.run and (key := (version.model, version.number)) in ids
         else version
         for version in versions
     ]
+    mixed = {model_id: model.mixed for model_id, model in found.items() if model.mixed}
+    return [_of_one_dataset(version, mixed, logged) for version in measured] if mixed else measured
 
 
 def _origin(version: Version, known: Mapping[tuple[str, int], Version]) -> str:
@@ -88,12 +91,13 @@ def _origin(version: Version, known: Mapping[tuple[str, int], Version]) -> str:
     return version.source
 
 
-def _may_be_one_of_several(run: Run | None, origin: str) -> bool:
+def _is_doubtful(run: Run | None, origin: str) -> bool:
+    """Whether its metrics may be those of another model, or of several datasets, so that more has to be asked."""
     if run is None:
         return False
     model_id = logged_model_id(origin)
     if run.logged:
-        return len(run.logged) > 1 or bool(model_id and model_id not in run.logged)
+        return len(run.logged) > 1 or run.datasets > 1 or bool(model_id and model_id not in run.logged)
     return bool(model_id or copied_from(origin))
 
 
@@ -130,3 +134,20 @@ def _of_model(
     if model_id in metrics:
         return replace(run, metrics={**shared, **metrics[model_id]}, of_model=model_id)
     return replace(run, metrics=shared, unclear=bool(linked))
+
+
+def _of_one_dataset(
+    version: Version,
+    mixed: Mapping[str, Mapping[str, tuple[str, ...]]],
+    logged: Mapping[str, Collection[str]],
+) -> Version:
+    """The version without the metrics that its model has for several datasets (``mixed``)."""
+    run = version.run
+    if run is None:
+        return version
+    ids = logged.get(run.run_id, ())
+    found = mixed.get(run.of_model or (next(iter(ids)) if len(ids) == 1 else ""), {})
+    if not found:
+        return version
+    metrics = {name: value for name, value in run.metrics.items() if name not in found}
+    return replace(version, run=replace(run, metrics=metrics, mixed=found))

@@ -113,6 +113,11 @@ class Reader(Asker):
         condition = f"name = {named}" if named else ""
         return self._model(model, [version for version in self._versions(condition) if version.model == name])
 
+    def has_versions(self, name: str) -> bool:
+        """Whether a model has any version; true also for a name that no filter can contain. 1 request."""
+        named = _quoted(name)
+        return not named or any(found.model == name for found in self._versions(f"name = {named}"))
+
     def find_model(self, name: str) -> Model | None:
         """Read one model again, like ``model``; None if it does not exist."""
         try:

@@ -32,6 +32,7 @@ READY = "READY"
 ACTIVE_STAGES = (PRODUCTION, STAGING)
 NOTHING: Mapping[str, str] = {}
 """No tags; shared by everything that has none, and never changed."""
+_NONE_MIXED: Mapping[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ class Run:
     its experiment. ``logged`` are the ids of the models that it logged, as far as the server lists them.
 
     If it logged several models, it has no metrics of the others than the version's own one, whose id is
-    ``of_model``. ``unclear``: it is not known which one that is, and metrics were logged for some of them. See
-    ``own_metrics``.
+    ``of_model``. ``unclear``: it is not known which one that is, and metrics were logged for some of them. ``datasets``
+    counts the datasets that it used. ``mixed`` has the metrics that were logged for several of them, with their names:
+    these are not in ``metrics``, because nobody knows which of the values was meant. See ``own_metrics``.
     """
 
     run_id: str
@@ -104,6 +106,8 @@ class Run:
     logged: tuple[str, ...] = ()
     of_model: str = ""
     unclear: bool = False
+    datasets: int = 0
+    mixed: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NONE_MIXED)
 
     @property
     def running(self) -> bool:
@@ -201,6 +205,8 @@ class Version:
         """Why it is unknown whether a metric was logged for it; empty if that is known."""
         if self.run is None:
             return "its run cannot be read" if self.run_id else ""
+        if name in self.run.mixed:
+            return "its run logged it for several datasets"
         return UNCLEAR if self.run.unclear and name not in self.run.metrics else ""
 
     def in_production(self, target: Target) -> bool:

@@ -19,7 +19,9 @@ from jenkins_mlflow.registry.snapshot import (
 )
 from jenkins_mlflow.registry.unfit import failed_check, is_own, wrongly_trained
 from jenkins_mlflow.tags import PROMOTED_AT
-from jenkins_mlflow.text import number
+from jenkins_mlflow.text import listed, number, printable
+
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ def why_missing(version: Version, metric: str) -> str:
         return f"{metric} unknown: the version has no run"
     if version.run.unclear:
         return f"{metric} unknown: {UNCLEAR}"
+    if datasets := version.run.mixed.get(metric):
+        named = listed([printable(name) for name in datasets], _NAMED)
+        return (
+            f"{metric} unknown: its run logged it for several datasets ({named}); "
+            "log it under another name for each of them"
+        )
     known = version.run.metrics
     if metric in known:
         return f"{metric} is {number(known[metric])}, which cannot be compared"

@@ -24,6 +24,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def earlier(folder: Path, command: str, **more: Any) -> None:
     """The report of a command that went well."""
     document = {
+        "schema": 1,
         "command": command,
         "status": "done",
         "exit_code": 0,
@@ -31,7 +32,7 @@ def earlier(folder: Path, command: str, **more: Any) -> None:
         **more,
     }
     folder.mkdir(exist_ok=True)
-    (folder / f"{command}.json").write_text(json.dumps(document))
+    (folder / f"{command}.json").write_text(json.dumps(document, indent=1))
     assert write_page(folder, document, "") == []
 
 

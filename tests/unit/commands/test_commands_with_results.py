@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from jenkins_mlflow.agent import report
+from jenkins_mlflow import report
 from jenkins_mlflow.cli.main import cli
 from jenkins_mlflow.commands import page
 from jenkins_mlflow.page import view, writing
@@ -25,8 +25,8 @@ def test_every_result_is_that_of_a_command() -> None:
 
 
 def test_a_build_removes_what_any_command_of_an_earlier_one_left() -> None:
-    """`agent/report.py` is imported before the command is known, and imports no results."""
-    assert set(report._COMMANDS) == set(RESULTS)
+    """`report.py` is imported before the command is known, and imports no results."""
+    assert set(report.COMMANDS) == set(RESULTS)
 
 
 def test_the_page_reads_and_decides_by_what_is_shown() -> None:

@@ -182,6 +182,14 @@ def test_a_switch_takes_these_words_too(file: Path, word: str, wanted: bool) -> 
     assert load(None, {}, environ).promote.exclusive is wanted
 
 
+@pytest.mark.parametrize("word", ["no", "off", "none", "true"])
+def test_an_alias_of_that_name_is_written_in_quotes(file: Path, word: str) -> None:
+    """Without quotes, it most likely means that there should be no alias."""
+    file.write_text(f"promote: {{alias: '{word}'}}\n")
+    assert load(file, {}, {}).promote.alias == word
+    assert load(None, {"promote.alias": ("--alias", word)}, {}).promote.alias == word
+
+
 def test_an_exclusive_group_must_be_named(file: Path) -> None:
     """One promotion took the champions of all other teams out of production."""
     file.write_text("select: {metric: auc}\npromote:\n  exclusive: true\n")
@@ -229,12 +237,14 @@ METHODS = ", ".join(METHOD_NAMES)
 SHELL = 'for a shell write ["bash", "-c", "..."]'
 RESERVED = "expected an alias that MLflow does not reserve (latest, v1, v2, ...)"
 ALIAS = "expected an alias of letters, digits, dash and underscore (or null for no alias)"
+NO_ALIAS = "expected an alias, or null for none"
 STAGE = "expected null for no stage, or one of Production, Staging"
 COMMAND = "train: {experiment: e, command: x, "
 
 # ruff: noqa: E501 - a table
 GRID = "train: {experiment: e, candidates: {g: "
 GRID_AT = "1: train.candidates.g: expected"
+MATRIX_AT = "1: train.candidates.g.matrix.a"
 MISTAKES = [
     # keys
     ("select:\n  metrc: x", '2: select.metrc: unknown key; did you mean "metric"?'),
@@ -322,6 +332,12 @@ MISTAKES = [
     ("promote: {stage: Archived}", f'1: promote.stage: {STAGE}, got "Archived"'),
     ("promote: {stage: 'None'}", f'1: promote.stage: {STAGE}, got "None"'),
     ("promote: {stage: prodution}", f'1: promote.stage: {STAGE}, got "prodution"; did you mean "Production"?'),
+    ("promote: {alias: no}", f'1: promote.alias: {NO_ALIAS}, got "no"; an alias of that name needs quotes: "no"'),
+    ("promote: {alias: Off}", f'1: promote.alias: {NO_ALIAS}, got "Off"; an alias of that name needs quotes: "Off"'),
+    ("promote: {alias: none}", f'1: promote.alias: {NO_ALIAS}, got "none"; an alias of that name needs quotes: "none"'),
+    ("promote: {alias: false}", f'1: promote.alias: {NO_ALIAS}, got false; an alias of that name needs quotes: "false"'),
+    ("promote: {stage: no}", f'1: promote.stage: {STAGE}, got "no"'),
+    ("select: {include: {aliases: [a, yes]}}", f'1: select.include.aliases[1]: {NO_ALIAS}, got "yes"; an alias of that name needs quotes: "yes"'),
     ("promote: {alias: ''}", f'1: promote.alias: {ALIAS}, got ""'),
     ("promote: {alias: 'a b'}", f'1: promote.alias: {ALIAS}, got "a b"'),
     ("promote: {alias: Latest}", f'1: promote.alias: {RESERVED}, got "Latest"'),
@@ -358,10 +374,13 @@ MISTAKES = [
     (GRID + "{command: 'x {a.real}', matrix: {a: [1]}}}}", f"{GRID_AT} no placeholders but {{a}} under command, got a mapping; write {{{{ and }}}} for braces"),
     (GRID + "{command: 'x {', matrix: {a: [1]}}}}", f"{GRID_AT} pairs of braces under command, got a mapping; write {{{{ and }}}} for braces"),
     (GRID + "{command: 'x', matrix: {a: [1]}}}}", f"{GRID_AT} {{a}} under command, where the matrix parameter goes, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{GRID_AT} a list of values for the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: [[1]]}}}}", f"{GRID_AT} texts, numbers, true or false as values of the matrix parameter a, got a mapping"),
-    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f"{GRID_AT} each value of the matrix parameter a once, in one line of text, got a mapping"),
+    (GRID + "{command: 'x {a}', matrix: {a: 1}}}}", f"{MATRIX_AT}: expected a list of values for the matrix parameter, got 1"),
+    (GRID + "{command: 'x {a}', matrix: {a: []}}}}", f"{MATRIX_AT}: expected a list of values for the matrix parameter, got an empty list"),
+    (GRID + "{command: 'x {a}', matrix: {a: [2, [1]]}}}}", f"{MATRIX_AT}[1]: expected a text, a number, true or false, got a list"),
+    (GRID + "{command: 'x {a}', matrix: {a: [1, '1']}}}}", f'{MATRIX_AT}[1]: expected each value once, got "1" twice, at [0] too'),
+    (GRID + "{command: 'x {a}', matrix: {a: [1e-3, 2, 0.001]}}}}", f"{MATRIX_AT}[2]: expected each value once, got 0.001 twice, at [0] too"),
+    (GRID + "{command: 'x {a}', matrix: {a: [\"1\\n2\"]}}}}", f'{MATRIX_AT}[0]: expected one line of text, got "1\\n2"'),
+    (GRID + "{command: 'x {a}', matrix: {a: [A-b, a-B]}}}}", "1: train: the matrices expand to the candidates g-a-A-b and g-a-a-B, which would have one log where case does not matter"),
     (GRID + "{command: 'x {a}', matrix: {a b: [1]}}}}", f"{GRID_AT} matrix parameters of letters, digits and underscores, got a mapping; the command has them in {{braces}}"),
     (GRID + "{command: 'x {a}', matrix: [a]}}}", f"{GRID_AT} a matrix of parameters, each with a list of values, such as {{depth: [3, 5]}}, got a mapping"),
     (GRID + "{command: 'x {a}', matrix: {a: [b c, b-c]}}}}", "1: train: the matrices expand to two candidates of the name g-a-b-c"),

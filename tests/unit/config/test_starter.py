@@ -17,6 +17,7 @@ from jenkins_mlflow.config.schema import Config, load
 from jenkins_mlflow.config.starter import Found, Measured, Script, starter
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.metrics import comparable
+from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Snapshot
 
 SCRIPTS = (Script("train.py", registers=True), Script("src/models/train.py"))
@@ -150,6 +151,16 @@ def test_whatever_the_scripts_are_named_each_is_a_candidate(
     config = read(text, tmp_path_factory.getbasetemp())
     commands = config.train.commands.values() if config.train else ()
     assert list(commands) == [("python", script) for script in scripts]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "none"])
+def test_a_model_with_a_line_break_in_its_name_is_in_the_group(name: str, tmp_path: Path) -> None:
+    """No config can name it, so a pattern does; an alias that YAML may misread is in quotes."""
+    group = snapshot(version(name, 1, metrics={"rmse": 3.0}, stage="Production", aliases=("none",)))
+    starting = found(group)
+    config = read(starter(starting), tmp_path)
+    assert matches(name, config.models)
+    assert (starting.versions, config.promote.alias) == (1, "none")
 
 
 names = st.text(min_size=1, max_size=12).filter(str.strip)

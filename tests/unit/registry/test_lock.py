@@ -80,6 +80,10 @@ class Flags:
     def sign_flag(self, name: str) -> None:
         pass
 
+    def has_versions(self, name: str) -> bool:
+        self.requests.append("versions")
+        return False
+
     def lower_flag(self, name: str) -> None:
         self.requests.append("lower")
         self.lowering(name)
