@@ -293,17 +293,18 @@ def test_what_was_in_production_there_is_read_there(make_server: MakeServer, pai
     here, other, name = make_server(), make_server("3.17.2", "postgresql"), fresh_name()
     pair, into, mlflow = pair_of(here, other, name), f"prod-{name}", client(other.url)
     rich(here.url, name)
-    assert pair.run("promote")["status"] == "promoted"
+    assert pair.run("promote", f"--model={name}")["status"] == "promoted"
     chosen = pair.run("select", "--to-server=prod")
     first = f"Selected {name} v1 (0.8): nothing is in Production"
     assert chosen["message"] == f"{first} yet. On prod it replaces nothing."
     pair.run("promote", "--to-server=prod")
     mlflow.transition_model_version_stage(into, "1", "Archived")
     mlflow.delete_registered_model_alias(into, "champion")
-    chosen = pair.run("select", "--to-server=prod")
+    chosen = pair.run("select", "--to-server=prod", code=3)
     assert chosen["message"] == (
-        f"{first}: {into} v1 was taken out without this tool. `jenkins-mlflow rollback --model {into} --recorded "
-        f"--tracking-uri {pair.other.url}` brings it back. On prod it replaces nothing."
+        "There is no candidate to choose from; production is unchanged. "
+        f"Nothing is in Production: {into} v1 was taken out without this tool. `jenkins-mlflow rollback "
+        f"--model {into} --recorded --tracking-uri {pair.other.url}` brings it back."
     )
     mlflow.delete_registered_model(into)
     chosen = pair.run("select", "--to-server=prod")
