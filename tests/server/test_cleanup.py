@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -28,7 +28,6 @@ from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import ConnectionFailed, LockLost, RegistryError, UsageError
-from jenkins_mlflow.promotion import record
 from jenkins_mlflow.registry import retries
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
@@ -38,7 +37,7 @@ from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.unfit import telling_tags
 from jenkins_mlflow.results.base import document
-from jenkins_mlflow.tags import INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
+from jenkins_mlflow.tags import INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION, PROMOTED_AT
 from jenkins_mlflow.terminal import Terminal
 from support.promoting import QUICK, promote
 from support.proxy import (
@@ -368,14 +367,14 @@ def test_what_is_recorded_as_in_production_stays(hand: str, make_server: MakeSer
 
 
 def test_what_was_promoted_last_stays_whatever_the_agents_clocks_said(
-    make_server: MakeServer, run_cli: RunCli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_server: MakeServer, run_cli: RunCli, tmp_path: Path
 ) -> None:
-    """Version 3 was promoted by an agent whose clock was an hour ahead, then 1, then 2; somebody took 2 out."""
+    """Version 0.2.0 promoted 3 on an agent whose clock was an hour ahead; then came 1 and 2; somebody took 2 out."""
     server, name = make_server(), fresh_name()
     seed(server.store_uri, {name: [Spec(), Spec(), Spec()]})
-    with monkeypatch.context() as ahead:
-        ahead.setattr(record, "time", SimpleNamespace(time=lambda: time.time() + 3600))
-        promote(server.url, name, 3)
+    promote(server.url, name, 3)
+    ahead = datetime.fromtimestamp(int(time.time()) + 3600, timezone.utc).isoformat()
+    client(server.url).set_model_version_tag(name, "3", PROMOTED_AT, ahead)
     for number in (1, 2):
         argv = ("promote", "--models", name, "--model", name, f"--version={number}")
         assert run_cli(*argv, env={"MLFLOW_TRACKING_URI": server.url}).code == 0
