@@ -107,8 +107,10 @@ def reigns(events: Sequence[Event]) -> list[Reign]:
                 known.add(model)
                 unknown = [place for place in event.left if place[0] == model and place not in now]
                 done += [Reign(place, None, event) for place in unknown]
+            # What an event took out, and no earlier one had put in, replaced the recorded version without this tool.
+            foreign = any(place[0] == model and place not in (*before, *now) for place in event.left)
             for place in before:
-                if place not in now:
+                if place not in now or foreign:
                     done.append(replace(open_ones.pop(place), ended=event))
             for place in now:
                 undone = first and event.work == "recovery" and not event.at

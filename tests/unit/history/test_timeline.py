@@ -70,6 +70,16 @@ def test_what_an_undone_promotion_left_there_was_there_before() -> None:
     assert spans([event(5, place(1)), undone]) == [(1, 5, None)]
 
 
+def test_a_return_after_a_change_outside_is_a_line() -> None:
+    """Somebody puts 1 into production; `rollback --recorded` returns to 2. When 2 had been taken out, nobody knows."""
+    events = [
+        event(10, place(2), left=(place(1),)),
+        event(30, place(2), left=(place(1),), work="rollback"),
+        event(40, place(3), left=(place(2),)),
+    ]
+    assert spans(events) == [(1, None, 10), (2, 10, 30), (2, 30, 40), (3, 40, None)]
+
+
 def test_an_exclusive_group_takes_the_other_models_out() -> None:
     other = place(4, "n")
     events = [event(10, other, model="n"), event(20, place(1), left=(other,))]
