@@ -236,13 +236,15 @@ def test_a_signal_reaches_who_prints_without_pause(bench: Bench) -> None:
     assert [(e.status, e.exit_code) for e in processes.run()] == [("cancelled", -signal.SIGTERM)]
 
 
-@pytest.mark.parametrize("timeout", [None, 1], ids=["another failed", "timeout"])
+@pytest.mark.parametrize("timeout", [None, 5], ids=["another failed", "timeout"])
 def test_who_has_ended_before_its_output_was_read_has_its_own_outcome(
-    bench: Bench, timeout: float | None
+    bench: Bench, tmp_path: Path, timeout: float | None
 ) -> None:
     """Neither a timeout nor a failure of another one that comes since makes a failure of it."""
-    bench.on_line = lambda line: time.sleep(1.5)
-    ended = bench.run({"bad": sh("exit 1"), "good": sh("echo hi")}, timeout=timeout)
+    bench.on_line = lambda line: time.sleep((timeout or 1) + 0.5)  # until then, both have ended
+    printed = tmp_path / "printed"
+    bad = f"while [ ! -e {printed} ]; do sleep 0.05; done; exit 1"
+    ended = bench.run({"bad": sh(bad), "good": sh(f"echo hi; touch {printed}")}, timeout=timeout)
 
     assert {name: (e.status, e.error) for name, e in ended.items()} == {
         "bad": ("failed", "exit code 1"),
