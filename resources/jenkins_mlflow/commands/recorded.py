@@ -13,7 +13,7 @@ from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, in_order
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.metrics import comparable
-from jenkins_mlflow.promotion.record import before, is_recorded
+from jenkins_mlflow.promotion.record import before, is_recorded, was_recorded
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.snapshot import Snapshot, Version
@@ -76,7 +76,7 @@ def read_recorded(
     try:
         events += [
             event
-            for event in session.book(registry).read()
+            for event in session.book(registry).read(anywhere=deleted or any(map(was_recorded, versions)))
             if names & {*event.models} or any(matches(model, gone) for model in event.models)
         ]
         if deleted:

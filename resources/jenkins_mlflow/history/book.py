@@ -96,14 +96,17 @@ class Book:
         found = list(unwritten(models))
         self._write_all(found[:MADE_UP_AT_ONCE], None)
 
-    def read(self) -> Iterator[Event]:
+    def read(self, *, anywhere: bool = True) -> Iterator[Event]:
         """Every event that was written as a run, oldest first.
+
+        Args:
+            anywhere: Whether to look for a renamed experiment, see ``Records.home``.
 
         Raises:
             ConnectionFailed, RegistryError: they cannot be read.
         """
         condition = equals(RECORD_TAG, PRODUCTION_CHANGE)
-        for run in self._records.find("the history", condition, RUNS_PER_PAGE):
+        for run in self._records.find("the history", condition, RUNS_PER_PAGE, anywhere=anywhere):
             if not run.deleted and (event := read_event(joined(EVENT_PART, run.tags))):
                 yield event
 

@@ -41,15 +41,16 @@ def is_recorded(version: Version) -> bool:
 
 def is_unsigned(version: Version, target: Target) -> bool:
     """Whether the version has a record for this target that does not count because it is not signed."""
-    return _has_tags(version) and not is_elsewhere(version, target) and not is_recorded(version)
+    return was_recorded(version) and not is_elsewhere(version, target) and not is_recorded(version)
 
 
 def is_elsewhere(version: Version, target: Target) -> bool:
     """Whether the version has records, but only for other stages and aliases than this target's."""
-    return _has_tags(version) and not record_for(version.tags, target)
+    return was_recorded(version) and not record_for(version.tags, target)
 
 
-def _has_tags(version: Version) -> bool:
+def was_recorded(version: Version) -> bool:
+    """Whether it has a promotion record for any target, which need not count."""
     return any(version.tags.get(name) for name in (PROMOTED_AT, ROLLED_BACK_AT))
 
 

@@ -66,19 +66,32 @@ class Records:
         """Create a run that started at a time in milliseconds. Return its id. Not safe to repeat."""
         return self._door.create_run(self.home(create=True), started, tags, name[:250])
 
-    def find(self, what: str, condition: str, limit: int) -> Iterator[KeptRun]:
-        """The runs that match an MLflow filter, oldest first, including deleted ones; none without an experiment."""
-        experiment = self.registry.retrying(f"reading {what}", self.home)
+    def find(self, what: str, condition: str, limit: int, *, anywhere: bool = True) -> Iterator[KeptRun]:
+        """The runs that match an MLflow filter, oldest first, including deleted ones; none without an experiment.
+
+        Args:
+            what: What they are, for messages.
+            condition: MLflow's filter.
+            limit: The largest number of runs in one request.
+            anywhere: See ``home``.
+        """
+        experiment = self.registry.retrying(f"reading {what}", lambda: self.home(anywhere=anywhere))
         if experiment:
             yield from self.registry.pages(
                 what, self._door.kept_runs, experiments=[experiment], condition=condition, limit=limit
             )
 
-    def home(self, *, create: bool = False) -> str:
-        """The experiment's id; empty if there is none."""
+    def home(self, *, create: bool = False, anywhere: bool = True) -> str:
+        """The experiment's id; empty if there is none.
+
+        Args:
+            create: Whether to create it if there is none.
+            anywhere: Whether to look for a renamed one. That searches the runs of all experiments, which a file store
+                does slowly.
+        """
         if not self._experiment:
             found = self._door.experiment(EXPERIMENT)
-            renamed = self._renamed() if found is None else ""
+            renamed = self._renamed() if found is None and anywhere else ""
             if found is None and not renamed and create:
                 found = self._make()
             if found is not None and found.deleted:

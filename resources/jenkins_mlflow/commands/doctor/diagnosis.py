@@ -175,7 +175,7 @@ def leftovers(registry: Registry) -> Iterator[Finding]:
 def journal(registry: Registry) -> Iterator[Finding]:
     """Whether the journal of deletions can be read, which restore, reclaim and cleanup need."""
     try:
-        registry.retrying("reading the journal of deletions", Records(registry).home)
+        registry.retrying("reading the journal of deletions", lambda: Records(registry).home(anywhere=False))
     except JenkinsMlflowError as error:  # it is in MLflow's trash, or this account may not read it
         yield Finding(
             "journal", "problem" if isinstance(error, Refused) else "note", error.message, error.next_step
