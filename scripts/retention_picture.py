@@ -17,7 +17,8 @@ from pathlib import Path
 import yaml
 from jenkins_mlflow.cleanup.plan import Item, plan_cleanup
 from jenkins_mlflow.config.schema import Config
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Run, Target, Version
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "retention.md"

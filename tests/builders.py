@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Run, Version
 
 
 def version(model: str, number: int, *, metrics: dict[str, float] | None = None, **fields: object) -> Version:

@@ -10,7 +10,7 @@ from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from support.seeding import Spec, seed
 from support.servers import Server
 

@@ -27,7 +27,7 @@ from jenkins_mlflow.config.servers import OtherServer
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.terminal import Terminal
 from support.proxy import (
     Answer,

@@ -18,7 +18,8 @@ from jenkins_mlflow.cleanup.restore import plan_restore, restore
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.journal import Journal
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import RESTORED_FROM
 from support.environments import ROOT
 from support.postgres import Postgres

@@ -16,7 +16,8 @@ from jenkins_mlflow.history.book import Book, unwritten
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from support.seeding import Spec, seed
 from support.servers import Server, start_server
 from support.thorough import THOROUGH

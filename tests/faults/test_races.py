@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from runner import Ended, Zygote
 from support.environments import ROOT
 from support.postgres import Postgres

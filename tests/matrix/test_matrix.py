@@ -21,7 +21,8 @@ from jenkins_mlflow.methods.known_faults import ServerFaults
 from jenkins_mlflow.registry.choice import FORCED
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from support import promoting
 from support.command import Finished, run_command
 from support.doors import DOORS, through

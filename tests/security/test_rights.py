@@ -15,7 +15,7 @@ from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.journal import EXPERIMENT
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from support.accounts import Accounts, Permission
 from support.environments import ROOT
 from support.scene import give_files

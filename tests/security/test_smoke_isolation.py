@@ -28,7 +28,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.mlflow_client import open_client
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.secrecy import hide_process
 from mlflow.pyfunc.model import PythonModel
 from support.seeding import fresh_name

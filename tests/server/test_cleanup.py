@@ -34,8 +34,8 @@ from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
 from jenkins_mlflow.registry.runs import RunsOf
-from jenkins_mlflow.registry.snapshot import Target
 from jenkins_mlflow.registry.unfit import telling_tags
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.tags import INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION, PROMOTED_AT
 from jenkins_mlflow.terminal import Terminal

@@ -23,8 +23,9 @@ from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import parse_location
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.registry.storage import Measured, Storage
+from jenkins_mlflow.registry.version import Version
 from support.doors import DOORS, fault, through
 from support.environments import OWN_VERSION, VERSIONS
 from support.fronts import SOMEBODY_ELSES, Front, Reached, behind

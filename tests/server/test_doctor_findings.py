@@ -18,7 +18,7 @@ from jenkins_mlflow.commands.doctor.server import clock, file_store, login
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import HOLDER_TAG, PROBE_PREFIX, UNWRITTEN_TAG
 from runner import Ended, Zygote
 from support.promoting import without_flags

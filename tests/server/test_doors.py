@@ -29,8 +29,8 @@ from jenkins_mlflow.registry.faults import ErrorAnswer, classify
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import Run
 from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.registry.version import Run
 from support.certificates import make_certificates, server_context
 from support.doors import DOORS, ONCE, fault, through
 from support.proxy import Answer, CountingProxy, Fault as Breakage, drop_after, drop_before, respond

@@ -17,7 +17,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from support.promoting import promote
 from support.proxy import Answer, CountingProxy, Request, Send, meanwhile, respond
 from support.seeding import Spec, fresh_name, seed

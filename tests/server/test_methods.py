@@ -21,8 +21,8 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Target, Version
 from jenkins_mlflow.registry.sources import logged_model_id
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from support.promoting import QUICK, promote
 from support.proxy import CountingProxy, drop_after, respond

@@ -21,7 +21,7 @@ from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.recovery import Recovery
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import INTENT_TAG
 from support.promoting import BOTH, METHODS, QUICK, planned, promote

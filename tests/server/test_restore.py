@@ -12,7 +12,7 @@ from jenkins_mlflow.cleanup.restore import plan_restore, restore
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.journal import EXPERIMENT, Journal
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import RESTORED_FROM
 from support.promoting import QUICK
 from support.proxy import CountingProxy, drop_after, respond

@@ -11,7 +11,7 @@ import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import PROMOTED_AT
 from support.seeding import Spec, client, fresh_name, give_files, seed
 from support.servers import Server

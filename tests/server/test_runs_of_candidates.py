@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import MakeServer, RunCli
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.selection.plan import select
 from support.doors import DOORS, through
 from support.seeding import Spec, fresh_name, seed

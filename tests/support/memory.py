@@ -15,7 +15,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import ARCHIVED, Run, Target, Version
 
 Call = tuple[str, str]
 """What a request does, and to which model."""

@@ -16,7 +16,7 @@ from jenkins_mlflow.promotion.rights import forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.retries import RetryPolicy
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import PROMOTED_AT, PROMOTED_BY
 

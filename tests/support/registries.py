@@ -12,7 +12,8 @@ from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.protection import Key
 from jenkins_mlflow.config.cleanup import KeepBest
 from jenkins_mlflow.errors import NotFound
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import BEFORE, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from jenkins_mlflow.cleanup.promotions import as_it_is, read_promotions
 from jenkins_mlflow.cleanup.protection import Protection, recorded_champions, unfinished
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import KEEP_TAG
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from jenkins_mlflow.cleanup.protection import Key
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 
 FEW = 2
 """Up to so many versions of a model take as few requests when they are read one by one."""

@@ -26,7 +26,8 @@ from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import KEEP_TAG
 from jenkins_mlflow.text import listed, plural, size, span
 

@@ -18,7 +18,7 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, Item
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.errors import Refused, UsageError
 from jenkins_mlflow.registry.connection import address
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.text import parsed_json, span
 
 FORMAT = 1

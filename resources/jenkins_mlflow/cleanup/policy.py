@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.config.cleanup import KeepBest, KeepRules
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import READY, Version
 from jenkins_mlflow.registry.unfit import unfit
+from jenkins_mlflow.registry.version import READY, Version
 from jenkins_mlflow.text import number, plural, span
 from jenkins_mlflow.times import shown
 

@@ -13,7 +13,8 @@ from jenkins_mlflow.cleanup.protection import INTENT_TAGS, RECORD_TAGS, Protecti
 from jenkins_mlflow.errors import NotFound
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import NO_STAGE, Version
 
 T = TypeVar("T")
 

@@ -13,8 +13,8 @@ from jenkins_mlflow.cleanup.lease import leases
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.promotion_records import records
-from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
 from jenkins_mlflow.registry.unfit import change_request
+from jenkins_mlflow.registry.version import ACTIVE_STAGES, LONGEST_TRAINING, Target, Version, last_recorded
 from jenkins_mlflow.tags import BEFORE, INTENT_TAG, KEEP_TAG, PREVIOUS_MODEL, PREVIOUS_VERSION
 from jenkins_mlflow.text import parsed_json
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from jenkins_mlflow.cleanup.references import run_path_of
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.sources import logged_model_of
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import RESTORED_FROM
 
 

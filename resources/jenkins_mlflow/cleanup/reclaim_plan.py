@@ -17,8 +17,8 @@ from jenkins_mlflow.cleanup.reclaim_pieces import Piece
 from jenkins_mlflow.cleanup.references import ByKey, Unknown, claim, original, run_path_of
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, Touched, parse_location
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.sources import logged_model_of
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import KEEP_TAG
 
 

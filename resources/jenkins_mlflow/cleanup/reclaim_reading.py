@@ -16,8 +16,8 @@ from jenkins_mlflow.registry.doors import Sends
 from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
-from jenkins_mlflow.registry.snapshot import UNENDED, Version
 from jenkins_mlflow.registry.storage import Storage
+from jenkins_mlflow.registry.version import UNENDED, Version
 from jenkins_mlflow.tags import KEEP_TAG
 
 PARENT = "mlflow.parentRunId"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from jenkins_mlflow.registry.locations import Location, mentioned, parse_location
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.sources import copied_from, logged_model_of
+from jenkins_mlflow.registry.version import Version
 
 ByKey = Mapping[tuple[str, int], Version]
 

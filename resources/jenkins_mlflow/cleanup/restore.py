@@ -13,7 +13,8 @@ from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, STAGING, Model, Target, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import ARCHIVED, NO_STAGE, STAGING, Target, Version
 from jenkins_mlflow.tags import RESTORED_FROM
 from jenkins_mlflow.text import size
 

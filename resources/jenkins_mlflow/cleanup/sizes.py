@@ -16,9 +16,9 @@ from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry import homes
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.locations import Location, parse_location
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.sources import logged_model_of
 from jenkins_mlflow.registry.storage import OutOfReach, Storage
+from jenkins_mlflow.registry.version import Version
 
 
 def with_sizes(registry: Registry, items: Sequence[Item], workers: int) -> tuple[Item, ...]:

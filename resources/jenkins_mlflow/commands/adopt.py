@@ -14,7 +14,8 @@ from jenkins_mlflow.history.event import Event, Place as RecordedPlace, new_id
 from jenkins_mlflow.history.timeline import drifts, production_at
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.base import Place, document
 from jenkins_mlflow.results.history import HistoryResult
 from jenkins_mlflow.tags import BUILD_URL, METHOD, PROMOTED_AT, PROMOTED_BY

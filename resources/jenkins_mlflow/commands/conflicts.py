@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.promotion.intent import is_unfinished
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version, last_recorded
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Target, Version, last_recorded
 from jenkins_mlflow.tags import TARGET
 from jenkins_mlflow.text import argument
 

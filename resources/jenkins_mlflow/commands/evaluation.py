@@ -19,8 +19,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.files import Files
 from jenkins_mlflow.registry.homes import kept_runs
 from jenkins_mlflow.registry.retries import RetryPolicy
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.report import write_report
 from jenkins_mlflow.results.base import Document, plain
 from jenkins_mlflow.text import one_line, size

@@ -10,7 +10,7 @@ from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.history.event import Event, moment
 from jenkins_mlflow.history.timeline import Drift, Reign, drifts, reigns
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.results.history import DriftPart, HistoryResult, StayPart
 from jenkins_mlflow.text import number, plural, printable
 from jenkins_mlflow.times import utc

@@ -17,7 +17,8 @@ from jenkins_mlflow.metrics import comparable, is_error
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import PRODUCTION, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import PRODUCTION, Version
 from jenkins_mlflow.text import plural, printable, redact
 
 SKIPPED = {"venv", "env", "site-packages", "node_modules", "build", "dist", "tests", "test", "__pycache__"}

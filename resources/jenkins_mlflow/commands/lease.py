@@ -10,7 +10,7 @@ from jenkins_mlflow.commands.group import no_such_model
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.errors import NotFound, UsageError
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.lease import LeasePart, LeaseResult
 from jenkins_mlflow.tags import LEASE_TAG
 from jenkins_mlflow.text import plural

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.registry.runs import RunsOf
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.list import ListResult, ModelPart, VersionPart
 from jenkins_mlflow.text import plural, redact
 

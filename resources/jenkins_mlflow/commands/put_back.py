@@ -12,7 +12,8 @@ from jenkins_mlflow.methods.alias import point
 from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.results.train import ChangePart, PutBackPart
 from jenkins_mlflow.text import printable

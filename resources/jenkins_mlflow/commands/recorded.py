@@ -16,7 +16,8 @@ from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.promotion.record import before, is_recorded, was_recorded
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BUILD_URL,

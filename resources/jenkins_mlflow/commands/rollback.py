@@ -18,7 +18,8 @@ from jenkins_mlflow.promotion.rollback import plan_return
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import LeasedPart, RollbackResult
 from jenkins_mlflow.text import printable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 
 
 @dataclass(frozen=True)

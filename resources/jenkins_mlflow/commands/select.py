@@ -12,7 +12,8 @@ from jenkins_mlflow.commands.settling import Purpose, settled
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.history.timeline import production_at
 from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.select import CandidatePart, GatePart, Measured, SelectResult
 from jenkins_mlflow.selection.past import Past

@@ -29,7 +29,7 @@ from jenkins_mlflow.registry.reading import NO_KEYS
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.runs import RunsOf
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
 from jenkins_mlflow.tags import BUILD_TAG
 from jenkins_mlflow.terminal import Terminal

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.history.event import Event, Place, in_order, moment
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.text import argument, printable
 
 Production = dict[str, tuple[Place, ...]]

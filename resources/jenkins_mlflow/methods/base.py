@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ into production by the alias alone, so it works where stages cannot be changed (
 from __future__ import annotations
 
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import READY, Version
 
 
 def find_copy(production: Model, candidate: Version) -> int | None:

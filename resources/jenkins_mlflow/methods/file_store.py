@@ -14,7 +14,7 @@ from jenkins_mlflow.methods.base import Transition
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect, is_affected, local_path
 from jenkins_mlflow.registry.mlflow_client import default_store
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 
 
 class FileStore:

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 from jenkins_mlflow.registry.connection import FIXED_IN, Connection, is_affected
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.sources import logged_model_id
+from jenkins_mlflow.registry.version import Version
 
 # MLflow's SQL stores number experiments from 0; its file store uses 18 random digits.
 _FILE_STORE_ID_DIGITS = 18

@@ -8,7 +8,7 @@ from typing import ClassVar
 from jenkins_mlflow.methods.base import Transition
 from jenkins_mlflow.methods.known_faults import ServerFaults
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import ARCHIVED
+from jenkins_mlflow.registry.version import ARCHIVED
 
 
 class Stage:

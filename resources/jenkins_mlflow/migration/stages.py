@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from jenkins_mlflow.registry.snapshot import PRODUCTION, Model, Snapshot
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import PRODUCTION
 
 
 @dataclass(frozen=True)

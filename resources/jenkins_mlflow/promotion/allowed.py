@@ -9,7 +9,8 @@ from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.intent import Intent, read_intent
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import ARCHIVED, NO_STAGE, PRODUCTION, STAGING, Target
 from jenkins_mlflow.tags import INTENT_TAG
 from jenkins_mlflow.text import argument
 

@@ -8,7 +8,8 @@ from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.promotion.record import dated
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import COPY
 

@@ -10,7 +10,8 @@ from jenkins_mlflow.promotion.intent import Intent
 from jenkins_mlflow.promotion.record import is_recorded, time_tag
 from jenkins_mlflow.promotion.undo import restores
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, METHOD
 
 

@@ -16,7 +16,8 @@ from jenkins_mlflow.promotion.steps import Steps
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
-from jenkins_mlflow.registry.snapshot import Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import COPY, METHOD
 

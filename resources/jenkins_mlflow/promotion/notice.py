@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.promotion.notice_steps import Facts as Facts, target_options, ui_steps
 from jenkins_mlflow.registry.connection import is_affected
-from jenkins_mlflow.registry.snapshot import PRODUCTION
+from jenkins_mlflow.registry.version import PRODUCTION
 from jenkins_mlflow.registry.writer import Attempt
 from jenkins_mlflow.text import argument, markdown, plural, printable
 

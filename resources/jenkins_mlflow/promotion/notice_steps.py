@@ -25,7 +25,7 @@ from jenkins_mlflow.config.promote import DEFAULT_ALIASES
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import Plan
 from jenkins_mlflow.registry.connection import HTTP_SCHEMES, is_affected
-from jenkins_mlflow.registry.snapshot import ARCHIVED, PRODUCTION, Version
+from jenkins_mlflow.registry.version import ARCHIVED, PRODUCTION, Version
 from jenkins_mlflow.text import argument, printable, redact
 
 _GREETING = "Flexible, governed deployments with the new Model Registry UI"

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from jenkins_mlflow.promotion.changes import Table
 from jenkins_mlflow.promotion.plan import Plan
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.registry.writer import Attempt
 
 Status = Literal["promoted", "already", "partial", "manual", "overtaken"]

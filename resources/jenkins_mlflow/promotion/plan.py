@@ -11,16 +11,8 @@ from jenkins_mlflow.methods.copy import find_copy
 from jenkins_mlflow.promotion.changes import Table, is_done, states, strangers
 from jenkins_mlflow.registry.change import NEW, Change
 from jenkins_mlflow.registry.promotion_records import records
-from jenkins_mlflow.registry.snapshot import (
-    ARCHIVED,
-    PRODUCTION,
-    READY,
-    STAGING,
-    Model,
-    Snapshot,
-    Target,
-    Version,
-)
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import ARCHIVED, PRODUCTION, READY, STAGING, Target, Version
 from jenkins_mlflow.tags import BUILD_URL, PROMOTED_BY, TARGET
 
 MOST_NAMED = 3

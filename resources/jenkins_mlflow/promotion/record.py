@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pydantic import TypeAdapter, ValidationError
 
 from jenkins_mlflow.registry.promotion_records import kept, record_for
-from jenkins_mlflow.registry.snapshot import Target, Version, newest_record
+from jenkins_mlflow.registry.version import Target, Version, newest_record
 from jenkins_mlflow.tags import (
     BEFORE,
     LONGEST_TAG,

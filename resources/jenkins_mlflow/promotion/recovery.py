@@ -24,7 +24,8 @@ from jenkins_mlflow.promotion.steps import Overtaken, Steps
 from jenkins_mlflow.promotion.undo import Undo, changes_back
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.promotion_records import record_for
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import (
     BUILD_URL,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.record import Entry, before, is_elsewhere, is_recorded, is_unsigned
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM, TARGET
 from jenkins_mlflow.text import argument
 

@@ -22,7 +22,7 @@ from jenkins_mlflow.config.promote import SmokeTest
 from jenkins_mlflow.deadline import run_bounded
 from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.promotion.model_code import code_on_loading
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.secrecy import hide_process
 from jenkins_mlflow.text import number, one_line, plural
 

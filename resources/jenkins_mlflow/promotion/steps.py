@@ -16,7 +16,8 @@ from jenkins_mlflow.promotion.rights import FEW
 from jenkins_mlflow.promotion.undo import Undo, Undone, changes_back
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import ARCHIVED, Target, Version
 from jenkins_mlflow.registry.writer import Attempt, Writer
 
 

@@ -11,7 +11,8 @@ from jenkins_mlflow.methods.base import Method, Transition
 from jenkins_mlflow.promotion.changes import Table, in_scope, is_there, states, strangers
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Attempt, Writer
 
 

@@ -22,7 +22,7 @@ from jenkins_mlflow.registry.door_types import (
     last_values,
     mixed_datasets,
 )
-from jenkins_mlflow.registry.snapshot import NO_STAGE, NOTHING, Run, Version
+from jenkins_mlflow.registry.version import NO_STAGE, NOTHING, Run, Version
 
 _LOGGED_MODEL_STATUS = "LOGGED_MODEL_"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jenkins_mlflow.registry.snapshot import ARCHIVED, Model
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import ARCHIVED
 
 NEW = 0
 """Stands for the number of a copy that has not been made yet. MLflow numbers versions from 1."""

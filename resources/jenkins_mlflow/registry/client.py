@@ -15,7 +15,7 @@ from jenkins_mlflow.registry.faults import classify, unless_there
 from jenkins_mlflow.registry.reading import NO_KEYS, Reader
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import (
     FLAG_PREFIX,
     LONGEST_TAG,

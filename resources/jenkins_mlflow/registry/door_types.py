@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from jenkins_mlflow.registry.snapshot import Run
+from jenkins_mlflow.registry.version import Run
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from jenkins_mlflow.registry.door_types import (
     Point,
     WholeRun,
 )
-from jenkins_mlflow.registry.snapshot import Run, Version
+from jenkins_mlflow.registry.version import Run, Version
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from jenkins_mlflow.registry.door_types import (
     last_values,
     mixed_datasets,
 )
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Run, Version
+from jenkins_mlflow.registry.version import NO_STAGE, Run, Version
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run as MlflowRun

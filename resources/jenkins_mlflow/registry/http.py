@@ -29,7 +29,7 @@ from jenkins_mlflow.registry.door_types import (
 from jenkins_mlflow.registry.doors import Send
 from jenkins_mlflow.registry.faults import ErrorAnswer, UnusableAnswer, classify, unless_there
 from jenkins_mlflow.registry.sending import Sender
-from jenkins_mlflow.registry.snapshot import Run, Version
+from jenkins_mlflow.registry.version import Run, Version
 
 _POINTS = 10_000  # values in a page of a metric's history
 _NO_PROMPTS = "tag.`mlflow.prompt.is_prompt` != 'true'"  # the same filter as in MLflow's client

@@ -19,7 +19,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed, facts, read_reclaimed, read_versions
 from jenkins_mlflow.registry.records import EXPERIMENT as EXPERIMENT, Records, equals, pieces
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import (
     CLEANUP,
     JOURNAL_BUILD,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from jenkins_mlflow.errors import RegistryError
 from jenkins_mlflow.registry.records import EXPERIMENT, joined
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import JOURNAL_PART, RESTORED_FROM
 
 _LATEST = 253_402_300_799.0  # the year 9999

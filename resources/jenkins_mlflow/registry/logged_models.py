@@ -9,7 +9,7 @@ from jenkins_mlflow.errors import NotFound, RegistryError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.asking import Asker
 from jenkins_mlflow.registry.door_types import FoundLoggedModel
-from jenkins_mlflow.registry.snapshot import Run
+from jenkins_mlflow.registry.version import Run
 
 _RUNS_PER_REQUEST = 100
 _LOGGED_PER_PAGE = 500

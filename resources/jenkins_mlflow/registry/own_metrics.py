@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jenkins_mlflow.registry.door_types import FoundLoggedModel
-from jenkins_mlflow.registry.snapshot import Run, Version
 from jenkins_mlflow.registry.sources import copied_from, logged_model_id
+from jenkins_mlflow.registry.version import Run, Version
 
 _LONGEST_CHAIN = 100
 """Copies of copies that are followed; more may be a circle."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import BEFORE, LONGEST_TAG, OTHER_RECORDS, RECORD_TAGS, TARGET
 from jenkins_mlflow.text import parsed_json
 

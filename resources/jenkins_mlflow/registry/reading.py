@@ -26,8 +26,9 @@ from jenkins_mlflow.registry.promotion_records import counted
 from jenkins_mlflow.registry.retries import RetryPolicy, call_with_retries
 from jenkins_mlflow.registry.runs import EVERY_RUN, RUNS_PER_REQUEST, RunsOf, by_ids
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
 from jenkins_mlflow.registry.translation import not_found
+from jenkins_mlflow.registry.version import Run, Target, Version
 from jenkins_mlflow.tags import HIDDEN_PREFIXES
 
 T = TypeVar("T")

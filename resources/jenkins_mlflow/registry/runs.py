@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from jenkins_mlflow.errors import JenkinsMlflowError
 from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.faults import is_too_large
-from jenkins_mlflow.registry.snapshot import NOTHING, Run, Version
+from jenkins_mlflow.registry.version import NOTHING, Run, Version
 
 RUNS_PER_REQUEST = 4500
 AT_ONCE = 2

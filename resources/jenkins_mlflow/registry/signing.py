@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import HOLDER_TAG, INTENT_TAG, RECORD_TAGS, SIGNATURE_TAG
 from jenkins_mlflow.text import parsed_json
 

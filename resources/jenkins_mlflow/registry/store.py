@@ -47,7 +47,7 @@ from jenkins_mlflow.registry.mlflow_client import (
     open_client,
     store_file,
 )
-from jenkins_mlflow.registry.snapshot import Run, Version
+from jenkins_mlflow.registry.version import Run, Version
 
 
 class StoreDoor:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jenkins_mlflow.registry.promotion_records import records
-from jenkins_mlflow.registry.snapshot import NOTHING, Run, Version
+from jenkins_mlflow.registry.version import NOTHING, Run, Version
 from jenkins_mlflow.tags import BUILD_TAG, CHANGE_TAG, CHECK_TAG, FAILED, KEEP_TAG, LOST, OK, OUTCOME_TAG
 
 _ENDED_BADLY = frozenset({"FAILED", "KILLED"})

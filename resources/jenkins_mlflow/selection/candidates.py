@@ -7,7 +7,8 @@ from typing import Literal
 
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import (
+from jenkins_mlflow.registry.unfit import failed_check, is_own, wrongly_trained
+from jenkins_mlflow.registry.version import (
     ARCHIVED,
     NO_STAGE,
     PRODUCTION,
@@ -17,7 +18,6 @@ from jenkins_mlflow.registry.snapshot import (
     Target,
     Version,
 )
-from jenkins_mlflow.registry.unfit import failed_check, is_own, wrongly_trained
 from jenkins_mlflow.tags import PROMOTED_AT
 from jenkins_mlflow.text import listed, number, printable
 

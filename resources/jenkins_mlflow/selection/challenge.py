@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.selection.candidates import why_missing
 from jenkins_mlflow.selection.past import Past, nothing_is, short_name
 from jenkins_mlflow.text import difference, number

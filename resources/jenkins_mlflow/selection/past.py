@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.text import argument, listed
 
 _NAMED = 3

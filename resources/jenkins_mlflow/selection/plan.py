@@ -9,8 +9,9 @@ from typing import Literal
 
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import UsageError
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.registry.sources import copied_from
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.selection.candidates import Verdict, judge, not_a_candidate
 from jenkins_mlflow.selection.challenge import Challenge, Outcome, challenge
 from jenkins_mlflow.selection.past import Past, short_name

@@ -15,15 +15,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jenkins_mlflow.registry.snapshot import (
-    LONGEST_TRAINING,
-    Model,
-    Run,
-    Snapshot,
-    Target,
-    Version,
-    newest_record,
-)
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import LONGEST_TRAINING, Run, Target, Version, newest_record
 from jenkins_mlflow.tags import LONGEST_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.text import parsed_json
 

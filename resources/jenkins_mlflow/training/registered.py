@@ -19,7 +19,7 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.door_types import FoundRun
 from jenkins_mlflow.registry.faults import unless_there
 from jenkins_mlflow.registry.reading import EXPERIMENTS_PER_PAGE, VERSIONS_PER_PAGE
-from jenkins_mlflow.registry.snapshot import READY, Version
+from jenkins_mlflow.registry.version import READY, Version
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, OUTCOME_TAG, PRODUCTION_BEFORE
 from jenkins_mlflow.text import parsed_json
 from jenkins_mlflow.training.logged import LoggedModel, LoggedRun, RegisteredVersion

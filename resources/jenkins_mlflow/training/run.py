@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError
 from jenkins_mlflow.processes import GRACE_SECONDS, Ended, Processes
-from jenkins_mlflow.registry.snapshot import LONGEST_TRAINING
+from jenkins_mlflow.registry.version import LONGEST_TRAINING
 from jenkins_mlflow.tags import LOST
 from jenkins_mlflow.text import plural
 from jenkins_mlflow.training.elsewhere import without_runs

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.snapshot import NO_STAGE, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import NO_STAGE, Target, Version
 from jenkins_mlflow.text import printable
 from jenkins_mlflow.training.marks import (
     Held,

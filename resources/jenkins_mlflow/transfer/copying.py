@@ -16,8 +16,9 @@ from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.door_types import WholeRun
 from jenkins_mlflow.registry.faults import unless_there
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.snapshot import Model, Version
+from jenkins_mlflow.registry.snapshot import Model
 from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.transfer.origin import Contents, copies
 from jenkins_mlflow.transfer.plan import Part
 from jenkins_mlflow.transfer.reading import WORKERS, compare, look, unreadable

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import READY, Version
 from jenkins_mlflow.tags import COPIED_FILES, COPIED_FROM, COPY_ID
 from jenkins_mlflow.text import redact
 

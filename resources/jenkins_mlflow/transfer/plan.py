@@ -10,7 +10,7 @@ from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.metrics import comparable
 from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.locations import parse_location
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import BUILD_TAG, CANDIDATE_TAG, CHANGE_TAG, OUTCOME_TAG, TAG_PREFIX
 from jenkins_mlflow.text import plural, size
 from jenkins_mlflow.transfer.origin import Origin

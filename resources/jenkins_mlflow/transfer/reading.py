@@ -9,8 +9,8 @@ from jenkins_mlflow.parallel import side_by_side
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.door_types import Point, WholeRun
 from jenkins_mlflow.registry.files import Files
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.transfer.origin import Contents, Origin
 from jenkins_mlflow.transfer.plan import CopyPlan, plan_copy
 

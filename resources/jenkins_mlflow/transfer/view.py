@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from jenkins_mlflow.registry.snapshot import NO_STAGE, PRODUCTION, Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import NO_STAGE, PRODUCTION, Target, Version
 from jenkins_mlflow.transfer.origin import Origin, read_origin
 
 

@@ -11,7 +11,7 @@ from jenkins_mlflow.cleanup.plan import CleanupPlan, dry_run, plan_cleanup
 from jenkins_mlflow.cleanup.restorable import HeldBack
 from jenkins_mlflow.commands.cleanup import cleanup_result
 from jenkins_mlflow.config.cleanup import Cleanup
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.render import render
 
 PLAN: CleanupPlan = plan_cleanup(

@@ -17,7 +17,8 @@ from jenkins_mlflow.config.cleanup import Cleanup, KeepBest, KeepRules, Protect
 from jenkins_mlflow.config.schema import load
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.history.event import moment
-from jenkins_mlflow.registry.snapshot import Run, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Run, Version
 from jenkins_mlflow.results.base import day
 from jenkins_mlflow.tags import (
     BEFORE,

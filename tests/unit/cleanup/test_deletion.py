@@ -12,7 +12,8 @@ from jenkins_mlflow.cleanup.plan import Item
 from jenkins_mlflow.cleanup.protection import Protection
 from jenkins_mlflow.config.cleanup import Protect
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Version
 from support.registries import CHANGES, TARGET, Memory
 
 

@@ -25,8 +25,8 @@ from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import ConnectionFailed
 from jenkins_mlflow.registry.journal_entry import Entry
 from jenkins_mlflow.registry.locations import Location, parse_location
-from jenkins_mlflow.registry.snapshot import Version
 from jenkins_mlflow.registry.storage import Measured
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.signals import interrupted_by
 from jenkins_mlflow.terminal import Terminal
 from support.registries import NOW, TARGET, Memory

@@ -15,7 +15,7 @@ from jenkins_mlflow.cleanup.plan import dry_run, plan_cleanup
 from jenkins_mlflow.cleanup.plan_file import Origin, _entry, digest, read_plan, write_plan
 from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.errors import Refused, UsageError
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 
 GROUP = snapshot(*(version("m", n, run_id=f"r{n}", source=f"s3://b/{n}", tags={"a": "ü"}) for n in (1, 2, 3)))
 PLAN = plan_cleanup(

@@ -10,7 +10,7 @@ from builders import version
 from jenkins_mlflow.cleanup.lease import lease_tag
 from jenkins_mlflow.cleanup.protection import Protection, has_record, recorded_champions, unfinished
 from jenkins_mlflow.config.cleanup import Protect
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import (
     BEFORE,
     CHECK_TAG,

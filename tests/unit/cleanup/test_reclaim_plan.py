@@ -14,7 +14,7 @@ from jenkins_mlflow.cleanup.reclaim_plan import plan_orphans, plan_reclaim
 from jenkins_mlflow.cleanup.references import Unknown, claim
 from jenkins_mlflow.registry.journal_entry import Entry, Reclaimed
 from jenkins_mlflow.registry.locations import Location, parse_location, touches
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.tags import KEEP_TAG, LEASE_TAG, RESTORED_FROM
 from support.thorough import examples
 

@@ -9,7 +9,7 @@ from builders import snapshot, version
 from jenkins_mlflow.commands.select import choose, selection_result
 from jenkins_mlflow.commands.session import Session
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.selection.plan import Selection
 
@@ -26,7 +26,7 @@ def chosen(*, exclusive: bool, others: int) -> Selection:
         build=SimpleNamespace(id=None),
         scope=SimpleNamespace(patterns=()),
         registry=lambda: None,
-        book=lambda _registry: SimpleNamespace(read=list),  # no history
+        book=lambda _registry: SimpleNamespace(read=lambda **_: []),  # no history
     )
     return choose(cast("Session", session), snapshot(NEW, *OLD[:others]))
 

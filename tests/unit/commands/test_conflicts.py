@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.commands.conflicts import conflicts, halves, rivals
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import PROMOTED_AT, TARGET
 
 BOTH, EXCLUSIVE = Target("Production", "champion"), Target("Production", "champion", exclusive=True)

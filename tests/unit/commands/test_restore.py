@@ -26,7 +26,8 @@ from jenkins_mlflow.registry.journal import Journal
 from jenkins_mlflow.registry.journal_entry import Entry, facts
 from jenkins_mlflow.registry.reading import FilesUnknown
 from jenkins_mlflow.registry.records import Records, pieces
-from jenkins_mlflow.registry.snapshot import Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.restore import RestoreResult
 from jenkins_mlflow.tags import JOURNAL_MODEL, JOURNAL_PART, JOURNAL_RECLAIMED, RESTORED_FROM
 from jenkins_mlflow.terminal import Terminal

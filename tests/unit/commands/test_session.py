@@ -14,7 +14,7 @@ from jenkins_mlflow.config.promote import Promote
 from jenkins_mlflow.config.schema import Config
 from jenkins_mlflow.errors import ConnectionFailed, NotFound
 from jenkins_mlflow.registry.names import matches
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.terminal import Terminal
 
 

@@ -13,7 +13,8 @@ from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.history.book import unwritten
 from jenkins_mlflow.history.event import Event, Place, in_order, read_event
 from jenkins_mlflow.history.timeline import Drift, drifts, production_at, reigns
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import METRIC, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT, UNWRITTEN_TAG
 
 TARGET = Target("Production", "champion")

@@ -13,7 +13,8 @@ from jenkins_mlflow.migration.folder import check_target, experiments, find_fold
 from jenkins_mlflow.migration.plan import LARGEST_ELSEWHERE, Limits, experiment_numbers
 from jenkins_mlflow.migration.source import python_values_are_nothing
 from jenkins_mlflow.migration.stages import config_without_stages, plan_aliases, wrong_alias
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.migrate import MigrateResult
 
 

@@ -26,7 +26,7 @@ from jenkins_mlflow.page.view import view
 from jenkins_mlflow.page.writing import page, twin
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import connect
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 
 HOSTILE = "<script>alert(1)</script>\"'|`{{7*7}}\x1b"
 

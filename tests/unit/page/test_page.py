@@ -24,7 +24,7 @@ from jenkins_mlflow.errors import Interrupted, JenkinsMlflowError, Refused
 from jenkins_mlflow.page import writing
 from jenkins_mlflow.page.view import link, proposal, view
 from jenkins_mlflow.page.writing import twin, write_page
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.report import MARK
 from jenkins_mlflow.results.base import document as as_document
 from jenkins_mlflow.results.promote import PromoteResult, RollbackResult

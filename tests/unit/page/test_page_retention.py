@@ -14,7 +14,7 @@ from jenkins_mlflow.config.cleanup import Cleanup
 from jenkins_mlflow.page.retention import LISTED, Fate, OfModel, cleaned
 from jenkins_mlflow.page.view import view
 from jenkins_mlflow.page.writing import page, twin
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.results.base import document
 from jenkins_mlflow.results.cleanup import CleanupResult, HeldPart
 

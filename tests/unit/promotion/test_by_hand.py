@@ -14,7 +14,7 @@ from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.rights import forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.retries import RetryPolicy
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from support.memory import Call, MemoryRegistry, World, refused
 

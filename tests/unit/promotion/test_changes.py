@@ -10,7 +10,8 @@ from jenkins_mlflow.promotion.changes import State, Table, is_done, states, stra
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.undo import changes_back
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 
 BOTH = Target("Production", "champion")
 EXCLUSIVE = Target("Production", "champion", exclusive=True)

@@ -10,7 +10,7 @@ from jenkins_mlflow.methods.stage import StageArchive
 from jenkins_mlflow.promotion.apply import Begun, Promotion
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.promotion.recovery import Recovery
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import PROMOTED_AT
 from support.memory import Call, MemoryRegistry, World

@@ -20,7 +20,8 @@ from jenkins_mlflow.promotion.intent import Intent, is_unfinished, read_intent
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.change import Change
 from jenkins_mlflow.registry.holder import Holder
-from jenkins_mlflow.registry.snapshot import Model, Target, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import CHECK_TAG, INTENT_TAG, LONGEST_TAG, METHOD, PROMOTED_AT, ROLLED_BACK_AT
 from jenkins_mlflow.terminal import Terminal
 from support.thorough import examples

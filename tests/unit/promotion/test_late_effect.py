@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from jenkins_mlflow.promotion.apply import Promotion
 from jenkins_mlflow.promotion.plan import plan_promotion
 from jenkins_mlflow.registry.retries import RetryPolicy
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from support.memory import Call, MemoryRegistry, World, refused
 

@@ -14,7 +14,7 @@ from jenkins_mlflow.promotion.notice import Facts, markdown_notice, text_notice
 from jenkins_mlflow.promotion.notice_steps import ui_steps
 from jenkins_mlflow.promotion.outcome import Outcome
 from jenkins_mlflow.promotion.plan import plan_promotion
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Attempt
 from jenkins_mlflow.text import argument
 

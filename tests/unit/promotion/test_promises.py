@@ -25,7 +25,8 @@ from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import before_tags, tags_over
 from jenkins_mlflow.promotion.recovery import Recovery
 from jenkins_mlflow.promotion.rollback import plan_return
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import CHECK_TAG, FAILED, PROMOTED_AT, PROMOTED_BY, ROLLED_BACK_AT
 from support.memory import Broken, Call, Killed, MemoryRegistry, World, refused

@@ -10,7 +10,7 @@ from builders import snapshot, version
 from hypothesis import given, strategies as st
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.plan import plan_promotion, refuse_if_changed
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import TARGET
 
 BOTH = Target("Production", "champion")

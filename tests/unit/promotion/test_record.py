@@ -8,7 +8,7 @@ import pytest
 from builders import version
 from hypothesis import example, given, strategies as st
 from jenkins_mlflow.promotion.record import before, before_tags, dated, next_time, tags_over
-from jenkins_mlflow.registry.snapshot import Version, last_recorded
+from jenkins_mlflow.registry.version import Version, last_recorded
 from jenkins_mlflow.tags import METHOD, PROMOTED_AT, RESTORED_FROM, ROLLED_BACK_AT
 from jenkins_mlflow.times import LATEST
 

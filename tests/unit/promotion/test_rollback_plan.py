@@ -6,7 +6,7 @@ import pytest
 from builders import snapshot, version
 from jenkins_mlflow.errors import NotFound, Refused
 from jenkins_mlflow.promotion.rollback import Return, plan_return
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import BEFORE, PROMOTED_AT, RESTORED_FROM
 
 TARGET = Target("Production", "champion")

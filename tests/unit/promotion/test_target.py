@@ -6,7 +6,7 @@ import pytest
 from builders import snapshot, version
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.promotion.rollback import plan_return
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import BEFORE, PROMOTED_AT, TARGET
 
 PRODUCTION, STAGING = Target("Production", "champion"), Target("Staging", "staging")

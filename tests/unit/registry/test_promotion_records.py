@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.promotion.record import before, before_tags, continued, fresh, is_elsewhere, is_recorded
 from jenkins_mlflow.registry.promotion_records import counted, noted, record_for
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BEFORE,

@@ -10,7 +10,7 @@ import pytest
 import requests
 from jenkins_mlflow.errors import ConnectionFailed, RegistryError
 from jenkins_mlflow.registry.runs import by_ids
-from jenkins_mlflow.registry.snapshot import Run
+from jenkins_mlflow.registry.version import Run
 
 
 class Server:

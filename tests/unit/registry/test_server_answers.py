@@ -24,7 +24,7 @@ from jenkins_mlflow.registry.holder import Holder
 from jenkins_mlflow.registry.http import HttpDoor
 from jenkins_mlflow.registry.retries import RetryPolicy
 from jenkins_mlflow.registry.signing import Keys
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.tags import FLAG_PREFIX, HOLDER_TAG, INTENT_TAG, LEASE_TAG, RECORD_TAGS, SIGNATURE_TAG
 from support.thorough import examples
 

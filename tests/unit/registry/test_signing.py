@@ -11,7 +11,7 @@ from jenkins_mlflow.errors import UsageError
 from jenkins_mlflow.promotion.record import before, is_recorded, is_unsigned, tags_over
 from jenkins_mlflow.registry.promotion_records import counted
 from jenkins_mlflow.registry.signing import VARIABLE, Keys
-from jenkins_mlflow.registry.snapshot import Target, Version
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import (
     APPROVED_BY,
     BEFORE,

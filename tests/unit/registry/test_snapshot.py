@@ -6,7 +6,7 @@ import math
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.registry.snapshot import LONGEST_COPYING, Target, Version
+from jenkins_mlflow.registry.version import LONGEST_COPYING, Target, Version
 from jenkins_mlflow.tags import METHOD, PROMOTED_AT, ROLLED_BACK_AT, TARGET
 
 BOTH = Target("Production", "champion")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from jenkins_mlflow.errors import LockLost
 from jenkins_mlflow.registry.client import Registry
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 
 T = TypeVar("T")
 

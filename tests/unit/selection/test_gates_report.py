@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.config.select import Select
-from jenkins_mlflow.registry.snapshot import Target
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.selection.gates_report import write_gates_report
 from jenkins_mlflow.selection.plan import select
 

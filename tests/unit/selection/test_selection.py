@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.config.gates import Gate
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused, UsageError
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.selection.past import Past
 from jenkins_mlflow.selection.plan import Selection, select
 from jenkins_mlflow.tags import PROMOTED_AT, RESTORED_FROM

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from builders import snapshot, version
-from jenkins_mlflow.registry.snapshot import Run, Target, Version
+from jenkins_mlflow.registry.version import Run, Target, Version
 from jenkins_mlflow.tags import OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import Held, Marks, Seen, decode, decoded, encode, marks
 

@@ -18,7 +18,8 @@ import requests
 from hypothesis import HealthCheck, given, settings, strategies as st
 from jenkins_mlflow.commands.put_back import put_back
 from jenkins_mlflow.promotion.record import next_time
-from jenkins_mlflow.registry.snapshot import Model, Target
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.registry.writer import Writer
 from jenkins_mlflow.tags import BUILD_TAG, OUTCOME_TAG, PRODUCTION_BEFORE, PROMOTED_AT
 from jenkins_mlflow.training.marks import decoded, encode, marks

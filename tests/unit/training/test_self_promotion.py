@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from builders import snapshot, version
 from jenkins_mlflow.registry.change import Change
-from jenkins_mlflow.registry.snapshot import Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target, Version
 from jenkins_mlflow.tags import PRODUCTION_BEFORE, PROMOTED_AT, RESTORED_FROM
 from jenkins_mlflow.training.marks import Held, Marks, Seen
 from jenkins_mlflow.training.self_promotion import SelfPromotion, self_promotions

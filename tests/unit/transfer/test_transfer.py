@@ -12,7 +12,8 @@ from hypothesis import given, strategies as st
 from jenkins_mlflow.config.select import Select
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.registry.door_types import Point, WholeRun
-from jenkins_mlflow.registry.snapshot import Model, Run, Snapshot, Target, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Run, Target, Version
 from jenkins_mlflow.selection.plan import select
 from jenkins_mlflow.tags import PROMOTED_AT, TARGET
 from jenkins_mlflow.transfer.origin import Contents, Origin, copies, read_contents, read_origin

@@ -28,7 +28,8 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.faults import classify
 from jenkins_mlflow.registry.holder import LONGEST_LEASE, Holder
 from jenkins_mlflow.registry.records import Records
-from jenkins_mlflow.registry.snapshot import Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Snapshot
+from jenkins_mlflow.registry.version import Target
 from jenkins_mlflow.results.doctor import DoctorResult, Finding, Status
 from jenkins_mlflow.tags import HOLDER_TAG, TAG_PREFIX
 from jenkins_mlflow.text import argument, listed, plural, redact

@@ -11,7 +11,8 @@ from jenkins_mlflow.promotion.allowed import allowed_intent
 from jenkins_mlflow.promotion.intent import is_unfinished, unsigned
 from jenkins_mlflow.promotion.record import is_unsigned
 from jenkins_mlflow.registry.promotion_records import record_for
-from jenkins_mlflow.registry.snapshot import PRODUCTION, STAGING, Model, Snapshot, Target
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import PRODUCTION, STAGING, Target
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.tags import BUILD_URL, CHECK_TAG, INTENT_TAG, PENDING, PROMOTED_AT
 from jenkins_mlflow.text import argument, plural, redact

@@ -26,9 +26,10 @@ from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.connection import address
 from jenkins_mlflow.registry.door_types import KeptRun
 from jenkins_mlflow.registry.reading import FilesUnknown
-from jenkins_mlflow.registry.snapshot import ACTIVE_STAGES, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Snapshot
 from jenkins_mlflow.registry.sources import logged_model_of
 from jenkins_mlflow.registry.storage import OutOfReach
+from jenkins_mlflow.registry.version import ACTIVE_STAGES, Version
 from jenkins_mlflow.results.doctor import Finding
 from jenkins_mlflow.text import argument, parsed_json, plural
 from jenkins_mlflow.transfer.origin import read_contents, read_origin

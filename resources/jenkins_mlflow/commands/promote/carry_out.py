@@ -20,7 +20,7 @@ from jenkins_mlflow.promotion.record import dated, given
 from jenkins_mlflow.promotion.rights import Forbidden, forbidden
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.lock import Lock
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.report import write_report
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import AttemptPart, NoticePart, PromotionResult

@@ -18,7 +18,8 @@ from jenkins_mlflow.promotion.intent import is_unfinished
 from jenkins_mlflow.promotion.plan import Plan, plan_promotion
 from jenkins_mlflow.promotion.record import fresh, given, next_time, tags_over
 from jenkins_mlflow.promotion.smoke_test import Checked, smoke_test
-from jenkins_mlflow.registry.snapshot import READY, Model, Version
+from jenkins_mlflow.registry.snapshot import Model
+from jenkins_mlflow.registry.version import READY, Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, PromoteResult
 from jenkins_mlflow.results.select import SelectResult

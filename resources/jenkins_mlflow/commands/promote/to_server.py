@@ -19,7 +19,8 @@ from jenkins_mlflow.registry.change import NEW
 from jenkins_mlflow.registry.client import Registry
 from jenkins_mlflow.registry.names import matches
 from jenkins_mlflow.registry.runs import RunsOf
-from jenkins_mlflow.registry.snapshot import Model, Snapshot, Version
+from jenkins_mlflow.registry.snapshot import Model, Snapshot
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.results.base import Place
 from jenkins_mlflow.results.promote import CheckPart, CopyPart, PromoteResult
 from jenkins_mlflow.selection.plan import Selection, select

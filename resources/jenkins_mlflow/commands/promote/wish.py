@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jenkins_mlflow.errors import Refused
 from jenkins_mlflow.promotion.plan import Plan
-from jenkins_mlflow.registry.snapshot import Version
+from jenkins_mlflow.registry.version import Version
 from jenkins_mlflow.text import printable
 
 NOTHING = "nothing"
