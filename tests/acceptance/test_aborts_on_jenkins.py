@@ -17,6 +17,7 @@ from acceptance.jenkins_server import Build, JenkinsServer
 from acceptance.job_scripts import call, steps
 from acceptance.registry_state import CHAMPION, champion, in_production, stages
 from acceptance.served import HERE, Mlflow, host
+from acceptance.training import NEEDS_PYTHON
 
 Job = Callable[[str, str], str]
 TRAINING_SECONDS = 300
@@ -70,10 +71,7 @@ def runners(build: Build) -> list[int]:
     return found
 
 
-@pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+@NEEDS_PYTHON
 def test_an_abort_in_training_ends_its_runs(
     jenkins: JenkinsServer, trusted: str, mlflow: Mlflow, job: Job
 ) -> None:

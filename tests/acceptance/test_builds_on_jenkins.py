@@ -17,19 +17,8 @@ from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer, item_path
 from acceptance.job_scripts import HEAD, call, text
 from acceptance.registry_state import in_production
 from acceptance.served import Mlflow
+from acceptance.training import NEEDS_PYTHON, TRAIN
 
-TRAIN = """
-import mlflow
-
-client = mlflow.MlflowClient()
-with mlflow.start_run(run_name="one") as run:
-    mlflow.log_metric("score", 0.9)
-try:
-    client.create_registered_model("MODEL")
-except mlflow.MlflowException:
-    pass
-client.create_model_version("MODEL", run.info.artifact_uri + "/model", run.info.run_id)
-"""
 CONFIG = """
 models: MODEL
 train:
@@ -39,10 +28,7 @@ select: {metric: score, scope: build}
 """
 SAY = "echo('BUILD ' + env.BUILD_TAG + '@' + currentBuild.startTimeInMillis)"
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+pytestmark = NEEDS_PYTHON
 
 
 def sources(model: str) -> str:

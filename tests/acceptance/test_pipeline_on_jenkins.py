@@ -14,6 +14,7 @@ from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
 from acceptance.job_scripts import block, call, steps
 from acceptance.registry_state import champion, in_production, stages
 from acceptance.served import Mlflow
+from acceptance.training import NEEDS_PYTHON
 
 Job = Callable[[str, str], str]
 TRAIN = """
@@ -46,10 +47,7 @@ select:
 LEAST = 0.75
 QUESTION = ("Promote or Abort", "Input requested")  # as versions of the step `input` say it
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+pytestmark = NEEDS_PYTHON
 
 
 def team_pipeline(mlflow: Mlflow, model: str, gates: str = "", **arguments: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,20 +16,9 @@ from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer, item_path
 from acceptance.job_scripts import HEAD, block, call, steps
 from acceptance.registry_state import champion, in_production, stages
 from acceptance.served import BRANCH, Mlflow, serve_repository
+from acceptance.training import NEEDS_PYTHON, TRAIN
 
 Job = Callable[[str, str], str]
-TRAIN = """
-import mlflow
-
-client = mlflow.MlflowClient()
-with mlflow.start_run(run_name="one") as run:
-    mlflow.log_metric("score", 0.9)
-try:
-    client.create_registered_model("MODEL")
-except mlflow.MlflowException:
-    pass
-client.create_model_version("MODEL", run.info.artifact_uri + "/model", run.info.run_id)
-"""
 CONFIG = """
 models: MODEL
 train:
@@ -44,10 +32,7 @@ OPTIONAL = {
     "junit": "There is no step junit: no test report of the gates",
 }
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+pytestmark = NEEDS_PYTHON
 
 
 def files(model: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer, item_path
 from acceptance.job_scripts import Block, block, call, results, steps
 from acceptance.registry_state import CHAMPION, champion, in_production, stages
 from acceptance.served import Mlflow, bind_address, host
+from acceptance.training import NEEDS_PYTHON
 
 Job = Callable[[str, str], str]
 SCORES = (0.842, 0.861, 0.874, 0.881, 0.9161, 0.79)
@@ -183,10 +184,7 @@ def build_change(jenkins: JenkinsServer, where: str, jenkinsfile: str) -> Build:
     return Build(jenkins, url, f"{name}/{job_name}", 1)
 
 
-@pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+@NEEDS_PYTHON
 @pytest.mark.parametrize("library", ["trusted", "untrusted"])
 def test_a_change_request_is_trained_and_compared_and_promotes_nothing(
     jenkins: JenkinsServer, mlflow: Mlflow, job: Job, library: str, request: pytest.FixtureRequest

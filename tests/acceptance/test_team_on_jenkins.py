@@ -6,16 +6,15 @@ Its pipeline is built twice in one workspace, as an agent that is kept does it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 
-import pytest
 from support.seeding import client
 
 from acceptance.jenkins_server import SANDBOX, Build, JenkinsServer
 from acceptance.job_scripts import call, steps
 from acceptance.registry_state import champion, in_production, stages
 from acceptance.served import Mlflow
+from acceptance.training import NEEDS_PYTHON
 
 Job = Callable[[str, str], str]
 MEGABYTES = 3
@@ -57,10 +56,7 @@ select:
   include: {aliases: [newest]}
 """
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("JENKINS_MLFLOW_TEST_PATH"),
-    reason="needs JENKINS_MLFLOW_TEST_PATH: a folder on the agents with a python that has mlflow",
-)
+pytestmark = NEEDS_PYTHON
 
 
 def team(mlflow: Mlflow, model: str, on_failure: str = "stop") -> str:

@@ -132,16 +132,14 @@ def planned_cleanup(session: Session, registry: Registry, wish: Wish, now: float
         )
 
     plan = planned(rules)
-    if model or not plan.alone:
-        _warn_of_unknown(session, plan)
-        return plan
-    for name, objection in plan.alone.items():  # one of many models must not fail a nightly job
-        first = f"correct {objection.correct}; " if objection.correct else ""
-        session.warn(
-            f"{name} is left alone: it {objection.why}; {first}"
-            f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes what no rule keeps"
-        )
-    plan = planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
+    if plan.alone and not model:  # one of many models must not fail a nightly job
+        for name, objection in plan.alone.items():
+            first = f"correct {objection.correct}; " if objection.correct else ""
+            session.warn(
+                f"{name} is left alone: it {objection.why}; {first}"
+                f"`jenkins-mlflow cleanup --allow-remove-all --model {argument(name)}` deletes what no rule keeps"
+            )
+        plan = planned(rules.model_copy(update={"exclude": (*rules.exclude, *plan.alone)}))
     _warn_of_unknown(session, plan)
     return plan
 

@@ -50,8 +50,7 @@ def choose(session: Session, snapshot: Snapshot | None = None) -> Selection:
     if choice.selected is None:
         restored = [f"{half.message}; {half.fix} restores it" for half in halves(group, target)]
         for text in (*restored, *rivals(group, target)):
-            if text not in session.warnings:
-                session.warn(text)
+            session.warn_once(text)
         return choice
     plan = plan_promotion(group, choice.selected.model, choice.selected.number, target)
     beside = tuple(v for v in group.production(target) if v.model not in plan.table.models)

@@ -126,8 +126,7 @@ class Session:
 
     def _pass_over(self, error: RegistryError) -> None:
         text = f"{error.message}: it is skipped, so what it names cannot be restored; next: {error.next_step}"
-        if text not in self.warnings:
-            self.warn(text)
+        self.warn_once(text)
 
     def methods(self, registry: Registry) -> list[Method]:
         return load_methods(registry, self.config.promote)
@@ -188,6 +187,11 @@ class Session:
         """Show a warning, and keep it for the result."""
         self.warnings.append(text)
         self.terminal.alert(f"warning: {printable(text)}")
+
+    def warn_once(self, text: str) -> None:
+        """The same, unless this warning was given before."""
+        if text not in self.warnings:
+            self.warn(text)
 
     def tell_stop(self, error: JenkinsMlflowError | Interrupted, message: str = "") -> None:
         """Report what stopped a command of many steps, and the next step, which is added to the error.

@@ -75,8 +75,11 @@ def _counting(version: Version) -> Record:
 
 def _others(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """The records in the tag OTHER_RECORDS; none if it cannot be read."""
+    text = tags.get(OTHER_RECORDS)
+    if not text:  # as nearly always; a cleanup looks at every version of the registry
+        return []
     try:
-        return _RECORDS.validate_json(tags.get(OTHER_RECORDS) or "[]", strict=True)
+        return _RECORDS.validate_json(text, strict=True)
     except ValidationError:
         return []
 

@@ -13,7 +13,6 @@ from jenkins_mlflow.selection.candidates import why_missing
 from jenkins_mlflow.selection.past import Past, nothing_is, short_name
 from jenkins_mlflow.text import difference, number
 
-_NAMED = 3
 Outcome = Literal["selected", "champion_kept", "champion_unmeasured"]
 
 
